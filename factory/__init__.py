@@ -1,0 +1,1 @@
+"""ASSEMBLE: settings, composition root, submitter, dispatcher, command line, reports and exports."""

@@ -1,0 +1,1 @@
+"""COORDINATE: the Celery tasks, the chain they form, and the filter rules."""

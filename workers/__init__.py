@@ -1,0 +1,1 @@
+"""COMPUTE: models behind one Protocol per capability; knows neither the queue nor the database."""

@@ -1,0 +1,101 @@
+"""One frozen settings class per family; FamilyConfig is their discriminated union."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+CHECKPOINT = "A folder, `bundled:<name>` for weights that ship with the package, or a hub id."
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: str = Field(min_length=1, description=CHECKPOINT)
+    revision: str | None = Field(None, description="Hub commit to pin; None for local folders.")
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Precision on the device."
+    )
+
+
+class StableDiffusionConfig(_Config):
+    """Stable Diffusion: generates, and fills by Blended Latent Diffusion with the same weights."""
+
+    family: Literal["stable_diffusion"] = "stable_diffusion"
+    size_wh: tuple[int, int] = Field((512, 512), description="Size of a generated image, pixels.")
+    num_inference_steps: int = Field(50, ge=1, le=1000)
+    guidance_scale: float = Field(7.5, ge=0)
+    negative_prompt: str = ""
+    fill_num_inference_steps: int = Field(50, ge=1, le=1000)
+    fill_guidance_scale: float = Field(7.5, ge=0)
+
+
+class InstructPix2PixConfig(_Config):
+    """InstructPix2Pix: edits by instruction."""
+
+    family: Literal["instruct_pix2pix"] = "instruct_pix2pix"
+    num_inference_steps: int = Field(50, ge=1, le=1000)
+    guidance_scale: float = Field(7.5, ge=0)
+    image_guidance_scale: float = Field(1.5, ge=1)
+
+
+class Blip2Config(_Config):
+    """BLIP-2: captions."""
+
+    family: Literal["blip2"] = "blip2"
+    max_new_tokens: int = Field(40, ge=1)
+
+
+class GroundingDinoConfig(_Config):
+    """Grounding DINO: finds objects by name."""
+
+    family: Literal["grounding_dino"] = "grounding_dino"
+    box_threshold: float = Field(0.3, ge=0, le=1, description="Least confidence of a box.")
+    max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are asked in chunks.")
+
+
+class SegmentAnythingConfig(_Config):
+    """Segment Anything: masks from boxes."""
+
+    family: Literal["segment_anything"] = "segment_anything"
+    boxes_per_batch: int = Field(64, ge=1)
+
+
+class OpenClipConfig(_Config):
+    """OpenCLIP: image and text embeddings."""
+
+    family: Literal["open_clip"] = "open_clip"
+
+
+class RulesConfig(_Config):
+    """The offline rule book: speaks about the words that the micro checkpoints know."""
+
+    family: Literal["rules"] = "rules"
+
+
+class OpenAiConfig(BaseModel):
+    """Any OpenAI-compatible endpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: Literal["openai"] = "openai"
+    model: str = Field("gpt-3.5-turbo", min_length=1)
+    base_url: str | None = Field(None, description="None: OPENAI_BASE_URL, else api.openai.com.")
+    api_key: SecretStr | None = Field(None, description="None: OPENAI_API_KEY.")
+    temperature: float = Field(0.0, ge=0, le=2)
+    max_tokens: int = Field(1024, ge=1, description="Longest answer, tokens.")
+    timeout_s: float = Field(60.0, gt=0)
+    max_retries: int = Field(4, ge=0, description="Of one request, on transient faults.")
+    max_repairs: int = Field(1, ge=0, description="Times an unusable answer is asked again.")
+
+
+FamilyConfig = Annotated[
+    StableDiffusionConfig
+    | InstructPix2PixConfig
+    | Blip2Config
+    | GroundingDinoConfig
+    | SegmentAnythingConfig
+    | OpenClipConfig
+    | RulesConfig
+    | OpenAiConfig,
+    Field(discriminator="family"),
+]

@@ -1,0 +1,45 @@
+"""What can go wrong in a model or on its device.
+
+WorkerError
+├── CheckpointNotFound   the folder or hub id holds no weights
+├── CheckpointBroken     the weights are there but do not load
+├── AnswerRefused        a language model gave no usable answer
+├── UnknownWord          a language model cannot speak about a word
+└── OutOfMemory          the device's memory did not suffice for this batch
+"""
+
+from collections.abc import Sequence
+
+from workers.values import Exchange
+
+
+class WorkerError(Exception):
+    """A model or its device failed; base of this room's errors."""
+
+
+class CheckpointNotFound(WorkerError):
+    """No weights where the profile says they are."""
+
+
+class CheckpointBroken(WorkerError):
+    """The weights are there but cannot be loaded."""
+
+
+class AnswerRefused(WorkerError):
+    """No usable answer came from the language model.
+
+    Attributes:
+        exchanges: What was asked and answered, for the ledger.
+    """
+
+    def __init__(self, message: str, exchanges: Sequence[Exchange] = ()) -> None:
+        super().__init__(message)
+        self.exchanges = tuple(exchanges)
+
+
+class UnknownWord(WorkerError):
+    """The language model cannot speak about this word."""
+
+
+class OutOfMemory(WorkerError):
+    """The batch did not fit into the device's memory; half of it might."""

@@ -1,0 +1,168 @@
+"""One Protocol per capability; a family is a class that satisfies those of what it can do.
+
+Every method takes and returns whole batches, in order, and keeps no state between calls.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from workers.values import (
+    Answer,
+    BoxXyxy,
+    Detection,
+    Embeddings,
+    Mask,
+    ModelIdentity,
+    Placement,
+    RgbImage,
+    Scene,
+)
+
+
+class Family(Protocol):
+    """What every family can tell about itself."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Return which exact weights this is."""
+        ...
+
+
+@runtime_checkable
+class LanguageModel(Family, Protocol):
+    """Answers the four questions of the loop (paper sections 3.1 and 3.3, Table 1).
+
+    Raises (all methods):
+        AnswerRefused: If no usable answer came after the repairs; carries the exchanges.
+        UnknownWord: If the model cannot speak about a word; names the words it knows.
+    """
+
+    def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
+        """Return visual features that distinguish `label` in a photo (Visual Descriptor)."""
+        ...
+
+    def write_prompts(
+        self, label: str, features: Sequence[str], count: int, *, mode: str, seed: int
+    ) -> Answer[tuple[str, ...]]:
+        """Return `count` text-to-image prompts (AIGC Creator).
+
+        Args:
+            label: The class that every prompt must show.
+            features: Visual features of it; may be empty.
+            count: How many, at least 1.
+            mode: "scene" for complex scenes, "object" for object-centric prompts.
+            seed: Makes the answer repeatable where the model can.
+        """
+        ...
+
+    def imagine_scenes(
+        self, caption: str, objects: Sequence[str], count: int, *, seed: int
+    ) -> Answer[tuple[Scene, ...]]:
+        """Return `count` scenes with other backgrounds around the existing objects (Scene Imagination)."""
+        ...
+
+    def place_objects(
+        self,
+        caption: str,
+        existing: Sequence[Detection],
+        targets: Sequence[str],
+        count: int,
+        *,
+        size_wh: tuple[int, int],
+        seed: int,
+    ) -> Answer[tuple[Placement, ...]]:
+        """Return up to `count` places for new objects (Box Candidates Generation).
+
+        Args:
+            caption: Dense description of the image.
+            existing: What stands there already.
+            targets: Object names to choose from.
+            count: How many placements at most.
+            size_wh: Image size in pixels; boxes come back in the same pixels, not yet validated.
+            seed: Makes the answer repeatable where the model can.
+        """
+        ...
+
+
+@runtime_checkable
+class ImageGenerator(Family, Protocol):
+    """Paints an image from a prompt (section 3.1: I0 = SD(w0))."""
+
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
+        """Return one image per prompt; the same prompt and seed give the same image in any batch."""
+        ...
+
+
+@runtime_checkable
+class ObjectFiller(Family, Protocol):
+    """Paints an object into a masked part (section 3.4, Blended Latent Diffusion)."""
+
+    def fill(
+        self,
+        images: Sequence[RgbImage],
+        mask_images: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[RgbImage]:
+        """Return the images with their masked part repainted; every pixel outside is unchanged."""
+        ...
+
+
+@runtime_checkable
+class BackgroundEditor(Family, Protocol):
+    """Changes an image by instruction (section 3.4, InstructPix2Pix)."""
+
+    def edit(
+        self, images: Sequence[RgbImage], instructions: Sequence[str], seeds: Sequence[int]
+    ) -> list[RgbImage]:
+        """Return the edited images, each of its input's size."""
+        ...
+
+
+@runtime_checkable
+class Captioner(Family, Protocol):
+    """Describes an image in words (section 3.2, BLIP-2)."""
+
+    def caption(self, images: Sequence[RgbImage]) -> list[str]:
+        """Return one stripped caption per image; may be empty."""
+        ...
+
+
+@runtime_checkable
+class Detector(Family, Protocol):
+    """Finds objects by name (section 3.2, Grounding DINO)."""
+
+    def detect(
+        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
+    ) -> list[list[Detection]]:
+        """Return detections above the confidence threshold, highest first.
+
+        Args:
+            images: Any sizes.
+            labels: The names to look for, per image; long lists are asked in chunks.
+        """
+        ...
+
+
+@runtime_checkable
+class Segmenter(Family, Protocol):
+    """Cuts out what stands in a box (section 3.2, Segment Anything)."""
+
+    def segment(
+        self, images: Sequence[RgbImage], boxes_xyxy: Sequence[Sequence[BoxXyxy]]
+    ) -> list[list[Mask]]:
+        """Return one (H, W) mask per box, in the boxes' order; an image without boxes gives []."""
+        ...
+
+
+@runtime_checkable
+class ImageTextEncoder(Family, Protocol):
+    """Maps images and texts into one space (section 3.5, CLIP); cosine = dot product."""
+
+    def embed_images(self, images: Sequence[RgbImage]) -> Embeddings:
+        """Return (N, D) unit vectors."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Return (N, D) unit vectors; texts are cut at the encoder's context length."""
+        ...
