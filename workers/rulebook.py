@@ -1,0 +1,82 @@
+"""The words and the grammar of the micro world.
+
+One place for both sides: the rule book answers in this grammar, and the micro checkpoints are
+trained on captions written in it.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+FILE_NAME = "rules.json"
+EDIT_INSTRUCTION = "change the background to {background}"
+
+
+class ObjectRule(BaseModel):
+    """What the book knows of an object: how to recognise it and what kind of thing it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[str, ...]
+    group: str
+
+
+class BackgroundRule(BaseModel):
+    """A background as a noun phrase ("a beach") and as a place ("on a beach")."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    noun: str
+    place: str
+
+
+class RuleBook(BaseModel):
+    """Every object and background that can be spoken of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    objects: dict[str, ObjectRule]
+    backgrounds: dict[str, BackgroundRule]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return the book in `folder`."""
+        return cls.model_validate(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
+
+    def background_in(self, text: str) -> str | None:
+        """Return the name of the background that `text` speaks of, if any."""
+        return next((name for name, rule in self.backgrounds.items() if rule.noun in text), None)
+
+
+def with_article(noun: str) -> str:
+    """Return the noun with "a" or "an"."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def enumerate_objects(nouns: Sequence[str]) -> str:
+    """Return "a dog", "a dog and a tree" or "a dog, a tree and an elephant"."""
+    phrases = [with_article(noun) for noun in nouns]
+    return " and ".join(filter(None, [", ".join(phrases[:-1]), phrases[-1]]))
+
+
+def describe(nouns: Sequence[str], place: str) -> str:
+    """Return the plain caption: "a dog and a tree in a forest"."""
+    return f"{enumerate_objects(nouns)} {place}"
+
+
+def describe_with_feature(noun: str, feature: str, place: str) -> str:
+    """Return "a dog with golden fur in a forest"."""
+    return f"{with_article(noun)} with {feature} {place}"
+
+
+def describe_beside(noun: str, others: Sequence[str], place: str) -> str:
+    """Return "a cat next to a dog and a tree on a beach"."""
+    return f"{with_article(noun)} next to {enumerate_objects(others)} {place}"
+
+
+def describe_close_up(noun: str, place: str) -> str:
+    """Return the object-centric prompt: "a close-up of a dog in a forest"."""
+    return f"a close-up of {describe([noun], place)}"
