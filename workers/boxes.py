@@ -1,8 +1,9 @@
-"""Boxes in pixels: overlap, clipping, and the paper's rules for a new object's place."""
+"""Boxes in pixels: overlap, clipping, duplicates, and the paper's rules for a new place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from workers.values import BoxXyxy
+from workers.values import BoxXyxy, Detection
 
 REFERENCE_SIDE_PX = 512
 MIN_SIDE_PX = 75
@@ -44,6 +45,64 @@ def clip(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> BoxXyxy:
         min(max(x_max, 0.0), width),
         min(max(y_max, 0.0), height),
     )
+
+
+def suppress(
+    detections: Sequence[Detection], iou_threshold: float, *, class_agnostic: bool = False
+) -> list[Detection]:
+    """Return the detections without those that overlap a more confident one, highest first.
+
+    Args:
+        detections: In any order; pixels of one image.
+        iou_threshold: In [0, 1]; boxes that overlap more than this are one object.
+        class_agnostic: Whether a detection also yields to one with another label.
+    """
+    kept: list[Detection] = []
+    for detection in _highest_first(detections):
+        rivals = (other for other in kept if class_agnostic or other.label == detection.label)
+        if all(iou(detection.box_xyxy, other.box_xyxy) <= iou_threshold for other in rivals):
+            kept.append(detection)
+    return kept
+
+
+def fuse(detections: Sequence[Detection], iou_threshold: float) -> list[Detection]:
+    """Return the detections with duplicates of one label made one, highest first.
+
+    Duplicates come from a label that was asked in more than one prompt. The fused box is their
+    mean weighted by confidence (Solovyev et al. 2021); its confidence is the highest, because
+    the prompts saw the same pixels and are no independent witnesses.
+
+    Args:
+        detections: In any order; pixels of one image.
+        iou_threshold: In [0, 1]; boxes of one label that overlap more than this are one object.
+    """
+    clusters: list[list[Detection]] = []
+    for detection in _highest_first(detections):
+        for cluster in clusters:
+            first = cluster[0]
+            same_label = first.label == detection.label
+            if same_label and iou(first.box_xyxy, detection.box_xyxy) > iou_threshold:
+                cluster.append(detection)
+                break
+        else:
+            clusters.append([detection])
+    return [_fused(cluster) for cluster in clusters]
+
+
+def _fused(cluster: Sequence[Detection]) -> Detection:
+    """Return the first of a cluster with the confidence-weighted mean of all its boxes."""
+    total = sum(detection.confidence for detection in cluster)
+    if len(cluster) == 1 or total == 0:
+        return cluster[0]
+    x_min, y_min, x_max, y_max = (
+        sum(detection.confidence * detection.box_xyxy[side] for detection in cluster) / total
+        for side in range(4)
+    )
+    return replace(cluster[0], box_xyxy=(x_min, y_min, x_max, y_max))
+
+
+def _highest_first(detections: Sequence[Detection]) -> list[Detection]:
+    return sorted(detections, key=lambda detection: detection.confidence, reverse=True)
 
 
 def placement_problem(

@@ -5,6 +5,7 @@ WorkerError
 ├── CheckpointBroken     the weights are there but do not load
 ├── AnswerRefused        a language model gave no usable answer
 ├── UnknownWord          a language model cannot speak about a word
+├── UnfitImage           an image or mask has a shape that this cannot work with
 └── OutOfMemory          the device's memory did not suffice for this batch
 """
 
@@ -39,6 +40,10 @@ class AnswerRefused(WorkerError):
 
 class UnknownWord(WorkerError):
     """The language model cannot speak about this word."""
+
+
+class UnfitImage(WorkerError):
+    """An image or mask has a shape that this cannot work with."""
 
 
 class OutOfMemory(WorkerError):

@@ -58,10 +58,10 @@ class LanguageModel(Family, Protocol):
     def imagine_scenes(
         self, caption: str, objects: Sequence[str], count: int, *, seed: int
     ) -> Answer[tuple[Scene, ...]]:
-        """Return `count` scenes with other backgrounds around the existing objects (Scene Imagination)."""
+        """Return `count` scenes with other backgrounds around the objects (Scene Imagination)."""
         ...
 
-    def place_objects(
+    def place_objects(  # noqa: PLR0913  (the question has six slots)
         self,
         caption: str,
         existing: Sequence[Detection],
@@ -89,7 +89,7 @@ class ImageGenerator(Family, Protocol):
     """Paints an image from a prompt (section 3.1: I0 = SD(w0))."""
 
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
-        """Return one image per prompt; the same prompt and seed give the same image in any batch."""
+        """Return one image per prompt; prompt and seed give the same image in any batch."""
         ...
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from workers import boxes
+from workers.values import Detection
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,43 @@ def test_clip_keeps_what_lies_inside():
 )
 def test_a_placement_obeys_the_rules_of_table_1(box, size_wh, problem):
     assert boxes.placement_problem(box, [(0, 0, 30, 30)], size_wh) == problem
+
+
+def detection(label, confidence, *box_xyxy):
+    return Detection(label, confidence, box_xyxy)
+
+
+DOG = detection("dog", 0.9, 0, 0, 10, 10)
+DOG_AGAIN = detection("dog", 0.3, 0, 0, 10, 9)
+DOG_ELSEWHERE = detection("dog", 0.5, 30, 30, 40, 40)
+WOLF = detection("wolf", 0.6, 0, 0, 10, 10)
+
+
+def test_suppress_keeps_the_most_confident_of_each_label():
+    kept = boxes.suppress([DOG_AGAIN, WOLF, DOG_ELSEWHERE, DOG], 0.5)
+    assert kept == [DOG, WOLF, DOG_ELSEWHERE]
+
+
+def test_suppress_across_labels_keeps_one_detection_per_object():
+    assert boxes.suppress([WOLF, DOG_ELSEWHERE, DOG], 0.5, class_agnostic=True) == [
+        DOG,
+        DOG_ELSEWHERE,
+    ]
+
+
+def test_boxes_that_overlap_as_much_as_the_threshold_stay_two():
+    assert boxes.suppress([DOG, DOG_AGAIN], 0.9) == [DOG, DOG_AGAIN]
+
+
+def test_fuse_averages_the_duplicates_of_a_label_by_confidence():
+    fused = boxes.fuse([DOG_AGAIN, WOLF, DOG, DOG_ELSEWHERE], 0.5)
+    assert fused == [
+        detection("dog", 0.9, 0, 0, 10, pytest.approx((10 * 0.9 + 9 * 0.3) / 1.2)),
+        WOLF,
+        DOG_ELSEWHERE,
+    ]
+
+
+def test_fuse_survives_boxes_without_any_confidence():
+    nothing = detection("dog", 0.0, 0, 0, 10, 10)
+    assert boxes.fuse([nothing, nothing], 0.5) == [nothing]

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from workers import fidelity
+from workers.errors import UnfitImage
+
+SIDE_PX = 64
+
+
+@pytest.fixture
+def before():
+    """A sky over a meadow with a red house."""
+    image = np.full((SIDE_PX, SIDE_PX, 3), (120, 170, 230), dtype=np.uint8)
+    image[40:] = (90, 160, 70)
+    image[24:48, 8:30] = (180, 60, 50)
+    image[30:36, 12:18] = (250, 240, 180)
+    return image
+
+
+@pytest.fixture
+def kept():
+    """Everything but the middle right, where something was filled in."""
+    region = np.ones((SIDE_PX, SIDE_PX), dtype=bool)
+    region[20:50, 36:60] = False
+    return region
+
+
+@pytest.fixture
+def good(before, kept):
+    """A child as it should be: repainted inside, two grey levels of noise outside."""
+    noise = np.random.default_rng(0).integers(-2, 3, before.shape)
+    after = np.clip(before + noise, 0, 255).astype(np.uint8)
+    after[~kept] = (30, 30, 30)
+    return after
+
+
+@pytest.fixture
+def bad(good):
+    """A child whose house moved, although it should have stayed."""
+    after = good.copy()
+    after[24:48, 8:30] = np.roll(good, 12, axis=1)[24:48, 8:30]
+    return after
+
+
+def test_a_good_child_scores_high(before, good, kept):
+    assert fidelity.psnr(before, good, kept) > 40
+    assert fidelity.ssim(before, good, kept) > 0.9
+
+
+def test_a_bad_child_scores_lower_than_a_good_one(before, bad, good, kept):
+    assert fidelity.psnr(before, bad, kept) < 25
+    assert fidelity.ssim(before, bad, kept) < fidelity.ssim(before, good, kept) - 0.02
+
+
+def test_a_bad_child_is_seen_best_on_the_object_itself(before, bad):
+    house = np.zeros((SIDE_PX, SIDE_PX), dtype=bool)
+    house[24:48, 8:30] = True
+    assert fidelity.psnr(before, bad, house) < 15
+    assert fidelity.ssim(before, bad, house) < 0.7
+
+
+def test_what_was_to_change_does_not_count(before, kept):
+    after = before.copy()
+    after[~kept] = 0
+    assert fidelity.psnr(before, after, kept) == fidelity.MAX_PSNR_DB
+    assert fidelity.ssim(before, after, kept) == pytest.approx(1.0)
+    assert fidelity.psnr(before, after) < 20
+    assert fidelity.ssim(before, after) < 0.9
+
+
+def test_an_empty_region_has_no_score(before, good):
+    nowhere = np.zeros((SIDE_PX, SIDE_PX), dtype=bool)
+    assert fidelity.psnr(before, good, nowhere) is None
+    assert fidelity.ssim(before, good, nowhere) is None
+
+
+@pytest.mark.parametrize("side_px", [3, 4, 6, 8])
+def test_small_images_are_compared_in_a_window_that_fits(before, bad, side_px):
+    here = np.s_[28 : 28 + side_px, 8 : 8 + side_px]
+    assert fidelity.ssim(before[here], before[here]) == pytest.approx(1.0)
+    assert fidelity.ssim(before[here], bad[here]) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("other_shape", "region_shape"),
+    [
+        pytest.param((64, 32, 3), None, id="images of different size"),
+        pytest.param((64, 64, 3), (32, 64), id="region of another size"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(before, other_shape, region_shape):
+    region = None if region_shape is None else np.ones(region_shape, dtype=bool)
+    other = np.zeros(other_shape, dtype=np.uint8)
+    for measure in (fidelity.psnr, fidelity.ssim):
+        with pytest.raises(UnfitImage):
+            measure(before, other, region)
+
+
+def test_an_image_without_structure_is_refused(before):
+    with pytest.raises(UnfitImage, match="3 px"):
+        fidelity.ssim(before[:2], before[:2])

@@ -1,0 +1,59 @@
+"""Masks: COCO run-length encoding, area, and the box around a mask."""
+
+from typing import TypedDict
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from workers.values import BoxXyxy, Mask
+
+
+class Rle(TypedDict):
+    """COCO's compressed run-length encoding, JSON-serialisable; `size` is [height, width]."""
+
+    size: list[int]
+    counts: str
+
+
+def encode(mask: Mask) -> Rle:
+    """Return the COCO RLE of an (H, W) bool mask."""
+    # COCO counts down columns, hence Fortran order.
+    encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    height, width = mask.shape
+    return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
+
+
+def decode(rle: Rle) -> Mask:
+    """Return the (H, W) bool mask that `rle` stands for."""
+    encoded = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
+    return np.ascontiguousarray(coco_mask.decode(encoded), dtype=np.bool_)
+
+
+def area(mask: Mask) -> int:
+    """Return how many pixels the mask covers."""
+    return int(np.count_nonzero(mask))
+
+
+def find_box(mask: Mask) -> BoxXyxy | None:
+    """Return the smallest box around the mask in pixels, or None if the mask is empty."""
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        return None
+    return (
+        float(columns.min()),
+        float(rows.min()),
+        float(columns.max() + 1),
+        float(rows.max() + 1),
+    )
+
+
+def from_box(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> Mask:
+    """Return an (H, W) mask of every pixel that the box touches, as far as it lies in the image."""
+    width, height = size_wh
+    x_min, y_min, x_max, y_max = box_xyxy
+    mask = np.zeros((height, width), dtype=np.bool_)
+    mask[
+        max(int(np.floor(y_min)), 0) : max(int(np.ceil(y_max)), 0),
+        max(int(np.floor(x_min)), 0) : max(int(np.ceil(x_max)), 0),
+    ] = True
+    return mask
