@@ -1,0 +1,28 @@
+"""What can go wrong in the database or the image store.
+
+StoreError
+├── RowNotFound          no row with this id
+├── DatabaseUnavailable  the database does not answer, or its schema is not ours
+├── ImageMissing         a row names a file that is not in the store
+└── ImageBroken          the file is there but is not the image that was stored
+"""
+
+
+class StoreError(Exception):
+    """The database or the disk failed; base of this room's errors."""
+
+
+class RowNotFound(StoreError):
+    """No row with this id."""
+
+
+class DatabaseUnavailable(StoreError):
+    """The database does not answer, or its schema is not ours."""
+
+
+class ImageMissing(StoreError):
+    """A row names a file that is not in the image store."""
+
+
+class ImageBroken(StoreError):
+    """The file does not hold the image that was stored under its name."""

@@ -1,0 +1,94 @@
+"""Connections: SQLite in WAL mode by default, PostgreSQL by URL."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, func, make_url, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from db.errors import DatabaseUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S = 60
+
+Sessions = sessionmaker[Session]
+
+
+def connect(url: str) -> Sessions:
+    """Return a session factory; nothing is opened yet.
+
+    Raises:
+        DatabaseUnavailable: If the URL cannot be understood or its driver is not installed.
+    """
+    try:
+        engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_args(url))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise DatabaseUnavailable(
+            f"cannot use the database URL: {error}. Use sqlite:////absolute/path or "
+            f"postgresql+psycopg://user@host/name (pip install '.[postgres]')."
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def upgrade(url: str) -> None:
+    """Bring the schema to the newest migration, creating it if there is none.
+
+    Raises:
+        DatabaseUnavailable: If the database does not answer.
+    """
+    sessions = connect(url)
+    try:
+        with engine_of(sessions).begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise DatabaseUnavailable(
+            f"the database at {make_url(url).render_as_string()} does not answer: {error.orig}. "
+            "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
+        ) from error
+    finally:
+        engine_of(sessions).dispose()
+
+
+def engine_of(sessions: Sessions) -> Engine:
+    """Return the engine that a session factory is bound to."""
+    engine = sessions.kw["bind"]
+    assert isinstance(engine, Engine)  # noqa: S101  # connect() made it
+    return engine
+
+
+def now(session: Session) -> float:
+    """Return the database's clock in epoch seconds: one clock for every worker's lease."""
+    if session.get_bind().dialect.name == "postgresql":
+        clock = func.extract("epoch", func.clock_timestamp())
+    else:
+        clock = (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
+    return float(session.scalar(select(clock)))
+
+
+def _connect_args(url: str) -> dict[str, float | int]:
+    return {"timeout": BUSY_TIMEOUT_S} if url.startswith("sqlite") else {"connect_timeout": 10}
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: object) -> None:
+    # A deferred transaction that reads first and writes later fails at once with SQLITE_BUSY
+    # when another writer came between; taking the lock at BEGIN waits instead.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]

@@ -1,0 +1,51 @@
+"""How a run goes down its chain, and how its work is delivered: the run's own settings."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.thresholds import FilterThresholds
+
+
+class ChainOptions(BaseModel):
+    """What each label gets: how many images, how many rounds, how many variations."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["scene", "object"] = Field(
+        "scene", description="The paper's two cases: complex scenes or object-centric images."
+    )
+    per_label: int = Field(8, ge=1, le=100_000, description="Images generated per label.")
+    batch_size: int = Field(8, ge=1, le=256, description="Images that travel together.")
+    rounds: int = Field(1, ge=0, le=10, description="Repetitions of Algorithm 1, lines 6-16.")
+    scenes_per_candidate: int = Field(2, ge=1, le=20, description="n of Algorithm 1, line 8.")
+    placements_per_candidate: int = Field(1, ge=1, le=10, description="New objects tried.")
+    class_list: tuple[str, ...] = Field(
+        (), description="Names the detector always looks for besides the label and the caption."
+    )
+    nms_iou: float = Field(0.5, ge=0, le=1, description="Boxes of one class that overlap more.")
+    agnostic_iou: float = Field(0.8, ge=0, le=1, description="Boxes of any class that do.")
+
+
+class DeliveryOptions(BaseModel):
+    """Leases, attempts and the window."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: int = Field(8, ge=1, description="Batches in flight at once.")
+    lease_s: float = Field(90.0, gt=0, description="How long a claim holds without a heartbeat.")
+    heartbeat_s: float = Field(10.0, gt=0, description="How often a claim is renewed.")
+    stale_s: float = Field(120.0, gt=0, description="An unanswered ring is repeated after this.")
+    max_attempts: int = Field(3, ge=1, description="Tries of one item before quarantine.")
+    max_backoff_s: float = Field(60.0, ge=0, description="Longest wait after a transient fault.")
+    visibility_timeout_s: int = Field(21_600, ge=60, description="Redis: longer than any step.")
+    time_limit_s: int = Field(3_600, ge=10, description="Hard limit of one step.")
+
+
+class RunOptions(BaseModel):
+    """The part of a frozen profile that the steps read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    chain: ChainOptions = ChainOptions()
+    thresholds: FilterThresholds = FilterThresholds()
