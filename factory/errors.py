@@ -1,0 +1,56 @@
+"""What the person at the command line can put right; each message says what to do next.
+
+FactoryError
+├── SettingsError        a profile, an environment variable or an argument is wrong
+│   └── ProfileNotFound  there is no such profile
+├── BadLabels            the list of labels cannot be used
+└── BrokerUnavailable    the broker does not answer or cannot be started
+"""
+
+from collections.abc import Sequence
+
+SHOWN_PROBLEMS = 10
+
+
+class FactoryError(Exception):
+    """Something the operator can put right; base of this room's errors.
+
+    Attributes:
+        exit_code: What the command line ends with.
+    """
+
+    exit_code = 2
+
+
+class SettingsError(FactoryError):
+    """A profile, an environment variable or an argument is wrong."""
+
+
+class ProfileNotFound(SettingsError):
+    """There is no such profile."""
+
+
+class BadLabels(FactoryError):
+    """The list of labels cannot be used; nothing was written.
+
+    Attributes:
+        problems: Everything that is wrong with it, in order.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(_tell(self.problems))
+
+
+class BrokerUnavailable(FactoryError):
+    """The broker does not answer or cannot be started."""
+
+
+def _tell(problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    lines = [f"{len(problems)} problems with the labels; nothing was written:"]
+    lines += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+    if len(problems) > SHOWN_PROBLEMS:
+        lines.append(f"  and {len(problems) - SHOWN_PROBLEMS} more")
+    return "\n".join(lines)

@@ -1,0 +1,251 @@
+"""Settings: configs/<profile>.yaml < FACTORY_* environment < arguments.
+
+The only place that reads the environment. Nested keys are written with two underscores:
+`FACTORY_CHAIN__PER_LABEL=4`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import (
+    SettingsError as UnreadableValue,
+)
+
+from factory.complaints import Source, complain, nearest
+from factory.errors import ProfileNotFound, SettingsError
+from tasks.options import ChainOptions, DeliveryOptions
+from tasks.thresholds import FilterThresholds
+from workers.config import FamilyConfig
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+DEFAULT_PROFILE = "micro"
+ENV_PREFIX = "FACTORY_"
+ENV_PROFILE = "FACTORY_PROFILE"
+ENV_BROKER = "REDIS_URL"
+DATABASE_FILE = "factory.sqlite3"
+IMAGES_FOLDER = "images"
+PLACES = frozenset({"data_dir", "database_url", "broker_url", "image_store_url", "device"})
+"""Keys about where a run happens; a frozen profile says only what is made."""
+
+DEFAULT_ROLES = {
+    "language": ["language"],
+    "diffusion": ["diffusion"],
+    "editing": ["editing"],
+    "labeling": ["captioning", "detection", "segmentation"],
+    "scoring": ["similarity"],
+}
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made by `load_settings`, which alone looks around."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    profile: str = Field(DEFAULT_PROFILE, min_length=1, description="Name of the profile.")
+    data_dir: Path = Field(Path("data"), description="Folder of everything that is kept.")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; None: SQLite in the data folder."
+    )
+    broker_url: SecretStr | None = Field(
+        None, description="Redis URL; None: REDIS_URL, else the embedded server."
+    )
+    image_store_url: str | None = Field(
+        None, description="fsspec URL, e.g. s3://bucket/images; None: a folder in the data folder."
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where the models compute."
+    )
+    families: dict[str, FamilyConfig] = Field(description="Which model does what.")
+    roles: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {role: tuple(keys) for role, keys in DEFAULT_ROLES.items()},
+        description="Named workers, and the families that each of them loads.",
+    )
+    chain: ChainOptions = ChainOptions()
+    thresholds: FilterThresholds = FilterThresholds()
+    delivery: DeliveryOptions = DeliveryOptions()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the arguments alone: a frozen profile must not change with the environment."""
+        return (init_settings,)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        schemes = ("redis://", "rediss://", "redis+socket://")
+        if url and not url.get_secret_value().startswith(schemes):
+            raise ValueError(f"the broker must be Redis: {', '.join(schemes)}")
+        return url
+
+    @model_validator(mode="after")
+    def _has_what_it_names(self) -> Self:
+        for role, keys in self.roles.items():
+            for key in keys:
+                if key not in self.families:
+                    known = ", ".join(sorted(self.families)) or "none"
+                    raise ValueError(f"role {role!r} loads {key!r}; known families: {known}")
+        if self.delivery.heartbeat_s * 3 > self.delivery.lease_s:
+            raise ValueError("delivery.lease_s must be at least three times delivery.heartbeat_s")
+        if self.delivery.visibility_timeout_s <= self.delivery.time_limit_s:
+            raise ValueError("delivery.visibility_timeout_s must exceed delivery.time_limit_s")
+        return self
+
+    def resolved_database_url(self) -> str:
+        """Return where the rows are; may hold a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.absolute() / DATABASE_FILE}"
+
+    def resolved_image_store_url(self) -> str:
+        """Return where the images are."""
+        return self.image_store_url or str(self.data_dir.absolute() / IMAGES_FOLDER)
+
+
+def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settings:  # noqa: ANN401 (any field)
+    """Return the settings of a profile.
+
+    Args:
+        profile: A name in configs/, or a path; None: FACTORY_PROFILE, else "micro".
+        overrides: Fields by name, nested ones as mappings; None means "not given".
+
+    Raises:
+        ProfileNotFound: If there is no such profile.
+        SettingsError: If something is unknown or out of range; one line that names it.
+    """
+    path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
+    sources = (
+        Source(str(path), {"profile": path.stem, **_read_yaml(path)}),
+        Source("the environment", _read_environment(), env_prefix=ENV_PREFIX),
+        Source("the arguments", _given(overrides)),
+    )
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged = _merge(merged, source.values)
+    if merged.get("broker_url") is None and os.environ.get(ENV_BROKER):
+        merged["broker_url"] = os.environ[ENV_BROKER]
+    return _validate(merged, sources)
+
+
+def find_profile(profile: str | Path) -> Path:
+    """Return the file of a profile named or given as a path."""
+    path = Path(profile).expanduser()
+    if path.suffix not in {".yaml", ".yml"} and path.name == str(profile):
+        path = CONFIGS / f"{profile}.yaml"
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml"))) or "none"
+    raise ProfileNotFound(
+        f"no profile at {path}; in {CONFIGS} there are: {known}. Name one of them, or give a path."
+    )
+
+
+def dump_profile(settings: Settings) -> dict[str, Any]:
+    """Return what the profile makes, as JSON values: no secrets, no places.
+
+    A run freezes this; `settings_from_frozen` is the way back.
+    """
+    frozen = settings.model_dump(mode="json", exclude=set(PLACES))
+    return _without_secrets(frozen, settings)
+
+
+def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Settings:  # noqa: ANN401 (any field)
+    """Return the settings of a frozen profile, blind to files and environment.
+
+    Args:
+        frozen: What `dump_profile` returned.
+        overrides: Places and secrets, which a frozen profile lacks.
+    """
+    sources = (
+        Source("the frozen profile", dict(frozen)),
+        Source("the arguments", _given(overrides)),
+    )
+    return _validate(_merge(sources[0].values, sources[1].values), sources)
+
+
+def _validate(merged: Mapping[str, Any], sources: tuple[Source, ...]) -> Settings:
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError(complain(error, sources, Settings)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise SettingsError(f"{path} is not YAML: {error.problem}{where}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"{path} cannot be read: {reason}.") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise SettingsError(f"{path} must be a mapping of keys; compare configs/micro.yaml.")
+    return values
+
+
+def _read_environment() -> dict[str, Any]:
+    fields = set(Settings.model_fields)
+    for name in os.environ:
+        key = name.removeprefix(ENV_PREFIX).split("__")[0].lower()
+        if name.startswith(ENV_PREFIX) and key not in fields:
+            known = nearest(key, fields)
+            raise SettingsError(
+                f"{name} in the environment sets nothing. Unset it, or set one of: "
+                f"{', '.join(ENV_PREFIX + field.upper() for field in known)}."
+            )
+    try:
+        values = EnvSettingsSource(Settings)()
+    except UnreadableValue as error:
+        raise SettingsError(f'{error}: expected JSON, e.g. \'["a", "b"]\'.') from None
+    return {key: value for key, value in values.items() if key != "profile"}
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {
+        key: _given(value) if isinstance(value, Mapping) else value for key, value in values.items()
+    }
+    return {key: value for key, value in nested.items() if value is not None}
+
+
+def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping) and _are_alike(below, value):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _are_alike(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+    """Return False if the family changes: the keys of the one mean nothing to the other."""
+    return bool(top.get("family", below.get("family")) == below.get("family"))
+
+
+def _without_secrets(values: dict[str, Any], model: Settings) -> dict[str, Any]:
+    for key, family in model.families.items():
+        for name in type(family).model_fields:
+            if isinstance(getattr(family, name), SecretStr):
+                values["families"][key][name] = None
+    return values

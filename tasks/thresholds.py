@@ -1,0 +1,34 @@
+"""The thresholds of the image filter (paper section 3.5)."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FilterThresholds(BaseModel):
+    """What a candidate must reach; scores are stored, verdicts are derived from these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    psnr_min_db: float = Field(
+        18.0, ge=0, description="Least PSNR to the parent over what should not have changed, dB."
+    )
+    ssim_min: float = Field(
+        0.6, ge=-1, le=1, description="Least SSIM to the parent over what should not have changed."
+    )
+    clip_similarity_min: float = Field(
+        0.2, ge=-1, le=1, description="Least cosine of the image with its scene description."
+    )
+    keep_top_k: int = Field(
+        4, ge=1, description="Children of one parent that are kept, best CLIP similarity first."
+    )
+    background_probability_min: float = Field(
+        0.4, ge=0, le=1, description="Least CLIP probability of the asked background among all."
+    )
+    object_kept_iou_min: float = Field(
+        0.5, ge=0, le=1, description="Least IoU of a parent's object with one found on the child."
+    )
+    fill_iou_min: float = Field(
+        0.5, ge=0, le=1, description="Least IoU of the asked box with the object found in it."
+    )
+    label_confidence_min: float = Field(
+        0.35, ge=0, le=1, description="Least confidence of the asked label's best box."
+    )
