@@ -1,1 +1,1 @@
-"""REMEMBER: records, queries, migrations and the image store; knows neither models nor the queue."""
+"""REMEMBER: records, queries, migrations, image store; knows neither models nor queue."""

@@ -6,7 +6,7 @@ Annotation, Score, Scene and Placement, and has a parent when it was edited or f
 
 import time
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -81,7 +81,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         dict[str, Any]: JSON,
         list[str]: JSON,
         list[dict[str, str]]: JSON,
@@ -254,7 +254,7 @@ class Candidate(Base):
     reason: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(default=time.time)
 
-    parent: Mapped["Candidate | None"] = relationship(remote_side=[id])
+    parent: Mapped["Candidate | None"] = relationship(remote_side="Candidate.id")
     label: Mapped[Label] = relationship()
     batch: Mapped[Batch] = relationship()
     scene: Mapped["Scene | None"] = relationship(foreign_keys=[scene_id])

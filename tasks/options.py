@@ -23,6 +23,12 @@ class ChainOptions(BaseModel):
     class_list: tuple[str, ...] = Field(
         (), description="Names the detector always looks for besides the label and the caption."
     )
+    caption_nouns: bool = Field(
+        default=True, description="Whether the detector also looks for the caption's nouns."
+    )
+    background_list: tuple[str, ...] = Field(
+        (), description="Backgrounds that an asked one must be told from, as noun phrases."
+    )
     nms_iou: float = Field(0.5, ge=0, le=1, description="Boxes of one class that overlap more.")
     agnostic_iou: float = Field(0.8, ge=0, le=1, description="Boxes of any class that do.")
 

@@ -1,0 +1,119 @@
+"""The composition root: settings become a Celery app, and a worker's resources."""
+
+import socket
+from collections.abc import Sequence
+
+import structlog
+from celery import Celery
+from kombu import Queue
+
+from db.images import ImageStore
+from db.session import connect
+from factory.errors import SettingsError
+from factory.settings import Settings
+from tasks.chain import QUEUES
+from tasks.resources import Resources
+from workers.interfaces import Family
+from workers.registry import load_family
+
+log = structlog.get_logger()
+
+ALL_ROLES = "all"
+TASK_MODULES = tuple(
+    f"tasks.{name}" for name in ("brainstorm", "generate", "label", "edit", "fill", "filter")
+)
+WORKER_MODULE = "factory.worker_process"
+SETTINGS_KEY = "factory_settings"
+START_UP_S = 600
+SPARE_S = 30
+
+
+def make_celery(settings: Settings, broker_url: str) -> Celery:
+    """Return the Celery app of these settings.
+
+    The database owns retries, delays, priorities and cancels; a message is a doorbell. So there
+    is no result backend, and a message that comes twice does no harm.
+    """
+    app = Celery("factory", broker=broker_url, include=[*TASK_MODULES, WORKER_MODULE])
+    delivery = settings.delivery
+    app.conf.update(
+        result_backend=None,
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=False,
+        task_acks_on_failure_or_timeout=True,
+        task_publish_retry=False,
+        task_create_missing_queues=False,
+        task_queues=[Queue(name) for name in dict.fromkeys(QUEUES.values())],
+        task_default_queue=next(iter(QUEUES.values())),
+        task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
+        task_time_limit=delivery.time_limit_s,
+        task_soft_time_limit=delivery.time_limit_s - SPARE_S
+        if delivery.time_limit_s > 2 * SPARE_S
+        else None,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_pool_start_method="spawn",  # a forked child cannot use CUDA
+        worker_proc_alive_timeout=START_UP_S,  # models take longer to load than the default 4 s
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_deduplicate_successful_tasks=False,
+        worker_enable_soft_shutdown_on_idle=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        event_queue_expires=60,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": delivery.visibility_timeout_s,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            "queue_order_strategy": "priority",
+            "socket_connect_timeout": 5,
+            "socket_timeout": 30,
+            "socket_keepalive": not broker_url.startswith("redis+socket"),
+            "health_check_interval": 25,
+        },
+        enable_utc=True,
+        timezone="UTC",
+        **{SETTINGS_KEY: settings},
+    )
+    return app
+
+
+def roles_named(settings: Settings, role: str) -> list[str]:
+    """Return the roles that a worker called `role` takes on.
+
+    Raises:
+        SettingsError: If the profile has no such role.
+    """
+    if role == ALL_ROLES:
+        return list(settings.roles)
+    if role not in settings.roles:
+        known = ", ".join([*settings.roles, ALL_ROLES])
+        raise SettingsError(f"profile {settings.profile!r} has no role {role!r}; it has: {known}.")
+    return [role]
+
+
+def owner_name(role: str) -> str:
+    """Return the name under which a worker of this role on this machine claims steps."""
+    return f"{role}@{socket.gethostname()}"
+
+
+def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
+    """Return what a worker of these roles needs, its models loaded."""
+    keys = dict.fromkeys(key for role in roles for key in settings.roles[role])
+    return Resources(
+        sessions=connect(settings.resolved_database_url()),
+        images=ImageStore(settings.resolved_image_store_url()),
+        families=[_load(settings, key) for key in keys],
+        delivery=settings.delivery,
+        owner=owner,
+    )
+
+
+def _load(settings: Settings, key: str) -> Family:
+    config = settings.families[key]
+    log.info("family_loading", family=config.family, key=key)
+    return load_family(config, settings.device)

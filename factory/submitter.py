@@ -1,0 +1,114 @@
+"""The submitter: a list of labels becomes rows; nothing is sent."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from db.models import Batch, Label, Run, RunState
+from factory.labels import LabelRequest
+from factory.settings import Settings, dump_profile
+
+ROWS_PER_INSERT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What `submit` did."""
+
+    run_id: int
+    resumed: bool
+    labels: int
+    images: int
+
+
+def submit(
+    session: Session, requests: Sequence[LabelRequest], settings: Settings, *, seed: int | None
+) -> Submission:
+    """Write a run for the labels, or find the unfinished one that asked for the same.
+
+    Args:
+        session: An open transaction; nothing is half-written if it fails.
+        requests: At least one, without duplicates.
+        settings: Frozen into the run.
+        seed: None: the number of earlier runs that asked for the same, so that asking again
+            gives more of the same kind instead of the same images.
+    """
+    profile = dump_profile(settings)
+    key = request_key(requests, profile, seed)
+    run = session.scalar(
+        select(Run).where(
+            Run.request_key == key, Run.state.in_([RunState.ACTIVE, RunState.PAUSED])
+        )
+    )
+    resumed = run is not None
+    if run is None:
+        run = _add_run(session, requests, settings, key, seed)
+    run.state = RunState.ACTIVE
+    images = session.scalar(select(func.sum(Label.per_label)).where(Label.run_id == run.id)) or 0
+    return Submission(run.id, resumed, len(requests), images)
+
+
+def request_key(
+    requests: Sequence[LabelRequest], profile: dict[str, object], seed: int | None
+) -> str:
+    """Return a hash of everything that shapes the result."""
+    asked = [[request.label, request.per_label, request.mode] for request in requests]
+    text = json.dumps([asked, profile, seed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _add_run(
+    session: Session,
+    requests: Sequence[LabelRequest],
+    settings: Settings,
+    key: str,
+    seed: int | None,
+) -> Run:
+    earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
+    run = Run(
+        request_key=key,
+        mode=settings.chain.mode,
+        seed=earlier if seed is None else seed,
+        profile=dump_profile(settings),
+    )
+    session.add(run)
+    session.flush()
+    labels = [
+        {
+            "run_id": run.id,
+            "name": request.label,
+            "mode": request.mode or settings.chain.mode,
+            "per_label": request.per_label or settings.chain.per_label,
+        }
+        for request in requests
+    ]
+    _insert(session, Label, labels)
+    rows = session.execute(select(Label.id, Label.per_label).where(Label.run_id == run.id))
+    _insert(
+        session,
+        Batch,
+        [
+            {"run_id": run.id, "label_id": label_id, "index": index, "size": size}
+            for label_id, per_label in rows.tuples()
+            for index, size in enumerate(split_evenly(per_label, settings.chain.batch_size))
+        ],
+    )
+    return run
+
+
+def split_evenly(total: int, most: int) -> Iterator[int]:
+    """Yield the sizes of the fewest batches of at most `most`, as alike as can be."""
+    count = -(-total // most)
+    for index in range(count):
+        yield total // count + (index < total % count)
+
+
+def _insert(
+    session: Session, table: type[Label | Batch], rows: Sequence[dict[str, object]]
+) -> None:
+    for start in range(0, len(rows), ROWS_PER_INSERT):
+        session.execute(insert(table), rows[start : start + ROWS_PER_INSERT])

@@ -1,0 +1,71 @@
+"""What happens inside a worker's processes: loading models in the child, stopping politely.
+
+Celery imports this module in the parent and in every spawned child (it stands in `include`).
+"""
+
+import os
+import threading
+from typing import Any
+
+import structlog
+from celery import Celery, current_app
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
+
+from db import delivery
+from db.session import Sessions
+from factory import log as logs
+from factory.app import SETTINGS_KEY, assemble, owner_name, roles_named
+from factory.settings import Settings
+from tasks import resources
+
+ROLE_KEY = "factory_role"
+
+log = structlog.get_logger()
+
+
+def settings_of(app: Celery) -> Settings:
+    """Return the settings that the app was made of."""
+    settings = app.conf[SETTINGS_KEY]
+    assert isinstance(settings, Settings)  # noqa: S101  # make_celery() put it there
+    return settings
+
+
+@setup_logging.connect(weak=False)
+def _configure_logging(**_: Any) -> None:
+    logs.configure()
+
+
+@worker_process_init.connect(weak=False)
+def _load_models(**_: Any) -> None:
+    """Give the child its models before its first task."""
+    settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
+    _use_every_core(settings.device)
+    resources.use(assemble(settings, roles_named(settings, role), owner_name(role)))
+    log.info("worker_ready", role=role, pid=os.getpid())
+
+
+@task_prerun.connect(weak=False)
+def _bind_task(task_id: str, task: Any, args: tuple[Any, ...], **_: Any) -> None:
+    structlog.contextvars.bind_contextvars(task_id=task_id, step=task.name, batch_id=args[0])
+
+
+@task_postrun.connect(weak=False)
+def _unbind_task(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+
+
+def ask_to_stop(sessions: Sessions, owner: str) -> None:
+    """Ask the child to give its step back after the pass in hand; does not block the caller."""
+
+    def ask() -> None:
+        with sessions.begin() as session:
+            delivery.request_stop(session, owner)
+
+    threading.Thread(target=ask, name="ask_to_stop", daemon=True).start()
+
+
+def _use_every_core(device: str) -> None:
+    if device in ("cpu", "auto"):
+        import torch
+
+        torch.set_num_threads(os.cpu_count() or 1)

@@ -1,0 +1,58 @@
+"""The only place that says which step follows which (Algorithm 1), and where each one runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from celery import Celery, chain
+
+from tasks.options import ChainOptions
+
+QUEUES = {
+    "brainstorm": "language",
+    "generate": "diffusion",
+    "label": "labeling",
+    "imagine": "language",
+    "edit": "editing",
+    "place": "language",
+    "fill": "diffusion",
+    "filter": "scoring",
+}
+"""Task name to queue; a queue bears its role's name."""
+
+OPENING = ("brainstorm", "generate", "label", "filter")
+EDITING = ("imagine", "edit", "label")
+FILLING = ("place", "fill", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step of a chain; round 0 makes the initial images."""
+
+    name: str
+    round: int
+
+    @property
+    def queue(self) -> str:
+        """Return the queue that serves the step."""
+        return QUEUES[self.name]
+
+
+def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
+    """Return the links of a batch's chain, in order.
+
+    Object-centric runs leave out place and fill (design: the paper's second case shows one
+    object). Initial images are filtered before any money is spent on varying them.
+    """
+    refinement = (*EDITING, *(FILLING if mode == "scene" else ()), "filter")
+    links = [Link(name, 0) for name in OPENING]
+    for number in range(1, options.rounds + 1):
+        links += [Link(name, number) for name in refinement]
+    return tuple(links)
+
+
+def ring(app: Celery, batch_id: int, names: Sequence[str]) -> None:
+    """Send a chain of doorbells: each link tells its queue to look at the batch."""
+    links = (
+        app.signature(name, args=(batch_id,), queue=QUEUES[name], immutable=True) for name in names
+    )
+    chain(*links, app=app).apply_async()

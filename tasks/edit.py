@@ -1,0 +1,133 @@
+"""Imagine and edit: new scenes around an image, then its background repainted.
+
+Sections 3.3 and 3.4 (Background Imagination); Algorithm 1 lines 8 to 11. `imagine` is the
+language half, apart so that no GPU waits for a language model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from celery import shared_task
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Candidate, Scene, Step, Verdict
+from tasks.painting import (
+    Lineage,
+    Painted,
+    add_candidate,
+    derive_seed,
+    lineage_of_scene,
+    store_painted,
+)
+from tasks.resources import Resources
+from tasks.step import StepWork, options_of, record_exchanges, run_step
+from workers.interfaces import BackgroundEditor, LanguageModel
+from workers.rulebook import EDIT_INSTRUCTION
+from workers.values import Answer
+from workers.values import Scene as ImaginedScene
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A candidate as the language model hears of it."""
+
+    candidate_id: int
+    caption: str
+    objects: tuple[str, ...]
+    count: int
+    seed: int
+
+
+def plan_imagine(session: Session, step: Step) -> Sequence[int]:
+    """Return the parents of the round: what was accepted in the round before."""
+    return session.scalars(
+        select(Candidate.id)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round - 1)
+        .where(Candidate.verdict == Verdict.ACCEPTED)
+        .order_by(Candidate.key)
+    ).all()
+
+
+def read_parent(session: Session, step: Step, candidate_id: int) -> Parent:
+    """Return what is known of the parent in words."""
+    candidate = session.get_one(Candidate, candidate_id)
+    labels = dict.fromkeys(annotation.label for annotation in candidate.annotations)
+    return Parent(
+        candidate.id,
+        candidate.caption or "",
+        tuple(labels),
+        options_of(step).chain.scenes_per_candidate,
+        derive_seed(candidate.seed, "scenes"),
+    )
+
+
+def compute_imagine(
+    resources: Resources, parents: Sequence[Parent]
+) -> list[Answer[tuple[ImaginedScene, ...]]]:
+    """Ask for scenes around each parent."""
+    language = resources.able(LanguageModel)
+    return [
+        language.imagine_scenes(parent.caption, parent.objects, parent.count, seed=parent.seed)
+        for parent in parents
+    ]
+
+
+def write_scenes(
+    session: Session, step: Step, parent: Parent, answer: Answer[tuple[ImaginedScene, ...]]
+) -> None:
+    """Write the scenes and what was said."""
+    session.add_all(
+        Scene(
+            candidate_id=parent.candidate_id,
+            index=index,
+            background=scene.background,
+            objects=list(scene.objects),
+            description=scene.description,
+        )
+        for index, scene in enumerate(answer.value[: parent.count])
+    )
+    record_exchanges(session, step, parent.candidate_id, answer.exchanges)
+
+
+def plan_edit(session: Session, step: Step) -> Sequence[int]:
+    """Return the round's scenes."""
+    return session.scalars(
+        select(Scene.id)
+        .join(Candidate, Candidate.id == Scene.candidate_id)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round - 1)
+        .order_by(Candidate.key, Scene.index)
+    ).all()
+
+
+def read_edit(session: Session, step: Step, scene_id: int) -> Lineage:
+    """Return what is to be edited, and how."""
+    scene = session.get_one(Scene, scene_id)
+    return lineage_of_scene(step, scene, EDIT_INSTRUCTION.format(background=scene.background))
+
+
+def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[Painted]:
+    """Repaint the backgrounds and store the images."""
+    editor = resources.able(BackgroundEditor)
+    images = editor.edit(
+        [resources.images.get(lineage.parent_sha256 or "") for lineage in lineages],
+        [lineage.prompt_text for lineage in lineages],
+        [lineage.seed for lineage in lineages],
+    )
+    return store_painted(resources, lineages, images, editor)
+
+
+IMAGINE = StepWork("imagine", plan_imagine, read_parent, compute_imagine, write_scenes, pass_size=1)
+EDIT = StepWork("edit", plan_edit, read_edit, compute_edit, add_candidate)
+
+
+@shared_task(name="imagine")
+def imagine(batch_id: int) -> None:
+    """Imagine scenes around a batch's accepted images."""
+    run_step(IMAGINE, batch_id)
+
+
+@shared_task(name="edit")
+def edit(batch_id: int) -> None:
+    """Change the backgrounds of a batch."""
+    run_step(EDIT, batch_id)

@@ -1,0 +1,193 @@
+"""Place and fill: where a new object could stand, then the object painted there.
+
+Sections 3.3 (Box Candidates Generation) and 3.4 (Foreground Object Filling); Algorithm 1 line 12.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from celery import shared_task
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Candidate, Origin, Placement, Step
+from tasks.painting import (
+    Lineage,
+    Painted,
+    add_candidate,
+    derive_seed,
+    lineage_of_placement,
+    store_painted,
+)
+from tasks.resources import Resources
+from tasks.step import StepWork, options_of, record_exchanges, run_step
+from workers import boxes, masks
+from workers.interfaces import LanguageModel, ObjectFiller
+from workers.rulebook import with_article
+from workers.values import Answer, BoxXyxy, Detection
+from workers.values import Placement as Proposal
+
+PROPOSALS_PER_PLACEMENT = 3
+SURPLUS = "surplus"
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """An edited candidate as the language model hears of it."""
+
+    candidate_id: int
+    caption: str
+    existing: tuple[Detection, ...]
+    targets: tuple[str, ...]
+    size_wh: tuple[int, int]
+    wanted: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What is to be painted, and in which box."""
+
+    lineage: Lineage
+    box_xyxy: BoxXyxy
+
+
+def plan_place(session: Session, step: Step) -> Sequence[int]:
+    """Return the round's edited candidates that kept their objects."""
+    return session.scalars(
+        select(Candidate.id)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
+        .where(Candidate.origin == Origin.EDITED, Candidate.verdict.is_(None))
+        .order_by(Candidate.key)
+    ).all()
+
+
+def read_place(session: Session, step: Step, candidate_id: int) -> Canvas:
+    """Return the image in words and boxes; targets are the scene's objects not there yet."""
+    candidate = session.get_one(Candidate, candidate_id)
+    existing = tuple(Detection(a.label, a.confidence, a.box_xyxy) for a in candidate.annotations)
+    there = {detection.label for detection in existing}
+    imagined = candidate.scene.objects if candidate.scene else []
+    return Canvas(
+        candidate.id,
+        candidate.caption or "",
+        existing,
+        tuple(name for name in imagined if name not in there),
+        (candidate.width_px, candidate.height_px),
+        options_of(step).chain.placements_per_candidate,
+        derive_seed(candidate.seed, "placements"),
+    )
+
+
+def compute_place(
+    resources: Resources, canvases: Sequence[Canvas]
+) -> list[Answer[tuple[Proposal, ...]]]:
+    """Ask for more boxes than needed: some will break the rules."""
+    return [_propose(resources.able(LanguageModel), canvas) for canvas in canvases]
+
+
+def write_place(
+    session: Session, step: Step, canvas: Canvas, answer: Answer[tuple[Proposal, ...]]
+) -> None:
+    """Write every proposal, those that may not be filled with the reason."""
+    problems = judge_proposals(answer.value, canvas)
+    for index, (proposal, problem) in enumerate(zip(answer.value, problems, strict=True)):
+        x_min, y_min, x_max, y_max = proposal.box_xyxy
+        session.add(
+            Placement(
+                candidate_id=canvas.candidate_id,
+                index=index,
+                label=proposal.label,
+                x_min=x_min,
+                y_min=y_min,
+                x_max=x_max,
+                y_max=y_max,
+                relationship_text=proposal.relationship,
+                problem=problem,
+            )
+        )
+    record_exchanges(session, step, canvas.candidate_id, answer.exchanges)
+
+
+def judge_proposals(proposals: Sequence[Proposal], canvas: Canvas) -> list[str | None]:
+    """Return what is wrong with each proposal; None for those that will be filled."""
+    taken = [detection.box_xyxy for detection in canvas.existing]
+    problems: list[str | None] = []
+    for proposal in proposals:
+        problem = boxes.placement_problem(proposal.box_xyxy, taken, canvas.size_wh)
+        if problem is None and problems.count(None) >= canvas.wanted:
+            problem = SURPLUS
+        if problem is None:
+            taken.append(proposal.box_xyxy)
+        problems.append(problem)
+    return problems
+
+
+def plan_fill(session: Session, step: Step) -> Sequence[int]:
+    """Return the round's valid placements."""
+    return session.scalars(
+        select(Placement.id)
+        .join(Candidate, Candidate.id == Placement.candidate_id)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
+        .where(Placement.problem.is_(None))
+        .order_by(Candidate.key, Placement.index)
+    ).all()
+
+
+def read_fill(session: Session, step: Step, placement_id: int) -> Filling:
+    """Return what is to be painted where."""
+    placement = session.get_one(Placement, placement_id)
+    prompt_text = f"{with_article(placement.label)} {placement.relationship_text}"
+    return Filling(lineage_of_placement(step, placement, prompt_text), placement.box_xyxy)
+
+
+def compute_fill(resources: Resources, fillings: Sequence[Filling]) -> list[Painted]:
+    """Paint the objects into their boxes and store the images."""
+    filler = resources.able(ObjectFiller)
+    lineages = [filling.lineage for filling in fillings]
+    images = [resources.images.get(lineage.parent_sha256 or "") for lineage in lineages]
+    mask_images = [
+        masks.from_box(filling.box_xyxy, (image.shape[1], image.shape[0]))
+        for filling, image in zip(fillings, images, strict=True)
+    ]
+    filled = filler.fill(
+        images,
+        mask_images,
+        [lineage.prompt_text for lineage in lineages],
+        [lineage.seed for lineage in lineages],
+    )
+    return store_painted(resources, lineages, filled, filler)
+
+
+def write_fill(session: Session, step: Step, filling: Filling, painted: Painted) -> None:
+    """Write the candidate's row."""
+    add_candidate(session, step, filling.lineage, painted)
+
+
+def _propose(language: LanguageModel, canvas: Canvas) -> Answer[tuple[Proposal, ...]]:
+    if not canvas.targets:
+        return Answer(())
+    return language.place_objects(
+        canvas.caption,
+        canvas.existing,
+        canvas.targets,
+        canvas.wanted * PROPOSALS_PER_PLACEMENT,
+        size_wh=canvas.size_wh,
+        seed=canvas.seed,
+    )
+
+
+PLACE = StepWork("place", plan_place, read_place, compute_place, write_place, pass_size=1)
+FILL = StepWork("fill", plan_fill, read_fill, compute_fill, write_fill)
+
+
+@shared_task(name="place")
+def place(batch_id: int) -> None:
+    """Propose new objects for a batch's edited images."""
+    run_step(PLACE, batch_id)
+
+
+@shared_task(name="fill")
+def fill(batch_id: int) -> None:
+    """Paint the proposed objects of a batch."""
+    run_step(FILL, batch_id)

@@ -1,0 +1,222 @@
+"""Filter: measure each candidate, then judge it (section 3.5; Algorithm 1 line 14)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from celery import shared_task
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Annotation, Candidate, Origin, Score, Step
+from tasks.judging import (
+    BACKGROUND,
+    CLIP_RANK,
+    CLIP_SIMILARITY,
+    FILL_IOU,
+    LABEL_CONFIDENCE,
+    OBJECTS_KEPT,
+    PSNR,
+    RULES,
+    SSIM,
+    LabelledBox,
+    best_iou,
+    expected_text,
+    judge,
+    kept_share,
+    place_of,
+    rank,
+    thresholds_of,
+)
+from tasks.options import RunOptions
+from tasks.resources import Resources
+from tasks.step import StepWork, options_of, run_step
+from workers import fidelity, masks
+from workers.interfaces import ImageTextEncoder
+from workers.masks import Rle
+from workers.values import Mask, RgbImage
+
+CLIP_LOGIT_SCALE = 100.0
+"""CLIP's trained temperature (Radford et al. 2021): cosine times this before the softmax."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A candidate with all that it is measured against.
+
+    Attributes:
+        text: What the image should show.
+        rival_texts: The same with every other background; empty if none was asked for.
+        kept_rles: Masks of the parent's objects, which an edit must not change.
+    """
+
+    candidate_id: int
+    origin: Origin
+    label: str
+    sha256: str
+    text: str
+    found: tuple[tuple[LabelledBox, float], ...]
+    rival_texts: tuple[str, ...] = ()
+    parent_sha256: str | None = None
+    parent_boxes: tuple[LabelledBox, ...] = ()
+    kept_rles: tuple[Rle, ...] = ()
+    asked: LabelledBox | None = None
+    iou_min: float = 0.5
+
+
+def plan(session: Session, step: Step) -> Sequence[int]:
+    """Return the round's candidates without a verdict."""
+    return session.scalars(
+        select(Candidate.id)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
+        .where(Candidate.verdict.is_(None))
+        .order_by(Candidate.key)
+    ).all()
+
+
+def read(session: Session, step: Step, candidate_id: int) -> Subject:
+    """Return the candidate, its parent, and the texts it is compared with."""
+    candidate = session.get_one(Candidate, candidate_id)
+    options = options_of(step)
+    parent, placement = candidate.parent, candidate.placement
+    text, rivals = texts_of(candidate, options)
+    return Subject(
+        candidate.id,
+        Origin(candidate.origin),
+        step.batch.label.name,
+        candidate.sha256,
+        text,
+        tuple(((a.label, a.box_xyxy), a.confidence) for a in candidate.annotations),
+        rivals,
+        parent.sha256 if parent else None,
+        _boxes(parent.annotations) if parent else (),
+        tuple(Rle(size=a.rle["size"], counts=a.rle["counts"]) for a in parent.annotations)
+        if parent
+        else (),
+        (placement.label, placement.box_xyxy) if placement else None,
+        options.thresholds.object_kept_iou_min,
+    )
+
+
+def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str, ...]]:
+    """Return what the image should show, and the same in front of every other background."""
+    if candidate.parent is None or candidate.scene is None:
+        return candidate.prompt_text, ()
+    labels = [annotation.label for annotation in candidate.parent.annotations]
+    if candidate.placement:
+        labels.append(candidate.placement.label)
+    background = candidate.scene.background
+    place = place_of(candidate.scene.description, background)
+    text = expected_text(labels, place)
+    rivals = [other for other in options.chain.background_list if other != background]
+    return text, tuple(text.replace(background, rival) for rival in rivals)
+
+
+def compute(resources: Resources, subjects: Sequence[Subject]) -> list[dict[str, float]]:
+    """Return each candidate's scores by name."""
+    encoder = resources.able(ImageTextEncoder)
+    images = [resources.images.get(subject.sha256) for subject in subjects]
+    embeddings = encoder.embed_images(images)
+    scores = []
+    for subject, image, embedding in zip(subjects, images, embeddings, strict=True):
+        cosines = encoder.embed_texts([subject.text, *subject.rival_texts]) @ embedding
+        measured = {CLIP_SIMILARITY.name: float(cosines[0]), **_measure(subject)}
+        if subject.origin is Origin.EDITED and subject.rival_texts:
+            measured[BACKGROUND.name] = _probability_of_first(cosines)
+        if subject.parent_sha256:
+            measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
+        scores.append(measured)
+    return scores
+
+
+def write(session: Session, _step: Step, subject: Subject, scores: dict[str, float]) -> None:
+    """Store the scores; verdicts are derived from them when all siblings are measured."""
+    candidate = session.get_one(Candidate, subject.candidate_id)
+    there = {score.name for score in candidate.scores}
+    candidate.scores.extend(
+        Score(name=name, value=value) for name, value in scores.items() if name not in there
+    )
+
+
+def conclude(session: Session, step: Step) -> None:
+    """Rank siblings among those that pass everything else, then write verdict and reason."""
+    options = options_of(step)
+    open_ones = session.scalars(
+        select(Candidate)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
+        .where(Candidate.verdict.is_(None))
+    ).all()
+    siblings: dict[tuple[int | None, str], dict[int, float]] = defaultdict(dict)
+    for candidate in open_ones:
+        scores = {score.name: score.value for score in candidate.scores}
+        passed, _ = judge(Origin(candidate.origin), scores, options.thresholds)
+        if candidate.parent_id and passed == "accepted":
+            group = siblings[candidate.parent_id, candidate.origin]
+            group[candidate.id] = scores[CLIP_SIMILARITY.name]
+    ranks = {key: place for group in siblings.values() for key, place in rank(group).items()}
+    for candidate in open_ones:
+        if candidate.id in ranks:
+            candidate.scores.append(Score(name=CLIP_RANK.name, value=float(ranks[candidate.id])))
+        give_verdict(candidate, options)
+
+
+def give_verdict(candidate: Candidate, options: RunOptions) -> None:
+    """Hold the stored scores to the thresholds; the verdict follows from them alone."""
+    origin, limits = Origin(candidate.origin), thresholds_of(options.thresholds)
+    rules = {rule.name: rule for rule in RULES[origin]}
+    for score in candidate.scores:
+        if rule := rules.get(score.name):
+            score.threshold = limits[score.name]
+            score.passed = rule.passes(score.value, score.threshold)
+    scores = {score.name: score.value for score in candidate.scores}
+    candidate.verdict, candidate.reason = judge(origin, scores, options.thresholds)
+
+
+def _measure(subject: Subject) -> dict[str, float]:
+    """Return what the boxes alone tell."""
+    found = [box for box, _ in subject.found]
+    confidences = [confidence for (name, _), confidence in subject.found if name == subject.label]
+    scores = {LABEL_CONFIDENCE.name: max(confidences, default=0.0)}
+    if subject.parent_sha256:
+        scores[OBJECTS_KEPT.name] = kept_share(subject.parent_boxes, found, subject.iou_min)
+    if subject.asked:
+        scores[FILL_IOU.name] = best_iou(subject.asked, found)
+    return scores
+
+
+def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, float]:
+    """Return fidelity over what should not have changed; nothing if there is no such region."""
+    region = unchanged_region(subject, before.shape[:2])
+    measured = {
+        PSNR.name: fidelity.psnr(before, after, region),
+        SSIM.name: fidelity.ssim(before, after, region),
+    }
+    return {name: value for name, value in measured.items() if value is not None}
+
+
+def unchanged_region(subject: Subject, shape_hw: tuple[int, ...]) -> Mask:
+    """Return where pixels must stay: outside the filled box, or inside the kept objects."""
+    height, width = shape_hw
+    if subject.asked:
+        return ~masks.from_box(subject.asked[1], (width, height))
+    kept = [masks.decode(rle) for rle in subject.kept_rles]
+    return np.logical_or.reduce(kept) if kept else np.zeros((height, width), dtype=np.bool_)
+
+
+def _probability_of_first(cosines: np.ndarray) -> float:
+    exponentials = np.exp(CLIP_LOGIT_SCALE * (cosines - cosines.max()))
+    return float(exponentials[0] / exponentials.sum())
+
+
+def _boxes(annotations: Sequence[Annotation]) -> tuple[LabelledBox, ...]:
+    return tuple((annotation.label, annotation.box_xyxy) for annotation in annotations)
+
+
+FILTER = StepWork("filter", plan, read, compute, write, conclude)
+
+
+@shared_task(name="filter")
+def filter_candidates(batch_id: int) -> None:
+    """Judge the new images of a batch."""
+    run_step(FILTER, batch_id)

@@ -1,0 +1,42 @@
+"""Generate: from prompts to initial images (section 3.1; Algorithm 1 line 1, I0 = SD(w0))."""
+
+from collections.abc import Sequence
+
+from celery import shared_task
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Prompt, Step
+from tasks.painting import Lineage, Painted, add_candidate, lineage_of_prompt, store_painted
+from tasks.resources import Resources
+from tasks.step import StepWork, run_step
+from workers.interfaces import ImageGenerator
+
+
+def plan(session: Session, step: Step) -> Sequence[int]:
+    """Return the batch's prompts."""
+    prompts = select(Prompt.id).where(Prompt.batch_id == step.batch_id).order_by(Prompt.index)
+    return session.scalars(prompts).all()
+
+
+def read(session: Session, step: Step, prompt_id: int) -> Lineage:
+    """Return what is to be painted."""
+    return lineage_of_prompt(step, session.get_one(Prompt, prompt_id))
+
+
+def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[Painted]:
+    """Paint and store the images."""
+    generator = resources.able(ImageGenerator)
+    images = generator.generate(
+        [lineage.prompt_text for lineage in lineages], [lineage.seed for lineage in lineages]
+    )
+    return store_painted(resources, lineages, images, generator)
+
+
+GENERATE = StepWork("generate", plan, read, compute, add_candidate)
+
+
+@shared_task(name="generate")
+def generate(batch_id: int) -> None:
+    """Paint the initial images of a batch."""
+    run_step(GENERATE, batch_id)

@@ -1,0 +1,122 @@
+"""The filter rules (section 3.5): from scores to a verdict with its reason. Pure functions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from db.models import Origin, Verdict
+from tasks.thresholds import FilterThresholds
+from workers import boxes
+from workers.rulebook import enumerate_objects
+from workers.values import BoxXyxy
+
+LabelledBox = tuple[str, BoxXyxy]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A score that must reach its threshold, and what a candidate that does not is called.
+
+    Attributes:
+        name: Of the score.
+        reason: Of the rejection.
+        at_most: True where lower is better (a rank).
+    """
+
+    name: str
+    reason: str
+    at_most: bool = False
+
+    def passes(self, value: float, threshold: float) -> bool:
+        """Return whether a value is good enough."""
+        return value <= threshold if self.at_most else value >= threshold
+
+
+LABEL_CONFIDENCE = Rule("label_confidence", "label_not_found")
+OBJECTS_KEPT = Rule("objects_kept", "objects_lost")
+FILL_IOU = Rule("fill_iou", "fill_not_found")
+PSNR = Rule("psnr_db", "pixels_changed")
+SSIM = Rule("ssim", "structure_changed")
+BACKGROUND = Rule("background_probability", "background_not_recognised")
+CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
+CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
+
+RULES: dict[Origin, tuple[Rule, ...]] = {
+    Origin.GENERATED: (LABEL_CONFIDENCE, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.EDITED: (OBJECTS_KEPT, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.FILLED: (FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, CLIP_SIMILARITY, CLIP_RANK),
+}
+"""Which rules a candidate is held to, by origin; the first that fails names the reason."""
+
+
+def thresholds_of(thresholds: FilterThresholds) -> dict[str, float]:
+    """Return the threshold of each rule, by the score's name."""
+    return {
+        LABEL_CONFIDENCE.name: thresholds.label_confidence_min,
+        OBJECTS_KEPT.name: 1.0,
+        FILL_IOU.name: thresholds.fill_iou_min,
+        PSNR.name: thresholds.psnr_min_db,
+        SSIM.name: thresholds.ssim_min,
+        BACKGROUND.name: thresholds.background_probability_min,
+        CLIP_SIMILARITY.name: thresholds.clip_similarity_min,
+        CLIP_RANK.name: float(thresholds.keep_top_k),
+    }
+
+
+def judge(
+    origin: Origin, scores: Mapping[str, float], thresholds: FilterThresholds
+) -> tuple[Verdict, str | None]:
+    """Return the verdict and, when rejected, the reason.
+
+    A score that is missing (nothing to compare, such as an empty region) is not held against
+    the candidate.
+    """
+    limits = thresholds_of(thresholds)
+    for rule in RULES[origin]:
+        if rule.name in scores and not rule.passes(scores[rule.name], limits[rule.name]):
+            return Verdict.REJECTED, rule.reason
+    return Verdict.ACCEPTED, None
+
+
+def rank(similarities: Mapping[int, float]) -> dict[int, int]:
+    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking)."""
+    ordered = sorted(similarities, key=lambda key: (-similarities[key], key))
+    return {key: place for place, key in enumerate(ordered, start=1)}
+
+
+def kept_share(
+    before: Sequence[LabelledBox], after: Sequence[LabelledBox], iou_min: float
+) -> float:
+    """Return the share of objects that are found again where they were, in [0, 1].
+
+    Each object found answers for one object only. Nothing to keep is 1.
+    """
+    left, kept = list(after), 0
+    for label, box in before:
+        best = max(
+            (other for other in left if other[0] == label),
+            key=lambda other: boxes.iou(box, other[1]),
+            default=None,
+        )
+        if best and boxes.iou(box, best[1]) >= iou_min:
+            left.remove(best)
+            kept += 1
+    return kept / len(before) if before else 1.0
+
+
+def best_iou(asked: LabelledBox, found: Sequence[LabelledBox]) -> float:
+    """Return how well the best box of the asked label lies in the asked box, in [0, 1]."""
+    label, box = asked
+    return max((boxes.iou(box, other) for name, other in found if name == label), default=0.0)
+
+
+def place_of(description: str, background: str) -> str:
+    """Return the background with its preposition as the description has it: "on a beach"."""
+    found = re.search(rf"(\w+) {re.escape(background)}", description)
+    return found.group(0) if found else f"in {background}"
+
+
+def expected_text(labels: Sequence[str], place: str) -> str:
+    """Return what the image should show: "a dog and a tree on a beach"."""
+    unique = list(dict.fromkeys(labels))
+    return f"{enumerate_objects(unique)} {place}" if unique else place

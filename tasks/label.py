@@ -1,0 +1,188 @@
+"""Label: caption, boxes and masks (section 3.2; Algorithm 1 lines 2 to 4 and 13)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from celery import shared_task
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Annotation, Candidate, Origin, Score, Step, Verdict
+from tasks.judging import OBJECTS_KEPT, kept_share
+from tasks.options import ChainOptions
+from tasks.resources import Resources
+from tasks.step import StepWork, options_of, run_step
+from tasks.thresholds import FilterThresholds
+from workers import boxes, masks
+from workers.interfaces import Captioner, Detector, Segmenter
+from workers.values import Detection, Mask
+
+ARTICLES = frozenset({"a", "an", "the", "some", "one", "two", "three", "four", "five"})
+FUNCTION_WORDS = ARTICLES | {
+    *("of", "in", "on", "at", "by", "to", "from", "with", "near", "next", "under", "over", "into"),
+    *("above", "below", "behind", "beside", "between", "onto", "front", "up", "down", "out"),
+    *("and", "or", "that", "which", "who", "while", "as", "there", "it", "its", "their", "his"),
+    *("her", "is", "are", "was", "has", "have"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A candidate to be labelled, and the names to look for besides its caption's nouns."""
+
+    candidate_id: int
+    sha256: str
+    names: tuple[str, ...]
+    options: ChainOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A caption, and each object's box and mask."""
+
+    caption: str
+    detections: tuple[Detection, ...]
+    masks: tuple[Mask, ...]
+    labelled_by: dict[str, Any]
+
+
+def plan(session: Session, step: Step) -> Sequence[int]:
+    """Return the round's candidates that have no labels yet."""
+    candidates = session.scalars(
+        select(Candidate)
+        .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
+        .order_by(Candidate.key)
+    )
+    return [candidate.id for candidate in candidates if candidate.labelled_by is None]
+
+
+def read(session: Session, step: Step, candidate_id: int) -> Unlabelled:
+    """Return the image and the names: the label, what should stand there, the class list."""
+    candidate = session.get_one(Candidate, candidate_id)
+    names = [step.batch.label.name]
+    if candidate.parent:
+        names += [annotation.label for annotation in candidate.parent.annotations]
+    if candidate.placement:
+        names.append(candidate.placement.label)
+    options = options_of(step).chain
+    names += options.class_list
+    return Unlabelled(candidate.id, candidate.sha256, tuple(dict.fromkeys(names)), options)
+
+
+def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels]:
+    """Caption, then detect what was captioned and asked for, then cut it out."""
+    captioner, detector, segmenter = (
+        resources.able(Captioner),
+        resources.able(Detector),
+        resources.able(Segmenter),
+    )
+    images = [resources.images.get(subject.sha256) for subject in subjects]
+    captions = captioner.caption(images)
+    names = [
+        names_to_detect(subject.names, caption, subject.options)
+        for subject, caption in zip(subjects, captions, strict=True)
+    ]
+    detections = [
+        one_box_per_object(found, subject.options)
+        for subject, found in zip(subjects, detector.detect(images, names), strict=True)
+    ]
+    cut_out = segmenter.segment(images, [[d.box_xyxy for d in found] for found in detections])
+    labelled_by = {
+        role: asdict(family.identity)
+        for role, family in (
+            ("captioner", captioner),
+            ("detector", detector),
+            ("segmenter", segmenter),
+        )
+    }
+    return [
+        Labels(caption, tuple(found), tuple(cut), labelled_by)
+        for caption, found, cut in zip(captions, detections, cut_out, strict=True)
+    ]
+
+
+def write(session: Session, step: Step, subject: Unlabelled, labels: Labels) -> None:
+    """Write caption and annotations; an edit that lost its parent's objects ends here."""
+    candidate = session.get_one(Candidate, subject.candidate_id)
+    candidate.caption = labels.caption
+    candidate.labelled_by = labels.labelled_by
+    candidate.annotations = to_annotations(labels)
+    if candidate.origin == Origin.EDITED:
+        _reject_if_objects_lost(candidate, options_of(step).thresholds)
+
+
+def to_annotations(labels: Labels) -> list[Annotation]:
+    """Return the rows of what the models found, most confident first."""
+    return [
+        Annotation(
+            index=index,
+            label=detection.label,
+            confidence=detection.confidence,
+            x_min=detection.box_xyxy[0],
+            y_min=detection.box_xyxy[1],
+            x_max=detection.box_xyxy[2],
+            y_max=detection.box_xyxy[3],
+            rle=dict(masks.encode(mask)),
+            area_px=masks.area(mask),
+        )
+        for index, (detection, mask) in enumerate(zip(labels.detections, labels.masks, strict=True))
+    ]
+
+
+def names_to_detect(names: Sequence[str], caption: str, options: ChainOptions) -> tuple[str, ...]:
+    """Return the names and the caption's nouns, each once, compared without case."""
+    nouns = nouns_of(caption) if options.caption_nouns else ()
+    unique = {name.casefold(): name for name in (*nouns, *reversed(names))}
+    return tuple(reversed(unique.values()))
+
+
+def nouns_of(caption: str) -> tuple[str, ...]:
+    """Return the head noun of each phrase that an article or a number opens.
+
+    "there is a red cabin in the woods with a wooden deck" gives cabin, woods, deck.
+    """
+    words = re.findall(r"[^\W\d_]+", caption.casefold())
+    heads, head, open_phrase = [], None, False
+    for word in [*words, "and"]:
+        if word in FUNCTION_WORDS or word.endswith("ing"):
+            if head:
+                heads.append(head)
+            head, open_phrase = None, word in ARTICLES
+        elif open_phrase:
+            head = word
+    return tuple(dict.fromkeys(heads))
+
+
+def one_box_per_object(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
+    """Fuse what several prompts found, then suppress per class, then across classes."""
+    fused = boxes.fuse(found, options.agnostic_iou)
+    per_class = boxes.suppress(fused, options.nms_iou)
+    return boxes.suppress(per_class, options.agnostic_iou, class_agnostic=True)
+
+
+def _reject_if_objects_lost(candidate: Candidate, thresholds: FilterThresholds) -> None:
+    parent = candidate.parent
+    if parent is None:
+        return
+    share = kept_share(
+        [(a.label, a.box_xyxy) for a in parent.annotations],
+        [(a.label, a.box_xyxy) for a in candidate.annotations],
+        thresholds.object_kept_iou_min,
+    )
+    passed = share >= 1.0
+    candidate.scores.append(
+        Score(name=OBJECTS_KEPT.name, value=share, threshold=1.0, passed=passed)
+    )
+    if not passed:
+        candidate.verdict, candidate.reason = Verdict.REJECTED, OBJECTS_KEPT.reason
+
+
+LABEL = StepWork("label", plan, read, compute, write)
+
+
+@shared_task(name="label")
+def label(batch_id: int) -> None:
+    """Label the new images of a batch."""
+    run_step(LABEL, batch_id)

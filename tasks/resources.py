@@ -1,0 +1,65 @@
+"""What a worker process holds: the database, the image store, and the families of its role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from db.images import ImageStore
+from db.session import Sessions
+from tasks.errors import NotAble, Unassembled
+from tasks.options import DeliveryOptions
+from workers.interfaces import Family
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything a step needs; assembled once per process.
+
+    Attributes:
+        sessions: Opens database sessions.
+        images: The image store.
+        families: The loaded models of this worker's role.
+        delivery: Leases and attempts.
+        owner: This worker's name, as it stands in claims.
+    """
+
+    sessions: Sessions
+    images: ImageStore
+    families: Sequence[Family]
+    delivery: DeliveryOptions
+    owner: str
+
+    def able(self, capability: type[C]) -> C:
+        """Return the family that satisfies a protocol of `workers.interfaces`.
+
+        Raises:
+            NotAble: If this worker's role has none.
+        """
+        for family in self.families:
+            if isinstance(family, capability):
+                return family
+        raise NotAble(
+            f"worker {self.owner} has no {capability.__name__}; its role serves a queue whose "
+            "families it does not load. Correct `roles` in the profile."
+        )
+
+
+_current: list[Resources] = []
+
+
+def use(resources: Resources) -> None:
+    """Make these the process's resources."""
+    _current[:] = [resources]
+
+
+def current() -> Resources:
+    """Return the process's resources.
+
+    Raises:
+        Unassembled: If there are none.
+    """
+    if not _current:
+        raise Unassembled("no resources in this process; start workers with `factory worker`.")
+    return _current[0]
