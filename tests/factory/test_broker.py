@@ -10,23 +10,17 @@ from pathlib import Path
 
 import pytest
 import redis
-from kombu import Connection
+from kombu import Connection, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from factory.broker import (
-    ConfiguredBroker,
-    EmbeddedBroker,
-    broker_url,
-    find_server,
-    hide_password,
-    open_broker,
-)
+from factory.broker import ConfiguredBroker, broker_url, hide_password, open_broker
+from factory.embedded import EmbeddedBroker, find_server
 from factory.errors import BrokerUnavailable
 from factory.settings import load_settings
 
 OWNER = (
-    "import sys, pathlib, factory.broker as b\n"
+    "import sys, pathlib, factory.embedded as b\n"
     "with b.EmbeddedBroker(pathlib.Path(sys.argv[1])) as broker:\n"
     "    print(broker.is_owner, flush=True)\n"
     "    sys.stdin.read()\n"
@@ -189,12 +183,11 @@ def test_a_socket_folder_that_others_can_write_to_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["plain", "with space", "ünïcode", "a%20b", "what?#"])
 def test_celery_s_transport_understands_the_url(tmp_path, name):
-    with EmbeddedBroker(tmp_path / name) as broker, Connection(broker.url) as connection:
-        connection.ensure_connection(max_retries=1, timeout=2)
-        queue = connection.SimpleQueue("q")
-        queue.put({"id": 1})
-        assert queue.get(timeout=2).payload == {"id": 1}
-        queue.close()
+    with EmbeddedBroker(tmp_path / name) as broker:
+        with Connection(broker.url) as connection, connection.Producer() as producer:
+            producer.publish({"id": 1}, routing_key="q", declare=[Queue("q")], retry=False)
+        with client_of(broker) as client:
+            assert client.llen("q") == 1
         ConfiguredBroker(broker.url).ensure()
 
 
