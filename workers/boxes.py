@@ -47,6 +47,11 @@ def clip(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> BoxXyxy:
     )
 
 
+def highest_first(detections: Sequence[Detection]) -> list[Detection]:
+    """Return the detections by falling confidence; equals keep their order."""
+    return sorted(detections, key=lambda detection: detection.confidence, reverse=True)
+
+
 def suppress(
     detections: Sequence[Detection], iou_threshold: float, *, class_agnostic: bool = False
 ) -> list[Detection]:
@@ -58,7 +63,7 @@ def suppress(
         class_agnostic: Whether a detection also yields to one with another label.
     """
     kept: list[Detection] = []
-    for detection in _highest_first(detections):
+    for detection in highest_first(detections):
         rivals = (other for other in kept if class_agnostic or other.label == detection.label)
         if all(iou(detection.box_xyxy, other.box_xyxy) <= iou_threshold for other in rivals):
             kept.append(detection)
@@ -77,7 +82,7 @@ def fuse(detections: Sequence[Detection], iou_threshold: float) -> list[Detectio
         iou_threshold: In [0, 1]; boxes of one label that overlap more than this are one object.
     """
     clusters: list[list[Detection]] = []
-    for detection in _highest_first(detections):
+    for detection in highest_first(detections):
         for cluster in clusters:
             first = cluster[0]
             same_label = first.label == detection.label
@@ -99,10 +104,6 @@ def _fused(cluster: Sequence[Detection]) -> Detection:
         for side in range(4)
     )
     return replace(cluster[0], box_xyxy=(x_min, y_min, x_max, y_max))
-
-
-def _highest_first(detections: Sequence[Detection]) -> list[Detection]:
-    return sorted(detections, key=lambda detection: detection.confidence, reverse=True)
 
 
 def placement_problem(

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 CHECKPOINT = "A folder, `bundled:<name>` for weights that ship with the package, or a hub id."
 
 
-class _Config(BaseModel):
+class WeightsConfig(BaseModel):
+    """Where the weights of a family lie, and in which precision they compute."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: str = Field(min_length=1, description=CHECKPOINT)
@@ -17,7 +19,7 @@ class _Config(BaseModel):
     )
 
 
-class StableDiffusionConfig(_Config):
+class StableDiffusionConfig(WeightsConfig):
     """Stable Diffusion: generates, and fills by Blended Latent Diffusion with the same weights."""
 
     family: Literal["stable_diffusion"] = "stable_diffusion"
@@ -29,7 +31,7 @@ class StableDiffusionConfig(_Config):
     fill_guidance_scale: float = Field(7.5, ge=0)
 
 
-class InstructPix2PixConfig(_Config):
+class InstructPix2PixConfig(WeightsConfig):
     """InstructPix2Pix: edits by instruction."""
 
     family: Literal["instruct_pix2pix"] = "instruct_pix2pix"
@@ -38,14 +40,14 @@ class InstructPix2PixConfig(_Config):
     image_guidance_scale: float = Field(1.5, ge=1)
 
 
-class Blip2Config(_Config):
+class Blip2Config(WeightsConfig):
     """BLIP-2: captions."""
 
     family: Literal["blip2"] = "blip2"
     max_new_tokens: int = Field(40, ge=1)
 
 
-class GroundingDinoConfig(_Config):
+class GroundingDinoConfig(WeightsConfig):
     """Grounding DINO: finds objects by name."""
 
     family: Literal["grounding_dino"] = "grounding_dino"
@@ -53,20 +55,20 @@ class GroundingDinoConfig(_Config):
     max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are asked in chunks.")
 
 
-class SegmentAnythingConfig(_Config):
+class SegmentAnythingConfig(WeightsConfig):
     """Segment Anything: masks from boxes."""
 
     family: Literal["segment_anything"] = "segment_anything"
     boxes_per_batch: int = Field(64, ge=1)
 
 
-class OpenClipConfig(_Config):
+class OpenClipConfig(WeightsConfig):
     """OpenCLIP: image and text embeddings."""
 
     family: Literal["open_clip"] = "open_clip"
 
 
-class RulesConfig(_Config):
+class RulesConfig(WeightsConfig):
     """The offline rule book: speaks about the words that the micro checkpoints know."""
 
     family: Literal["rules"] = "rules"

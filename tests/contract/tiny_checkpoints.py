@@ -1,0 +1,273 @@
+"""Random checkpoints of the paper's classes, a few kilobytes each, in the hub's own layouts."""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    EulerAncestralDiscreteScheduler,
+    PNDMScheduler,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from open_clip import CLIP
+from safetensors.torch import save_file
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+    Blip2QFormerConfig,
+    Blip2VisionConfig,
+    BlipImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    GPT2Tokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    GroundingDinoImageProcessor,
+    GroundingDinoProcessor,
+    OPTConfig,
+    SwinConfig,
+)
+
+from workers import sam
+
+TEXT_WIDTH = 16
+WORDS = ("dog", "cat", "house", "traffic", "light", "tree", "a", "in", "forest", "tv", "set")
+
+
+def save_stable_diffusion(folder: Path) -> None:
+    """Like stable-diffusion-v1-5: PNDM, factor 8, 4 channels."""
+    scheduler = PNDMScheduler(beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1)
+    pipeline = StableDiffusionPipeline(
+        **_diffusion_parts(unet_channels=4),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+
+
+def save_instruct_pix2pix(folder: Path) -> None:
+    """Like timbrooks/instruct-pix2pix: Euler ancestral, 8 channels."""
+    pipeline = StableDiffusionInstructPix2PixPipeline(
+        **_diffusion_parts(unet_channels=8),
+        scheduler=EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+
+
+def save_blip2(folder: Path) -> None:
+    """Like Salesforce/blip2-opt-2.7b."""
+    tokenizer = GPT2Tokenizer(
+        vocab=_letters("<pad>", "<s>", "</s>"),
+        merges=[],
+        bos_token="<s>",  # noqa: S106  (no password)
+        eos_token="</s>",  # noqa: S106
+        unk_token="</s>",  # noqa: S106
+        pad_token="<pad>",  # noqa: S106
+    )
+    images = BlipImageProcessor(size={"height": 16, "width": 16})
+    processor = Blip2Processor(images, tokenizer, num_query_tokens=4)
+    vision = Blip2VisionConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=8,
+        initializer_range=0.5,
+    )
+    qformer = Blip2QFormerConfig(
+        vocab_size=8,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        encoder_hidden_size=16,
+        initializer_range=0.5,
+    )
+    text = OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        word_embed_proj_dim=16,
+        ffn_dim=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        init_std=0.5,
+    )
+    config = Blip2Config(
+        vision_config=vision.to_dict(),
+        qformer_config=qformer.to_dict(),
+        text_config=text.to_dict(),
+        num_query_tokens=4,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    Blip2ForConditionalGeneration(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def save_grounding_dino(folder: Path) -> None:
+    """Like IDEA-Research/grounding-dino-tiny, with BERT's special ids where its code expects them."""
+    names = [f"[unused{index}]" for index in range(1040)]
+    names[0], names[100:104] = "[PAD]", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    names[1012], names[1029] = ".", "?"
+    names[200 : 200 + len(WORDS)] = WORDS
+    tokenizer = BertTokenizer(vocab={name: index for index, name in enumerate(names)})
+    images = GroundingDinoImageProcessor(size={"shortest_edge": 32, "longest_edge": 64})
+    backbone = SwinConfig(
+        image_size=32,
+        patch_size=2,
+        embed_dim=8,
+        depths=[1, 1, 1],
+        num_heads=[2, 2, 2],
+        window_size=4,
+        out_features=["stage2", "stage3"],
+    )
+    text = BertConfig(
+        vocab_size=len(names),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+    )
+    config = GroundingDinoConfig(
+        backbone_config=backbone,
+        text_config=text,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        num_queries=6,
+        num_feature_levels=2,
+        max_text_len=32,
+    )
+    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
+
+
+def save_segment_anything(folder: Path) -> None:
+    """Meta's network at 64 pixels."""
+    settings = {
+        "image_encoder": {
+            "img_size": 64,
+            "patch_size": 16,
+            "embed_dim": 16,
+            "depth": 1,
+            "num_heads": 2,
+            "out_chans": 16,
+            "use_rel_pos": True,
+            "window_size": 0,
+        },
+        "prompt_encoder": {
+            "embed_dim": 16,
+            "image_embedding_size": [4, 4],
+            "input_image_size": [64, 64],
+            "mask_in_chans": 4,
+        },
+        "mask_decoder": {
+            "transformer_dim": 16,
+            "transformer": {"depth": 1, "embedding_dim": 16, "num_heads": 2, "mlp_dim": 16},
+            "iou_head_hidden_dim": 16,
+        },
+        "pixel_mean": [123.675, 116.28, 103.53],
+        "pixel_std": [58.395, 57.12, 57.375],
+    }
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    save_file(sam.build(settings).state_dict(), folder / "model.safetensors")
+
+
+def save_open_clip(folder: Path) -> None:
+    """Like laion's CLIP-ViT-B-32, with CLIP's own vocabulary."""
+    model_cfg = {
+        "embed_dim": 8,
+        "vision_cfg": {"image_size": 16, "layers": 1, "width": 64, "patch_size": 8},
+        "text_cfg": {
+            "context_length": 12,
+            "vocab_size": 49408,
+            "width": 8,
+            "heads": 2,
+            "layers": 1,
+        },
+    }
+    preprocess_cfg = {"mean": [0.5, 0.5, 0.5], "std": [0.3, 0.3, 0.3]}
+    folder.mkdir()
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg}), encoding="utf-8"
+    )
+    save_file(CLIP(**model_cfg).state_dict(), folder / "open_clip_model.safetensors")
+
+
+def save_all(root: Path) -> None:
+    """Write one folder per family, named after it."""
+    torch.manual_seed(0)
+    save_stable_diffusion(root / "stable_diffusion")
+    save_instruct_pix2pix(root / "instruct_pix2pix")
+    save_blip2(root / "blip2")
+    save_grounding_dino(root / "grounding_dino")
+    save_segment_anything(root / "segment_anything")
+    save_open_clip(root / "open_clip")
+
+
+def _diffusion_parts(unet_channels: int) -> dict[str, object]:
+    tokenizer = CLIPTokenizer(
+        vocab=_letters("<|startoftext|>", "<|endoftext|>"), merges=[], model_max_length=16
+    )
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=TEXT_WIDTH,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=16,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        in_channels=unet_channels,
+        out_channels=4,
+        block_out_channels=(4, 8),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=2,
+        cross_attention_dim=TEXT_WIDTH,
+        norm_num_groups=2,
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(4, 4, 4, 4),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=2,
+    )
+    return {"tokenizer": tokenizer, "text_encoder": text_encoder, "unet": unet, "vae": vae}
+
+
+def _letters(*special: str) -> dict[str, int]:
+    """Return a vocabulary that spells every word letter by letter."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,Ġ"
+    names = [*special, *letters, *(f"{letter}</w>" for letter in letters)]
+    return {name: index for index, name in enumerate(names)}

@@ -1,0 +1,61 @@
+"""Images on their way into a latent model and back."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.values import Mask, RgbImage
+
+if TYPE_CHECKING:
+    import torch
+
+Padding: TypeAlias = Literal["edge", "constant"]
+
+
+def by_shape(images: Sequence[RgbImage]) -> Iterator[list[int]]:
+    """Yield the indices of images that can travel in one tensor, in order of first appearance."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        groups.setdefault(image.shape, []).append(index)
+    yield from groups.values()
+
+
+def to_tensor(images: Sequence[RgbImage], multiple_of: int = 1) -> "torch.Tensor":
+    """Return (N, 3, H, W) float in [0, 1]; the edge is repeated up to the next multiple."""
+    import torch
+
+    stacked = _padded(np.stack(images), multiple_of, mode="edge")
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255
+
+
+def to_cells(masks: Sequence[Mask], cell_px: int) -> "torch.Tensor":
+    """Return (N, 1, H, W) float masks in which every latent cell that is touched is white.
+
+    A mask thinner than a cell would otherwise vanish in latent space.
+    """
+    import torch
+
+    stacked = _padded(np.stack(masks), cell_px, mode="constant")
+    count, height, width = stacked.shape
+    cells = stacked.reshape(count, height // cell_px, cell_px, width // cell_px, cell_px)
+    touched = cells.any(axis=(2, 4)).repeat(cell_px, axis=1).repeat(cell_px, axis=2)
+    return torch.from_numpy(touched[:, np.newaxis]).float()
+
+
+def to_images(stacked: NDArray[np.float32], shape_hw: tuple[int, ...]) -> list[RgbImage]:
+    """Return uint8 images from (N, H, W, 3) floats in [0, 1], cut to their own height and width."""
+    height, width = shape_hw
+    rounded = np.round(stacked[:, :height, :width] * 255).astype(np.uint8)
+    return list(rounded)
+
+
+def _padded(
+    stacked: NDArray[Any], multiple_of: int, *, mode: Literal["edge", "constant"]
+) -> NDArray[Any]:
+    """Return (N, H, W, ...) grown at the bottom and right to multiples."""
+    _, height, width = stacked.shape[:3]
+    grown = [(0, 0), (0, -height % multiple_of), (0, -width % multiple_of)]
+    rest = [(0, 0)] * (stacked.ndim - 3)
+    return np.pad(stacked, grown + rest, mode=mode)

@@ -1,0 +1,155 @@
+"""Stable Diffusion (Rombach et al. 2022): generates, and fills by Blended Latent Diffusion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
+
+from workers import pixels, weights
+from workers.config import StableDiffusionConfig
+from workers.device import inference, seeded, to_dtype
+from workers.errors import UnfitImage
+from workers.values import Mask, ModelIdentity, RgbImage
+
+SIDE_MULTIPLE_PX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StableDiffusion:
+    """An ImageGenerator and ObjectFiller over one set of weights."""
+
+    config: StableDiffusionConfig
+    identity: ModelIdentity
+    _generating: StableDiffusionPipeline
+    _filling: StableDiffusionInpaintPipeline
+
+    @classmethod
+    def load(cls, config: StableDiffusionConfig, device: str) -> Self:
+        """Return the family ready on `device`.
+
+        Raises:
+            CheckpointNotFound: If there are no weights.
+            CheckpointBroken: If they do not load.
+            UnfitImage: If `size_wh` cannot be painted.
+        """
+        if any(side % SIDE_MULTIPLE_PX for side in config.size_wh):
+            raise UnfitImage(
+                f"size_wh {config.size_wh} cannot be painted; "
+                f"both sides must be multiples of {SIDE_MULTIPLE_PX}."
+            )
+        path = weights.resolve(config.checkpoint, config.revision)
+        with weights.loading(config.checkpoint):
+            generating = StableDiffusionPipeline.from_pretrained(
+                path,
+                dtype=to_dtype(config.dtype),
+                use_safetensors=True,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+            ).to(device)
+            filling = _filling_with(generating)
+        for pipeline in (generating, filling):
+            pipeline.set_progress_bar_config(disable=True)
+        return cls(config, weights.identity_of(config, path), generating, filling)
+
+    @inference
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
+        """Return one image of `size_wh` per prompt.
+
+        Args:
+            prompts: Cut at the text encoder's context length.
+            seeds: One per prompt; prompt and seed give the same image in any batch.
+        """
+        if not prompts:
+            return []
+        width, height = self.config.size_wh
+        output = self._generating(
+            list(prompts),
+            height=height,
+            width=width,
+            num_inference_steps=self.config.num_inference_steps,
+            guidance_scale=self.config.guidance_scale,
+            negative_prompt=[self.config.negative_prompt] * len(prompts),
+            generator=[seeded(seed) for seed in seeds],
+            output_type="np",
+        )
+        return pixels.to_images(output.images, (height, width))
+
+    @inference
+    def fill(
+        self,
+        images: Sequence[RgbImage],
+        mask_images: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[RgbImage]:
+        """Return the images with their masked part repainted; every pixel outside is unchanged.
+
+        Blended Latent Diffusion (Avrahami et al. 2022, algorithm 1): the latents outside the mask
+        are replaced by the noised original's at every step.
+
+        Args:
+            images: (H, W, 3) each; sizes may differ.
+            mask_images: (H, W) each, True is repainted.
+            prompts: What stands in the masked part.
+            seeds: One per image.
+
+        Raises:
+            UnfitImage: If a mask does not fit its image.
+        """
+        _refuse_unfit(images, mask_images)
+        filled = list(images)
+        for group in pixels.by_shape(images):
+            painted = self._paint(
+                [images[index] for index in group],
+                [mask_images[index] for index in group],
+                [prompts[index] for index in group],
+                [seeds[index] for index in group],
+            )
+            for index, image in zip(group, painted, strict=True):
+                inside = mask_images[index][..., np.newaxis]
+                filled[index] = np.where(inside, image, images[index])
+        return filled
+
+    def _paint(
+        self,
+        images: Sequence[RgbImage],
+        mask_images: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[RgbImage]:
+        """Return images of one shape as the pipeline paints them, outside not yet restored."""
+        cell_px = self._filling.vae_scale_factor
+        tensor = pixels.to_tensor(images, multiple_of=cell_px)
+        output = self._filling(
+            list(prompts),
+            image=tensor,
+            mask_image=pixels.to_cells(mask_images, cell_px),
+            height=tensor.shape[2],
+            width=tensor.shape[3],
+            strength=1.0,
+            num_inference_steps=self.config.fill_num_inference_steps,
+            guidance_scale=self.config.fill_guidance_scale,
+            negative_prompt=[self.config.negative_prompt] * len(prompts),
+            generator=[seeded(seed) for seed in seeds],
+            output_type="np",
+        )
+        return pixels.to_images(output.images, images[0].shape[:2])
+
+
+def _filling_with(generating: StableDiffusionPipeline) -> StableDiffusionInpaintPipeline:
+    """Return the inpainting pipeline over the same weights.
+
+    The scheduler is its own, because a scheduler remembers where it stands.
+    """
+    scheduler = type(generating.scheduler).from_config(generating.scheduler.config)
+    components = {**generating.components, "scheduler": scheduler}
+    return StableDiffusionInpaintPipeline(**components, requires_safety_checker=False)
+
+
+def _refuse_unfit(images: Sequence[RgbImage], mask_images: Sequence[Mask]) -> None:
+    for image, mask in zip(images, mask_images, strict=True):
+        if mask.shape != image.shape[:2]:
+            raise UnfitImage(f"a mask of {mask.shape} does not fit an image of {image.shape[:2]}.")

@@ -1,0 +1,169 @@
+"""Where weights lie, which weights they are, and what is said when they do not load."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+
+from workers.config import WeightsConfig
+from workers.errors import CheckpointBroken, CheckpointNotFound, WorkerError
+from workers.values import ModelIdentity
+
+BUNDLED_PREFIX = "bundled:"
+BUNDLED_FOLDER = Path(__file__).with_name("checkpoints")
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+REVISION_LENGTH = 16
+
+# One copy of the weights in the hub's usual layouts: no pickles, no second precision.
+WANTED = ("*.json", "*.txt", "*.model", "*model*.safetensors")
+UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*")
+
+
+def resolve(checkpoint: str, revision: str | None = None) -> Path:
+    """Return the folder or file that holds the weights, fetched from the hub if need be.
+
+    Args:
+        checkpoint: "bundled:<name>" for weights of the package, a local folder or `.pth` file, or
+            a hub id "owner/name".
+        revision: Hub commit or branch; means nothing for local weights.
+
+    Raises:
+        CheckpointNotFound: If there are no weights.
+    """
+    if checkpoint.startswith(BUNDLED_PREFIX):
+        path = BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
+    else:
+        path = Path(checkpoint).expanduser()
+    if path.exists():
+        return _with_weights(path)
+    if HUB_ID.fullmatch(checkpoint) and path.suffix != ".pth":
+        return _with_weights(_fetch(checkpoint, revision))
+    raise CheckpointNotFound(f"no checkpoint at {path}; {_remedy(checkpoint)}")
+
+
+def revision_of(path: Path) -> str:
+    """Return the hub commit of a fetched snapshot, or a hash of local weights and their settings.
+
+    Args:
+        path: As `resolve` returned it.
+
+    Returns:
+        Hexadecimal; the same revision, the same weights.
+    """
+    if path.parent.name == "snapshots" and COMMIT.fullmatch(path.name):
+        return path.name
+    digest = hashlib.sha256()
+    for file in _weights_in(path) + _settings_in(path):
+        digest.update(file.relative_to(path.parent if path.is_file() else path).name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:REVISION_LENGTH]
+
+
+def identity_of(config: WeightsConfig, path: Path) -> ModelIdentity:
+    """Return which weights lie at `path`, with everything else in `config` as their settings."""
+    named = {"family", "checkpoint", "revision"}
+    return ModelIdentity(
+        family=config.model_dump()["family"],
+        checkpoint=config.checkpoint,
+        revision=revision_of(path),
+        settings=config.model_dump(exclude=named, mode="json"),
+    )
+
+
+@contextmanager
+def loading(checkpoint: str) -> Iterator[None]:
+    """Turn whatever a library raises over these weights into CheckpointBroken."""
+    from safetensors import SafetensorError
+
+    _silence()
+    try:
+        yield
+    except WorkerError:
+        raise
+    except (
+        AttributeError,
+        EOFError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        SafetensorError,
+        TypeError,
+        UnpicklingError,
+        ValueError,
+    ) as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointBroken(
+            f"the checkpoint {checkpoint} does not load: {first_line}. "
+            "Fetch it again, or name another in the profile."
+        ) from error
+
+
+def refuse_missing(missing_keys: set[str] | list[str]) -> None:
+    """Raise CheckpointBroken if weights are missing, which transformers would fill at random."""
+    if missing_keys:
+        some = ", ".join(sorted(missing_keys)[:3])
+        raise CheckpointBroken(
+            f"{len(missing_keys)} weights are missing, among them {some}. "
+            "Fetch the checkpoint again, or name another in the profile."
+        )
+
+
+def _with_weights(path: Path) -> Path:
+    if not _weights_in(path):
+        raise CheckpointNotFound(
+            f"{path} holds no .safetensors or .pth file; pickled .bin weights are not read. "
+            "Convert them, or name another checkpoint in the profile."
+        )
+    return path
+
+
+def _weights_in(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if path.suffix in {".safetensors", ".pth"} else []
+    return sorted([*path.rglob("*.safetensors"), *path.rglob("*.pth")])
+
+
+def _settings_in(path: Path) -> list[Path]:
+    """Return the files beside the weights that shape the output as much as the weights do."""
+    return sorted(path.rglob("*config*.json")) if path.is_dir() else []
+
+
+def _fetch(hub_id: str, revision: str | None) -> Path:
+    """Return the local snapshot of a hub repository, downloading what is not there yet."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                hub_id,
+                revision=revision,
+                allow_patterns=list(WANTED),
+                ignore_patterns=list(UNWANTED),
+            )
+        )
+    except OSError as error:
+        at = f" at revision {revision}" if revision else ""
+        raise CheckpointNotFound(
+            f"no folder {hub_id}, and the hub gave no such checkpoint{at}: "
+            f"{str(error).strip().splitlines()[0]} {_remedy(hub_id)}"
+        ) from error
+
+
+def _remedy(checkpoint: str) -> str:
+    if checkpoint.startswith(BUNDLED_PREFIX):
+        return "train it with `make train`, or name another checkpoint in the profile."
+    return "name a folder, `bundled:<name>` or a hub id (owner/name) in the profile."
+
+
+def _silence() -> None:
+    """Keep the libraries' progress bars and advice out of a worker's log."""
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.disable_progress_bar()
+        library.utils.logging.set_verbosity_error()
