@@ -199,6 +199,12 @@ def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
     return len(ids)
 
 
+def list_owners(session: Session) -> list[str]:
+    """Return who holds a step now."""
+    owners = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
+    return [owner for owner in session.scalars(owners) if owner]
+
+
 def _is_free(time: float) -> ColumnElement[bool]:
     ready = and_(Step.state == StepState.READY, Step.run_after <= time)
     expired = and_(Step.state == StepState.RUNNING, Step.lease_until < time)

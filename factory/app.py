@@ -1,6 +1,5 @@
 """The composition root: settings become a Celery app, and a worker's resources."""
 
-import socket
 from collections.abc import Sequence
 
 import structlog
@@ -24,6 +23,8 @@ TASK_MODULES = tuple(
 )
 WORKER_MODULE = "factory.worker_process"
 SETTINGS_KEY = "factory_settings"
+ROLE_KEY = "factory_role"
+OWNER_KEY = "factory_owner"
 START_UP_S = 600
 SPARE_S = 30
 
@@ -94,11 +95,6 @@ def roles_named(settings: Settings, role: str) -> list[str]:
         known = ", ".join([*settings.roles, ALL_ROLES])
         raise SettingsError(f"profile {settings.profile!r} has no role {role!r}; it has: {known}.")
     return [role]
-
-
-def owner_name(role: str) -> str:
-    """Return the name under which a worker of this role on this machine claims steps."""
-    return f"{role}@{socket.gethostname()}"
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:

@@ -4,7 +4,8 @@ FactoryError
 ├── SettingsError        a profile, an environment variable or an argument is wrong
 │   └── ProfileNotFound  there is no such profile
 ├── BadLabels            the list of labels cannot be used
-└── BrokerUnavailable    the broker does not answer or cannot be started
+├── BrokerUnavailable    the broker does not answer or cannot be started
+└── WorkerDied           the worker of `factory run` ended before its work
 """
 
 from collections.abc import Sequence
@@ -44,6 +45,12 @@ class BadLabels(FactoryError):
 
 class BrokerUnavailable(FactoryError):
     """The broker does not answer or cannot be started."""
+
+
+class WorkerDied(FactoryError):
+    """The worker of `factory run` ended before its work."""
+
+    exit_code = 1
 
 
 def _tell(problems: Sequence[str]) -> str:

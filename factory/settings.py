@@ -249,3 +249,22 @@ def _without_secrets(values: dict[str, Any], model: Settings) -> dict[str, Any]:
             if isinstance(getattr(family, name), SecretStr):
                 values["families"][key][name] = None
     return values
+
+
+def environment_for_child(
+    settings: Settings, profile: str | Path | None, broker_url: str
+) -> dict[str, str]:
+    """Return the environment that gives a child process the same settings.
+
+    The environment rather than arguments, because `ps` shows those to everyone.
+    """
+    path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
+    places = {
+        ENV_PROFILE: str(path),
+        f"{ENV_PREFIX}DATA_DIR": str(settings.data_dir.absolute()),
+        f"{ENV_PREFIX}DATABASE_URL": settings.resolved_database_url(),
+        f"{ENV_PREFIX}IMAGE_STORE_URL": settings.resolved_image_store_url(),
+        f"{ENV_PREFIX}DEVICE": settings.device,
+        f"{ENV_PREFIX}BROKER_URL": broker_url,
+    }
+    return dict(os.environ) | places

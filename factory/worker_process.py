@@ -14,11 +14,9 @@ from celery.signals import setup_logging, task_postrun, task_prerun, worker_proc
 from db import delivery
 from db.session import Sessions
 from factory import log as logs
-from factory.app import SETTINGS_KEY, assemble, owner_name, roles_named
+from factory.app import OWNER_KEY, ROLE_KEY, SETTINGS_KEY, assemble, roles_named
 from factory.settings import Settings
 from tasks import resources
-
-ROLE_KEY = "factory_role"
 
 log = structlog.get_logger()
 
@@ -40,7 +38,7 @@ def _load_models(**_: Any) -> None:
     """Give the child its models before its first task."""
     settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
     _use_every_core(settings.device)
-    resources.use(assemble(settings, roles_named(settings, role), owner_name(role)))
+    resources.use(assemble(settings, roles_named(settings, role), current_app.conf[OWNER_KEY]))
     log.info("worker_ready", role=role, pid=os.getpid())
 
 

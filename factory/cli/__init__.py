@@ -1,0 +1,14 @@
+"""The command line: one module per noun; a command parses, calls one function, prints."""
+
+import typer
+
+from factory.cli import contact_sheet, export, query, run, show, status, worker
+
+app = typer.Typer(
+    name="factory",
+    help="Label words in, an annotated and filtered image dataset out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for module in (run, worker, status, query, show, export, contact_sheet):
+    module.register(app)

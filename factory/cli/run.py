@@ -1,0 +1,122 @@
+"""`factory run` and `factory submit`: from label words to rows, and on to a finished dataset."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from factory.cli.common import DataDir, ProfileName, expected_errors, print_json, stderr
+from factory.labels import LabelList, read_labels
+from factory.settings import Settings, load_settings
+from factory.submitter import Submission
+
+Labels = Annotated[
+    list[str] | None, typer.Argument(help="Label words, e.g. dog house; - reads stdin.", show_default=False)
+]
+LabelFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--file", "-f", help="Labels: text (one per line), .csv or .jsonl."),
+]
+PerLabel = Annotated[int | None, typer.Option(help="Images generated per label.")]
+Mode = Annotated[
+    Literal["scene", "object"] | None, typer.Option(help="Complex scenes or object-centric images.")
+]
+Rounds = Annotated[int | None, typer.Option(help="Rounds of edit and fill.")]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same dataset.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def run(
+    labels: Labels = None,
+    files: LabelFiles = None,
+    per_label: PerLabel = None,
+    mode: Mode = None,
+    rounds: Rounds = None,
+    seed: Seed = None,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+) -> None:
+    """Submit labels, work them off here, and show what came out.
+
+    Ctrl-C stops cleanly; the same command goes on where it stopped.
+
+    Example: factory run dog house --per-label 8
+    """
+    with expected_errors():
+        settings, wanted = _prepare(labels, files, profile, data_dir, per_label, mode, rounds)
+        from factory.run import submit_labels, work_off
+        from factory.summary import show_summary, summary_json
+
+        submission = submit_labels(settings, wanted.requests, seed=seed)
+        _tell(submission, wanted)
+        try:
+            work_off(settings, profile, submission.run_id)
+        except KeyboardInterrupt:
+            stderr.print("Stopped; nothing is lost. The same command goes on from here.")
+            raise typer.Exit(130) from None
+        if as_json:
+            print_json(summary_json(settings, submission.run_id))
+        else:
+            show_summary(settings, submission.run_id)
+
+
+def submit(
+    labels: Labels = None,
+    files: LabelFiles = None,
+    per_label: PerLabel = None,
+    mode: Mode = None,
+    rounds: Rounds = None,
+    seed: Seed = None,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+) -> None:
+    """Submit labels for workers that run elsewhere.
+
+    Example: factory submit --file labels.csv && factory worker all
+    """
+    with expected_errors():
+        settings, wanted = _prepare(labels, files, profile, data_dir, per_label, mode, rounds)
+        from factory.run import submit_labels
+
+        submission = submit_labels(settings, wanted.requests, seed=seed)
+        if as_json:
+            print_json({"run": submission.run_id, "resumed": submission.resumed})
+        else:
+            _tell(submission, wanted)
+            stderr.print(f"Next: factory worker all; factory status {submission.run_id}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(submit)
+
+
+def _prepare(
+    labels: list[str] | None,
+    files: list[Path] | None,
+    profile: str | None,
+    data_dir: Path | None,
+    per_label: int | None,
+    mode: str | None,
+    rounds: int | None,
+) -> tuple[Settings, LabelList]:
+    """Check everything that can be wrong before anything is written."""
+    from factory.vocabulary import refuse_unknown_words
+
+    chain = {"per_label": per_label, "mode": mode, "rounds": rounds}
+    settings = load_settings(profile, data_dir=data_dir, chain=chain)
+    wanted = read_labels(labels or [], files or [])
+    refuse_unknown_words(settings, [request.label for request in wanted.requests])
+    return settings, wanted
+
+
+def _tell(submission: Submission, wanted: LabelList) -> None:
+    if wanted.dropped:
+        stderr.print(f"Dropped as duplicates: {', '.join(d.label for d in wanted.dropped)}")
+    verb = "goes on" if submission.resumed else "submitted"
+    stderr.print(
+        f"Run {submission.run_id} {verb}: {submission.labels} labels, {submission.images} images"
+    )

@@ -1,0 +1,92 @@
+"""The main job on one machine: submit, work it off with a real worker, watch it, show the result."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from db.models import Run, RunState
+from db.session import Sessions, connect, upgrade
+from factory.broker import open_broker
+from factory.errors import WorkerDied
+from factory.labels import LabelRequest
+from factory.progress import Progress
+from factory.settings import Settings, environment_for_child
+from factory.submitter import Submission, submit
+
+POLL_S = 0.5
+STOP_GRACE_S = 90
+LOG_FILE = "worker.log"
+
+
+def submit_labels(
+    settings: Settings, requests: Sequence[LabelRequest], *, seed: int | None
+) -> Submission:
+    """Write the rows of a run; the database is created if there is none."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.resolved_database_url())
+    with connect(settings.resolved_database_url()).begin() as session:
+        return submit(session, requests, settings, seed=seed)
+
+
+def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
+    """Run a worker of all roles until the run is done, with a live view of its progress.
+
+    Raises:
+        WorkerDied: If the worker ended before its work.
+        KeyboardInterrupt: After Ctrl-C, when the worker has given back what it held.
+    """
+    sessions = connect(settings.resolved_database_url())
+    with (
+        open_broker(settings) as broker,
+        _worker(settings, environment_for_child(settings, profile, broker.url)) as worker,
+        Progress(sessions, run_id) as progress,
+    ):
+        while not _is_over(sessions, run_id):
+            if worker.poll() is not None:
+                raise WorkerDied(
+                    f"the worker ended with exit code {worker.returncode}. Its last words are in "
+                    f"{settings.data_dir / LOG_FILE}; the same command goes on from here."
+                )
+            broker.ensure()
+            progress.refresh()
+            time.sleep(POLL_S)
+        progress.refresh()
+
+
+def _is_over(sessions: Sessions, run_id: int) -> bool:
+    with sessions() as session:
+        return session.get_one(Run, run_id).state in (RunState.DONE, RunState.CANCELLED)
+
+
+@contextmanager
+def _worker(
+    settings: Settings, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a worker of all roles that ends with us, however we end."""
+    with (settings.data_dir / LOG_FILE).open("ab") as log_file:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "factory", "worker", "all", "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=log_file,
+            stderr=log_file,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is ours to pass on
+        )
+        try:
+            yield worker
+        finally:
+            _stop(worker)
+
+
+def _stop(worker: subprocess.Popen[bytes]) -> None:
+    if worker.poll() is None:
+        worker.send_signal(signal.SIGTERM)
+    try:
+        worker.wait(STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()

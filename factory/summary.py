@@ -1,0 +1,82 @@
+"""What a finished run shows: the funnel, where everything lies, and what to type next."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import make_url
+
+from db.images import ImageStore
+from db.models import Origin
+from db.overview import Overview, overview
+from db.session import connect
+from factory.contact_sheet import write_contact_sheet
+from factory.settings import Settings
+
+
+def show_summary(settings: Settings, run_id: int) -> None:
+    """Print the funnel, the paths and the next commands; write the contact sheet."""
+    summary = summary_json(settings, run_id)
+    console = Console()
+    with connect(settings.resolved_database_url())() as session:
+        console.print(funnel_table(overview(session, run_id)))
+    if summary["contact_sheet"]:
+        console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)
+    console.print(f"Database       {summary['database']}", soft_wrap=True)
+    console.print("Next")
+    for command in (
+        f"factory status {run_id}",
+        "factory query --verdict accepted --origin filled",
+        f"factory export coco dataset --run {run_id}",
+    ):
+        console.print(f"  {command}", highlight=False)
+
+
+def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
+    """Return the same as values, for scripts."""
+    sessions = connect(settings.resolved_database_url())
+    with sessions() as session:
+        now = overview(session, run_id)
+    path = settings.data_dir / f"run-{run_id}-contact-sheet.png"
+    images = ImageStore(settings.resolved_image_store_url())
+    return {
+        "run": run_id,
+        "made": {origin.value: _of_origin(now.made, origin) for origin in Origin},
+        "accepted": {origin.value: _of_origin(now.accepted, origin) for origin in Origin},
+        "rejected": _by_reason(now),
+        "contact_sheet": str(path)
+        if write_contact_sheet(sessions, images, path, run_id=run_id)
+        else None,
+        "database": make_url(settings.resolved_database_url()).render_as_string(),
+    }
+
+
+def funnel_table(now: Overview) -> Table:
+    """Return what was made and what became of it, per label."""
+    table = Table(title="What became of it", title_justify="left", box=None)
+    table.add_column("label")
+    for origin in Origin:
+        table.add_column(origin.value, justify="right")
+    table.add_column("accepted", justify="right", style="green")
+    table.add_column("rejected, by reason", style="yellow")
+    for label in sorted({label for label, _ in now.made}):
+        made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in Origin]
+        accepted = sum(now.accepted[label, origin] for origin in Origin)
+        reasons = [
+            f"{count} {reason}"
+            for (name, reason), count in now.rejected.most_common()
+            if name == label
+        ]
+        table.add_row(label, *made, str(accepted), ", ".join(reasons))
+    return table
+
+
+def _of_origin(counts: dict[tuple[str, str], int], origin: Origin) -> int:
+    return sum(count for (_, found), count in counts.items() if found == origin)
+
+
+def _by_reason(now: Overview) -> dict[str, int]:
+    reasons: dict[str, int] = {}
+    for (_, reason), count in now.rejected.items():
+        reasons[reason] = reasons.get(reason, 0) + count
+    return reasons

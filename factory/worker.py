@@ -1,0 +1,108 @@
+"""A worker: one process that serves its role's queues, with a dispatcher beside it.
+
+The parent holds no models; it feeds one spawned child, which a crash takes down alone.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+import structlog
+from billiard.exceptions import WorkerLostError
+from celery import Celery
+from celery.signals import task_failure, worker_shutting_down
+
+from db import delivery
+from db.session import Sessions, connect, upgrade
+from factory import log as logs
+from factory.app import OWNER_KEY, ROLE_KEY, make_celery, roles_named
+from factory.broker import open_broker
+from factory.dispatcher import Dispatcher
+from factory.settings import Settings
+from factory.worker_process import ask_to_stop
+
+log = structlog.get_logger()
+
+
+def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = False) -> None:
+    """Serve a role until SIGTERM or Ctrl-C; the pass in hand is finished, the rest given back.
+
+    Args:
+        settings: Which models, database and broker.
+        role: A role of the profile, or "all".
+        until_stdin_closes: End with the process at the other end of stdin, however it ends.
+    """
+    queues = roles_named(settings, role)
+    logs.configure()
+    if until_stdin_closes:
+        threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
+    upgrade(settings.resolved_database_url())
+    sessions = connect(settings.resolved_database_url())
+    owner = f"{role}@{socket.gethostname()}#{os.getpid()}"
+    with open_broker(settings) as broker:
+        app = make_celery(settings, broker.url)
+        app.conf.update({ROLE_KEY: role, OWNER_KEY: owner})
+        _connect_signals(sessions, owner)
+        _free_what_the_dead_hold(sessions)
+        with Dispatcher(app, sessions, settings.delivery, broker.ensure).start():
+            _serve(app, role, queues)
+
+
+def _serve(app: Celery, role: str, queues: list[str]) -> None:
+    log.info("worker_starting", role=role, queues=queues, pid=os.getpid())
+    app.worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            "--concurrency=1",
+            f"--queues={','.join(queues)}",
+            f"--hostname={role}-{os.getpid()}@%h",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel=INFO",
+        ]
+    )
+
+
+def _stop_at_end_of_stdin() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _connect_signals(sessions: Sessions, owner: str) -> None:
+    @worker_shutting_down.connect(weak=False)
+    def _stop_politely(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        ask_to_stop(sessions, owner)
+
+    @task_failure.connect(weak=False)
+    def _free_at_once(exception: BaseException, **_: Any) -> None:  # noqa: ANN401
+        """Give back what a child held that died; waiting for its lease would cost minutes."""
+        if isinstance(exception, WorkerLostError):
+            with sessions.begin() as session:
+                delivery.release_expired(session, [owner])
+
+
+def _free_what_the_dead_hold(sessions: Sessions) -> None:
+    """Give back what workers of this machine held that are no longer alive."""
+    with sessions.begin() as session:
+        dead = [owner for owner in delivery.list_owners(session) if _is_dead_here(owner)]
+        if dead:
+            log.info("dead_workers_released", owners=dead)
+            delivery.release_expired(session, dead)
+
+
+def _is_dead_here(owner: str) -> bool:
+    name, _, pid = owner.rpartition("#")
+    if not name.endswith(f"@{socket.gethostname()}") or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
