@@ -1,14 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install test check fix
-install: .venv/installed  ## everything, in .venv
-
-.venv/installed: pyproject.toml requirements-dev.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	touch $@
+.PHONY: run test check fix bench train lock install
+run: install  ## the main job on the embedded default
+	$(BIN)/factory run dog house --per-label 8
 
 test: install  ## the tests
 	$(BIN)/python -m pytest
@@ -22,3 +17,21 @@ check: install  ## lint, types, import contracts
 fix: install  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: install  ## speed as ratios against a baseline in the same run
+	$(BIN)/python -m benchmarks.delivery
+
+train: install  ## the micro checkpoints from nothing; hours on two cores, resumes where it stopped
+	$(BIN)/python -m training all
+
+lock:  ## new versions of everything, for every Python and machine
+	uv pip compile --universal --python-version 3.11 --extra gpu --extra postgres --extra dev \
+		--no-annotate --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
