@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -23,7 +22,6 @@ class ImageStore:
     """Images by the sha256 of their file; a file is whole or it is not there."""
 
     def __init__(self, url: str) -> None:
-        self._fs: AbstractFileSystem
         self._fs, self._root = url_to_fs(url)
 
     def put(self, pixels: NDArray[np.uint8], provenance: Mapping[str, Any]) -> str:

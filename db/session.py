@@ -1,10 +1,22 @@
 """Connections: SQLite in WAL mode by default, PostgreSQL by URL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
@@ -14,6 +26,7 @@ from db.errors import DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
+READS_ONLY = "reads_only"
 
 Sessions = sessionmaker[Session]
 
@@ -33,7 +46,7 @@ def connect(url: str) -> Sessions:
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin)
     return sessionmaker(engine, expire_on_commit=False)
 
 
@@ -51,12 +64,31 @@ def upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
-        raise DatabaseUnavailable(
-            f"the database at {make_url(url).render_as_string()} does not answer: {error.orig}. "
-            "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
-        ) from error
+        raise DatabaseUnavailable(_no_answer(make_url(url).render_as_string(), error)) from error
     finally:
         engine_of(sessions).dispose()
+
+
+@contextmanager
+def reading(sessions: Sessions) -> Iterator[Session]:
+    """Yield a session that only reads: on SQLite it neither waits for writers nor stops them."""
+    engine = engine_of(sessions).execution_options(**{READS_ONLY: True})
+    with sessions(bind=engine) as session:
+        yield session
+
+
+def is_empty(sessions: Sessions) -> bool:
+    """Return whether the database holds none of our tables.
+
+    Raises:
+        DatabaseUnavailable: If it does not answer.
+    """
+    try:
+        with engine_of(sessions).execution_options(**{READS_ONLY: True}).connect() as connection:
+            return not inspect(connection).has_table("run")
+    except DBAPIError as error:
+        url = engine_of(sessions).url.render_as_string()
+        raise DatabaseUnavailable(_no_answer(url, error)) from error
 
 
 def engine_of(sessions: Sessions) -> Engine:
@@ -68,11 +100,20 @@ def engine_of(sessions: Sessions) -> Engine:
 
 def now(session: Session) -> float:
     """Return the database's clock in epoch seconds: one clock for every worker's lease."""
+    clock: ColumnElement[float]
     if session.get_bind().dialect.name == "postgresql":
-        clock = func.extract("epoch", func.clock_timestamp())
+        clock = func.date_part("epoch", func.clock_timestamp())
     else:
         clock = (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
-    return float(session.scalar(select(clock)))
+    return float(session.scalars(select(clock)).one())
+
+
+def _no_answer(url: str, error: DBAPIError) -> str:
+    reason = " ".join(str(error.orig).split()).rstrip(".")
+    return (
+        f"the database at {url} does not answer: {reason}. "
+        "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
+    )
 
 
 def _connect_args(url: str) -> dict[str, float | int]:
@@ -88,7 +129,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     cursor.close()
 
 
-def _begin_immediate(connection: object) -> None:
+def _begin(connection: Connection) -> None:
     # A deferred transaction that reads first and writes later fails at once with SQLITE_BUSY
     # when another writer came between; taking the lock at BEGIN waits instead.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+    reads_only = connection.get_execution_options().get(READS_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,154 @@
+"""Every question about a run as a whole: which there are, what became of their candidates."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, selectinload
+
+from db.errors import RowNotFound
+from db.models import Batch, Candidate, Item, ItemState, Label, Origin, Run, Step, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What became of the candidates of one origin; those not judged yet are in neither."""
+
+    origin: Origin
+    made: int
+    accepted: int
+    rejected: Mapping[str, int]
+    """Counts by reason, most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedItem:
+    """A unit of work that was given up, and its last error."""
+
+    item_id: int
+    label: str
+    step: str
+    round: int
+    subject_id: int
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in one line."""
+
+    run_id: int
+    state: str
+    mode: str
+    labels: int
+    candidates: int
+    accepted: int
+    created_at: float
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCandidate:
+    """What choosing among the accepted needs to know of one."""
+
+    candidate_id: int
+    label: str
+    origin: str
+    parent_id: int | None
+
+
+def get_run(session: Session, run_id: int | None = None) -> Run:
+    """Return a run, the latest one if none is named.
+
+    Raises:
+        RowNotFound: If there is no such run.
+    """
+    query = select(Run).options(selectinload(Run.labels)).order_by(Run.id.desc()).limit(1)
+    run = session.scalar(query if run_id is None else query.where(Run.id == run_id))
+    if run is not None:
+        return run
+    latest = session.scalar(select(func.max(Run.id)))
+    if latest is None:
+        raise RowNotFound("there is no run yet; start with `factory run dog house`.")
+    raise RowNotFound(f"no run {run_id}; the latest is {latest}.")
+
+
+def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
+    """Return the latest runs, newest first."""
+    labels = select(func.count()).where(Label.run_id == Run.id).scalar_subquery()
+    made = select(func.count()).where(Candidate.run_id == Run.id)
+    accepted = made.where(Candidate.verdict == Verdict.ACCEPTED).scalar_subquery()
+    rows = session.execute(
+        select(
+            Run.id,
+            Run.state,
+            Run.mode,
+            labels,
+            made.scalar_subquery(),
+            accepted,
+            Run.created_at,
+            Run.finished_at,
+        )
+        .order_by(Run.id.desc())
+        .limit(limit)
+    )
+    return [RunSummary(*row) for row in rows.tuples()]
+
+
+def count_funnel(session: Session, run_id: int, label: str | None = None) -> tuple[Stage, ...]:
+    """Return what was made of each origin and what became of it, of one label or of all."""
+    query = (
+        select(Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
+        .where(Candidate.run_id == run_id)
+        .group_by(Candidate.origin, Candidate.verdict, Candidate.reason)
+    )
+    if label is not None:
+        query = query.join(Label, Label.id == Candidate.label_id).where(Label.name == label)
+    made: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    rejected: dict[str, Counter[str]] = {origin: Counter() for origin in Origin}
+    for origin, verdict, reason, count in session.execute(query).tuples():
+        made[origin] += count
+        if verdict == Verdict.ACCEPTED:
+            accepted[origin] += count
+        elif verdict == Verdict.REJECTED:
+            rejected[origin][reason or ""] += count
+    return tuple(
+        Stage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
+        for origin in Origin
+    )
+
+
+def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:
+    """Return what was given up, in the order of the work."""
+    rows = session.execute(
+        select(
+            Item.id,
+            Label.name,
+            Step.name,
+            Step.round,
+            Item.subject_id,
+            Item.attempts,
+            func.coalesce(Item.error, ""),
+        )
+        .join(Step, Step.id == Item.step_id)
+        .join(Batch, Batch.id == Step.batch_id)
+        .join(Label, Label.id == Batch.label_id)
+        .where(Batch.run_id == run_id, Item.state == ItemState.QUARANTINED)
+        .order_by(Item.id)
+        .limit(limit)
+    )
+    return [QuarantinedItem(*row) for row in rows.tuples()]
+
+
+def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
+    """Return who was accepted, by label and key."""
+    rows = session.execute(
+        select(Candidate.id, Label.name, Candidate.origin, Candidate.parent_id)
+        .join(Label, Label.id == Candidate.label_id)
+        .where(Candidate.run_id == run_id, Candidate.verdict == Verdict.ACCEPTED)
+        .order_by(Label.name, Candidate.key)
+    )
+    return [AcceptedCandidate(*row) for row in rows.tuples()]

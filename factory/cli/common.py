@@ -1,0 +1,98 @@
+"""What the commands share: options, opening what a run left, printing, and expected errors."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
+
+from db.errors import StoreError
+from db.images import ImageStore
+from db.session import Sessions, connect, is_empty
+from factory.errors import FactoryError, NoDatabase
+from factory.settings import Settings, load_settings
+from workers.errors import WorkerError
+
+PIPED_WIDTH = 200
+EXPECTED = (FactoryError, StoreError, WorkerError)
+
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", help="A profile in configs/, or a path.", show_default="micro"),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of everything that is kept.", show_default="data"),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option("--database-url", help="SQLAlchemy URL.", show_default="SQLite in the data dir"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+if not stdout.is_terminal:
+    stdout.width = PIPED_WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What runs left behind: rows and images."""
+
+    settings: Settings
+    sessions: Sessions
+    images: ImageStore
+
+
+def open_store(
+    profile: str | None = None, data_dir: Path | None = None, database_url: str | None = None
+) -> Store:
+    """Return the database and the image store to read from.
+
+    Raises:
+        NoDatabase: If nothing was ever written there.
+    """
+    settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+    url = make_url(settings.resolved_database_url())
+    sessions = connect(settings.resolved_database_url())
+    is_missing = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
+    if is_missing or is_empty(sessions):
+        place = url.database if is_missing else url.render_as_string()
+        raise NoDatabase(f"no database at {place}; start with `factory run dog house`.")
+    return Store(settings, sessions, ImageStore(settings.resolved_image_store_url()))
+
+
+@contextmanager
+def expected_errors() -> Iterator[None]:
+    """End the command with one red line, without traceback, if a person can put it right."""
+    try:
+        yield
+    except EXPECTED as error:
+        _complain(str(error))
+        raise typer.Exit(getattr(error, "exit_code", FactoryError.exit_code)) from None
+    except OperationalError as error:
+        _complain(f"the database does not answer: {error.orig}. Check that it runs; try again.")
+        raise typer.Exit(FactoryError.exit_code) from None
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_to_json))
+
+
+def _complain(message: str) -> None:
+    stderr.print(Text(message, style="red"), soft_wrap=True)
+
+
+def _to_json(value: Any) -> str:  # noqa: ANN401  # whatever json cannot write by itself
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
