@@ -31,6 +31,7 @@ class Blip2:
         """
         path = weights.resolve(config.checkpoint, config.revision)
         with weights.loading(config.checkpoint):
+            weights.refuse_wordless(path)
             processor = Blip2Processor.from_pretrained(path)
             model, report = Blip2ForConditionalGeneration.from_pretrained(
                 path, dtype=to_dtype(config.dtype), use_safetensors=True, output_loading_info=True

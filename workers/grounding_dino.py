@@ -52,6 +52,7 @@ class GroundingDino:
         """
         path = weights.resolve(config.checkpoint, config.revision)
         with weights.loading(config.checkpoint):
+            weights.refuse_wordless(path)
             processor = GroundingDinoProcessor.from_pretrained(path)
             model, report = GroundingDinoForObjectDetection.from_pretrained(
                 path, dtype=to_dtype(config.dtype), use_safetensors=True, output_loading_info=True

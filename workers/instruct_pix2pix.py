@@ -8,7 +8,8 @@ from diffusers import StableDiffusionInstructPix2PixPipeline
 
 from workers import pixels, weights
 from workers.config import InstructPix2PixConfig
-from workers.device import inference, seeded, to_dtype
+from workers.device import inference, seeded
+from workers.pipelines import load_pipeline
 from workers.values import ModelIdentity, RgbImage
 
 
@@ -29,16 +30,7 @@ class InstructPix2Pix:
             CheckpointBroken: If they do not load.
         """
         path = weights.resolve(config.checkpoint, config.revision)
-        with weights.loading(config.checkpoint):
-            editing = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-                path,
-                dtype=to_dtype(config.dtype),
-                use_safetensors=True,
-                safety_checker=None,
-                feature_extractor=None,
-                requires_safety_checker=False,
-            ).to(device)
-        editing.set_progress_bar_config(disable=True)
+        editing = load_pipeline(StableDiffusionInstructPix2PixPipeline, config, path, device)
         return cls(config, weights.identity_of(config, path), editing)
 
     @inference

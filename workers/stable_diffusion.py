@@ -9,8 +9,9 @@ from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
 
 from workers import pixels, weights
 from workers.config import StableDiffusionConfig
-from workers.device import inference, seeded, to_dtype
+from workers.device import inference, seeded
 from workers.errors import UnfitImage
+from workers.pipelines import load_pipeline
 from workers.values import Mask, ModelIdentity, RgbImage
 
 SIDE_MULTIPLE_PX = 8
@@ -40,18 +41,8 @@ class StableDiffusion:
                 f"both sides must be multiples of {SIDE_MULTIPLE_PX}."
             )
         path = weights.resolve(config.checkpoint, config.revision)
-        with weights.loading(config.checkpoint):
-            generating = StableDiffusionPipeline.from_pretrained(
-                path,
-                dtype=to_dtype(config.dtype),
-                use_safetensors=True,
-                safety_checker=None,
-                feature_extractor=None,
-                requires_safety_checker=False,
-            ).to(device)
-            filling = _filling_with(generating)
-        for pipeline in (generating, filling):
-            pipeline.set_progress_bar_config(disable=True)
+        generating = load_pipeline(StableDiffusionPipeline, config, path, device)
+        filling = _filling_with(generating)
         return cls(config, weights.identity_of(config, path), generating, filling)
 
     @inference
@@ -146,7 +137,9 @@ def _filling_with(generating: StableDiffusionPipeline) -> StableDiffusionInpaint
     """
     scheduler = type(generating.scheduler).from_config(generating.scheduler.config)
     components = {**generating.components, "scheduler": scheduler}
-    return StableDiffusionInpaintPipeline(**components, requires_safety_checker=False)
+    filling = StableDiffusionInpaintPipeline(**components, requires_safety_checker=False)
+    filling.set_progress_bar_config(disable=True)
+    return filling
 
 
 def _refuse_unfit(images: Sequence[RgbImage], mask_images: Sequence[Mask]) -> None:

@@ -1,7 +1,10 @@
 """Where weights lie, which weights they are, and what is said when they do not load."""
 
 import hashlib
+import importlib
 import re
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ BUNDLED_FOLDER = Path(__file__).with_name("checkpoints")
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_LENGTH = 16
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 # One copy of the weights in the hub's usual layouts: no pickles, no second precision.
 WANTED = ("*.json", "*.txt", "*.model", "*model*.safetensors")
@@ -112,6 +116,15 @@ def refuse_missing(missing_keys: set[str] | list[str]) -> None:
         )
 
 
+def refuse_wordless(folder: Path) -> None:
+    """Raise CheckpointBroken if there is no vocabulary, which transformers would leave empty."""
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        raise CheckpointBroken(
+            f"the tokenizer in {folder} has no vocabulary ({', '.join(VOCABULARIES)}). "
+            "Fetch the checkpoint again, or name another in the profile."
+        )
+
+
 def _with_weights(path: Path) -> Path:
     if not _weights_in(path):
         raise CheckpointNotFound(
@@ -160,10 +173,10 @@ def _remedy(checkpoint: str) -> str:
 
 
 def _silence() -> None:
-    """Keep the libraries' progress bars and advice out of a worker's log."""
-    import diffusers
-    import transformers
-
-    for library in (diffusers, transformers):
-        library.utils.logging.disable_progress_bar()
-        library.utils.logging.set_verbosity_error()
+    """Keep progress bars and advice of the libraries in use out of a worker's log."""
+    for name in {"diffusers", "transformers"} & sys.modules.keys():
+        logging = importlib.import_module(f"{name}.utils.logging")
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+    # Good advice for whoever trains a Grounding DINO, none for whoever runs one.
+    warnings.filterwarnings("ignore", message="You'd better set embed_dim", category=UserWarning)

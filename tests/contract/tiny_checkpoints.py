@@ -38,7 +38,7 @@ from transformers import (
 from workers import sam
 
 TEXT_WIDTH = 16
-WORDS = ("dog", "cat", "house", "traffic", "light", "tree", "a", "in", "forest", "tv", "set")
+WORDS = ("dog", "house", "tree", "car", "city", "street", "a", "in", "forest")
 
 
 def save_stable_diffusion(folder: Path) -> None:
@@ -121,7 +121,7 @@ def save_blip2(folder: Path) -> None:
 
 
 def save_grounding_dino(folder: Path) -> None:
-    """Like IDEA-Research/grounding-dino-tiny, with BERT's special ids where its code expects them."""
+    """Like IDEA-Research/grounding-dino-tiny; its code expects BERT's special ids."""
     names = [f"[unused{index}]" for index in range(1040)]
     names[0], names[100:104] = "[PAD]", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     names[1012], names[1029] = ".", "?"

@@ -1,0 +1,61 @@
+"""Every family, over the paper's classes built tiny and over the trained micro checkpoints."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from tests.contract import tiny_checkpoints
+from workers.config import FamilyConfig
+from workers.registry import load_family
+
+ADAPTER = TypeAdapter(FamilyConfig)
+SIZE_WH = (64, 64)
+FEW_STEPS = {
+    "stable_diffusion": {
+        "size_wh": SIZE_WH,
+        "num_inference_steps": 2,
+        "fill_num_inference_steps": 2,
+    },
+    "instruct_pix2pix": {"num_inference_steps": 2},
+    "blip2": {"max_new_tokens": 12},
+    "grounding_dino": {"box_threshold": 0.05, "max_labels_per_prompt": 4},
+    "segment_anything": {"boxes_per_batch": 2},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_checkpoints.save_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def load(tiny_folder):
+    """Return a function that loads a family of a variant once, in few steps."""
+
+    @functools.cache
+    def load(variant, family, **settings):
+        places = {"tiny": f"{tiny_folder}/{family}", "micro": f"bundled:micro/{family}"}
+        values = {"family": family, "checkpoint": places[variant], **FEW_STEPS.get(family, {})}
+        return load_family(ADAPTER.validate_python(values | settings), "cpu")
+
+    return load
+
+
+@pytest.fixture
+def images():
+    """Three images of noise, the middle one of another size that no network likes."""
+    draw = np.random.default_rng(0)
+    return [
+        draw.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        for height, width in [(64, 64), (61, 67), (64, 64)]
+    ]

@@ -1,0 +1,24 @@
+import pytest
+
+from tests.contract.checkpoints import checkpoints
+
+
+@pytest.fixture(params=checkpoints("blip2"))
+def captioner(request, load):
+    return load(*request.param)
+
+
+def test_one_stripped_caption_per_image(captioner, images):
+    captions = captioner.caption(images)
+    assert len(captions) == len(images)
+    assert all(caption == caption.strip() for caption in captions)
+    assert not any("<" in caption.replace("</w>", "") for caption in captions)
+
+
+def test_a_caption_is_the_same_in_any_batch(captioner, images):
+    together = captioner.caption(images)
+    assert [captioner.caption([image])[0] for image in images] == together
+
+
+def test_no_images_give_no_captions(captioner):
+    assert captioner.caption([]) == []

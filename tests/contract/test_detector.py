@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from tests.contract.checkpoints import checkpoints
+from workers import boxes
+
+LABELS = ["dog", "house", "tree", "car", "street", "city street", "forest"]
+
+
+@pytest.fixture(params=checkpoints("grounding_dino"))
+def detector(request, load):
+    return load(*request.param)
+
+
+@pytest.fixture(params=checkpoints("grounding_dino"))
+def all_found(request, load):
+    """A detector without a threshold: every query answers for every label."""
+    return load(*request.param, box_threshold=0.0)
+
+
+def test_detections_bear_asked_labels_and_lie_inside_the_image(all_found, images):
+    found = all_found.detect(images, [LABELS] * 3)
+    for image, detections in zip(images, found, strict=True):
+        height, width = image.shape[:2]
+        assert {detection.label for detection in detections} <= set(LABELS)
+        for detection in detections:
+            assert 0 <= detection.confidence <= 1
+            assert boxes.clip(detection.box_xyxy, (width, height)) == detection.box_xyxy
+            assert boxes.area(detection.box_xyxy) > 0
+
+
+def test_the_most_confident_comes_first_and_none_below_the_threshold(detector, images):
+    for detections in detector.detect(images, [LABELS] * 3):
+        confidences = [detection.confidence for detection in detections]
+        assert confidences == sorted(confidences, reverse=True)
+        assert all(confidence >= 0.05 for confidence in confidences)
+
+
+def test_every_label_of_a_list_longer_than_a_prompt_is_asked(all_found, images):
+    (detections,) = all_found.detect(images[:1], [LABELS * 5])
+    assert {detection.label for detection in detections} == known(all_found, LABELS, images[0])
+
+
+def known(detector, labels, image):
+    return {label for label in labels if detector.detect([image], [[label]])[0]}
+
+
+def test_labels_that_read_the_same_are_asked_once_under_the_first_spelling(all_found, images):
+    (detections,) = all_found.detect(images[:1], [["Dog", "dog ", "DOG"]])
+    (alone,) = all_found.detect(images[:1], [["Dog"]])
+    assert {detection.label for detection in detections} == {"Dog"}
+    assert len(detections) == len(alone)
+
+
+def test_detections_are_the_same_in_any_batch(all_found, images):
+    together = all_found.detect(images, [["dog"], ["car", "house"], LABELS])[1]
+    (alone,) = all_found.detect(images[1:2], [["car", "house"]])
+    assert [detection.label for detection in together] == [detection.label for detection in alone]
+    np.testing.assert_allclose(
+        [(*detection.box_xyxy, detection.confidence) for detection in together],
+        [(*detection.box_xyxy, detection.confidence) for detection in alone],
+        atol=1e-2,
+    )
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param([], id="none"),
+        pytest.param(["", " . "], id="blank"),
+        pytest.param(["犬", "☃"], id="no known token"),
+    ],
+)
+def test_labels_that_cannot_be_asked_find_nothing(all_found, images, labels):
+    assert all_found.detect(images[:1], [labels]) == [[]]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        pytest.param("dog " * 200, id="longer than a prompt"),
+        pytest.param("dog. car? house", id="with separators"),
+    ],
+)
+def test_an_odd_label_is_asked_as_one(all_found, images, label):
+    (detections,) = all_found.detect(images[:1], [[label, "car"]])
+    assert {detection.label for detection in detections} == {label, "car"}
+
+
+def test_no_images_give_no_detections(detector):
+    assert detector.detect([], []) == []

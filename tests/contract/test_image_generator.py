@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from tests.contract.checkpoints import checkpoints
+from tests.contract.conftest import SIZE_WH
+from tests.contract.same import same_image
+from workers.errors import UnfitImage
+
+PROMPTS = ["a dog in a forest", "a cat on a beach", "a house in a city street"]
+
+
+@pytest.fixture(params=checkpoints("stable_diffusion"))
+def generator(request, load):
+    return load(*request.param)
+
+
+def test_one_image_of_the_asked_size_per_prompt(generator):
+    images = generator.generate(PROMPTS, [1, 2, 3])
+    assert [image.shape for image in images] == [(*SIZE_WH[::-1], 3)] * 3
+    assert {image.dtype for image in images} == {np.dtype(np.uint8)}
+
+
+def test_the_same_seed_gives_the_same_image_in_any_batch(generator):
+    together = generator.generate(PROMPTS, [1, 2, 3])
+    (alone,) = generator.generate(PROMPTS[2:], [3])
+    assert same_image(together[2], alone)
+
+
+def test_other_seeds_give_other_images(generator):
+    one, other = generator.generate(["a dog in a forest"] * 2, [1, 2])
+    assert not same_image(one, other)
+
+
+def test_filling_in_between_changes_nothing(generator, images):
+    (before,) = generator.generate(PROMPTS[:1], [7])
+    generator.fill(images[:1], [np.ones((64, 64), dtype=bool)], ["a dog"], [1])
+    (after,) = generator.generate(PROMPTS[:1], [7])
+    assert same_image(before, after)
+
+
+def test_no_prompts_give_no_images(generator):
+    assert generator.generate([], []) == []
+
+
+def test_a_prompt_longer_than_the_text_encoder_is_cut(generator):
+    assert len(generator.generate(["a dog and a cat " * 100], [1])) == 1
+
+
+def test_a_size_that_cannot_be_painted_is_refused_before_anything_is_loaded(load):
+    with pytest.raises(UnfitImage, match="multiples of 8"):
+        load("tiny", "stable_diffusion", size_wh=(64, 60))

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+from segment_anything import SamPredictor, sam_model_registry
+
+from tests.contract.checkpoints import checkpoints
+from workers.errors import CheckpointBroken
+from workers.sam import meta_model_of
+
+BOXES = [(4.0, 6.0, 40.0, 50.0), (0.0, 0.0, 64.0, 61.0), (30.5, 30.5, 33.0, 34.0)]
+
+
+@pytest.fixture(params=checkpoints("segment_anything"))
+def segmenter(request, load):
+    return load(*request.param)
+
+
+def test_one_mask_of_the_image_size_per_box(segmenter, images):
+    masks = segmenter.segment(images, [BOXES, BOXES[:1], []])
+    assert [[mask.shape for mask in of_image] for of_image in masks] == [
+        [(64, 64)] * 3,
+        [(61, 67)],
+        [],
+    ]
+    assert {mask.dtype for of_image in masks for mask in of_image} == {np.dtype(bool)}
+
+
+def test_a_mask_is_the_same_in_any_batch(segmenter, images):
+    together = segmenter.segment(images, [BOXES, BOXES, BOXES])
+    (alone,) = segmenter.segment(images[1:2], [BOXES[2:]])
+    assert (together[1][2] != alone[0]).mean() < 0.01
+
+
+def test_nothing_to_cut_out(segmenter, images):
+    assert segmenter.segment([], []) == []
+    assert segmenter.segment(images[:2], [[], []]) == [[], []]
+
+
+def test_the_masks_are_those_of_metas_predictor(segmenter, images):
+    predictor = SamPredictor(segmenter._sam)  # noqa: SLF001  (the very same network)
+    predictor.set_image(images[1])
+    expected, _, _ = predictor.predict(box=np.array(BOXES[0]), multimask_output=False)
+    ((mask,),) = segmenter.segment(images[1:2], [BOXES[:1]])
+    np.testing.assert_array_equal(mask, expected[0])
+
+
+@pytest.mark.parametrize("model", ["vit_b", "vit_l", "vit_h"])
+def test_metas_checkpoints_are_told_apart_by_their_width(model):
+    with torch.device("meta"):
+        state = sam_model_registry[model]().state_dict()
+    assert meta_model_of(state) == model
+
+
+def test_a_pth_file_of_another_network_is_refused():
+    with pytest.raises(CheckpointBroken, match=r"config\.json"):
+        meta_model_of({"image_encoder.patch_embed.proj.weight": torch.zeros(16, 3, 16, 16)})

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from workers import pixels
+
+
+def test_images_survive_the_way_into_a_tensor_and_back():
+    images = list(np.random.default_rng(0).integers(0, 256, (2, 13, 10, 3), dtype=np.uint8))
+    tensor = pixels.to_tensor(images, multiple_of=8)
+    assert tensor.shape == (2, 3, 16, 16)
+    back = pixels.to_images(tensor.permute(0, 2, 3, 1).numpy(), (13, 10))
+    np.testing.assert_array_equal(back, images)
+
+
+def test_the_edge_is_repeated_where_an_image_grows():
+    image = np.zeros((3, 3, 3), dtype=np.uint8)
+    image[2, 2] = 255
+    assert pixels.to_tensor([image], multiple_of=4)[0, :, 3, 3].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("pixel", [(0, 0), (3, 3), (7, 5)])
+def test_a_single_pixel_whitens_its_cell(pixel):
+    mask = np.zeros((8, 6), dtype=bool)
+    mask[pixel] = True
+    cells = pixels.to_cells([mask], 4)
+    assert cells.shape == (1, 1, 8, 8)
+    row, column = pixel[0] // 4 * 4, pixel[1] // 4 * 4
+    assert cells[0, 0, row : row + 4, column : column + 4].min() == 1
+    assert cells.sum() == 16
+
+
+def test_an_empty_mask_has_no_cells():
+    assert pixels.to_cells([np.zeros((8, 6), dtype=bool)], 4).sum() == 0
+
+
+def test_images_are_grouped_by_shape_in_order_of_appearance():
+    images = [np.zeros(shape, dtype=np.uint8) for shape in [(4, 4, 3), (2, 4, 3), (4, 4, 3)]]
+    assert list(pixels.by_shape(images)) == [[0, 2], [1]]

@@ -1,0 +1,127 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from workers import weights
+from workers.config import OpenClipConfig
+from workers.device import inference, seeded
+from workers.errors import CheckpointBroken, CheckpointNotFound, OutOfMemory
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "checkpoint"
+    (folder / "unet").mkdir(parents=True)
+    save_file({"weight": torch.zeros(4)}, folder / "unet" / "model.safetensors")
+    (folder / "unet" / "config.json").write_text("{}")
+    return folder
+
+
+def test_a_local_folder_is_taken_as_it_is(folder):
+    assert weights.resolve(str(folder)) == folder
+
+
+def test_bundled_names_a_folder_of_the_package():
+    with pytest.raises(CheckpointNotFound, match=r"workers/checkpoints/micro/nothing.*make train"):
+        weights.resolve("bundled:micro/nothing")
+
+
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        pytest.param("/nowhere/at/all", id="absolute folder"),
+        pytest.param("./nowhere", id="relative folder"),
+        pytest.param("nowhere", id="bare name"),
+        pytest.param("weights/sam_vit_h_4b8939.pth", id="file"),
+    ],
+)
+def test_what_is_not_there_and_no_hub_id_is_not_asked_for_on_the_hub(checkpoint):
+    with pytest.raises(CheckpointNotFound, match="name a folder, `bundled:<name>` or a hub id"):
+        weights.resolve(checkpoint)
+
+
+def test_a_folder_of_pickles_holds_no_weights(tmp_path):
+    (tmp_path / "pytorch_model.bin").touch()
+    with pytest.raises(CheckpointNotFound, match="not read"):
+        weights.resolve(str(tmp_path))
+
+
+def test_the_revision_changes_with_the_weights_and_with_their_settings(folder):
+    before = weights.revision_of(folder)
+    assert weights.revision_of(folder) == before
+    (folder / "unet" / "config.json").write_text('{"prediction_type": "v_prediction"}')
+    other_settings = weights.revision_of(folder)
+    save_file({"weight": torch.ones(4)}, folder / "unet" / "model.safetensors")
+    assert len({before, other_settings, weights.revision_of(folder)}) == 3
+
+
+def test_the_revision_does_not_change_with_the_readme_or_the_place(folder, tmp_path):
+    before = weights.revision_of(folder)
+    (folder / "README.md").write_text("better words")
+    moved = folder.rename(tmp_path / "moved")
+    assert weights.revision_of(moved) == before
+
+
+def test_the_revision_of_a_snapshot_is_its_commit(folder):
+    snapshot = folder.parent / "snapshots" / COMMIT
+    snapshot.parent.mkdir()
+    assert weights.revision_of(folder.rename(snapshot)) == COMMIT
+
+
+def test_the_revision_of_a_single_file_is_the_hash_of_the_file(tmp_path):
+    file = tmp_path / "sam.pth"
+    file.write_bytes(b"one")
+    before = weights.revision_of(file)
+    file.write_bytes(b"two")
+    assert weights.revision_of(file) != before
+
+
+def test_everything_but_where_the_weights_lie_is_a_setting(folder):
+    config = OpenClipConfig(checkpoint=str(folder), revision="main", dtype="bfloat16")
+    identity = weights.identity_of(config, folder)
+    assert identity.settings == {"dtype": "bfloat16"}
+    assert identity.checkpoint == str(folder)
+
+
+def test_whatever_a_library_raises_while_loading_becomes_one_line_with_advice():
+    with (
+        pytest.raises(CheckpointBroken, match=r"a/b does not load: size mismatch\. Fetch"),
+        weights.loading("a/b"),
+    ):
+        raise RuntimeError("size mismatch\nfor unet.conv_in")
+
+
+def test_exhausted_memory_is_reported_as_such():
+    @inference
+    def compute():
+        return torch.empty(2**60, dtype=torch.uint8)
+
+    with pytest.raises(OutOfMemory, match="Halve the batch") as caught:
+        compute()
+    assert caught.value.__context__ is None
+
+
+def test_a_devices_exhausted_memory_is_reported_as_such():
+    @inference
+    def compute():
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(OutOfMemory, match="CUDA out of memory"):
+        compute()
+
+
+def test_other_faults_of_a_model_pass_through():
+    @inference
+    def compute():
+        return torch.zeros(2) @ torch.zeros(3)
+
+    with pytest.raises(RuntimeError, match="inconsistent"):
+        compute()
+
+
+def test_a_seed_gives_the_same_noise_whatever_was_drawn_before():
+    one = torch.randn(4, generator=seeded(7))
+    torch.randn(100)
+    assert torch.equal(one, torch.randn(4, generator=seeded(7)))
