@@ -5,7 +5,12 @@ FactoryError
 │   └── ProfileNotFound  there is no such profile
 ├── BadLabels            the list of labels cannot be used
 ├── BrokerUnavailable    the broker does not answer or cannot be started
-└── WorkerDied           the worker of `factory run` ended before its work
+├── WorkerDied           the worker of `factory run` ended before its work
+├── NoDatabase           there is nothing to read yet
+├── NothingFound         no candidate matches what was asked for
+├── UnknownName          a score, reason or verdict that the filters do not know
+├── CannotWrite          a file or folder cannot or must not be written there
+└── ExportBroken         what was written does not read back as it should
 """
 
 from collections.abc import Sequence
@@ -49,6 +54,28 @@ class BrokerUnavailable(FactoryError):
 
 class WorkerDied(FactoryError):
     """The worker of `factory run` ended before its work."""
+
+    exit_code = 1
+
+
+class NoDatabase(FactoryError):
+    """There is nothing to read yet."""
+
+
+class NothingFound(FactoryError):
+    """No candidate matches what was asked for."""
+
+
+class UnknownName(FactoryError):
+    """A score, reason or verdict that the filters do not know."""
+
+
+class CannotWrite(FactoryError):
+    """A file or folder cannot or must not be written there."""
+
+
+class ExportBroken(FactoryError):
+    """What was written does not read back as it should; nothing was left there."""
 
     exit_code = 1
 

@@ -1,0 +1,51 @@
+"""`factory contact-sheet`: the accepted candidates of a run on one picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.runs import get_run
+from db.session import reading
+from factory.cli.common import (
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    stdout,
+)
+from factory.errors import NothingFound
+
+
+@expected_errors()
+def contact_sheet(  # noqa: PLR0913, PLR0917  # one argument per option
+    run: Annotated[int | None, typer.Option(help="Its number.", show_default="latest")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A PNG file.", show_default="in the data dir")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most candidates.")] = 24,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Draw accepted candidates with boxes, masks and captions, next to what each came from.
+
+    Example: factory contact-sheet --run 1 --out dogs.png
+    """
+    from factory.contact_sheet import default_path, write_contact_sheet
+
+    store = open_store(profile, data_dir, database_url)
+    with reading(store.sessions) as session:
+        run_id = get_run(session, run).id
+    path = out or default_path(store.settings, run_id)
+    if not write_contact_sheet(store.sessions, store.images, path, run_id=run_id, limit=limit):
+        raise NothingFound(
+            f"run {run_id} has no accepted candidate; see `factory status {run_id}`."
+        )
+    stdout.print(str(path), soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(contact_sheet)

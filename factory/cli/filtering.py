@@ -1,0 +1,98 @@
+"""The options that choose candidates, and the filter they make."""
+
+from typing import Annotated
+
+import typer
+
+from db.models import Origin, Verdict
+from db.queries import CandidateFilter, Range
+from factory.errors import UnknownName
+from tasks.judging import RULES
+
+SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
+REASONS = tuple(dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules))
+
+RunId = Annotated[int | None, typer.Option("--run", help="One run only.", show_default="every run")]
+LabelNames = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="A label that was asked for; may be repeated."),
+]
+VerdictName = Annotated[Verdict | None, typer.Option("--verdict", help="What the filters said.")]
+OriginName = Annotated[Origin | None, typer.Option("--origin", help="How it came to be.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", help=f"Why it was rejected: {', '.join(REASONS)}.")
+]
+Round = Annotated[int | None, typer.Option("--round", help="Round; 0 are the initial images.")]
+Objects = Annotated[
+    list[str] | None,
+    typer.Option("--object", help="Something that was found on it; may be repeated."),
+]
+Least = Annotated[
+    list[str] | None,
+    typer.Option("--min", metavar="SCORE=VALUE", help=f"Scores: {', '.join(SCORE_NAMES)}."),
+]
+Most = Annotated[
+    list[str] | None, typer.Option("--max", metavar="SCORE=VALUE", help="May be repeated.")
+]
+CaptionWords = Annotated[
+    list[str] | None, typer.Option("--caption", help="Occurs in the caption; may be repeated.")
+]
+
+
+def make_filter(  # noqa: PLR0913  # one argument per option
+    *,
+    run_id: int | None = None,
+    labels: list[str] | None = None,
+    verdict: Verdict | None = None,
+    origin: Origin | None = None,
+    reason: str | None = None,
+    round_: int | None = None,
+    objects: list[str] | None = None,
+    least: list[str] | None = None,
+    most: list[str] | None = None,
+    caption_words: list[str] | None = None,
+) -> CandidateFilter:
+    """Return the filter that the options ask for.
+
+    Raises:
+        UnknownName: If a score or a reason is none of ours, or a bound is no number.
+    """
+    if reason is not None and reason not in REASONS:
+        raise UnknownName(_unknown("reason", reason, REASONS))
+    return CandidateFilter(
+        run_id=run_id,
+        labels=tuple(labels or ()),
+        verdict=verdict,
+        origin=origin,
+        reason=reason,
+        round=round_,
+        objects=tuple(objects or ()),
+        scores=parse_ranges(least or [], most or []),
+        caption_words=tuple(caption_words or ()),
+    )
+
+
+def parse_ranges(least: list[str], most: list[str]) -> dict[str, Range]:
+    """Return score ranges from texts like "clip_similarity=0.25".
+
+    Raises:
+        UnknownName: If a text is not of this form or names no score.
+    """
+    lower, upper = dict(map(_parse_bound, least)), dict(map(_parse_bound, most))
+    return {name: (lower.get(name), upper.get(name)) for name in {**lower, **upper}}
+
+
+def _parse_bound(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    if name not in SCORE_NAMES:
+        raise UnknownName(_unknown("score", name, SCORE_NAMES))
+    try:
+        return name, float(value)
+    except ValueError:
+        raise UnknownName(
+            f"{text!r} is no bound: expected {name}=NUMBER, e.g. {name}=0.25."
+        ) from None
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
+    return f"no {kind} is called {name!r}; there are: {', '.join(known)}."

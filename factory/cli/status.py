@@ -1,0 +1,50 @@
+"""`factory status`: how far a run has come."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from db.runs import get_run, list_quarantined
+from db.session import reading
+from factory.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    print_json,
+    stdout,
+)
+from factory.records import run_record
+
+
+@expected_errors()
+def status(
+    run: Annotated[int | None, typer.Argument(help="Its number.", show_default="latest")] = None,
+    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Show what of a run waits, runs, is done or was given up, and what came out so far.
+
+    Example: factory status 1 --json
+    """
+    store = open_store(profile, data_dir, database_url)
+    with reading(store.sessions) as session:
+        found = get_run(session, run)
+        if as_json:
+            print_json(run_record(session, found, store.settings))
+            return
+        from factory.tables import quarantine_table, status_view
+
+        stdout.print(status_view(session, found, now=time.time()))
+        if given_up := list_quarantined(session, found.id):
+            stdout.print(quarantine_table(given_up))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)

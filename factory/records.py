@@ -1,0 +1,116 @@
+"""What a candidate, its story and a run look like to a program: plain JSON values."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.images import ImageStore
+from db.models import Annotation, Candidate, Placement, Run, Scene
+from db.overview import overview
+from db.queries import Story
+from db.runs import count_funnel, list_quarantined
+from factory.settings import Settings
+
+
+def candidate_record(candidate: Candidate, images: ImageStore) -> dict[str, Any]:
+    """Return a candidate in one flat row."""
+    return {
+        "id": candidate.id,
+        "run": candidate.run_id,
+        "label": candidate.label.name,
+        "key": candidate.key,
+        "origin": candidate.origin,
+        "round": candidate.round,
+        "verdict": candidate.verdict,
+        "reason": candidate.reason,
+        "parent": candidate.parent_id,
+        "seed": candidate.seed,
+        "prompt": candidate.prompt_text,
+        "caption": candidate.caption,
+        "objects": [annotation.label for annotation in candidate.annotations],
+        "scores": {score.name: score.value for score in candidate.scores},
+        "image": images.path_of(candidate.sha256),
+    }
+
+
+def story_record(story: Story, images: ImageStore) -> dict[str, Any]:
+    """Return all that is known of a candidate."""
+    candidate = story.candidate
+    return candidate_record(candidate, images) | {
+        "size_wh": [candidate.width_px, candidate.height_px],
+        "created_at": candidate.created_at,
+        "model": candidate.model,
+        "labelled_by": candidate.labelled_by,
+        "scene": candidate.scene and _scene(candidate.scene),
+        "placement": candidate.placement and _placement(candidate.placement),
+        "scores": [
+            {
+                "name": score.name,
+                "value": score.value,
+                "threshold": score.threshold,
+                "passed": score.passed,
+            }
+            for score in candidate.scores
+        ],
+        "annotations": [_annotation(annotation) for annotation in candidate.annotations],
+        "ancestors": [candidate_record(ancestor, images) for ancestor in story.ancestors],
+        "children": [candidate_record(child, images) for child in story.children],
+        "imagined": [_scene(scene) for scene in story.scenes],
+        "proposed": [_placement(placement) for placement in story.placements],
+    }
+
+
+def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]:
+    """Return how far a run has come and what became of its candidates."""
+    now = overview(session, run.id)
+    return {
+        "run": run.id,
+        "state": run.state,
+        "mode": run.mode,
+        "seed": run.seed,
+        "profile": run.profile.get("profile"),
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "labels": {label.name: label.per_label for label in run.labels},
+        "batches": {
+            "waiting": now.batches_waiting,
+            "in_flight": now.batches - now.batches_waiting - now.batches_done,
+            "done": now.batches_done,
+        },
+        "steps": [asdict(count) for count in now.steps],
+        "funnel": [asdict(stage) for stage in count_funnel(session, run.id)],
+        "funnel_by_label": {
+            label.name: [asdict(stage) for stage in count_funnel(session, run.id, label.name)]
+            for label in run.labels
+        },
+        "quarantined": [asdict(item) for item in list_quarantined(session, run.id)],
+        "images": settings.resolved_image_store_url(),
+    }
+
+
+def _annotation(annotation: Annotation) -> dict[str, Any]:
+    return {
+        "label": annotation.label,
+        "confidence": annotation.confidence,
+        "box_xyxy": list(annotation.box_xyxy),
+        "area_px": annotation.area_px,
+        "rle": annotation.rle,
+    }
+
+
+def _scene(scene: Scene) -> dict[str, Any]:
+    return {
+        "background": scene.background,
+        "objects": scene.objects,
+        "description": scene.description,
+    }
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    return {
+        "label": placement.label,
+        "box_xyxy": list(placement.box_xyxy),
+        "relationship": placement.relationship_text,
+        "problem": placement.problem,
+    }

@@ -1,0 +1,90 @@
+"""Runs and candidates as tables for people, and as CSV for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.orm import Session
+
+from db.models import Run, Verdict
+from db.overview import overview
+from db.runs import QuarantinedItem
+from factory.progress import render
+from factory.summary import funnel_table
+from tasks.judging import RULES
+
+SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
+COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}
+
+
+def status_view(session: Session, run: Run, *, now: float) -> RenderableType:
+    """Return a run's state, the counts of its steps, and what became of its candidates."""
+    counts = overview(session, run.id)
+    head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
+    steps = render(counts, run.id, (run.finished_at or now) - run.created_at)
+    return Group(head, steps, "", funnel_table(counts))
+
+
+def colour_of(verdict: str | None) -> str:
+    """Return the style that a verdict is printed in."""
+    return COLOURS.get(verdict, "dim")
+
+
+def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
+    """Return what was given up, each with the last line of its error."""
+    table = Table(title="Given up", title_justify="left", box=None, header_style="dim")
+    for name in ("item", "label", "step", "round", "subject", "attempts", "error"):
+        table.add_column(name)
+    for item in items:
+        last_line = (item.error.strip().splitlines() or [""])[-1]
+        numbers = (str(item.round), str(item.subject_id), str(item.attempts))
+        table.add_row(
+            str(item.item_id), Text(item.label), item.step, *numbers, Text(last_line, style="red")
+        )
+    return table
+
+
+def candidates_text(
+    records: Sequence[Mapping[str, Any]], form: Literal["table", "csv", "json"]
+) -> RenderableType:
+    """Return candidates as a table, as CSV with a column per score, or as JSON."""
+    if form == "json":
+        return Text(json.dumps(records, indent=2, ensure_ascii=False))
+    return Text(_to_csv(records)) if form == "csv" else _to_table(records)
+
+
+def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason", "parent", "seed")
+    names = (*plain, "prompt", "caption", "objects", *SCORE_NAMES, "image")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({**record, **record["scores"], "objects": " ".join(record["objects"])})
+    return text.getvalue().rstrip("\n")
+
+
+def _to_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("id", justify="right")
+    for name in ("label", "origin", "verdict", "caption", "scores"):
+        table.add_column(name)
+    table.add_column("image", overflow="fold", style="dim")
+    for record in records:
+        verdict = record["verdict"] or "not judged"
+        reason = f": {record['reason']}" if record["reason"] else ""
+        table.add_row(
+            str(record["id"]),
+            Text(record["label"]),
+            record["origin"],
+            Text(verdict + reason, style=colour_of(record["verdict"])),
+            Text(record["caption"] or ""),
+            ", ".join(f"{name} {value:.2f}" for name, value in record["scores"].items()),
+            Text(record["image"]),
+        )
+    return table
