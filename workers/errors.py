@@ -4,6 +4,7 @@ WorkerError
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
 ├── AnswerRefused        a language model gave no usable answer
+├── EndpointUnavailable  a language model's server cannot be reached or is overloaded
 ├── UnknownWord          a language model cannot speak about a word
 ├── UnfitImage           an image or mask has a shape that this cannot work with
 └── OutOfMemory          the device's memory did not suffice for this batch
@@ -31,6 +32,18 @@ class AnswerRefused(WorkerError):
 
     Attributes:
         exchanges: What was asked and answered, for the ledger.
+    """
+
+    def __init__(self, message: str, exchanges: Sequence[Exchange] = ()) -> None:
+        super().__init__(message)
+        self.exchanges = tuple(exchanges)
+
+
+class EndpointUnavailable(WorkerError, ConnectionError):
+    """The language model's server cannot be reached or is overloaded; later it may answer.
+
+    Attributes:
+        exchanges: What was asked and answered before, for the ledger.
     """
 
     def __init__(self, message: str, exchanges: Sequence[Exchange] = ()) -> None:

@@ -1,0 +1,95 @@
+"""A real HTTP server on loopback that answers like an OpenAI-compatible endpoint, as scripted."""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from workers.config import OpenAiConfig
+
+KEY = "sk-very-hidden"
+
+
+@dataclass(frozen=True)
+class Reply:
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def says(text, *, finish_reason="stop", refusal=None):
+    completion = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "loopback-1",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish_reason,
+                "message": {"role": "assistant", "content": text, "refusal": refusal},
+            }
+        ],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+    }
+    return Reply(json.dumps(completion).encode())
+
+
+def fails(status, message="no", **headers):
+    body = json.dumps({"error": {"message": message, "type": "error"}}).encode()
+    return Reply(body, status, headers={"retry-after-ms": "1", **headers})
+
+
+class Loopback:
+    """Serves its replies in order, the last one for ever; remembers what it was asked."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.requests = []
+        self.authorizations = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def config(self, **changes):
+        settings = {"model": "asked", "base_url": self.url, "api_key": KEY, "timeout_s": 5}
+        return OpenAiConfig(**{**settings, "max_retries": 2, **changes})
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _next(self, request):
+        self.requests.append(request)
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return reply(request) if callable(reply) else reply
+
+    def _handler(self):
+        loopback = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                loopback.authorizations.append(self.headers["Authorization"])
+                reply = loopback._next(json.loads(self.rfile.read(length)))
+                self.send_response(reply.status)
+                self.send_header("Content-Type", reply.content_type)
+                self.send_header("Content-Length", str(len(reply.body)))
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def log_message(self, *_):
+                pass
+
+        return Handler

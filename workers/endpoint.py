@@ -1,0 +1,193 @@
+"""One OpenAI-compatible endpoint: sends a conversation, brings back an exchange for the ledger."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from workers.config import OpenAiConfig
+from workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
+from workers.schemas import Schema
+from workers.templates import Message
+from workers.values import Exchange
+
+if TYPE_CHECKING:
+    from openai import APIError, OpenAI
+    from openai.types.chat import ChatCompletion
+
+PUBLIC_HOST = "api.openai.com"
+NO_KEY = "no-key"
+MAX_SEED = 2**31
+MAX_REASON_LENGTH = 300
+TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
+SERVER_FAULT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Which parameters the server understands; learned from its refusals."""
+
+    schemas: bool = True
+    temperature: bool = True
+    token_limit: str = "max_tokens"  # noqa: S105 (the name of a parameter)
+
+
+class Endpoint:
+    """A model on a server."""
+
+    def __init__(self, client: "OpenAI", config: OpenAiConfig) -> None:
+        self._client = client
+        self._config = config
+        self._dialect = Dialect()
+
+    @classmethod
+    def connect(cls, config: OpenAiConfig) -> Self:
+        """Return the endpoint; nothing is asked yet.
+
+        Raises:
+            CheckpointNotFound: If there is neither a key nor a server of one's own, which might
+                do without.
+        """
+        from openai import OpenAI, OpenAIError
+
+        def connect(api_key: str | None) -> OpenAI:
+            return OpenAI(
+                api_key=api_key,
+                base_url=config.base_url,
+                timeout=config.timeout_s,
+                max_retries=config.max_retries,
+            )
+
+        try:
+            return cls(
+                connect(config.api_key.get_secret_value() if config.api_key else None), config
+            )
+        except OpenAIError:
+            endpoint = cls(connect(NO_KEY), config)
+        if endpoint.host == PUBLIC_HOST:
+            raise CheckpointNotFound(
+                f"no key for {config.model}: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server of "
+                "your own, or choose the profile micro, which needs neither."
+            )
+        return endpoint
+
+    @property
+    def host(self) -> str:
+        """Return the server's name and port, without user and password."""
+        return urlsplit(str(self._client.base_url)).netloc.rpartition("@")[2]
+
+    def ask(
+        self, question: str, messages: tuple[Message, ...], schema: Schema, *, seed: int
+    ) -> Exchange:
+        """Return what the model answered; `problem` is set if the answer is no text.
+
+        Raises:
+            EndpointUnavailable: If the server cannot be reached or is overloaded, after retries.
+            AnswerRefused: If the server refuses the request. Both carry the failed exchange.
+        """
+        from openai import APIError
+
+        start = time.monotonic()
+        exchange = Exchange(question, self._config.model, messages, "")
+        try:
+            completion = self._complete(messages, schema, seed)
+        except APIError as error:
+            problem = self._tell(error)
+            failed = replace(exchange, duration_s=time.monotonic() - start, problem=problem)
+            kind = EndpointUnavailable if _is_transient(error) else AnswerRefused
+            raise kind(problem, [failed]) from None
+        except ValueError:
+            seconds = time.monotonic() - start
+            return replace(exchange, duration_s=seconds, problem="the server sent broken JSON")
+        answer, problem_found = _read(completion)
+        usage = getattr(completion, "usage", None)
+        return replace(
+            exchange,
+            model=getattr(completion, "model", None) or self._config.model,
+            answer=answer,
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            completion_tokens=usage.completion_tokens if usage else 0,
+            duration_s=time.monotonic() - start,
+            problem=problem_found,
+        )
+
+    def _complete(
+        self, messages: tuple[Message, ...], schema: Schema, seed: int
+    ) -> "ChatCompletion":
+        """Return the completion, learning from refusals what the server does not understand."""
+        from openai import BadRequestError, UnprocessableEntityError
+
+        while True:
+            dialect = self._dialect
+            try:
+                return self._request(messages, schema, seed, dialect)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                simpler = _simplify(dialect, str(error))
+                if simpler == dialect:
+                    raise
+                self._dialect = simpler
+
+    def _request(
+        self, messages: tuple[Message, ...], schema: Schema, seed: int, dialect: Dialect
+    ) -> "ChatCompletion":
+        options: dict[str, Any] = {dialect.token_limit: self._config.max_tokens}
+        if dialect.temperature:
+            options["temperature"] = self._config.temperature
+        if dialect.schemas:
+            options["response_format"] = {"type": "json_schema", "json_schema": schema}
+        conversation: Any = list(messages)
+        completion: ChatCompletion = self._client.chat.completions.create(
+            model=self._config.model, messages=conversation, seed=seed % MAX_SEED, **options
+        )
+        return completion
+
+    def _tell(self, error: "APIError") -> str:
+        """Return one line on a failed request, without the key, even if the server repeats it."""
+        reason = " ".join(str(error).split()).replace(self._client.api_key, "***")
+        text = f"{self._config.model} at {self.host}: {reason[:MAX_REASON_LENGTH].rstrip('.')}."
+        return f"{text} {_remedy(getattr(error, 'status_code', None))}"
+
+
+def _simplify(dialect: Dialect, refusal: str) -> Dialect:
+    """Return a dialect without what was refused, or the same one if nothing is left to give up."""
+    if "max_completion_tokens" in refusal and dialect.token_limit == "max_tokens":  # noqa: S105
+        return replace(dialect, token_limit="max_completion_tokens")  # noqa: S106
+    if "temperature" in refusal and dialect.temperature:
+        return replace(dialect, temperature=False)
+    return replace(dialect, schemas=False)
+
+
+def _is_transient(error: "APIError") -> bool:
+    status = getattr(error, "status_code", None)
+    return status is None or status in TRANSIENT_STATUSES or status >= SERVER_FAULT
+
+
+def _remedy(status: int | None) -> str:
+    match status:
+        case 401 | 403:
+            return "Check OPENAI_API_KEY, or api_key in the profile."
+        case 404:
+            return "Check OPENAI_BASE_URL, and the model's name in the profile."
+        case 429:
+            return "Wait, or raise the account's limits."
+        case None:
+            return "Check that the server of OPENAI_BASE_URL runs."
+        case _:
+            return "The server's log may say more."
+
+
+def _read(completion: Any) -> tuple[str, str | None]:  # noqa: ANN401 (what a server sends)
+    """Return the text, and why it is none or not whole.
+
+    A server that is only compatible may leave out what the package's types promise.
+    """
+    choice = next(iter(getattr(completion, "choices", None) or ()), None)
+    message = getattr(choice, "message", None)
+    if message is None:
+        return "", "the server sent no chat completion"
+    text = message.content or ""
+    if getattr(choice, "finish_reason", None) == "length":
+        return text, "the answer was cut off at its longest length"
+    if refusal := getattr(message, "refusal", None):
+        return text, f"the model declined: {refusal}"
+    return text, None if text.strip() else "the answer is empty"

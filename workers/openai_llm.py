@@ -1,0 +1,180 @@
+"""A language model behind an OpenAI-compatible endpoint, asked with the paper's prompts.
+
+Table 1's texts lie in `prompts/`. Answers come by JSON schema where the server can do that, and
+in Table 1's own loose format where it cannot; both are read, mended, or asked for again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Self
+
+from workers.answers import parse_features, parse_placements, parse_prompts, parse_scenes
+from workers.boxes import REFERENCE_SIDE_PX
+from workers.config import OpenAiConfig
+from workers.endpoint import Endpoint
+from workers.errors import AnswerRefused, EndpointUnavailable
+from workers.schemas import FEATURES, PLACEMENTS, PROMPTS, SCENES, Schema
+from workers.templates import Message, fill
+from workers.values import (
+    Answer,
+    BoxXyxy,
+    Detection,
+    Exchange,
+    ModelIdentity,
+    Placement,
+    Scene,
+    T,
+)
+
+REFERENCE_SIZE_WH = (REFERENCE_SIDE_PX, REFERENCE_SIDE_PX)
+COMPLAINT = (
+    "This result cannot be used: {problem}. Return the whole result again in the requested format."
+)
+
+
+class OpenAiLanguageModel:
+    """Family `openai`: satisfies LanguageModel."""
+
+    def __init__(self, endpoint: Endpoint, config: OpenAiConfig) -> None:
+        self._endpoint = endpoint
+        self._config = config
+        settings = {
+            "host": endpoint.host,
+            "temperature": config.temperature,
+            "max_tokens": config.max_tokens,
+        }
+        self.identity = ModelIdentity("openai", config.model, config.model, settings)
+
+    @classmethod
+    def load(cls, config: OpenAiConfig) -> Self:
+        """Return the model; nothing is asked yet.
+
+        Raises:
+            CheckpointNotFound: If there is neither a key nor a server of one's own.
+        """
+        return cls(Endpoint.connect(config), config)
+
+    def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
+        """Return visual features of `label` (Visual Descriptor)."""
+        messages = fill("visual_descriptor", {"category name": label})
+        return self._ask("features", messages, FEATURES, parse_features, seed)
+
+    def write_prompts(
+        self, label: str, features: Sequence[str], count: int, *, mode: str, seed: int
+    ) -> Answer[tuple[str, ...]]:
+        """Return `count` prompts (AIGC Creator)."""
+        slots = {
+            "prompt number": str(count),
+            "label word": label,
+            "visual feature": ", ".join(features) or "its typical features",
+        }
+        messages = fill(f"aigc_creator_{mode}", slots)
+
+        def parse(text: str) -> tuple[str, ...]:
+            return parse_prompts(text, label, count)
+
+        return self._ask("prompts", messages, PROMPTS, parse, seed)
+
+    def imagine_scenes(
+        self, caption: str, objects: Sequence[str], count: int, *, seed: int
+    ) -> Answer[tuple[Scene, ...]]:
+        """Return `count` scenes (Scene Imagination)."""
+        existing = list(dict.fromkeys(objects))
+        slots = {
+            "scene number": str(count),
+            "caption": caption,
+            "exist objects": ", ".join(existing) or "no exist objects",
+        }
+        messages = fill("scene_imagination", slots)
+
+        def parse(text: str) -> tuple[Scene, ...]:
+            return parse_scenes(text, existing, count)
+
+        return self._ask("scenes", messages, SCENES, parse, seed)
+
+    def place_objects(  # noqa: PLR0913 (the question has that many parts)
+        self,
+        caption: str,
+        existing: Sequence[Detection],
+        targets: Sequence[str],
+        count: int,
+        *,
+        size_wh: tuple[int, int],
+        seed: int,
+    ) -> Answer[tuple[Placement, ...]]:
+        """Return up to `count` placements (Box Candidates Generation, which speaks of 512 px)."""
+        slots = {
+            "prompt number": str(count),
+            "caption": caption,
+            "existing boxes info": _boxes_info(existing, size_wh),
+            "target objects": ", ".join(targets),
+        }
+        messages = fill("box_candidates", slots)
+
+        def parse(text: str) -> tuple[Placement, ...]:
+            placements = parse_placements(text, targets, count)
+            return tuple(_to_image(placement, size_wh) for placement in placements)
+
+        return self._ask("placements", messages, PLACEMENTS, parse, seed)
+
+    def _ask(
+        self,
+        question: str,
+        messages: tuple[Message, ...],
+        schema: Schema,
+        parse: Callable[[str], T],
+        seed: int,
+    ) -> Answer[T]:
+        """Return the parsed answer; an unusable one is told its problem and asked for again."""
+        exchanges: list[Exchange] = []
+        for _ in range(self._config.max_repairs + 1):
+            try:
+                exchange = self._endpoint.ask(question, messages, schema, seed=seed)
+            except (AnswerRefused, EndpointUnavailable) as failure:
+                raise type(failure)(str(failure), [*exchanges, *failure.exchanges]) from None
+            try:
+                return Answer(_use(exchange, parse), (*exchanges, exchange))
+            except AnswerRefused as refusal:
+                exchanges.append(replace(exchange, problem=str(refusal)))
+                messages = (*messages, *_complaint(exchange.answer, str(refusal)))
+        raise AnswerRefused(
+            f"no usable {question} from {self._config.model}, asked {len(exchanges)} times: "
+            f"{exchanges[-1].problem}.",
+            exchanges,
+        )
+
+
+def _use(exchange: Exchange, parse: Callable[[str], T]) -> T:
+    if exchange.problem is not None:
+        raise AnswerRefused(exchange.problem)
+    return parse(exchange.answer)
+
+
+def _complaint(answer: str, problem: str) -> tuple[Message, Message]:
+    return (
+        {"role": "assistant", "content": answer or "(nothing)"},
+        {"role": "user", "content": COMPLAINT.format(problem=problem)},
+    )
+
+
+def _boxes_info(existing: Sequence[Detection], size_wh: tuple[int, int]) -> str:
+    """Return the existing boxes as Table 1's demonstration writes them."""
+    return ", ".join(
+        f'"value": {number}, "label": "{detection.label}", "logit": {detection.confidence:.2f}, '
+        f'"box": [{_edges(_rescale(detection.box_xyxy, size_wh, REFERENCE_SIZE_WH))}]'
+        for number, detection in enumerate(existing, start=1)
+    )
+
+
+def _edges(box_xyxy: BoxXyxy) -> str:
+    return ", ".join(f"{edge:.2f}" for edge in box_xyxy)
+
+
+def _to_image(placement: Placement, size_wh: tuple[int, int]) -> Placement:
+    return replace(placement, box_xyxy=_rescale(placement.box_xyxy, REFERENCE_SIZE_WH, size_wh))
+
+
+def _rescale(box_xyxy: BoxXyxy, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> BoxXyxy:
+    x_scale, y_scale = to_wh[0] / from_wh[0], to_wh[1] / from_wh[1]
+    x_min, y_min, x_max, y_max = box_xyxy
+    return (x_min * x_scale, y_min * y_scale, x_max * x_scale, y_max * y_scale)

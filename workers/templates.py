@@ -1,0 +1,36 @@
+"""The paper's prompts (Table 1) as conversations with slots; the texts lie in `prompts/`."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("prompts")
+ROLE = re.compile(r"^\[(system|user|assistant)\]\n", re.MULTILINE)
+SLOT = re.compile(r"\{([a-z ]+)\}")
+
+Message = dict[str, str]
+
+
+def fill(name: str, slots: Mapping[str, str]) -> tuple[Message, ...]:
+    """Return the chat messages of a template with its slots filled.
+
+    What is filled in is never searched for slots again.
+
+    Args:
+        name: File name without ".txt".
+        slots: Text by slot, e.g. "label word".
+    """
+    return tuple(
+        {"role": role, "content": SLOT.sub(lambda match: slots[match[1]], content)}
+        for role, content in _turns(name)
+    )
+
+
+@cache
+def _turns(name: str) -> tuple[tuple[str, str], ...]:
+    text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    _, *parts = ROLE.split(text)
+    return tuple(
+        (role, content.strip()) for role, content in zip(parts[::2], parts[1::2], strict=True)
+    )
