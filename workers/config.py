@@ -68,10 +68,13 @@ class OpenClipConfig(WeightsConfig):
     family: Literal["open_clip"] = "open_clip"
 
 
-class RulesConfig(WeightsConfig):
+class RulesConfig(BaseModel):
     """The offline rule book: speaks about the words that the micro checkpoints know."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     family: Literal["rules"] = "rules"
+    checkpoint: str = Field(min_length=1, description=CHECKPOINT)
 
 
 class OpenAiConfig(BaseModel):

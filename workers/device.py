@@ -15,6 +15,17 @@ R = TypeVar("R")
 CPU_ALLOCATOR = "DefaultCPUAllocator"
 
 
+def pick_device(name: str) -> str:
+    """Return the device to compute on: "auto" is the best that this machine has."""
+    if name != "auto":
+        return name
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def to_dtype(name: str) -> "torch.dtype":
     """Return torch's type for "float32", "float16" or "bfloat16"."""
     import torch

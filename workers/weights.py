@@ -161,8 +161,8 @@ def _fetch(hub_id: str, revision: str | None) -> Path:
     except OSError as error:
         at = f" at revision {revision}" if revision else ""
         raise CheckpointNotFound(
-            f"no folder {hub_id}, and the hub gave no such checkpoint{at}: "
-            f"{str(error).strip().splitlines()[0]} {_remedy(hub_id)}"
+            f"no folder {hub_id}, and the hub did not give {hub_id}{at} "
+            f"({str(error).strip().splitlines()[0]}); {_remedy(hub_id)}"
         ) from error
 
 

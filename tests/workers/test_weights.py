@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -68,6 +71,31 @@ def test_the_revision_of_a_snapshot_is_its_commit(folder):
     snapshot = folder.parent / "snapshots" / COMMIT
     snapshot.parent.mkdir()
     assert weights.revision_of(folder.rename(snapshot)) == COMMIT
+
+
+def resolve_offline(monkeypatch, cache, checkpoint):
+    """Return what a process says that must not reach the hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    code = f"from workers import weights; print(weights.resolve({checkpoint!r}))"
+    return subprocess.run(  # noqa: S603  (our own code)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_hub_id_that_was_fetched_before_needs_no_hub(monkeypatch, folder, tmp_path):
+    repository = tmp_path / "models--owner--name"
+    (repository / "snapshots").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    snapshot = folder.rename(repository / "snapshots" / COMMIT)
+    assert resolve_offline(monkeypatch, tmp_path, "owner/name").stdout.strip() == str(snapshot)
+
+
+def test_a_hub_id_that_the_hub_does_not_give_is_said_so(monkeypatch, tmp_path):
+    said = resolve_offline(monkeypatch, tmp_path, "owner/name").stderr.splitlines()[-1]
+    assert said.startswith("workers.errors.CheckpointNotFound: no folder owner/name, and the hub")
+    assert said.endswith("in the profile.")
 
 
 def test_the_revision_of_a_single_file_is_the_hash_of_the_file(tmp_path):
