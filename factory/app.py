@@ -1,5 +1,6 @@
 """The composition root: settings become a Celery app, and a worker's resources."""
 
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -12,6 +13,9 @@ from factory.errors import SettingsError
 from factory.settings import Settings
 from tasks.chain import QUEUES
 from tasks.resources import Resources
+from workers import weights
+from workers.config import WeightsConfig
+from workers.device import pick_device
 from workers.interfaces import Family
 from workers.registry import load_family
 
@@ -97,19 +101,38 @@ def roles_named(settings: Settings, role: str) -> list[str]:
     return [role]
 
 
+def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
+    """Return once every checkpoint of the roles lies on this machine; nothing is loaded.
+
+    Raises:
+        CheckpointNotFound: If one is not there and cannot be fetched.
+    """
+    for key in _family_keys(settings, roles):
+        config = settings.families[key]
+        if isinstance(config, WeightsConfig):
+            weights.resolve(config.checkpoint, config.revision)
+
+
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     """Return what a worker of these roles needs, its models loaded."""
-    keys = dict.fromkeys(key for role in roles for key in settings.roles[role])
+    device = pick_device(settings.device)
     return Resources(
         sessions=connect(settings.resolved_database_url()),
         images=ImageStore(settings.resolved_image_store_url()),
-        families=[_load(settings, key) for key in keys],
+        families=[_load(settings, key, device) for key in _family_keys(settings, roles)],
         delivery=settings.delivery,
         owner=owner,
     )
 
 
-def _load(settings: Settings, key: str) -> Family:
+def _family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(key for role in roles for key in settings.roles[role]))
+
+
+def _load(settings: Settings, key: str, device: str) -> Family:
     config = settings.families[key]
-    log.info("family_loading", family=config.family, key=key)
-    return load_family(config, settings.device)
+    started = time.perf_counter()
+    family = load_family(config, device)
+    duration_s = round(time.perf_counter() - started, 2)
+    log.info("family_loaded", family=config.family, key=key, device=device, duration_s=duration_s)
+    return family

@@ -8,7 +8,7 @@ import structlog
 
 def configure(level: int = logging.INFO) -> None:
     """Send every log line, ours and the libraries', through one formatter to stderr."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

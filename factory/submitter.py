@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
@@ -40,9 +40,7 @@ def submit(
     profile = dump_profile(settings)
     key = request_key(requests, profile, seed)
     run = session.scalar(
-        select(Run).where(
-            Run.request_key == key, Run.state.in_([RunState.ACTIVE, RunState.PAUSED])
-        )
+        select(Run).where(Run.request_key == key, Run.state.in_([RunState.ACTIVE, RunState.PAUSED]))
     )
     resumed = run is not None
     if run is None:
@@ -108,7 +106,7 @@ def split_evenly(total: int, most: int) -> Iterator[int]:
 
 
 def _insert(
-    session: Session, table: type[Label | Batch], rows: Sequence[dict[str, object]]
+    session: Session, table: type[Label | Batch], rows: Sequence[Mapping[str, object]]
 ) -> None:
     for start in range(0, len(rows), ROWS_PER_INSERT):
-        session.execute(insert(table), rows[start : start + ROWS_PER_INSERT])
+        session.execute(insert(table), list(rows[start : start + ROWS_PER_INSERT]))

@@ -18,7 +18,7 @@ from celery.signals import task_failure, worker_shutting_down
 from db import delivery
 from db.session import Sessions, connect, upgrade
 from factory import log as logs
-from factory.app import OWNER_KEY, ROLE_KEY, make_celery, roles_named
+from factory.app import OWNER_KEY, ROLE_KEY, fetch_checkpoints, make_celery, roles_named
 from factory.broker import open_broker
 from factory.dispatcher import Dispatcher
 from factory.settings import Settings
@@ -37,6 +37,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     """
     queues = roles_named(settings, role)
     logs.configure()
+    fetch_checkpoints(settings, queues)
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
     upgrade(settings.resolved_database_url())

@@ -4,11 +4,12 @@ Celery imports this module in the parent and in every spawned child (it stands i
 """
 
 import os
+import signal
 import threading
 from typing import Any
 
 import structlog
-from celery import Celery, current_app
+from celery import Celery, Task, current_app
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
 
 from db import delivery
@@ -29,26 +30,32 @@ def settings_of(app: Celery) -> Settings:
 
 
 @setup_logging.connect(weak=False)
-def _configure_logging(**_: Any) -> None:
+def _configure_logging(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     logs.configure()
 
 
 @worker_process_init.connect(weak=False)
-def _load_models(**_: Any) -> None:
-    """Give the child its models before its first task."""
+def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+    """Give the child its models before its first task; without them the worker ends."""
     settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
-    _use_every_core(settings.device)
-    resources.use(assemble(settings, roles_named(settings, role), current_app.conf[OWNER_KEY]))
+    try:
+        _use_every_core(settings.device)
+        roles = roles_named(settings, role)
+        resources.use(assemble(settings, roles, current_app.conf[OWNER_KEY]))
+    except Exception as error:  # Celery would swallow it and go on without models
+        log.exception("worker_has_no_models", role=role, error=str(error))
+        os.kill(os.getppid(), signal.SIGTERM)
+        raise
     log.info("worker_ready", role=role, pid=os.getpid())
 
 
 @task_prerun.connect(weak=False)
-def _bind_task(task_id: str, task: Any, args: tuple[Any, ...], **_: Any) -> None:
+def _bind_task(task_id: str, task: Task, args: tuple[int], **_: Any) -> None:  # noqa: ANN401
     structlog.contextvars.bind_contextvars(task_id=task_id, step=task.name, batch_id=args[0])
 
 
 @task_postrun.connect(weak=False)
-def _unbind_task(**_: Any) -> None:
+def _unbind_task(**_: Any) -> None:  # noqa: ANN401
     structlog.contextvars.clear_contextvars()
 
 

@@ -11,7 +11,8 @@ from factory.settings import Settings, load_settings
 from factory.submitter import Submission
 
 Labels = Annotated[
-    list[str] | None, typer.Argument(help="Label words, e.g. dog house; - reads stdin.", show_default=False)
+    list[str] | None,
+    typer.Argument(help="Label words, e.g. dog house; - reads stdin.", show_default=False),
 ]
 LabelFiles = Annotated[
     list[Path] | None,
@@ -45,9 +46,11 @@ def run(
     """
     with expected_errors():
         settings, wanted = _prepare(labels, files, profile, data_dir, per_label, mode, rounds)
+        from factory.app import fetch_checkpoints
         from factory.run import submit_labels, work_off
         from factory.summary import show_summary, summary_json
 
+        fetch_checkpoints(settings, list(settings.roles))
         submission = submit_labels(settings, wanted.requests, seed=seed)
         _tell(submission, wanted)
         try:
