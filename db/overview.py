@@ -1,7 +1,6 @@
 """How far a run has come, in numbers: what the live view, `status` and scripts show."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -44,14 +43,21 @@ class Overview:
 
 def overview(session: Session, run_id: int) -> Overview:
     """Return how far the run has come."""
-    result = Overview(steps=_count_steps(session, run_id), **_count_batches(session, run_id))
+    batches = _count_batches(session, run_id)
+    states = _count_batches(session, run_id)
+    result = Overview(
+        steps=_count_steps(session, run_id),
+        batches=sum(states.values()),
+        batches_done=states[BatchState.DONE],
+        batches_waiting=states[BatchState.WAITING],
+    )
     rows = session.execute(
         select(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
         .join(Label, Label.id == Candidate.label_id)
         .where(Candidate.run_id == run_id)
         .group_by(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason)
     )
-    for label, origin, verdict, reason, count in rows.tuples():
+    for label, origin, verdict, reason, count in rows:
         result.made[label, origin] += count
         if verdict == Verdict.ACCEPTED:
             result.accepted[label, origin] += count
@@ -70,7 +76,7 @@ def _count_steps(session: Session, run_id: int) -> tuple[StepCount, ...]:
         .group_by(Label.name, Step.name, Step.state, Item.state)
     )
     counts: dict[tuple[str, str], Counter[str]] = {}
-    for label, step, step_state, item_state, count in rows.tuples():
+    for label, step, step_state, item_state, count in rows:
         counts.setdefault((label, step), Counter())[_column(step_state, item_state)] += count
     return tuple(StepCount(label, step, **found) for (label, step), found in counts.items())
 
@@ -81,17 +87,8 @@ def _column(step_state: str, item_state: str) -> str:
     return "running" if step_state == StepState.RUNNING else "waiting"
 
 
-def _count_batches(session: Session, run_id: int) -> dict[str, int]:
-    rows: Sequence[tuple[str, int]] = (
-        session.execute(
-            select(Batch.state, func.count()).where(Batch.run_id == run_id).group_by(Batch.state)
-        )
-        .tuples()
-        .all()
+def _count_batches(session: Session, run_id: int) -> Counter[str]:
+    rows = session.execute(
+        select(Batch.state, func.count()).where(Batch.run_id == run_id).group_by(Batch.state)
     )
-    states = dict(rows)
-    return {
-        "batches": sum(states.values()),
-        "batches_done": states.get(BatchState.DONE, 0),
-        "batches_waiting": states.get(BatchState.WAITING, 0),
-    }
+    return Counter(dict(rows.tuples().all()))

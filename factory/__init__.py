@@ -1,1 +1,1 @@
-"""ASSEMBLE: settings, composition root, submitter, dispatcher, command line, reports and exports."""
+"""ASSEMBLE: settings, composition root, submitter, dispatcher, command line, exports."""

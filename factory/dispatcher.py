@@ -6,6 +6,7 @@ Any number may run at once; rows decide who rings, and a ring too many does no h
 import threading
 import time
 from collections.abc import Callable
+from typing import Self
 
 import structlog
 from celery import Celery
@@ -80,7 +81,7 @@ class DispatcherThread:
             target=dispatcher.run, args=(self._stop,), name="dispatcher", daemon=True
         )
 
-    def __enter__(self) -> "DispatcherThread":
+    def __enter__(self) -> Self:
         """Start."""
         self._thread.start()
         return self

@@ -1,4 +1,4 @@
-"""The main job on one machine: submit, work it off with a real worker, watch it, show the result."""
+"""The main job on one machine: submit, work it off with a real worker, watch it."""
 
 import os
 import signal

@@ -50,7 +50,7 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
 
 
 @task_prerun.connect(weak=False)
-def _bind_task(task_id: str, task: Task, args: tuple[int], **_: Any) -> None:  # noqa: ANN401
+def _bind_task(task_id: str, task: "Task[..., None]", args: tuple[int], **_: Any) -> None:  # noqa: ANN401
     structlog.contextvars.bind_contextvars(task_id=task_id, step=task.name, batch_id=args[0])
 
 

@@ -36,7 +36,7 @@ def run(
     seed: Seed = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
-    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+    as_json: AsJson = False,
 ) -> None:
     """Submit labels, work them off here, and show what came out.
 
@@ -73,7 +73,7 @@ def submit(
     seed: Seed = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
-    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+    as_json: AsJson = False,
 ) -> None:
     """Submit labels for workers that run elsewhere.
 

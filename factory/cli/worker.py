@@ -12,7 +12,7 @@ def worker(
     role: Annotated[str, typer.Argument(help="A role of the profile, or all.")] = "all",
     profile: ProfileName = None,
     data_dir: DataDir = None,
-    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,  # noqa: FBT002
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve one role's queue, or all of them on a laptop, until Ctrl-C.
 
