@@ -114,18 +114,24 @@ class Endpoint:
     def _complete(
         self, messages: tuple[Message, ...], schema: Schema, seed: int
     ) -> "ChatCompletion":
-        """Return the completion, learning from refusals what the server does not understand."""
+        """Return the completion, learning from refusals what the server does not understand.
+
+        Only a success teaches: a request may also be refused for what it says.
+        """
         from openai import BadRequestError, UnprocessableEntityError
 
+        dialect = self._dialect
         while True:
-            dialect = self._dialect
             try:
-                return self._request(messages, schema, seed, dialect)
+                completion = self._request(messages, schema, seed, dialect)
             except (BadRequestError, UnprocessableEntityError) as error:
                 simpler = _simplify(dialect, str(error))
                 if simpler == dialect:
                     raise
-                self._dialect = simpler
+                dialect = simpler
+            else:
+                self._dialect = dialect
+                return completion
 
     def _request(
         self, messages: tuple[Message, ...], schema: Schema, seed: int, dialect: Dialect

@@ -26,8 +26,8 @@ from workers.rulebook import (
     describe_with_feature,
 )
 from workers.values import Answer, BoxXyxy, Detection, Exchange, ModelIdentity, Placement, Scene, T
+from workers.weights import BUNDLED_FOLDER, BUNDLED_PREFIX
 
-BUNDLED = "bundled:"
 NEW_OBJECTS_PER_SCENE = 5
 NOUNS_PER_SENTENCE = 3
 ATTEMPTS_PER_PROMPT = 50
@@ -204,9 +204,9 @@ class Rules:
 
 
 def _folder(checkpoint: str) -> Path:
-    if checkpoint.startswith(BUNDLED):
-        return Path(__file__).parent / "checkpoints" / checkpoint.removeprefix(BUNDLED)
-    return Path(checkpoint)
+    if checkpoint.startswith(BUNDLED_PREFIX):
+        return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
+    return Path(checkpoint).expanduser()
 
 
 def _rng(*key: object) -> random.Random:

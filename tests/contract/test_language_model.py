@@ -18,9 +18,9 @@ SIZE_WH = (64, 64)
 
 def _play_a_model(request):
     """Answer any of the four questions as a good server does, for words it knows."""
-    kind = request["response_format"]["json_schema"]["name"]
     if "unheard" in request["messages"][-1]["content"]:
         return fails(400, "unknown word")
+    kind = request["response_format"]["json_schema"]["name"]
     scene = {"background": "a beach", "objects": ["dog", "ball"], "description": "a dog, a ball"}
     box = {"label": "ball", "box": [300, 300, 450, 450], "relationship": "next to a dog"}
     answers = {

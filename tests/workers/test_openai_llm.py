@@ -1,0 +1,241 @@
+import json
+import logging
+import socket
+
+import pytest
+
+from tests.loopback import KEY, Loopback, Reply, fails, says
+from workers.config import OpenAiConfig
+from workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
+from workers.openai_llm import OpenAiLanguageModel
+from workers.values import Detection, Placement
+
+GOOD = says('{"features": ["golden fur", "floppy ears"]}')
+FEATURES = ("golden fur", "floppy ears")
+
+
+@pytest.fixture(autouse=True)
+def _quiet_environment(monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def features_from(server, **changes):
+    return OpenAiLanguageModel.load(server.config(**changes)).describe_features("dog", seed=3)
+
+
+def test_a_good_answer_is_used_and_its_cost_recorded():
+    with Loopback(GOOD) as server:
+        answer = features_from(server)
+    (exchange,) = answer.exchanges
+    assert answer.value == FEATURES
+    assert (exchange.question, exchange.model, exchange.problem) == ("features", "loopback-1", None)
+    assert (exchange.prompt_tokens, exchange.completion_tokens) == (11, 7)
+    assert exchange.duration_s > 0
+    assert exchange.messages[-1]["content"].startswith("Q: What are useful visual features")
+
+
+def test_the_request_is_the_paper_s_with_a_schema_and_temperature_zero():
+    with Loopback(GOOD) as server:
+        features_from(server, temperature=0.0, max_tokens=99)
+    (request,) = server.requests
+    assert (request["model"], request["temperature"], request["max_tokens"]) == ("asked", 0, 99)
+    assert request["seed"] == 3
+    schema = request["response_format"]["json_schema"]
+    assert (schema["name"], schema["strict"]) == ("features", True)
+    assert server.authorizations == [f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('```json\n{"features": ["golden fur", "floppy ears"]}\n```', id="fenced"),
+        pytest.param("- golden fur; floppy ears", id="Table 1's format"),
+    ],
+)
+def test_a_nearly_right_answer_is_mended_without_asking_again(text):
+    with Loopback(says(text)) as server:
+        assert features_from(server).value == FEATURES
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        pytest.param(says("xyzzy"), "several short phrases", id="nonsense"),
+        pytest.param(says('{"features": ["golden f'), "broken JSON", id="half JSON"),
+        pytest.param(says(""), "empty", id="empty"),
+        pytest.param(says(None), "empty", id="null"),
+        pytest.param(says("golden", finish_reason="length"), "cut off", id="too long"),
+        pytest.param(says(None, refusal="no dogs"), "declined: no dogs", id="refusal"),
+        pytest.param(Reply(b'{"choices": []}'), "no chat completion", id="no choice"),
+        pytest.param(Reply(b'{"choices": [{"ind'), "broken JSON", id="half a body"),
+        pytest.param(
+            Reply(b"<html>", content_type="text/html"), "no chat completion", id="a web page"
+        ),
+    ],
+)
+def test_an_unusable_answer_is_told_its_problem_and_asked_for_again(bad, problem):
+    with Loopback(bad, GOOD) as server:
+        answer = features_from(server)
+    assert answer.value == FEATURES
+    first, second = answer.exchanges
+    assert problem in first.problem
+    assert second.problem is None
+    assert problem in server.requests[1]["messages"][-1]["content"]
+    assert [message["role"] for message in server.requests[1]["messages"][-2:]] == [
+        "assistant",
+        "user",
+    ]
+
+
+@pytest.mark.parametrize("max_repairs", [0, 2])
+def test_what_stays_unusable_is_refused_with_every_exchange(max_repairs):
+    with (
+        Loopback(says("xyzzy")) as server,
+        pytest.raises(AnswerRefused, match="no usable features from asked") as caught,
+    ):
+        features_from(server, max_repairs=max_repairs)
+    assert len(caught.value.exchanges) == max_repairs + 1
+    assert all(exchange.problem for exchange in caught.value.exchanges)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_passing_fault_is_retried(status):
+    with Loopback(fails(status), fails(status), GOOD) as server:
+        answer = features_from(server)
+    assert answer.value == FEATURES
+    assert len(answer.exchanges) == 1
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_fault_that_stays_means_the_endpoint_is_unavailable(status):
+    with Loopback(fails(status)) as server, pytest.raises(EndpointUnavailable) as caught:
+        features_from(server)
+    assert len(server.requests) == 3
+    assert str(status) in str(caught.value)
+
+
+def test_a_fault_during_a_repair_keeps_what_was_paid_for():
+    with (
+        Loopback(says("xyzzy"), fails(503)) as server,
+        pytest.raises(EndpointUnavailable) as caught,
+    ):
+        features_from(server, max_retries=0)
+    assert [exchange.completion_tokens for exchange in caught.value.exchanges] == [7, 0]
+
+
+def test_a_server_that_is_not_there_is_unavailable():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        config = OpenAiConfig(base_url=url, api_key=KEY, max_retries=0)
+        with pytest.raises(EndpointUnavailable, match=r"127\.0\.0\.1.*OPENAI_BASE_URL"):
+            OpenAiLanguageModel.load(config).describe_features("dog", seed=1)
+
+
+def test_a_server_that_never_answers_is_unavailable():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        config = OpenAiConfig(base_url=url, api_key=KEY, max_retries=0, timeout_s=0.2)
+        with pytest.raises(EndpointUnavailable, match="timed out"):
+            OpenAiLanguageModel.load(config).describe_features("dog", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "OPENAI_API_KEY"), (404, "the model's name"), (403, "api_key")]
+)
+def test_a_refused_request_is_told_with_advice_and_not_repeated(status, advice):
+    with Loopback(fails(status)) as server, pytest.raises(AnswerRefused, match=advice):
+        features_from(server)
+    assert len(server.requests) == 1
+
+
+def test_a_server_without_schemas_is_asked_in_table_1_s_text_format_from_then_on():
+    def only_text(request):
+        if "response_format" in request:
+            return fails(400, "response_format json_schema is not supported")
+        return says("- golden fur; floppy ears")
+
+    with Loopback(only_text) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        assert model.describe_features("dog", seed=1).value == FEATURES
+        assert model.describe_features("dog", seed=1).value == FEATURES
+    assert len(server.requests) == 3
+
+
+def test_a_newer_model_is_asked_with_the_parameters_it_knows():
+    def newer(request):
+        if "max_tokens" in request:
+            return fails(400, "Unsupported parameter: use 'max_completion_tokens' instead.")
+        if "temperature" in request:
+            return fails(400, "Unsupported value: 'temperature' does not support 0.")
+        return GOOD
+
+    with Loopback(newer) as server:
+        assert features_from(server, max_tokens=55).value == FEATURES
+    assert server.requests[-1]["max_completion_tokens"] == 55
+    assert "response_format" in server.requests[-1]
+
+
+def test_a_request_that_is_wrong_in_any_form_is_refused_and_teaches_nothing():
+    with Loopback(fails(400, "no"), fails(400, "no such topic"), GOOD) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        with pytest.raises(AnswerRefused, match="no such topic"):
+            model.describe_features("dog", seed=1)
+        model.describe_features("dog", seed=1)
+    assert ["response_format" in request for request in server.requests] == [True, False, True]
+
+
+def test_boxes_are_asked_for_at_512_pixels_and_come_back_in_the_image_s():
+    text = '"label": \'cat\', "box": [256, 128, 384, 320], "relationship": \'by the dog.\''
+    dog = Detection("dog", 0.434, (22.0, 14.5, 38.75, 45.0))
+    with Loopback(says(text)) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        answer = model.place_objects("a dog", [dog], ["cat"], 1, size_wh=(64, 128), seed=1)
+    assert answer.value == (Placement("cat", (32.0, 32.0, 48.0, 80.0), "by the dog"),)
+    question = server.requests[0]["messages"][-1]["content"]
+    assert '"value": 1, "label": "dog", "logit": 0.43, "box": [176.00, 58.00, 310.00, 180.00]' in (
+        question
+    )
+    assert "the following objects cat." in question
+
+
+def test_the_key_is_in_no_error_no_log_and_no_record(caplog):
+    caplog.set_level(logging.DEBUG)
+    echo = fails(401, f"Incorrect API key provided: {KEY}")
+    with Loopback(echo) as server, pytest.raises(AnswerRefused) as caught:
+        features_from(server)
+    with Loopback(GOOD) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        answer = model.describe_features("dog", seed=1)
+    shown = [str(caught.value), repr(caught.value.exchanges), repr(answer), repr(model.identity)]
+    assert KEY not in "".join([*shown, caplog.text])
+
+
+def test_the_environment_names_endpoint_and_key_where_the_profile_does_not(monkeypatch):
+    with Loopback(GOOD) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-from-environment")
+        OpenAiLanguageModel.load(OpenAiConfig()).describe_features("dog", seed=1)
+    assert server.authorizations == ["Bearer sk-from-environment"]
+
+
+def test_a_server_of_one_s_own_needs_no_key():
+    with Loopback(GOOD) as server:
+        assert features_from(server, api_key=None).value == FEATURES
+
+
+def test_the_public_endpoint_without_a_key_is_told_at_once():
+    with pytest.raises(CheckpointNotFound, match=r"OPENAI_API_KEY.*micro"):
+        OpenAiLanguageModel.load(OpenAiConfig())
+
+
+def test_the_identity_names_model_and_host():
+    with Loopback(GOOD) as server:
+        url = server.url.replace("//", "//me:hush@")
+        identity = OpenAiLanguageModel.load(server.config(base_url=url)).identity
+    assert (identity.family, identity.checkpoint) == ("openai", "asked")
+    assert "hush" not in json.dumps(identity.settings)
+    assert identity.settings["host"] in server.url
