@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from segment_anything.modeling import (
     TwoWayTransformer,
 )
 from segment_anything.utils.transforms import ResizeLongestSide
+from torch import nn
 
 from workers import weights
 from workers.config import SegmentAnythingConfig
@@ -132,11 +134,12 @@ def build(settings: dict[str, Any]) -> Sam:
 
     Args:
         settings: Keyword arguments under "image_encoder", "prompt_encoder" and "mask_decoder"
-            (there with "transformer"), and "pixel_mean" and "pixel_std".
+            (there with "transformer"), and "pixel_mean" and "pixel_std". The layer norms are
+            those of Meta's builder.
     """
     decoder = dict(settings["mask_decoder"])
     return Sam(
-        ImageEncoderViT(**settings["image_encoder"]),
+        ImageEncoderViT(norm_layer=partial(nn.LayerNorm, eps=1e-6), **settings["image_encoder"]),
         PromptEncoder(**settings["prompt_encoder"]),
         MaskDecoder(transformer=TwoWayTransformer(**decoder.pop("transformer")), **decoder),
         settings["pixel_mean"],
