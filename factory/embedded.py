@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +57,7 @@ class EmbeddedBroker:
         self.socket_path = _socket_path(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._owner_pid = 0
+        self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -73,34 +75,15 @@ class EmbeddedBroker:
         Raises:
             BrokerUnavailable: If it can neither be reached nor started.
         """
-        if _answers(self.socket_path):
-            return
-        self.stop()
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_private(self.socket_path.parent)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if self._start() or _answers(self.socket_path):
-                return
-            time.sleep(POLL_S)
-        raise BrokerUnavailable(
-            f"the broker of {self.folder} (process {self._read_pid()}) runs but does not answer at "
-            f"{self.socket_path}. End that process, then try again."
-        )
+        with self._lock:
+            if not _answers(self.socket_path):
+                self._stop()
+                self._start_or_join()
 
     def stop(self) -> None:
         """End the server if this object started it; its append-only file stays."""
-        process, self._process = self._process, None
-        if process is None or self._owner_pid != os.getpid():
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, SIGKILL)
-            process.wait()
+        with self._lock:
+            self._stop()
 
     def __enter__(self) -> Self:
         """Return the broker once it answers."""
@@ -115,6 +98,19 @@ class EmbeddedBroker:
     ) -> None:
         """Stop the server if it was started here."""
         self.stop()
+
+    def _start_or_join(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self.socket_path.parent)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._start() or _answers(self.socket_path):
+                return
+            time.sleep(POLL_S)
+        raise BrokerUnavailable(
+            f"the broker of {self.folder} (process {self._read_pid()}) runs but does not answer at "
+            f"{self.socket_path}. End that process, then try again."
+        )
 
     def _start(self) -> bool:
         """Return True with a new server that answers, False if another process holds the lock.
@@ -131,9 +127,22 @@ class EmbeddedBroker:
         try:
             self._await_answer()
         except BaseException:
-            self.stop()
+            self._stop()
             raise
         return True
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or self._owner_pid != os.getpid():
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, SIGKILL)
+            process.wait()
 
     def _spawn(self, lock: int) -> None:
         command = ["/bin/sh", "-c", SUPERVISE, "sh", str(find_server()), *self._options()]

@@ -141,6 +141,18 @@ def test_threads_that_start_at_once_agree_on_one_server(tmp_path):
             broker.stop()
 
 
+def test_threads_that_share_one_broker_start_one_server(tmp_path):
+    with EmbeddedBroker(tmp_path) as broker:
+        os.kill(server_pid(broker), signal.SIGKILL)
+        threads = [threading.Thread(target=broker.ensure) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert broker.is_owner
+        assert answers(broker)
+
+
 def test_a_server_survives_the_thread_that_started_it(tmp_path):
     broker = EmbeddedBroker(tmp_path)
     thread = threading.Thread(target=broker.ensure)
