@@ -192,7 +192,7 @@ def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
         )
         session.execute(
             update(Step)
-            .where(Step.id.in_(ids), Step.state == StepState.RUNNING)
+            .where(Step.id.in_(ids), Step.state == StepState.RUNNING, dead)
             .values(state=StepState.READY, token=None, lease_until=None, error="lease expired")
             .execution_options(synchronize_session=False)
         )

@@ -28,8 +28,16 @@ def sweep(session: Session, *, stale_s: float, dead_owners: Sequence[str] = ()) 
 
 
 def admit(session: Session, *, window: int, plan_steps: PlanSteps) -> int:
-    """Put waiting batches in flight while the window has room; return how many."""
-    in_flight = select(func.count()).where(Batch.state == BatchState.IN_FLIGHT)
+    """Put waiting batches in flight while the window has room; return how many.
+
+    What a paused run has in flight takes no room: it would keep the others waiting.
+    """
+    in_flight = (
+        select(func.count())
+        .select_from(Batch)
+        .join(Run, Run.id == Batch.run_id)
+        .where(Batch.state == BatchState.IN_FLIGHT, Run.state == RunState.ACTIVE)
+    )
     room = window - (session.scalar(in_flight) or 0)
     if room <= 0:
         return 0

@@ -43,7 +43,6 @@ class Overview:
 
 def overview(session: Session, run_id: int) -> Overview:
     """Return how far the run has come."""
-    batches = _count_batches(session, run_id)
     states = _count_batches(session, run_id)
     result = Overview(
         steps=_count_steps(session, run_id),
@@ -91,4 +90,7 @@ def _count_batches(session: Session, run_id: int) -> Counter[str]:
     rows = session.execute(
         select(Batch.state, func.count()).where(Batch.run_id == run_id).group_by(Batch.state)
     )
-    return Counter(dict(rows.tuples().all()))
+    states: Counter[str] = Counter()
+    for state, count in rows:
+        states[state] = count
+    return states

@@ -94,7 +94,7 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
         .order_by(Run.id.desc())
         .limit(limit)
     )
-    return [RunSummary(*row) for row in rows.tuples()]
+    return [RunSummary(*row) for row in rows]
 
 
 def count_funnel(session: Session, run_id: int, label: str | None = None) -> tuple[Stage, ...]:
@@ -109,7 +109,7 @@ def count_funnel(session: Session, run_id: int, label: str | None = None) -> tup
     made: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
     rejected: dict[str, Counter[str]] = {origin: Counter() for origin in Origin}
-    for origin, verdict, reason, count in session.execute(query).tuples():
+    for origin, verdict, reason, count in session.execute(query):
         made[origin] += count
         if verdict == Verdict.ACCEPTED:
             accepted[origin] += count
@@ -140,7 +140,7 @@ def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[Qu
         .order_by(Item.id)
         .limit(limit)
     )
-    return [QuarantinedItem(*row) for row in rows.tuples()]
+    return [QuarantinedItem(*row) for row in rows]
 
 
 def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
@@ -151,4 +151,4 @@ def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
         .where(Candidate.run_id == run_id, Candidate.verdict == Verdict.ACCEPTED)
         .order_by(Label.name, Candidate.key)
     )
-    return [AcceptedCandidate(*row) for row in rows.tuples()]
+    return [AcceptedCandidate(*row) for row in rows]

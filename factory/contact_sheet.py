@@ -156,8 +156,9 @@ class _Sheet:
             if label in shown:
                 self._draw.rectangle((left, 62, left + 12, 74), fill=colour)
                 left = self._write((left + 18, 60), label, 14, INK) + 18
-        draw_dashed_box(self._draw, (left, 62, left + 22, 74))
-        self._write((left + 28, 60), "where the object was asked for", 14, GREY)
+        self._draw.rectangle((left, 61, left + 28, 75), fill=PALE)
+        draw_dashed_box(self._draw, (left, 61, left + 28, 75))
+        self._write((left + 36, 60), "where a filled object was asked for", 14, GREY)
 
     def _card(self, candidate: Candidate, left: int, top: int) -> None:
         """Draw what it came from, an arrow, the candidate, and what is known of it."""

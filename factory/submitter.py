@@ -91,7 +91,7 @@ def _add_run(
         Batch,
         [
             {"run_id": run.id, "label_id": label_id, "index": index, "size": size}
-            for label_id, per_label in rows.tuples()
+            for label_id, per_label in rows
             for index, size in enumerate(split_evenly(per_label, settings.chain.batch_size))
         ],
     )

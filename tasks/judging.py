@@ -48,6 +48,9 @@ RULES: dict[Origin, tuple[Rule, ...]] = {
 }
 """Which rules a candidate is held to, by origin; the first that fails names the reason."""
 
+NOT_MEASURED = "not_measured"
+"""The reason of a candidate that the filter failed on: nobody can vouch for it."""
+
 
 def thresholds_of(thresholds: FilterThresholds) -> dict[str, float]:
     """Return the threshold of each rule, by the score's name."""
@@ -69,8 +72,10 @@ def judge(
     """Return the verdict and, when rejected, the reason.
 
     A score that is missing (nothing to compare, such as an empty region) is not held against
-    the candidate.
+    the candidate, save for the one that every measured candidate has.
     """
+    if CLIP_SIMILARITY.name not in scores:
+        return Verdict.REJECTED, NOT_MEASURED
     limits = thresholds_of(thresholds)
     for rule in RULES[origin]:
         if rule.name in scores and not rule.passes(scores[rule.name], limits[rule.name]):

@@ -25,7 +25,7 @@ from db.models import (
     Verdict,
 )
 from db.session import Sessions, connect, upgrade
-from factory.settings import dump_profile, load_settings
+from factory.settings import DATABASE_FILE, IMAGES_FOLDER, dump_profile, load_settings
 from workers import masks
 
 SIZE_PX = 64
@@ -50,11 +50,15 @@ class Place:
     images: ImageStore
 
 
+def make_database(data_dir):
+    """Write an empty database where `factory run` would."""
+    upgrade(f"sqlite:///{data_dir / DATABASE_FILE}")
+
+
 def open_place(data_dir) -> Place:
-    """Return what `factory run` would have made in an empty folder."""
-    url = f"sqlite:///{data_dir / 'factory.sqlite3'}"
-    upgrade(url)
-    return Place(data_dir, connect(url), ImageStore(str(data_dir / "images")))
+    """Return what lies in a data folder."""
+    sessions = connect(f"sqlite:///{data_dir / DATABASE_FILE}")
+    return Place(data_dir, sessions, ImageStore(str(data_dir / IMAGES_FOLDER)))
 
 
 def add_run(session, labels=("dog",), *, batches=1, state="active", priority=0, **columns):

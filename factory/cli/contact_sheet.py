@@ -19,7 +19,7 @@ from factory.errors import NothingFound
 
 
 @expected_errors()
-def contact_sheet(  # noqa: PLR0913, PLR0917  # one argument per option
+def contact_sheet(  # one argument per option
     run: Annotated[int | None, typer.Option(help="Its number.", show_default="latest")] = None,
     out: Annotated[
         Path | None, typer.Option(help="A PNG file.", show_default="in the data dir")

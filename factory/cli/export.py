@@ -21,7 +21,7 @@ from factory.cli.filtering import LabelNames, Least, Most, OriginName, RunId, ma
 
 
 @expected_errors()
-def coco(  # noqa: PLR0913, PLR0917  # one argument per option
+def coco(  # one argument per option
     out: Annotated[Path, typer.Argument(help="A folder that is made.")],
     run: RunId = None,
     label: LabelNames = None,
@@ -29,8 +29,8 @@ def coco(  # noqa: PLR0913, PLR0917  # one argument per option
     origin: OriginName = None,
     least: Least = None,
     most: Most = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    as_json: AsJson = False,  # a flag of the command line
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

@@ -7,10 +7,10 @@ import typer
 from db.models import Origin, Verdict
 from db.queries import CandidateFilter, Range
 from factory.errors import UnknownName
-from tasks.judging import RULES
+from tasks.judging import NOT_MEASURED, RULES
 
 SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
-REASONS = tuple(dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules))
+REASONS = (*dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules), NOT_MEASURED)
 
 RunId = Annotated[int | None, typer.Option("--run", help="One run only.", show_default="every run")]
 LabelNames = Annotated[
@@ -39,7 +39,7 @@ CaptionWords = Annotated[
 ]
 
 
-def make_filter(  # noqa: PLR0913  # one argument per option
+def make_filter(  # one argument per option
     *,
     run_id: int | None = None,
     labels: list[str] | None = None,

@@ -34,7 +34,7 @@ from factory.tables import candidates_text
 
 
 @expected_errors()
-def query(  # noqa: PLR0913, PLR0917  # one argument per option
+def query(  # one argument per option
     run: RunId = None,
     label: LabelNames = None,
     verdict: VerdictName = None,

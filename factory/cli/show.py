@@ -22,7 +22,7 @@ from factory.records import story_record
 @expected_errors()
 def show(
     candidate_id: Annotated[int, typer.Argument(help="As `factory query` lists it.")],
-    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+    as_json: AsJson = False,  # a flag of the command line
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

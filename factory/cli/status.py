@@ -23,7 +23,7 @@ from factory.records import run_record
 @expected_errors()
 def status(
     run: Annotated[int | None, typer.Argument(help="Its number.", show_default="latest")] = None,
-    as_json: AsJson = False,  # noqa: FBT002  # a flag of the command line
+    as_json: AsJson = False,  # a flag of the command line
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

@@ -1,0 +1,360 @@
+import time
+
+import pytest
+from sqlalchemy import select
+
+from db import delivery, dispatching
+from db.delivery import LeaseLost
+from db.models import Batch, BatchState, Item, ItemState, Run, RunState, Step, StepState
+from db.overview import overview
+from tests import rows
+
+LEASE_S = 60.0
+
+
+@pytest.fixture
+def batch_id(place):
+    """A batch in flight with four steps."""
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+        batch = session.scalars(select(Batch)).one()
+        rows.add_steps(session, batch)
+        return batch.id
+
+
+def claim(place, batch_id, name="brainstorm", *, owner="me", lease_s=LEASE_S):
+    with place.sessions.begin() as session:
+        return delivery.claim_step(session, batch_id, name, owner=owner, lease_s=lease_s)
+
+
+def fence(place, held):
+    with place.sessions.begin() as session:
+        delivery.fence(session, held)
+
+
+def finish(place, held):
+    with place.sessions.begin() as session:
+        delivery.fence(session, held)
+        delivery.finish_step(session, held)
+
+
+def step_named(place, name):
+    with place.sessions() as session:
+        return session.scalars(select(Step).where(Step.name == name)).one()
+
+
+def set_run_state(place, state):
+    with place.sessions.begin() as session:
+        session.scalars(select(Run)).one().state = state
+
+
+def test_a_step_is_claimed_once(place, batch_id):
+    held, is_first = claim(place, batch_id)
+    assert is_first
+    assert claim(place, batch_id, owner="another") is None
+    step = step_named(place, "brainstorm")
+    assert (step.state, step.owner, step.attempts) == (StepState.RUNNING, "me", 1)
+    assert step.token == held.token
+
+
+@pytest.mark.parametrize("name", ["generate", "filter", "unheard_of"])
+def test_a_message_that_comes_too_early_claims_nothing(place, batch_id, name):
+    assert claim(place, batch_id, name) is None
+
+
+def test_a_message_that_comes_too_late_claims_nothing(place, batch_id):
+    finish(place, claim(place, batch_id)[0])
+    assert claim(place, batch_id) is None
+    assert claim(place, batch_id, "generate") is not None
+
+
+def test_a_message_for_a_batch_that_is_not_there_claims_nothing(place, batch_id):
+    assert claim(place, batch_id + 1) is None
+
+
+@pytest.mark.parametrize("state", [RunState.PAUSED, RunState.CANCELLED])
+def test_the_steps_of_a_run_that_was_stopped_are_not_claimed(place, batch_id, state):
+    set_run_state(place, state)
+    assert claim(place, batch_id) is None
+    set_run_state(place, RunState.ACTIVE)
+    assert claim(place, batch_id) is not None
+
+
+def test_a_lapsed_lease_can_be_taken_and_its_old_holder_is_fenced_off(place, batch_id):
+    old, _ = claim(place, batch_id, lease_s=-1)
+    new, is_first = claim(place, batch_id, owner="another")
+    assert not is_first
+    with pytest.raises(LeaseLost):
+        fence(place, old)
+    fence(place, new)
+    assert step_named(place, "brainstorm").attempts == 2
+
+
+def test_nothing_that_was_written_before_a_refused_fence_stays(place, batch_id):
+    old, _ = claim(place, batch_id, lease_s=-1)
+    claim(place, batch_id)
+    with pytest.raises(LeaseLost), place.sessions.begin() as session:  # noqa: PT012
+        delivery.add_items(session, old, [1, 2])
+        delivery.fence(session, old)
+    with place.sessions() as session:
+        assert session.scalars(select(Item)).all() == []
+
+
+def test_the_fence_extends_the_lease(place, batch_id):
+    held, _ = claim(place, batch_id, lease_s=5)
+    before = step_named(place, "brainstorm").lease_until
+    time.sleep(0.02)
+    fence(place, held)
+    assert step_named(place, "brainstorm").lease_until > before
+
+
+def test_a_finished_step_is_fenced_off_too(place, batch_id):
+    held, _ = claim(place, batch_id)
+    finish(place, held)
+    with pytest.raises(LeaseLost):
+        fence(place, held)
+
+
+def test_the_batch_is_done_with_its_last_step(place, batch_id):
+    for name in rows.CHAIN:
+        with place.sessions() as session:
+            assert session.get_one(Batch, batch_id).state == BatchState.IN_FLIGHT
+        finish(place, claim(place, batch_id, name)[0])
+    with place.sessions() as session:
+        assert session.get_one(Batch, batch_id).state == BatchState.DONE
+        assert delivery.current_step(session, batch_id) is None
+
+
+def test_a_step_that_was_given_back_waits_as_long_as_was_said(place, batch_id):
+    held, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        delivery.release_step(session, held, delay_s=60, error="busy")
+    assert claim(place, batch_id) is None
+    step = step_named(place, "brainstorm")
+    assert (step.state, step.token, step.error) == (StepState.READY, None, "busy")
+    with place.sessions.begin() as session:
+        session.get_one(Step, held.step_id).run_after = 0.0
+    assert claim(place, batch_id) is not None
+
+
+def test_who_lost_a_step_cannot_give_it_back(place, batch_id):
+    old, _ = claim(place, batch_id, lease_s=-1)
+    new, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        delivery.release_step(session, old)
+    fence(place, new)
+
+
+def test_a_holder_goes_on_until_it_or_its_run_is_stopped(place, batch_id):
+    held, _ = claim(place, batch_id)
+
+    def may_go_on():
+        with place.sessions() as session:
+            return delivery.may_go_on(session, held)
+
+    assert may_go_on()
+    set_run_state(place, RunState.PAUSED)
+    assert not may_go_on()
+    set_run_state(place, RunState.ACTIVE)
+    with place.sessions.begin() as session:
+        delivery.request_stop(session, "somebody else")
+    assert may_go_on()
+    with place.sessions.begin() as session:
+        delivery.request_stop(session, "me")
+    assert not may_go_on()
+
+
+def test_a_request_to_stop_does_not_outlive_the_claim(place, batch_id):
+    held, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        delivery.request_stop(session, "me")
+        delivery.release_step(session, held)
+    again, _ = claim(place, batch_id)
+    with place.sessions() as session:
+        assert delivery.may_go_on(session, again)
+
+
+def test_the_dead_and_the_late_are_released_and_the_living_are_not(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session, batches=3)
+        batches = session.scalars(select(Batch)).all()
+        for batch in batches:
+            rows.add_steps(session, batch)
+            batch.rung_at = time.time()
+    late, dead, living = (batch.id for batch in batches)
+    claim(place, late, lease_s=-1)
+    claim(place, dead, owner="dead")
+    held, _ = claim(place, living, owner="living")
+    with place.sessions.begin() as session:
+        assert sorted(delivery.list_owners(session)) == ["dead", "living", "me"]
+        assert delivery.release_expired(session, ["dead"]) == 2
+    fence(place, held)
+    with place.sessions() as session:
+        rung = {batch.id for batch in session.scalars(select(Batch)) if batch.rung_at}
+    assert rung == {living}
+
+
+def test_items_are_open_until_they_are_settled(place, batch_id):
+    held, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        delivery.add_items(session, held, [30, 10, 20])
+    with place.sessions.begin() as session:
+        first, second, third = delivery.open_items(session, held)
+        assert [item.subject_id for item in (first, second, third)] == [30, 10, 20]
+        delivery.count_attempt(session, [first.id, second.id])
+        delivery.count_attempt(session, [second.id], by=-1)
+        delivery.settle_item(session, first.id, ItemState.DONE, duration_s=0.5)
+        delivery.settle_item(session, third.id, ItemState.QUARANTINED, error="too dark")
+    with place.sessions() as session:
+        (left,) = delivery.open_items(session, held)
+        assert (left.subject_id, left.attempts) == (10, 0)
+        items = {item.subject_id: item for item in session.scalars(select(Item))}
+    assert (items[30].attempts, items[30].duration_s) == (1, 0.5)
+    assert items[20].error == "too dark"
+
+
+def plan_steps(batch):
+    return [Step(batch_id=batch.id, position=0, name="brainstorm", queue="q", round=0)]
+
+
+def tick(place, *, window=8, stale_s=100.0):
+    """Do what the dispatcher does, and return the batches it would ring for."""
+    with place.sessions.begin() as session:
+        dispatching.sweep(session, stale_s=stale_s)
+        dispatching.admit(session, window=window, plan_steps=plan_steps)
+        due = dispatching.take_due(session)
+        dispatching.close_runs(session)
+    return [batch_id for batch_id, _ in due]
+
+
+def test_a_ring_names_the_steps_that_are_left(place, batch_id):
+    with place.sessions.begin() as session:
+        assert dispatching.take_due(session) == [(batch_id, list(rows.CHAIN))]
+        assert dispatching.take_due(session) == []
+    finish(place, claim(place, batch_id)[0])
+    with place.sessions.begin() as session:
+        session.get_one(Batch, batch_id).rung_at = None
+        assert dispatching.take_due(session) == [(batch_id, list(rows.CHAIN[1:]))]
+
+
+def test_the_window_is_kept_and_filled_again(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session, batches=5)
+    first = tick(place, window=2)
+    assert len(first) == 2
+    assert tick(place, window=2) == []
+    finish(place, claim(place, first[0])[0])
+    assert len(tick(place, window=2)) == 1
+
+
+def test_urgent_runs_go_first_then_urgent_batches_and_labels_take_turns(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session, ("dog", "house"), batches=2)
+        dog_0, dog_1, house_0, house_1 = (b.id for b in session.scalars(select(Batch)))
+        urgent = rows.add_run(session, ("cat",), priority=5)
+        cat = session.scalars(select(Batch.id).where(Batch.run_id == urgent.id)).one()
+        session.get_one(Batch, house_1).priority = 1
+    order = [batch for _ in range(5) for batch in _admit_one_more(place)]
+    assert order == [cat, house_1, dog_0, house_0, dog_1]
+
+
+def _admit_one_more(place):
+    with place.sessions() as session:
+        in_flight = session.scalars(select(Batch).where(Batch.state == BatchState.IN_FLIGHT)).all()
+    return tick(place, window=len(in_flight) + 1)
+
+
+@pytest.mark.parametrize("state", [RunState.PAUSED, RunState.CANCELLED])
+def test_runs_that_were_stopped_are_neither_admitted_nor_rung_for(place, batch_id, state):
+    with place.sessions.begin() as session:
+        rows.add_run(session, state=state)
+    set_state_of_all(place, state)
+    assert tick(place) == []
+
+
+def test_a_paused_run_leaves_the_window_to_the_others(place, batch_id):
+    set_state_of_all(place, RunState.PAUSED)
+    with place.sessions.begin() as session:
+        other = rows.add_run(session)
+        other_batch = session.scalars(select(Batch.id).where(Batch.run_id == other.id)).one()
+    assert tick(place, window=1) == [other_batch]
+
+
+def set_state_of_all(place, state):
+    with place.sessions.begin() as session:
+        for run in session.scalars(select(Run)):
+            run.state = state
+
+
+def test_what_was_rung_for_and_never_came_is_rung_for_again(place, batch_id):
+    assert tick(place) == [batch_id]
+    assert tick(place) == []
+    assert tick(place, stale_s=-1) == [batch_id]
+
+
+def test_what_somebody_works_on_is_not_rung_for_again(place, batch_id):
+    tick(place)
+    claim(place, batch_id)
+    assert tick(place, stale_s=-1) == []
+
+
+def test_what_its_worker_left_lying_is_rung_for_again(place, batch_id):
+    tick(place)
+    claim(place, batch_id, lease_s=-1)
+    assert tick(place) == [batch_id]
+
+
+def test_what_waits_for_better_times_is_not_rung_for_before(place, batch_id):
+    tick(place)
+    held, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        delivery.release_step(session, held, delay_s=60)
+    assert tick(place) == []
+    with place.sessions.begin() as session:
+        session.get_one(Step, held.step_id).run_after = 0.0
+    assert tick(place) == [batch_id]
+
+
+def test_a_run_is_done_with_its_last_batch(place, batch_id):
+    tick(place)
+    for name in rows.CHAIN:
+        with place.sessions.begin() as session:
+            assert dispatching.close_runs(session) == []
+        finish(place, claim(place, batch_id, name)[0])
+    with place.sessions.begin() as session:
+        assert dispatching.close_runs(session) == [1]
+    with place.sessions.begin() as session:
+        assert dispatching.close_runs(session) == []
+        run = session.get_one(Run, 1)
+        assert (run.state, run.finished_at is not None) == (RunState.DONE, True)
+
+
+def test_a_cancelled_run_ends_its_batches_and_stays_cancelled(place, batch_id):
+    set_run_state(place, RunState.CANCELLED)
+    tick(place)
+    with place.sessions() as session:
+        assert session.get_one(Batch, batch_id).state == BatchState.DONE
+        assert session.get_one(Run, 1).state == RunState.CANCELLED
+
+
+def test_the_overview_counts_items_by_what_happens_to_them(place, batch_id):
+    held, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        delivery.add_items(session, held, [1, 2, 3])
+        done, given_up, _ = (item.id for item in _flushed(session, held))
+        delivery.settle_item(session, done, ItemState.DONE)
+        delivery.settle_item(session, given_up, ItemState.QUARANTINED, error="no")
+    with place.sessions.begin() as session:
+        now = overview(session, 1)
+        (count,) = now.steps
+        assert (count.label, count.step) == ("dog", "brainstorm")
+        assert (count.waiting, count.running, count.done, count.quarantined) == (0, 1, 1, 1)
+        assert (now.batches, now.batches_done, now.batches_waiting) == (1, 0, 0)
+        delivery.release_step(session, held)
+        session.flush()
+        assert overview(session, 1).steps[0].waiting == 1
+
+
+def _flushed(session, held):
+    session.flush()
+    return delivery.open_items(session, held)

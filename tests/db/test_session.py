@@ -1,0 +1,79 @@
+import threading
+import time
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import select, text
+
+from db.errors import DatabaseUnavailable
+from db.models import Base, Run
+from db.session import connect, engine_of, is_empty, now, reading, upgrade
+from tests import rows
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_models(place):
+    with engine_of(place.sessions).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+    upgrade(str(engine_of(place.sessions).url))
+    with place.sessions() as session:
+        assert session.scalars(select(Run)).one().mode == "scene"
+
+
+def test_a_database_without_our_tables_is_empty(tmp_path, place):
+    assert is_empty(connect(f"sqlite:///{tmp_path / 'new.sqlite3'}"))
+    assert not is_empty(place.sessions)
+
+
+def test_sqlite_writes_ahead_and_holds_foreign_keys(place):
+    with place.sessions() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_the_database_s_clock_is_the_time(place):
+    with place.sessions() as session:
+        assert now(session) == pytest.approx(time.time(), abs=1)
+
+
+def test_a_reader_does_not_hold_up_a_writer_and_sees_one_moment(place):
+    with reading(place.sessions) as reader:
+        assert reader.scalars(select(Run)).all() == []
+        writer = threading.Thread(target=_add_a_run, args=(place,))
+        writer.start()
+        writer.join(timeout=5)
+        assert not writer.is_alive()
+        assert reader.scalars(select(Run)).all() == []
+    with reading(place.sessions) as reader:
+        assert len(reader.scalars(select(Run)).all()) == 1
+
+
+def _add_a_run(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9://x", "mysql+nodriver://x/y"])
+def test_a_url_that_cannot_be_used_is_refused_with_an_example(url):
+    with pytest.raises(DatabaseUnavailable, match="sqlite:////absolute/path"):
+        connect(url)
+
+
+def test_a_folder_that_is_not_there_says_where_to_look(tmp_path):
+    with pytest.raises(DatabaseUnavailable, match="FACTORY_DATABASE_URL"):
+        upgrade(f"sqlite:///{tmp_path / 'nowhere' / 'factory.sqlite3'}")
+    with pytest.raises(DatabaseUnavailable, match="does not answer"):
+        is_empty(connect(f"sqlite:///{tmp_path / 'nowhere' / 'factory.sqlite3'}"))
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "factory.sqlite3"
+    path.write_text("these are not the rows you are looking for" * 50)
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        is_empty(connect(f"sqlite:///{path}"))
