@@ -1,0 +1,1 @@
+"""The sprite world and the code that trains the micro checkpoints on it."""

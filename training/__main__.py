@@ -1,0 +1,40 @@
+"""`python -m training all`, or one stage: `python -m training vae --minutes 20`."""
+
+import argparse
+import importlib
+
+import torch
+
+STAGES = {
+    "grounding_dino": 45.0,
+    "vae": 28.0,
+    "latents": 8.0,
+    "vae_decoder": 12.0,
+    "segment_anything": 8.0,
+    "open_clip": 10.0,
+    "blip2": 12.0,
+    "stable_diffusion": 95.0,
+    "instruct_pix2pix": 40.0,
+}
+"""Minutes of each stage on one core, in the order in which `all` runs them."""
+
+
+def main() -> None:
+    """Run the asked stages; each goes on where it stopped."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("stage", choices=["all", "evaluate", *STAGES])
+    parser.add_argument("--minutes", type=float, help="training time of the stage, in all")
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as cores")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if arguments.stage == "evaluate":
+        importlib.import_module("training.evaluate").main()
+        return
+    for stage in STAGES if arguments.stage == "all" else [arguments.stage]:
+        module = importlib.import_module(f"training.{stage}")
+        module.train(arguments.minutes or STAGES[stage])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Trains transformers' BLIP-2, tiny: captions in the grammar, objects from left to right."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from torch import Tensor, nn
+from transformers import (
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+    BlipImageProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from training.dataset import Dataset, train_set
+from training.export import exporting, to_half
+from training.loop import Plan, Trainer
+from training.places import CHECKPOINTS, STATES
+from training.softened import Softener
+from training.words import all_words, write_plain_caption
+
+NAME = "blip2"
+BATCH = 32
+QUERIES = 8
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+SPECIALS = ("<pad>", "<s>", "</s>", "<unk>", "<image>")
+PAD, START, END, _UNKNOWN, IMAGE = range(len(SPECIALS))
+WIDTH = 128
+IGNORED = -100
+
+
+def build_config() -> Blip2Config:
+    """Return the tiny architecture."""
+    attention: dict[str, Any] = {"hidden_size": WIDTH, "num_attention_heads": 4}
+    return Blip2Config(
+        vision_config={
+            **attention,
+            "num_hidden_layers": 4,
+            "intermediate_size": 384,
+            "image_size": 64,
+            "patch_size": 8,
+            "initializer_range": 0.02,
+        },
+        qformer_config={
+            **attention,
+            "vocab_size": len(SPECIALS),
+            "num_hidden_layers": 2,
+            "intermediate_size": 256,
+            "encoder_hidden_size": WIDTH,
+            "cross_attention_frequency": 1,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "max_position_embeddings": 32,
+        },
+        text_config={
+            **attention,
+            "model_type": "opt",
+            "vocab_size": len(SPECIALS) + len(all_words()),
+            "num_hidden_layers": 2,
+            "ffn_dim": 256,
+            "word_embed_proj_dim": WIDTH,
+            "max_position_embeddings": 64,
+            "dropout": 0.0,
+            "pad_token_id": PAD,
+            "bos_token_id": START,
+            "eos_token_id": END,
+        },
+        num_query_tokens=QUERIES,
+        image_token_index=IMAGE,
+        image_text_hidden_size=32,
+    )
+
+
+def build_model() -> Blip2ForConditionalGeneration:
+    """Return the untrained captioner; its queries start apart, zeros would stay alike."""
+    model = Blip2ForConditionalGeneration(build_config())
+    nn.init.normal_(model.query_tokens, std=0.5)
+    return model
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """Return a tokenizer of one word, one token."""
+    vocabulary = {word: index for index, word in enumerate([*SPECIALS, *all_words()])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIALS[_UNKNOWN]))
+    words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    words.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    words.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", START)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        pad_token="<pad>",  # noqa: S106  # a mark, not a secret
+        bos_token="<s>",  # noqa: S106
+        eos_token="</s>",  # noqa: S106
+        unk_token="<unk>",  # noqa: S106
+        additional_special_tokens=["<image>"],
+        model_max_length=64,
+    )
+
+
+def build_processor() -> Blip2Processor:
+    """Return tokenizer and image processor that leave a 64x64 image at its size."""
+    images = BlipImageProcessor(
+        size={"height": 64, "width": 64}, image_mean=list(MEAN), image_std=list(STD)
+    )
+    return Blip2Processor(images, build_tokenizer(), num_query_tokens=QUERIES)
+
+
+class CaptionTrainer:
+    """Draws images and writes their captions."""
+
+    def __init__(self, model: Blip2ForConditionalGeneration, dataset: Dataset) -> None:
+        self._model, self._dataset = model, dataset
+        self._rng = np.random.default_rng()
+        self._softener = Softener(STATES)
+        self._tokenizer = build_tokenizer()
+
+    def losses(self, step: int) -> dict[str, Tensor]:
+        """Return the language loss of a random batch."""
+        rows = np.sort(self._rng.choice(len(self._dataset), BATCH, replace=False))
+        twin = self._rng.random(BATCH) < 0.5
+        images = self._softener.soften(self._dataset, rows, step, twin)
+        captions = [self._caption(int(row), bool(t)) for row, t in zip(rows, twin, strict=True)]
+        tokens, labels = self._tokens(captions)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self._model(
+                pixel_values=(images - MEAN[0]) / STD[0],
+                input_ids=tokens,
+                attention_mask=(tokens != PAD).long(),
+            ).logits
+        loss = nn.functional.cross_entropy(
+            logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED
+        )
+        return {"language": loss}
+
+    def _caption(self, row: int, is_twin: bool) -> str:  # noqa: FBT001
+        background = (
+            self._dataset.edited_background(row) if is_twin else self._dataset.background(row)
+        )
+        return write_plain_caption(self._dataset.nouns(row), background)
+
+    def _tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        texts = [[*self._tokenizer(caption).input_ids, END] for caption in captions]
+        longest = max(len(text) for text in texts)
+        padded = [[IMAGE] * QUERIES + text + [PAD] * (longest - len(text)) for text in texts]
+        tokens = torch.tensor(padded)
+        silent = (tokens == PAD) | (tokens == IMAGE) | (tokens == START)
+        return tokens, tokens.masked_fill(silent, IGNORED)
+
+
+def train(minutes: float) -> None:
+    """Train and export the captioner."""
+    model = build_model()
+    work = CaptionTrainer(model, train_set())
+
+    def export() -> None:
+        with exporting(CHECKPOINTS / NAME) as folder:
+            to_half(model).save_pretrained(folder)
+            build_processor().save_pretrained(folder)
+
+    Trainer(Plan(NAME, minutes, lr=1e-3, export_every_minutes=3), model).fit(work.losses, export)

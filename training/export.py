@@ -1,0 +1,36 @@
+"""Checkpoints in half precision, put in place by a rename."""
+
+import copy
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@contextmanager
+def exporting(folder: Path) -> Iterator[Path]:
+    """Lend an empty folder that replaces `folder` when nothing went wrong."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    retired = folder.with_name(f".{folder.name}.{os.getpid()}.retired")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            folder.rename(retired)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def to_half(model: M) -> M:
+    """Return a copy in float16."""
+    return copy.deepcopy(model).to(dtype=torch.float16).eval()

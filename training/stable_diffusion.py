@@ -1,0 +1,172 @@
+"""Trains Stable Diffusion's UNet and text encoder on cached latents and the grammar's captions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from training import vae
+from training.dataset import Dataset, train_set
+from training.export import exporting, to_half
+from training.latents import Latents
+from training.loop import Plan, Trainer
+from training.places import CHECKPOINTS
+from training.tokenizers import clip_tokenizer
+from training.words import write_caption
+
+NAME = "stable_diffusion"
+BATCH = 32
+EMPTY_PROMPT_SHARE = 0.1
+TEXT_WIDTH = 128
+TRAIN_TIMESTEPS = 1000
+
+
+def build_unet(in_channels: int = 4) -> UNet2DConditionModel:
+    """Return the untrained UNet over 16x16 latents."""
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=in_channels,
+        out_channels=4,
+        block_out_channels=(64, 128, 128),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=4,
+        cross_attention_dim=TEXT_WIDTH,
+        norm_num_groups=16,
+    ).to(memory_format=torch.channels_last)
+
+
+def build_text_encoder() -> CLIPTextModel:
+    """Return the untrained text encoder."""
+    tokenizer = clip_tokenizer()
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=2 * TEXT_WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """Return the noise schedule: v-prediction down to pure noise (Lin et al. 2024)."""
+    return DDIMScheduler(
+        num_train_timesteps=TRAIN_TIMESTEPS,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
+
+
+def as_module(unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> nn.ModuleDict:
+    """Return both as one module to train and average."""
+    return nn.ModuleDict({"unet": unet, "text_encoder": text_encoder})
+
+
+class Denoising:
+    """What both diffusion trainings share: tokens, noising, the v-prediction loss."""
+
+    def __init__(self, models: nn.ModuleDict) -> None:
+        self._unet, self._text_encoder = models["unet"], models["text_encoder"]
+        self._tokenizer = clip_tokenizer()
+        self._scheduler = build_scheduler()
+        self._predict = torch.compile(self._velocity)
+
+    def loss(self, latents: Tensor, prompts: Sequence[str], condition: Tensor | None) -> Tensor:
+        """Return the mean squared error of the predicted velocity.
+
+        Args:
+            latents: (B, 4, 16, 16) scaled latents.
+            prompts: One per image; empty ones train the unconditional half of guidance.
+            condition: (B, 4, 16, 16) latents of the image to edit, not scaled, or None.
+        """
+        count = len(latents)
+        strata = (torch.arange(count) + torch.rand(count)) / count
+        timesteps = (strata * TRAIN_TIMESTEPS).long()
+        noise = torch.randn_like(latents)
+        noisy = self._scheduler.add_noise(latents, noise, timesteps)
+        velocity = self._scheduler.get_velocity(latents, noise, timesteps)
+        given = noisy if condition is None else torch.cat([noisy, condition], 1)
+        given = given.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            predicted = self._predict(given, timesteps, self._tokens(prompts))
+        return functional.mse_loss(predicted.float(), velocity)
+
+    def _tokens(self, prompts: Sequence[str]) -> Tensor:
+        return self._tokenizer(
+            list(prompts), padding="max_length", truncation=True, return_tensors="pt"
+        ).input_ids
+
+    def _velocity(self, given: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
+        text = self._text_encoder(tokens).last_hidden_state
+        return self._unet(given, timesteps, text).sample
+
+
+class DiffusionTrainer:
+    """Draws latents and captions."""
+
+    def __init__(self, models: nn.ModuleDict, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._denoising = Denoising(models)
+        self._latents = Latents()
+        self._rng = np.random.default_rng()
+
+    def losses(self, _step: int) -> dict[str, Tensor]:
+        """Return the loss of a random batch."""
+        rows = self._rng.integers(0, self._latents.count_ready(), BATCH)
+        twins = self._rng.integers(0, 2, BATCH)
+        prompts = [self._prompt(int(r), int(t)) for r, t in zip(rows, twins, strict=True)]
+        latents = self._latents.get(rows, twins)
+        return {"velocity": self._denoising.loss(latents, prompts, None)}
+
+    def _prompt(self, index: int, twin: int) -> str:
+        if self._rng.random() < EMPTY_PROMPT_SHARE:
+            return ""
+        background = (
+            self._dataset.edited_background(index) if twin else self._dataset.background(index)
+        )
+        close_up = bool(self._dataset.is_close_up[index])
+        nouns = self._dataset.nouns(index)
+        return write_caption(self._rng, nouns, background, is_close_up=close_up)
+
+
+def pipeline(models: nn.ModuleDict) -> StableDiffusionPipeline:
+    """Return the pipeline around `models` as they are."""
+    return StableDiffusionPipeline(
+        vae=vae.load_model(),
+        text_encoder=models["text_encoder"],
+        tokenizer=clip_tokenizer(),
+        unet=models["unet"],
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def train(minutes: float) -> None:
+    """Train and export the pipeline."""
+    models = as_module(build_unet(), build_text_encoder())
+    work = DiffusionTrainer(models, train_set())
+
+    def export() -> None:
+        with exporting(CHECKPOINTS / NAME) as folder:
+            pipeline(to_half(models)).to(torch.float16).save_pretrained(folder)
+
+    Trainer(Plan(NAME, minutes, lr=1e-3, ema_decay=0.999), models).fit(work.losses, export)
