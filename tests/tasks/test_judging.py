@@ -1,0 +1,115 @@
+import pytest
+
+from db.models import Origin, Verdict
+from tasks import judging
+from tasks.thresholds import FilterThresholds
+
+THRESHOLDS = FilterThresholds(
+    psnr_min_db=20,
+    ssim_min=0.5,
+    clip_similarity_min=0.2,
+    keep_top_k=2,
+    background_probability_min=0.5,
+    fill_iou_min=0.5,
+    label_confidence_min=0.3,
+)
+GOOD = {
+    Origin.GENERATED: {"label_confidence": 0.9, "clip_similarity": 0.3},
+    Origin.EDITED: {
+        "objects_kept": 1.0,
+        "psnr_db": 25.0,
+        "ssim": 0.8,
+        "background_probability": 0.9,
+        "clip_similarity": 0.3,
+        "clip_rank": 1.0,
+    },
+    Origin.FILLED: {
+        "fill_iou": 0.7,
+        "objects_kept": 1.0,
+        "psnr_db": 100.0,
+        "ssim": 1.0,
+        "clip_similarity": 0.3,
+        "clip_rank": 2.0,
+    },
+}
+
+
+@pytest.mark.parametrize("origin", list(Origin))
+def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
+    assert judging.judge(origin, GOOD[origin], THRESHOLDS) == (Verdict.ACCEPTED, None)
+
+
+@pytest.mark.parametrize(
+    ("origin", "score", "bad", "reason"),
+    [
+        (Origin.GENERATED, "label_confidence", 0.0, "label_not_found"),
+        (Origin.GENERATED, "clip_similarity", 0.1, "text_mismatch"),
+        (Origin.EDITED, "objects_kept", 0.5, "objects_lost"),
+        (Origin.EDITED, "psnr_db", 10.0, "pixels_changed"),
+        (Origin.EDITED, "ssim", 0.1, "structure_changed"),
+        (Origin.EDITED, "background_probability", 0.2, "background_not_recognised"),
+        (Origin.EDITED, "clip_rank", 3.0, "ranked_out"),
+        (Origin.FILLED, "fill_iou", 0.4, "fill_not_found"),
+        (Origin.FILLED, "objects_kept", 0.0, "objects_lost"),
+    ],
+)
+def test_one_bad_score_is_enough_and_names_the_reason(origin, score, bad, reason):
+    scores = GOOD[origin] | {score: bad}
+    assert judging.judge(origin, scores, THRESHOLDS) == (Verdict.REJECTED, reason)
+
+
+def test_nan_does_not_pass():
+    scores = GOOD[Origin.GENERATED] | {"clip_similarity": float("nan")}
+    assert judging.judge(Origin.GENERATED, scores, THRESHOLDS)[0] == Verdict.REJECTED
+
+
+def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_older():
+    assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 5: 2, 7: 3}
+
+
+DOG = ("dog", (0.0, 0.0, 10.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("after", "share"),
+    [
+        pytest.param([("dog", (1.0, 0.0, 11.0, 10.0))], 1.0, id="still there"),
+        pytest.param([("dog", (30.0, 30.0, 40.0, 40.0))], 0.0, id="somewhere else"),
+        pytest.param([("cat", (0.0, 0.0, 10.0, 10.0))], 0.0, id="something else"),
+        pytest.param([], 0.0, id="gone"),
+    ],
+)
+def test_an_object_is_kept_when_it_is_found_where_it_was(after, share):
+    assert judging.kept_share([DOG], after, 0.5) == share
+
+
+def test_one_object_found_does_not_answer_for_two():
+    assert judging.kept_share([DOG, DOG], [DOG], 0.5) == 0.5
+
+
+def test_nothing_to_keep_is_kept():
+    assert judging.kept_share([], [DOG], 0.5) == 1.0
+
+
+def test_the_fill_is_measured_on_the_asked_label_only():
+    found = [("cat", (0.0, 0.0, 10.0, 10.0)), ("dog", (5.0, 0.0, 15.0, 10.0))]
+    assert judging.best_iou(DOG, found) == pytest.approx(1 / 3)
+    assert judging.best_iou(DOG, []) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("description", "place"),
+    [
+        ("a dog and a tree on a beach", "on a beach"),
+        ("a dog under the stars", "in a beach"),
+        ("a beach with a dog", "in a beach"),
+    ],
+)
+def test_a_place_keeps_its_preposition(description, place):
+    assert judging.place_of(description, "a beach") == place
+
+
+def test_what_should_be_seen_names_each_object_once():
+    assert judging.expected_text(["dog", "tree", "dog"], "on a beach") == (
+        "a dog and a tree on a beach"
+    )
