@@ -1,0 +1,75 @@
+import pytest
+from sqlalchemy import func, select
+
+from db.models import Batch, Label, Run
+from factory.labels import read_labels
+from factory.settings import load_settings
+from factory.submitter import split_evenly, submit
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings("micro", data_dir=tmp_path, chain={"per_label": 5, "batch_size": 2})
+
+
+def submit_words(place, settings, words=("dog", "house"), seed=None):
+    with place.sessions.begin() as session:
+        return submit(session, read_labels(words).requests, settings, seed=seed)
+
+
+def finish(place, run_id):
+    with place.sessions.begin() as session:
+        session.get_one(Run, run_id).state = "done"
+
+
+def test_labels_become_batches_of_at_most_the_batch_size(place, settings):
+    submission = submit_words(place, settings)
+    assert (submission.labels, submission.images) == (2, 10)
+    with place.sessions() as session:
+        assert session.scalars(select(Label.name)).all() == ["dog", "house"]
+        assert sorted(session.scalars(select(Batch.size))) == [1, 1, 2, 2, 2, 2]
+
+
+def test_the_run_freezes_its_profile_without_secrets_or_places(place, settings):
+    submission = submit_words(place, settings)
+    with place.sessions() as session:
+        profile = session.get_one(Run, submission.run_id).profile
+    assert profile["chain"]["per_label"] == 5
+    assert "data_dir" not in profile
+
+
+def test_the_same_request_goes_on_with_its_unfinished_run(place, settings):
+    first = submit_words(place, settings)
+    again = submit_words(place, settings)
+    assert (again.run_id, again.resumed) == (first.run_id, True)
+    assert submit_words(place, settings, ("dog",)).run_id != first.run_id
+
+
+def test_the_same_request_after_the_end_is_a_new_run_with_another_seed(place, settings):
+    first = submit_words(place, settings)
+    finish(place, first.run_id)
+    second = submit_words(place, settings)
+    assert (second.run_id, second.resumed) == (first.run_id + 1, False)
+    with place.sessions() as session:
+        assert session.scalars(select(Run.seed)).all() == [0, 1]
+
+
+def test_a_given_seed_is_kept(place, settings):
+    submission = submit_words(place, settings, seed=42)
+    with place.sessions() as session:
+        assert session.get_one(Run, submission.run_id).seed == 42
+
+
+@pytest.mark.parametrize(
+    ("total", "most", "sizes"),
+    [(8, 8, [8]), (9, 8, [5, 4]), (1, 8, [1]), (20, 8, [7, 7, 6]), (3, 1, [1, 1, 1])],
+)
+def test_batches_are_few_and_alike(total, most, sizes):
+    assert list(split_evenly(total, most)) == sizes
+
+
+def test_many_labels_are_written_in_bulk(place, settings):
+    words = [f"word {number}" for number in range(3000)]
+    submit_words(place, settings, words)
+    with place.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(Batch)) == 9000
