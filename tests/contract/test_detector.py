@@ -89,3 +89,12 @@ def test_an_odd_label_is_asked_as_one(all_found, images, label):
 
 def test_no_images_give_no_detections(detector):
     assert detector.detect([], []) == []
+
+
+def test_a_prompt_reads_as_the_processor_writes_it(detector):
+    labels = ["dog", "city street", "tree"]
+    (prompt,) = detector._write_prompts(labels)  # noqa: SLF001
+    processor = detector._processor  # noqa: SLF001
+    assert prompt.input_ids == processor(text=[labels])["input_ids"][0]
+    words = processor.tokenizer.convert_ids_to_tokens(prompt.input_ids)
+    assert [" ".join(words[span]) for span in prompt.spans.values()] == labels
