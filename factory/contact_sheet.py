@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, cycle
 from pathlib import Path
 from uuid import uuid4
@@ -236,5 +237,6 @@ def _save(sheet: Image.Image, path: Path) -> None:
         sheet.save(temporary, format="PNG", optimize=True)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise CannotWrite(f"cannot write {path}: {error}. Name another file.") from error

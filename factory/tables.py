@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Group, RenderableType
@@ -85,6 +86,12 @@ def _to_table(records: Sequence[Mapping[str, Any]]) -> Table:
             Text(verdict + reason, style=colour_of(record["verdict"])),
             Text(record["caption"] or ""),
             ", ".join(f"{name} {value:.2f}" for name, value in record["scores"].items()),
-            Text(record["image"]),
+            Text(_short(record["image"])),
         )
     return table
+
+
+def _short(path: str) -> str:
+    """Return a path as seen from here, if it lies below."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

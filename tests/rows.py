@@ -5,6 +5,7 @@ from itertools import count
 
 import numpy as np
 from PIL import Image, ImageDraw
+from sqlalchemy import select
 
 from db.images import ImageStore
 from db.models import (
@@ -256,3 +257,8 @@ def add_family(place, session, batch):
     )
     session.flush()
     return root, edited, filled
+
+
+def batch_of(session, run):
+    """Return the run's first batch."""
+    return session.scalars(select(Batch).where(Batch.run_id == run.id).order_by(Batch.id)).first()

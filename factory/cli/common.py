@@ -20,7 +20,7 @@ from factory.errors import FactoryError, NoDatabase
 from factory.settings import Settings, load_settings
 from workers.errors import WorkerError
 
-PIPED_WIDTH = 200
+PIPED_WIDTH = 400
 EXPECTED = (FactoryError, StoreError, WorkerError)
 
 ProfileName = Annotated[

@@ -1,0 +1,240 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from db.models import Batch
+from factory.cli import app
+from tests import rows
+
+
+@pytest.fixture
+def factory(filled_place):
+    """Runs a command on the filled place."""
+
+    def run(*words):
+        return CliRunner().invoke(app, [*map(str, words), "--data-dir", str(filled_place.data_dir)])
+
+    return run
+
+
+def answered(result):
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(result, code=2):
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+COMMANDS = [
+    ("status",),
+    ("show", "1"),
+    ("query",),
+    ("contact-sheet",),
+    ("export", "coco", "somewhere"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_help_has_an_example(command):
+    text = answered(
+        CliRunner().invoke(
+            app, [*command[:2], "--help"] if "export" in command else [command[0], "--help"]
+        )
+    )
+    assert f"Example: factory {command[0]}" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_a_database_every_command_says_how_to_begin(command, tmp_path):
+    result = CliRunner().invoke(app, [*command, "--data-dir", str(tmp_path / "new")])
+    assert "start with `factory run dog house`" in refused(result)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_database_that_is_none_of_ours_is_as_good_as_none(tmp_path):
+    url = f"sqlite:///{tmp_path / 'other.sqlite3'}"
+    (tmp_path / "other.sqlite3").touch()
+    result = CliRunner().invoke(app, ["status", "--database-url", url])
+    assert "no database at" in refused(result)
+
+
+def test_a_database_that_does_not_answer_is_one_line(tmp_path):
+    path = tmp_path / "factory.sqlite3"
+    path.write_bytes(b"this is not a database, whatever its name says" * 99)
+    assert "does not answer" in refused(
+        CliRunner().invoke(app, ["query", "--data-dir", str(tmp_path)])
+    )
+
+
+def test_a_profile_that_is_not_there_is_one_line(tmp_path):
+    assert "no profile at" in refused(CliRunner().invoke(app, ["query", "--profile", "macro"]))
+
+
+def test_status_shows_steps_funnel_and_what_was_given_up(factory, filled_place):
+    with filled_place.sessions.begin() as session:
+        batch = session.scalars(select(Batch)).first()
+        step = rows.add_steps(session, batch)[1]
+        rows.add_item(session, step, 1, "quarantined", "Traceback\nValueError: too [dark]")
+    text = answered(factory("status"))
+    assert "run 1" in text
+    assert "pixels_changed" in text
+    assert "ValueError: too [dark]" in text
+
+
+def test_status_as_json_has_all_the_numbers(factory):
+    found = json.loads(answered(factory("status", 1, "--json")))
+    assert found["labels"] == {"dog": 1, "house": 1}
+    assert found["batches"] == {"waiting": 2, "in_flight": 0, "done": 0}
+    made = {stage["origin"]: (stage["made"], stage["accepted"]) for stage in found["funnel"]}
+    assert made == {"generated": (2, 2), "edited": (4, 2), "filled": (2, 2)}
+    assert found["funnel_by_label"]["dog"][1]["rejected"] == {"pixels_changed": 1}
+
+
+def test_a_run_that_is_not_there_is_named(factory):
+    assert "no run 9; the latest is 1" in refused(factory("status", 9))
+
+
+def test_show_tells_lineage_prompts_and_scores(factory):
+    text = answered(factory("show", 3))
+    for told in (
+        "generated 1",
+        "edited 2",
+        "filled 3",
+        "change the background to a beach",
+        "tree next to the dog",
+        "a dog and a tree on a beach",
+        "fill_iou",
+        ".png",
+    ):
+        assert told in text
+
+
+def test_show_tells_why_a_candidate_was_rejected(factory):
+    text = answered(factory("show", 4))
+    assert "rejected: pixels_changed" in text
+    row = next(line for line in text.splitlines() if line.startswith("psnr_db"))
+    assert row.split() == ["psnr_db", "9", "18", "no"]
+
+
+def test_show_as_json_has_the_whole_story(factory):
+    found = json.loads(answered(factory("show", 2, "--json")))
+    assert [ancestor["id"] for ancestor in found["ancestors"]] == [1]
+    assert [child["id"] for child in found["children"]] == [3]
+    assert found["scene"]["background"] == "a beach"
+    assert found["proposed"][0]["label"] == "tree"
+    assert found["annotations"][0]["box_xyxy"] == list(rows.DOG_BOX)
+    assert found["model"]["revision"]
+    assert Path(found["image"]).is_file()
+
+
+def test_a_candidate_that_is_not_there_is_named(factory):
+    assert "no candidate 99" in refused(factory("show", 99))
+
+
+def test_query_as_json_has_scores_and_the_image(factory):
+    found = json.loads(
+        answered(
+            factory("query", "--label", "dog", "--min", "clip_similarity=0.3", "--format", "json")
+        )
+    )
+    assert [(record["id"], record["origin"]) for record in found] == [
+        (1, "generated"),
+        (3, "filled"),
+    ]
+    assert found[0]["scores"] == {"clip_similarity": 0.3}
+    assert all(Path(record["image"]).is_file() for record in found)
+
+
+def test_query_as_csv_has_a_column_per_score(factory):
+    text = answered(factory("query", "--origin", "filled", "--format", "csv"))
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["label"], second["label"]) == ("dog", "house")
+    assert (first["fill_iou"], first["psnr_db"]) == ("0.83", "")
+    assert first["objects"] == "dog tree"
+
+
+def test_query_as_a_table_names_verdict_and_reason(factory):
+    text = answered(factory("query", "--verdict", "rejected", "--reason", "pixels_changed"))
+    assert text.count("rejected: pixels_changed") == 2
+
+
+def test_a_table_that_is_cut_says_so_on_stderr(factory):
+    result = factory("query", "--limit", 3)
+    assert len(answered(result).strip().splitlines()) == 4
+    assert "3 of 8 candidates" in result.stderr
+
+
+def test_brackets_in_captions_are_text_not_markup(factory, filled_place):
+    with filled_place.sessions.begin() as session:
+        batch = session.scalars(select(Batch)).first()
+        candidate = rows.add_candidate(
+            filled_place, session, batch, caption="[red]a[/nonsense] dog", prompt_text="[bold]"
+        )
+    assert "[red]a[/nonsense] dog" in answered(factory("query", "--caption", "nonsense"))
+    assert "[bold]" in answered(factory("show", candidate.id))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--min", "clip=0.2"), "there are: label_confidence, clip_similarity"),
+        (("--min", "clip_similarity=high"), "expected clip_similarity=NUMBER"),
+        (("--max", "clip_similarity"), "expected clip_similarity=NUMBER"),
+        (("--reason", "ugly"), "no reason is called 'ugly'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(factory, words, told):
+    assert told in refused(factory("query", *words))
+
+
+def test_export_coco_says_what_it_wrote(factory, tmp_path):
+    text = answered(factory("export", "coco", tmp_path / "out"))
+    assert "6 images, 8 annotations, 3 categories" in text
+    assert "--overwrite" in refused(factory("export", "coco", tmp_path / "out"))
+    done = json.loads(
+        answered(factory("export", "coco", tmp_path / "out", "--overwrite", "--json"))
+    )
+    assert done == {"folder": str(tmp_path / "out"), "images": 6, "annotations": 8, "categories": 3}
+
+
+def test_an_empty_export_is_an_error(factory, tmp_path):
+    told = refused(factory("export", "coco", tmp_path / "out", "--label", "cat"))
+    assert "no candidate matches" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_contact_sheet_prints_where_it_is(factory, filled_place, tmp_path):
+    assert answered(factory("contact-sheet")).strip() == str(
+        filled_place.data_dir / "run-1-contact-sheet.png"
+    )
+    assert Path(answered(factory("contact-sheet", "--out", tmp_path / "s.png")).strip()).is_file()
+
+
+def test_a_run_with_nothing_accepted_has_no_contact_sheet(factory, filled_place):
+    with filled_place.sessions.begin() as session:
+        rows.add_run(session)
+    assert "run 2 has no accepted candidate" in refused(factory("contact-sheet"))
+
+
+def test_importing_the_command_line_loads_no_model_library():
+    script = (
+        "import sys, factory.cli, factory.export.coco, factory.contact_sheet, factory.app\n"
+        "print(*{'torch', 'diffusers', 'transformers', 'open_clip'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == ""
