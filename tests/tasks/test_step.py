@@ -21,9 +21,9 @@ SUBJECTS = (1, 2, 3, 4, 5)
 class Toy:
     """A step whose items are numbers; it remembers every pass and every result it wrote."""
 
-    def __init__(self, *, failing=(), error=ValueError("bad item"), most=99):
+    def __init__(self, *, failing=(), error=None, most=99):
         self.failing = set(failing)
-        self.error = error
+        self.error = error or ValueError("bad item")
         self.most = most
         self.passes = []
         self.written = []
@@ -110,9 +110,7 @@ def test_a_batch_that_is_too_big_for_the_memory_is_halved(place, batch_id):
     assert all(item.state == ItemState.DONE for item in items(place).values())
 
 
-def test_an_answer_that_is_refused_is_not_asked_for_again_and_stands_in_the_ledger(
-    place, batch_id
-):
+def test_an_answer_that_is_refused_is_not_asked_for_again_and_stands_in_the_ledger(place, batch_id):
     exchange = Exchange("scenes", "toy", ({"role": "user", "content": "?"},), "nonsense")
     toy = Toy(failing={2}, error=AnswerRefused("no scenes in the answer", [exchange]))
     run_step(toy.work, batch_id)

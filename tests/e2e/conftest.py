@@ -1,0 +1,103 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import func, select
+
+from db.images import ImageStore
+from db.models import Candidate
+from db.session import connect
+
+START_UP_S = 240
+
+
+@dataclass
+class Factory:
+    """The command line on a data folder of its own, as a person would use it."""
+
+    data_dir: Path
+
+    def command(self, *arguments):
+        return [sys.executable, "-m", "factory", *arguments, "--data-dir", str(self.data_dir)]
+
+    def call(self, *arguments):
+        """Run a command to its end and return it."""
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=600, check=False
+        )
+
+    def call_json(self, *arguments):
+        """Run a command that must succeed and return what it printed as JSON."""
+        called = self.call(*arguments, "--json")
+        assert called.returncode == 0, called.stderr
+        return json.loads(called.stdout)
+
+    def start(self, *arguments):
+        """Start a command in the background."""
+        with (self.data_dir.parent / "started.log").open("ab") as log:
+            return subprocess.Popen(self.command(*arguments), stdout=log, stderr=log)
+
+    @property
+    def sessions(self):
+        return connect(f"sqlite:///{self.data_dir / 'factory.sqlite3'}")
+
+    @property
+    def images(self):
+        return ImageStore(str(self.data_dir / "images"))
+
+    def count_candidates(self):
+        if not (self.data_dir / "factory.sqlite3").exists():
+            return 0
+        with self.sessions() as session:
+            return session.scalar(select(func.count()).select_from(Candidate)) or 0
+
+    def wait_for_candidates(self, count, process):
+        """Return once so many candidates exist."""
+        deadline = time.monotonic() + START_UP_S
+        while self.count_candidates() < count:
+            assert process.poll() is None, "the run ended early; see started.log"
+            assert time.monotonic() < deadline, "no candidates in time"
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def factory(tmp_path):
+    """A factory whose processes are gone at the end, whatever the test did."""
+    factory = Factory(tmp_path / "data")
+    yield factory
+    for process in processes_in(tmp_path):
+        process.kill()
+
+
+def processes_in(folder):
+    """Return the live processes that name the folder in their command or environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            told = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if any(text.startswith(str(folder)) or f"={folder}" in text for text in told):
+            found.append(process)
+    return found
+
+
+def model_child(process):
+    """Return the process that holds the models of a `factory run`."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return max(children, key=lambda child: child.memory_info().rss)
+
+
+def interrupt(process):
+    """Do what Ctrl-C does, and return the exit code."""
+    process.send_signal(signal.SIGINT)
+    return process.wait(timeout=120)

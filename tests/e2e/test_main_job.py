@@ -1,0 +1,87 @@
+"""The main job as a person starts it: a real worker process, the real broker, real models."""
+
+import contextlib
+import io
+import signal
+
+from PIL import Image
+from pycocotools.coco import COCO
+from sqlalchemy import func, select
+
+from db.models import Candidate, Item, ItemState, Run, Step, StepState, Verdict
+from tests.e2e.conftest import interrupt, model_child, processes_in
+
+LABELS = ("dog", "house")
+
+
+def test_label_words_become_an_annotated_dataset(factory, tmp_path):
+    result = factory.call_json("run", *LABELS, "--per-label", "6")
+    with factory.sessions() as session:
+        candidates = session.scalars(select(Candidate)).all()
+        assert session.scalars(select(Run.state)).all() == ["done"]
+        assert_rows_and_files_agree(candidates, factory.images)
+        assert_lineage_is_whole(candidates)
+        accepted = [c for c in candidates if c.verdict == Verdict.ACCEPTED]
+        for label in LABELS:
+            changed = [c for c in accepted if c.label.name == label and c.origin != "generated"]
+            assert changed, f"no edited or filled image of a {label} was accepted"
+            assert all(label in {a.label for a in c.annotations} for c in changed)
+    assert sum(result["accepted"].values()) == len(accepted)
+    with Image.open(result["contact_sheet"]) as sheet:
+        assert sheet.width > 300
+
+    exported = factory.call("export", "coco", str(tmp_path / "coco"))
+    assert exported.returncode == 0, exported.stderr
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(tmp_path / "coco" / "annotations.json"))
+    assert len(coco.imgs) == len(accepted)
+    assert len(coco.anns) == sum(len(c.annotations) for c in accepted)
+    assert all(coco.annToMask(annotation).any() for annotation in coco.anns.values())
+    assert processes_in(factory.data_dir) == []
+
+
+def test_a_run_that_is_killed_and_interrupted_goes_on_where_it_stopped(factory):
+    words = ("run", "dog", "--per-label", "4")
+    running = factory.start(*words)
+    factory.wait_for_candidates(1, running)
+    model_child(running).send_signal(signal.SIGKILL)
+    factory.wait_for_candidates(5, running)
+    assert interrupt(running) == 130
+    assert processes_in(factory.data_dir) == []
+    with factory.sessions() as session:
+        assert (
+            session.scalars(select(Step.state).where(Step.state == StepState.RUNNING)).all() == []
+        )
+        before = {c.key: c.sha256 for c in session.scalars(select(Candidate))}
+
+    result = factory.call_json(*words)
+    assert result["run"] == 1
+    with factory.sessions() as session:
+        after = {c.key: c.sha256 for c in session.scalars(select(Candidate))}
+        made = session.scalar(select(func.count()).select_from(Candidate))
+        states = session.scalars(select(Item.state).distinct()).all()
+    assert before.items() <= after.items()
+    assert len(after) == made
+    assert states == [ItemState.DONE]
+
+
+def assert_rows_and_files_agree(candidates, images):
+    for candidate in candidates:
+        pixels = images.get(candidate.sha256)
+        assert pixels.shape == (candidate.height_px, candidate.width_px, 3)
+        provenance = images.provenance(candidate.sha256)
+        assert provenance["seed"] == candidate.seed
+        assert provenance["prompt"] == candidate.prompt_text
+        assert provenance["model"]["revision"] == candidate.model["revision"]
+        assert candidate.verdict in (Verdict.ACCEPTED, Verdict.REJECTED)
+        assert (candidate.reason is None) == (candidate.verdict == Verdict.ACCEPTED)
+
+
+def assert_lineage_is_whole(candidates):
+    parents = {"edited": "generated", "filled": "edited"}
+    for candidate in candidates:
+        if candidate.origin == "generated":
+            assert candidate.parent is None
+        else:
+            assert candidate.parent.origin == parents[candidate.origin]
+            assert candidate.key.startswith(candidate.parent.key)
