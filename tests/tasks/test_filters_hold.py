@@ -1,0 +1,128 @@
+"""Each filter is held to an image that is known to be good and one that is known to be bad.
+
+The images are scenes of a small world whose truth is known; the models are the micro checkpoints.
+"""
+
+import numpy as np
+import pytest
+
+from db.models import Origin
+from factory.settings import load_settings
+from tasks import filter as filter_step
+from tasks import judging, label
+from tasks.filter import Subject
+from tasks.label import Unlabelled
+from workers import masks
+
+SETTINGS = load_settings("micro")
+CHAIN, LIMITS = SETTINGS.chain, judging.thresholds_of(SETTINGS.thresholds)
+RULES = {rule.name: rule for rules in judging.RULES.values() for rule in rules}
+BEACH, DOG_ON_BEACH = "a beach", "a dog on a beach"
+HOUSE = ("house", (37.0, 28.0, 61.0, 51.0))
+
+
+@pytest.fixture(scope="module")
+def label_image(micro):
+    """Return a function that stores pixels and labels them as the label step does."""
+
+    def label_image(pixels):
+        sha256 = micro.images.put(pixels, {})
+        [labels] = label.compute(micro, [Unlabelled(0, sha256, ("dog",), CHAIN)])
+        return sha256, labels
+
+    return label_image
+
+
+@pytest.fixture(scope="module")
+def measure(micro, label_image):
+    """Return a function that gives the scores of a child beside its parent."""
+
+    def measure(pixels, *, origin, parent=None, text=DOG_ON_BEACH, background=BEACH, asked=None):
+        sha256, labels = label_image(pixels)
+        parent_sha256, before = label_image(parent) if parent is not None else (None, None)
+        rivals = [other for other in CHAIN.background_list if other != background]
+        subject = Subject(
+            candidate_id=0,
+            origin=origin,
+            label="dog",
+            sha256=sha256,
+            text=text,
+            found=tuple(((d.label, d.box_xyxy), d.confidence) for d in labels.detections),
+            rival_texts=tuple(text.replace(background, rival) for rival in rivals),
+            parent_sha256=parent_sha256,
+            parent_boxes=tuple((d.label, d.box_xyxy) for d in before.detections) if before else (),
+            kept_rles=tuple(masks.encode(mask) for mask in before.masks) if before else (),
+            asked=asked,
+            iou_min=SETTINGS.thresholds.object_kept_iou_min,
+        )
+        [scores] = filter_step.compute(micro, [subject])
+        return scores
+
+    return measure
+
+
+def passes(name, scores):
+    return RULES[name].passes(scores[name], LIMITS[name])
+
+
+def test_label_confidence_tells_a_dog_from_an_empty_beach(measure, world):
+    good = measure(world["dog_on_a_beach"], origin=Origin.GENERATED)
+    bad = measure(world["empty_beach"], origin=Origin.GENERATED)
+    assert passes("label_confidence", good)
+    assert not passes("label_confidence", bad)
+
+
+@pytest.mark.parametrize("wrong", ["empty_beach", "dog_in_a_forest", "car_in_a_desert"])
+def test_clip_similarity_tells_what_was_asked_from_what_was_not(measure, world, wrong):
+    good = measure(world["dog_on_a_beach"], origin=Origin.GENERATED)
+    bad = measure(world[wrong], origin=Origin.GENERATED)
+    assert passes("clip_similarity", good)
+    assert bad["clip_similarity"] < good["clip_similarity"]
+    if wrong == "car_in_a_desert":
+        assert not passes("clip_similarity", bad)
+
+
+def test_background_probability_tells_the_new_background_from_the_old(measure, world):
+    parent = world["dog_in_a_forest"]
+    good = measure(world["dog_on_a_beach"], origin=Origin.EDITED, parent=parent)
+    bad = measure(parent, origin=Origin.EDITED, parent=parent)
+    assert passes("background_probability", good)
+    assert not passes("background_probability", bad)
+
+
+@pytest.mark.parametrize("lost", ["empty_beach", "dog_moved_on_a_beach"])
+def test_objects_kept_tells_an_edit_that_lost_its_object(measure, world, lost):
+    parent = world["dog_in_a_forest"]
+    assert passes(
+        "objects_kept",
+        measure(world["dog_on_a_beach"], origin=Origin.EDITED, parent=parent),
+    )
+    assert not passes("objects_kept", measure(world[lost], origin=Origin.EDITED, parent=parent))
+
+
+def test_psnr_and_ssim_tell_an_object_that_was_repainted(measure, world):
+    parent = world["dog_in_a_forest"]
+    good = measure(world["dog_on_a_beach"], origin=Origin.EDITED, parent=parent)
+    noise = np.random.default_rng(0).integers(0, 256, parent.shape, dtype=np.uint8)
+    bad = measure(noise, origin=Origin.EDITED, parent=parent)
+    for name in ("psnr_db", "ssim"):
+        assert passes(name, good)
+        assert not passes(name, bad)
+
+
+@pytest.mark.parametrize("wrong", ["dog_on_a_beach", "dog_and_tree_on_a_beach"])
+def test_fill_iou_tells_the_asked_object_in_its_box(measure, world, wrong):
+    parent, text = world["dog_on_a_beach"], "a dog and a house on a beach"
+    given = {"origin": Origin.FILLED, "parent": parent, "text": text, "asked": HOUSE}
+    assert passes("fill_iou", measure(world["dog_and_house_on_a_beach"], **given))
+    assert not passes("fill_iou", measure(world[wrong], **given))
+
+
+def test_pixels_outside_the_filled_box_must_not_change(measure, world):
+    parent, text = world["dog_on_a_beach"], "a dog and a house on a beach"
+    given = {"origin": Origin.FILLED, "parent": parent, "text": text, "asked": HOUSE}
+    good = measure(world["dog_and_house_on_a_beach"], **given)
+    bad = measure(world["car_in_a_desert"], **given)
+    for name in ("psnr_db", "ssim"):
+        assert passes(name, good)
+        assert not passes(name, bad)
