@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -56,6 +54,9 @@ def upgrade(url: str) -> None:
     Raises:
         DatabaseUnavailable: If the database does not answer.
     """
+    from alembic import command  # late: only writers need it, and it is slow to import
+    from alembic.config import Config
+
     sessions = connect(url)
     try:
         with engine_of(sessions).begin() as connection:

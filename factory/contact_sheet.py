@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import chain, cycle
 from pathlib import Path
 from uuid import uuid4
@@ -30,6 +31,8 @@ TEXT_LINES = 4
 CARD_HEIGHT_PX = CELL_PX + TEXT_LINES * TEXT_LINE_PX + 14
 HEAD_PX = 84
 LABEL_PX = 44
+LEGEND_LINE_PX = 20
+LEGEND_END_PX = 290
 WIDTH_PX = 2 * MARGIN_PX + CARDS_PER_ROW * CARD_WIDTH_PX + (CARDS_PER_ROW - 1) * GAP_PX
 
 INK: Colour = (34, 34, 34)
@@ -135,31 +138,38 @@ class _Sheet:
         for candidate in candidates:
             groups[candidate.label.name].append(candidate)
         rows = sum(-(-len(group) // CARDS_PER_ROW) for group in groups.values())
-        height = HEAD_PX + len(groups) * LABEL_PX + rows * (CARD_HEIGHT_PX + ROW_GAP_PX) + MARGIN_PX
-        self._image = Image.new("RGB", (WIDTH_PX, height), WHITE)
+        height = len(groups) * LABEL_PX + rows * (CARD_HEIGHT_PX + ROW_GAP_PX) + MARGIN_PX
+        most_head = HEAD_PX + LEGEND_LINE_PX * (len(shown) + 1)
+        self._image = Image.new("RGB", (WIDTH_PX, most_head + height), WHITE)
         self._draw = ImageDraw.Draw(self._image)
-        self._head(title, shown)
-        top = HEAD_PX
+        head = top = self._head(title, shown)
         for label, group in groups.items():
-            self._write((MARGIN_PX, top + 8), label, 22, INK)
+            self._write((MARGIN_PX, top + 8), self._clipped(label, 22, CARD_WIDTH_PX), 22, INK)
             top += LABEL_PX
             for index, candidate in enumerate(group):
                 row, column = divmod(index, CARDS_PER_ROW)
                 left = MARGIN_PX + column * (CARD_WIDTH_PX + GAP_PX)
                 self._card(candidate, left, top + row * (CARD_HEIGHT_PX + ROW_GAP_PX))
             top += -(-len(group) // CARDS_PER_ROW) * (CARD_HEIGHT_PX + ROW_GAP_PX)
-        return self._image
+        return self._image.crop((0, 0, WIDTH_PX, head + height))
 
-    def _head(self, title: str, shown: set[str]) -> None:
+    def _head(self, title: str, shown: set[str]) -> int:
+        """Draw title and legend and return where they end."""
         self._write((MARGIN_PX, 22), title, 24, INK)
-        left = float(MARGIN_PX)
+        left, top = float(MARGIN_PX), 60
         for label, colour in self._overlay.colours.items():
-            if label in shown:
-                self._draw.rectangle((left, 62, left + 12, 74), fill=colour)
-                left = self._write((left + 18, 60), label, 14, INK) + 18
-        self._draw.rectangle((left, 61, left + 28, 75), fill=PALE)
-        draw_dashed_box(self._draw, (left, 61, left + 28, 75))
-        self._write((left + 36, 60), "where a filled object was asked for", 14, GREY)
+            if label not in shown:
+                continue
+            if left + 36 + self._draw.textlength(label, _font(14)) > WIDTH_PX - MARGIN_PX:
+                left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
+            self._draw.rectangle((left, top + 2, left + 12, top + 14), fill=colour)
+            left = self._write((left + 18, top), label, 14, INK) + 18
+        if left + LEGEND_END_PX > WIDTH_PX - MARGIN_PX:
+            left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
+        self._draw.rectangle((left, top + 1, left + 28, top + 15), fill=PALE)
+        draw_dashed_box(self._draw, (left, top + 1, left + 28, top + 15))
+        self._write((left + 36, top), "where a filled object was asked for", 14, GREY)
+        return top - 60 + HEAD_PX
 
     def _card(self, candidate: Candidate, left: int, top: int) -> None:
         """Draw what it came from, an arrow, the candidate, and what is known of it."""
@@ -173,7 +183,7 @@ class _Sheet:
         self._paste(self._overlay.annotated(pixels, candidate), right, top)
         told_by_parent = candidate.prompt_text if candidate.parent else ""
         lines = chain(
-            [(self._facts(candidate), INK)],
+            [(self._clipped(self._facts(candidate), 14, CARD_WIDTH_PX), INK)],
             ((line, INK) for line in self._wrapped(candidate.caption or "", 14, 1)),
             ((line, GREY) for line in self._wrapped(told_by_parent, 13, 2)),
         )
@@ -208,26 +218,36 @@ class _Sheet:
 
     def _write(self, at: tuple[float, float], text: str, size_px: int, colour: Colour) -> float:
         """Write a line and return where it ends."""
-        font = ImageFont.load_default(size_px)
-        self._draw.text(at, text, fill=colour, font=font)
-        return at[0] + self._draw.textlength(text, font)
+        self._draw.text(at, text, fill=colour, font=_font(size_px))
+        return at[0] + self._draw.textlength(text, _font(size_px))
 
     def _wrapped(
         self, text: str, size_px: int, most_lines: int, width_px: int = CARD_WIDTH_PX
     ) -> list[str]:
         """Return the text in lines that fit, cut with an ellipsis."""
-        font = ImageFont.load_default(size_px)
         lines = [""]
         for word in text.split():
             longer = f"{lines[-1]} {word}".strip()
-            if self._draw.textlength(longer, font) <= width_px or not lines[-1]:
+            if not lines[-1] or self._draw.textlength(longer, _font(size_px)) <= width_px:
                 lines[-1] = longer
             elif len(lines) < most_lines:
                 lines.append(word)
             else:
                 lines[-1] += ELLIPSIS
                 break
-        return lines
+        return [self._clipped(line, size_px, width_px) for line in lines]
+
+    def _clipped(self, line: str, size_px: int, width_px: int) -> str:
+        if self._draw.textlength(line, _font(size_px)) <= width_px:
+            return line
+        while line and self._draw.textlength(line + ELLIPSIS, _font(size_px)) > width_px:
+            line = line[:-1]
+        return line + ELLIPSIS
+
+
+@cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
 
 
 def _save(sheet: Image.Image, path: Path) -> None:

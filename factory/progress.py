@@ -6,6 +6,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -54,7 +55,7 @@ def render(now: Overview, run_id: int, elapsed_s: float) -> RenderableType:
     head = Text(f"run {run_id}  {elapsed_s:.0f} s  ")
     head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
     bar = ProgressBar(total=max(_total(now.steps), 1), completed=_finished(now.steps), width=60)
-    return Group(head, bar, _table(now))
+    return Group(head, Padding(bar, expand=False), _table(now))  # a bar alone does not end its line
 
 
 def one_line(now: Overview) -> str:
