@@ -14,6 +14,7 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -78,18 +79,26 @@ def reading(sessions: Sessions) -> Iterator[Session]:
         yield session
 
 
-def is_empty(sessions: Sessions) -> bool:
-    """Return whether the database holds none of our tables.
+def find_revision(sessions: Sessions) -> str | None:
+    """Return which migration the schema stands at, None if the database holds no tables of ours.
 
     Raises:
         DatabaseUnavailable: If it does not answer.
     """
     try:
         with engine_of(sessions).execution_options(**{READS_ONLY: True}).connect() as connection:
-            return not inspect(connection).has_table("run")
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            return None if revision is None else str(revision)
     except DBAPIError as error:
         url = engine_of(sessions).url.render_as_string()
         raise DatabaseUnavailable(_no_answer(url, error)) from error
+
+
+def newest_revision() -> str:
+    """Return the migration that `upgrade` leads to."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*.py"))
 
 
 def engine_of(sessions: Sessions) -> Engine:

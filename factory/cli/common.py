@@ -15,12 +15,13 @@ from sqlalchemy.exc import OperationalError
 
 from db.errors import StoreError
 from db.images import ImageStore
-from db.session import Sessions, connect, is_empty
+from db.session import Sessions, connect, find_revision, newest_revision
 from factory.errors import FactoryError, NoDatabase
 from factory.settings import Settings, load_settings
 from workers.errors import WorkerError
 
 PIPED_WIDTH = 400
+MAX_ID = 2**31 - 1
 EXPECTED = (FactoryError, StoreError, WorkerError)
 
 ProfileName = Annotated[
@@ -58,15 +59,21 @@ def open_store(
     """Return the database and the image store to read from.
 
     Raises:
-        NoDatabase: If nothing was ever written there.
+        NoDatabase: If nothing was ever written there, or by another version.
     """
     settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
     url = make_url(settings.resolved_database_url())
     sessions = connect(settings.resolved_database_url())
     is_missing = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
-    if is_missing or is_empty(sessions):
+    revision = None if is_missing else find_revision(sessions)
+    if revision is None:
         place = url.database if is_missing else url.render_as_string()
-        raise NoDatabase(f"no database at {place}; start with `factory run dog house`.")
+        raise NoDatabase(f"no database at {place or url}; start with `factory run dog house`.")
+    if revision != newest_revision():
+        raise NoDatabase(
+            f"the database at {url.render_as_string()} has schema {revision}, this version has "
+            f"{newest_revision()}; `factory run` brings an older one up to date."
+        )
     return Store(settings, sessions, ImageStore(settings.resolved_image_store_url()))
 
 

@@ -8,6 +8,7 @@ import typer
 from db.runs import get_run
 from db.session import reading
 from factory.cli.common import (
+    MAX_ID,
     DatabaseUrl,
     DataDir,
     ProfileName,
@@ -19,8 +20,10 @@ from factory.errors import NothingFound
 
 
 @expected_errors()
-def contact_sheet(  # one argument per option
-    run: Annotated[int | None, typer.Option(help="Its number.", show_default="latest")] = None,
+def contact_sheet(
+    run: Annotated[
+        int | None, typer.Option(min=1, max=MAX_ID, help="Its number.", show_default="latest")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A PNG file.", show_default="in the data dir")
     ] = None,

@@ -21,7 +21,7 @@ from factory.cli.filtering import LabelNames, Least, Most, OriginName, RunId, ma
 
 
 @expected_errors()
-def coco(  # one argument per option
+def coco(
     out: Annotated[Path, typer.Argument(help="A folder that is made.")],
     run: RunId = None,
     label: LabelNames = None,
@@ -30,7 +30,7 @@ def coco(  # one argument per option
     least: Least = None,
     most: Most = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
-    as_json: AsJson = False,  # a flag of the command line
+    as_json: AsJson = False,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

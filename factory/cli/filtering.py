@@ -1,18 +1,23 @@
 """The options that choose candidates, and the filter they make."""
 
+import math
 from typing import Annotated
 
 import typer
 
 from db.models import Origin, Verdict
 from db.queries import CandidateFilter, Range
+from factory.cli.common import MAX_ID
 from factory.errors import UnknownName
 from tasks.judging import NOT_MEASURED, RULES
 
 SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
 REASONS = (*dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules), NOT_MEASURED)
 
-RunId = Annotated[int | None, typer.Option("--run", help="One run only.", show_default="every run")]
+RunId = Annotated[
+    int | None,
+    typer.Option("--run", min=1, max=MAX_ID, help="One run only.", show_default="every run"),
+]
 LabelNames = Annotated[
     list[str] | None,
     typer.Option("--label", help="A label that was asked for; may be repeated."),
@@ -22,7 +27,9 @@ OriginName = Annotated[Origin | None, typer.Option("--origin", help="How it came
 Reason = Annotated[
     str | None, typer.Option("--reason", help=f"Why it was rejected: {', '.join(REASONS)}.")
 ]
-Round = Annotated[int | None, typer.Option("--round", help="Round; 0 are the initial images.")]
+Round = Annotated[
+    int | None, typer.Option("--round", min=0, max=MAX_ID, help="Round; 0 are the initial images.")
+]
 Objects = Annotated[
     list[str] | None,
     typer.Option("--object", help="Something that was found on it; may be repeated."),
@@ -39,7 +46,7 @@ CaptionWords = Annotated[
 ]
 
 
-def make_filter(  # one argument per option
+def make_filter(
     *,
     run_id: int | None = None,
     labels: list[str] | None = None,
@@ -86,12 +93,18 @@ def _parse_bound(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     if name not in SCORE_NAMES:
         raise UnknownName(_unknown("score", name, SCORE_NAMES))
+    bound = _parse_number(value)
+    if bound is None:
+        raise UnknownName(f"{text!r} is no bound: expected {name}=NUMBER, e.g. {name}=0.25.")
+    return name, bound
+
+
+def _parse_number(text: str) -> float | None:
     try:
-        return name, float(value)
+        number = float(text)
     except ValueError:
-        raise UnknownName(
-            f"{text!r} is no bound: expected {name}=NUMBER, e.g. {name}=0.25."
-        ) from None
+        return None
+    return None if math.isnan(number) else number
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ import typer
 from db.queries import count_candidates, iter_candidates
 from db.session import reading
 from factory.cli.common import (
+    MAX_ID,
     DatabaseUrl,
     DataDir,
     ProfileName,
@@ -34,7 +35,7 @@ from factory.tables import candidates_text
 
 
 @expected_errors()
-def query(  # one argument per option
+def query(
     run: RunId = None,
     label: LabelNames = None,
     verdict: VerdictName = None,
@@ -45,7 +46,7 @@ def query(  # one argument per option
     least: Least = None,
     most: Most = None,
     caption: CaptionWords = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ID, help="Most rows.")] = 50,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
     profile: ProfileName = None,
     data_dir: DataDir = None,

@@ -7,6 +7,7 @@ import typer
 from db.queries import get_candidate
 from db.session import reading
 from factory.cli.common import (
+    MAX_ID,
     AsJson,
     DatabaseUrl,
     DataDir,
@@ -21,8 +22,10 @@ from factory.records import story_record
 
 @expected_errors()
 def show(
-    candidate_id: Annotated[int, typer.Argument(help="As `factory query` lists it.")],
-    as_json: AsJson = False,  # a flag of the command line
+    candidate_id: Annotated[
+        int, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists it.")
+    ],
+    as_json: AsJson = False,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

@@ -8,6 +8,7 @@ import typer
 from db.runs import get_run, list_quarantined
 from db.session import reading
 from factory.cli.common import (
+    MAX_ID,
     AsJson,
     DatabaseUrl,
     DataDir,
@@ -22,8 +23,10 @@ from factory.records import run_record
 
 @expected_errors()
 def status(
-    run: Annotated[int | None, typer.Argument(help="Its number.", show_default="latest")] = None,
-    as_json: AsJson = False,  # a flag of the command line
+    run: Annotated[
+        int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="latest")
+    ] = None,
+    as_json: AsJson = False,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from db.errors import DatabaseUnavailable
 from db.models import Base, Run
-from db.session import connect, engine_of, is_empty, now, reading, upgrade
+from db.session import connect, engine_of, find_revision, newest_revision, now, reading, upgrade
 from tests import rows
 
 
@@ -26,9 +26,9 @@ def test_upgrading_twice_changes_nothing(place):
         assert session.scalars(select(Run)).one().mode == "scene"
 
 
-def test_a_database_without_our_tables_is_empty(tmp_path, place):
-    assert is_empty(connect(f"sqlite:///{tmp_path / 'new.sqlite3'}"))
-    assert not is_empty(place.sessions)
+def test_a_database_knows_its_revision_and_one_without_our_tables_has_none(tmp_path, place):
+    assert find_revision(connect(f"sqlite:///{tmp_path / 'new.sqlite3'}")) is None
+    assert find_revision(place.sessions) == newest_revision()
 
 
 def test_sqlite_writes_ahead_and_holds_foreign_keys(place):
@@ -69,11 +69,11 @@ def test_a_folder_that_is_not_there_says_where_to_look(tmp_path):
     with pytest.raises(DatabaseUnavailable, match="FACTORY_DATABASE_URL"):
         upgrade(f"sqlite:///{tmp_path / 'nowhere' / 'factory.sqlite3'}")
     with pytest.raises(DatabaseUnavailable, match="does not answer"):
-        is_empty(connect(f"sqlite:///{tmp_path / 'nowhere' / 'factory.sqlite3'}"))
+        find_revision(connect(f"sqlite:///{tmp_path / 'nowhere' / 'factory.sqlite3'}"))
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     path = tmp_path / "factory.sqlite3"
     path.write_text("these are not the rows you are looking for" * 50)
     with pytest.raises(DatabaseUnavailable, match="not a database"):
-        is_empty(connect(f"sqlite:///{path}"))
+        find_revision(connect(f"sqlite:///{path}"))

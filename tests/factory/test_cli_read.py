@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy import text as sql
 from typer.testing import CliRunner
 
 from db.models import Batch
@@ -76,6 +77,17 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path):
     assert "does not answer" in refused(
         CliRunner().invoke(app, ["query", "--data-dir", str(tmp_path)])
     )
+
+
+def test_a_database_of_another_version_is_not_read(factory, filled_place):
+    with filled_place.sessions.begin() as session:
+        session.execute(sql("UPDATE alembic_version SET version_num = '0000'"))
+    assert "has schema 0000" in refused(factory("query"))
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999", "one"])
+def test_a_number_that_no_row_can_have_is_refused(factory, number):
+    assert factory("show", "--", number).exit_code == 2
 
 
 def test_a_profile_that_is_not_there_is_one_line(tmp_path):
@@ -191,6 +203,7 @@ def test_brackets_in_captions_are_text_not_markup(factory, filled_place):
     [
         (("--min", "clip=0.2"), "there are: label_confidence, clip_similarity"),
         (("--min", "clip_similarity=high"), "expected clip_similarity=NUMBER"),
+        (("--min", "ssim=nan"), "expected ssim=NUMBER"),
         (("--max", "clip_similarity"), "expected clip_similarity=NUMBER"),
         (("--reason", "ugly"), "no reason is called 'ugly'"),
     ],
