@@ -1,7 +1,7 @@
 """Every question about a run as a whole: which there are, what became of their candidates."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from db.errors import RowNotFound
 from db.models import Batch, Candidate, Item, ItemState, Label, Origin, Run, Step, Verdict
+
+Outcome = tuple[str, str | None, str | None, int]
+"""Origin, verdict, reason, and how many candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +100,29 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
     return [RunSummary(*row) for row in rows]
 
 
-def count_funnel(session: Session, run_id: int, label: str | None = None) -> tuple[Stage, ...]:
-    """Return what was made of each origin and what became of it, of one label or of all."""
-    query = (
+def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
+    """Return what was made of each origin and what became of it."""
+    rows = session.execute(
         select(Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
         .where(Candidate.run_id == run_id)
         .group_by(Candidate.origin, Candidate.verdict, Candidate.reason)
     )
-    if label is not None:
-        query = query.join(Label, Label.id == Candidate.label_id).where(Label.name == label)
-    made: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
-    rejected: dict[str, Counter[str]] = {origin: Counter() for origin in Origin}
-    for origin, verdict, reason, count in session.execute(query):
-        made[origin] += count
-        if verdict == Verdict.ACCEPTED:
-            accepted[origin] += count
-        elif verdict == Verdict.REJECTED:
-            rejected[origin][reason or ""] += count
-    return tuple(
-        Stage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
-        for origin in Origin
+    return _to_stages((origin, verdict, reason, count) for origin, verdict, reason, count in rows)
+
+
+def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[Stage, ...]]:
+    """Return the same for each label that has candidates."""
+    rows = session.execute(
+        select(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
+        .join(Label, Label.id == Candidate.label_id)
+        .where(Candidate.run_id == run_id)
+        .group_by(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason)
+        .order_by(Label.name)
     )
+    by_label: dict[str, list[Outcome]] = defaultdict(list)
+    for label, origin, verdict, reason, count in rows:
+        by_label[label].append((origin, verdict, reason, count))
+    return {label: _to_stages(outcomes) for label, outcomes in by_label.items()}
 
 
 def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:
@@ -152,3 +156,19 @@ def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
         .order_by(Label.name, Candidate.key)
     )
     return [AcceptedCandidate(*row) for row in rows]
+
+
+def _to_stages(outcomes: Iterable[Outcome]) -> tuple[Stage, ...]:
+    made: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    rejected: dict[str, Counter[str]] = {origin: Counter() for origin in Origin}
+    for origin, verdict, reason, count in outcomes:
+        made[origin] += count
+        if verdict == Verdict.ACCEPTED:
+            accepted[origin] += count
+        elif verdict == Verdict.REJECTED:
+            rejected[origin][reason or ""] += count
+    return tuple(
+        Stage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
+        for origin in Origin
+    )

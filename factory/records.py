@@ -9,7 +9,7 @@ from db.images import ImageStore
 from db.models import Annotation, Candidate, Placement, Run, Scene
 from db.overview import overview
 from db.queries import Story
-from db.runs import count_funnel, list_quarantined
+from db.runs import count_funnel, count_funnel_by_label, list_quarantined
 from factory.settings import Settings
 
 
@@ -81,8 +81,8 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
         "steps": [asdict(count) for count in now.steps],
         "funnel": [asdict(stage) for stage in count_funnel(session, run.id)],
         "funnel_by_label": {
-            label.name: [asdict(stage) for stage in count_funnel(session, run.id, label.name)]
-            for label in run.labels
+            label: [asdict(stage) for stage in stages]
+            for label, stages in count_funnel_by_label(session, run.id).items()
         },
         "quarantined": [asdict(item) for item in list_quarantined(session, run.id)],
         "images": settings.resolved_image_store_url(),

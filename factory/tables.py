@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,19 +15,23 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from db.models import Run, Verdict
-from db.overview import overview
+from db.overview import Overview, StepCount, overview
 from db.runs import QuarantinedItem
 from factory.progress import render
 from factory.summary import funnel_table
-from tasks.judging import RULES
+from tasks.judging import CLIP_SIMILARITY, RULES
 
 SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
+WIDTH_FOR_IMAGE = 160
+MOST_LABELS = 40
 COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}
 
 
 def status_view(session: Session, run: Run, *, now: float) -> RenderableType:
     """Return a run's state, the counts of its steps, and what became of its candidates."""
     counts = overview(session, run.id)
+    if len(run.labels) > MOST_LABELS:
+        counts = merge_labels(counts, f"all {len(run.labels)} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at)
     return Group(head, steps, "", funnel_table(counts))
@@ -34,6 +40,22 @@ def status_view(session: Session, run: Run, *, now: float) -> RenderableType:
 def colour_of(verdict: str | None) -> str:
     """Return the style that a verdict is printed in."""
     return COLOURS.get(verdict, "dim")
+
+
+def merge_labels(counts: Overview, name: str) -> Overview:
+    """Return the same counts as if all labels were one."""
+    steps: dict[str, Counter[str]] = {}
+    for count in counts.steps:
+        numbers = asdict(count)
+        del numbers["label"], numbers["step"]
+        steps.setdefault(count.step, Counter()).update(numbers)
+    return replace(
+        counts,
+        steps=tuple(StepCount(name, step, **numbers) for step, numbers in steps.items()),
+        made=_merge(counts.made, name),
+        accepted=_merge(counts.accepted, name),
+        rejected=_merge(counts.rejected, name),
+    )
 
 
 def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
@@ -51,12 +73,21 @@ def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
 
 
 def candidates_text(
-    records: Sequence[Mapping[str, Any]], form: Literal["table", "csv", "json"]
+    records: Sequence[Mapping[str, Any]], form: Literal["table", "csv", "json"], *, width: int
 ) -> RenderableType:
     """Return candidates as a table, as CSV with a column per score, or as JSON."""
     if form == "json":
         return Text(json.dumps(records, indent=2, ensure_ascii=False))
-    return Text(_to_csv(records)) if form == "csv" else _to_table(records)
+    if form == "csv":
+        return Text(_to_csv(records))
+    return _to_table(records, with_image=width >= WIDTH_FOR_IMAGE)
+
+
+def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, str]]:
+    merged: Counter[tuple[str, str]] = Counter()
+    for (_, kind), count in counts.items():
+        merged[name, kind] += count
+    return merged
 
 
 def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
@@ -70,23 +101,26 @@ def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def _to_table(records: Sequence[Mapping[str, Any]]) -> Table:
+def _to_table(records: Sequence[Mapping[str, Any]], *, with_image: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("id", justify="right")
-    for name in ("label", "origin", "verdict", "caption", "scores"):
+    for name in ("label", "origin", "verdict", "clip", "caption"):
         table.add_column(name)
-    table.add_column("image", overflow="fold", style="dim")
+    if with_image:
+        table.add_column("image", no_wrap=True, style="dim")
     for record in records:
         verdict = record["verdict"] or "not judged"
         reason = f": {record['reason']}" if record["reason"] else ""
+        similarity = record["scores"].get(CLIP_SIMILARITY.name)
+        image = [Text(_short(record["image"]))] if with_image else []
         table.add_row(
             str(record["id"]),
             Text(record["label"]),
             record["origin"],
             Text(verdict + reason, style=colour_of(record["verdict"])),
+            "" if similarity is None else f"{similarity:.2f}",
             Text(record["caption"] or ""),
-            ", ".join(f"{name} {value:.2f}" for name, value in record["scores"].items()),
-            Text(_short(record["image"])),
+            *image,
         )
     return table
 

@@ -52,7 +52,7 @@ def query(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """List candidates with their scores and the path of their image.
+    """List candidates. CSV and JSON have every score; a table that is wide enough, the image.
 
     Example: factory query --label dog --verdict accepted --min clip_similarity=0.25
     """
@@ -73,7 +73,7 @@ def query(
         found = iter_candidates(session, replace(wanted, limit=limit))
         records = [candidate_record(candidate, store.images) for candidate in found]
         total = count_candidates(session, wanted)
-    stdout.print(candidates_text(records, form), soft_wrap=form != "table")
+    stdout.print(candidates_text(records, form, width=stdout.width), soft_wrap=form != "table")
     if total > len(records) or not records:
         stderr.print(f"{len(records)} of {total} candidates; see --limit and the other options.")
 

@@ -153,7 +153,7 @@ def test_the_funnel_counts_by_origin_and_reason(place, run):
         rows.add_candidate(place, session, session.get_one(Batch, 1), verdict=None)
     with reading(place.sessions) as session:
         generated, edited, filled = runs.count_funnel(session, run.id)
-        dog, *_ = runs.count_funnel(session, run.id, "dog")
+        dog, *_ = runs.count_funnel_by_label(session, run.id)["dog"]
     assert (generated.made, generated.accepted) == (5, 2)
     assert generated.rejected == {"label_not_found": 2}
     assert (edited.made, edited.accepted, dict(edited.rejected)) == (2, 2, {})

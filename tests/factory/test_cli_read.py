@@ -105,6 +105,19 @@ def test_status_shows_steps_funnel_and_what_was_given_up(factory, filled_place):
     assert "ValueError: too [dark]" in text
 
 
+def test_status_sums_up_more_labels_than_fit_on_a_screen(factory, filled_place):
+    with filled_place.sessions.begin() as session:
+        run = rows.add_run(session, [f"label {number}" for number in range(50)])
+        batches = session.scalars(select(Batch).where(Batch.run_id == run.id))
+        for batch in batches:
+            rows.add_item(session, rows.add_steps(session, batch)[0], batch.id)
+            rows.add_candidate(filled_place, session, batch)
+    text = answered(factory("status"))
+    assert "all 50 labels" in text
+    assert "50/50" in text
+    assert "label 7" not in text
+
+
 def test_status_as_json_has_all_the_numbers(factory):
     found = json.loads(answered(factory("status", 1, "--json")))
     assert found["labels"] == {"dog": 1, "house": 1}
