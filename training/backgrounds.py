@@ -1,4 +1,4 @@
-"""Eight procedural backgrounds: smooth, distinct in palette and shape, a little different each time."""
+"""Eight procedural backgrounds, distinct in palette and shape, a little different each time."""
 
 from collections.abc import Callable
 from typing import TypeAlias

@@ -25,8 +25,8 @@ from training.export import exporting, to_half
 from training.loop import Plan, Trainer
 from training.places import CHECKPOINTS, STATES
 from training.softened import Softener
-from training.world import LABELS
 from training.words import detector_vocabulary
+from training.world import LABELS
 
 NAME = "grounding_dino"
 BATCH = 24

@@ -1,5 +1,7 @@
 """Trains InstructPix2Pix to change backgrounds, starting from the Stable Diffusion weights."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from diffusers import (
@@ -8,7 +10,6 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import Tensor, nn
-from transformers import CLIPTextModel
 
 from training import vae
 from training.dataset import Dataset, train_set
@@ -18,6 +19,8 @@ from training.loop import Plan, Trainer
 from training.places import CHECKPOINTS
 from training.stable_diffusion import (
     NAME as BASE,
+)
+from training.stable_diffusion import (
     Denoising,
     as_module,
     build_scheduler,
@@ -25,6 +28,9 @@ from training.stable_diffusion import (
 )
 from training.tokenizers import clip_tokenizer
 from training.words import write_instruction
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel
 
 NAME = "instruct_pix2pix"
 BATCH = 32

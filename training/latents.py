@@ -13,7 +13,7 @@ from training.softened import ROUND_TRIPS
 
 LATENTS, READY = "latents.npy", "latents_ready.txt"
 BLOCK, BATCH = 1000, 50
-ROUND_TRIP_BLOCKS = 6
+ENCODED_SCENES, ROUND_TRIP_SCENES = 24_000, 6_000
 WAIT_S = 5.0
 
 
@@ -46,8 +46,9 @@ def train(_minutes: float) -> None:
     ready = int(ready_path.read_text(encoding="utf-8")) if ready_path.exists() else 0
     mode = "r+" if ready else "w+"
     latents = np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=shape)
-    while ready < len(dataset):
-        rows = np.arange(ready, min(ready + BLOCK, len(dataset)))
+    wanted = min(ENCODED_SCENES, len(dataset))
+    while ready < wanted:
+        rows = np.arange(ready, min(ready + BLOCK, wanted))
         for twin, source in enumerate((dataset.images, dataset.edited)):
             for batch in np.split(rows, range(BATCH, len(rows), BATCH)):
                 means = vae.encode(model, source[batch])
@@ -62,7 +63,7 @@ def train(_minutes: float) -> None:
 def write_round_trips(dataset: Dataset) -> None:
     """Decode the first blocks of latents for those who train on softened images."""
     model = vae.load_model()
-    count = min(ROUND_TRIP_BLOCKS * BLOCK, len(dataset))
+    count = min(ROUND_TRIP_SCENES, len(dataset))
     latents = np.load(vae.FOLDER / LATENTS, mmap_mode="r")
     pictures = np.empty((2, count, 64, 64, 3), np.uint8)
     for twin in (0, 1):

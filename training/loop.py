@@ -1,7 +1,6 @@
 """The training loop every model shares: time budget, warm-up and cosine, EMA, resume."""
 
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -79,7 +78,9 @@ class Trainer:
         """Share of the budget that is used."""
         return self.elapsed_s / (60 * self._plan.minutes)
 
-    def fit(self, losses_of: Callable[[int], dict[str, Tensor]], export: Callable[[], None]) -> None:
+    def fit(
+        self, losses_of: Callable[[int], dict[str, Tensor]], export: Callable[[], None]
+    ) -> None:
         """Train until the budget is used; save and export on the way and at the end.
 
         Args:
@@ -127,7 +128,7 @@ class Trainer:
         decay = min(self._plan.ema_decay, (1 + self.step) / (10 + self.step))
         state = self._model.state_dict()
         floats = [k for k, v in state.items() if v.is_floating_point()]
-        torch._foreach_lerp_(  # noqa: SLF001  # the fused public spelling does not exist
+        torch._foreach_lerp_(  # the fused public spelling does not exist
             [self.average[k] for k in floats], [state[k] for k in floats], 1 - decay
         )
         for key in state.keys() - set(floats):
@@ -157,7 +158,7 @@ class Trainer:
             },
             partial,
         )
-        os.replace(partial, self._plan.folder / STATE_FILE)
+        partial.replace(self._plan.folder / STATE_FILE)
 
     def _resume(self) -> None:
         path = self._plan.folder / STATE_FILE

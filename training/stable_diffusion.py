@@ -31,7 +31,7 @@ def build_unet(in_channels: int = 4) -> UNet2DConditionModel:
         sample_size=16,
         in_channels=in_channels,
         out_channels=4,
-        block_out_channels=(64, 128, 128),
+        block_out_channels=(64, 128, 112),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -86,7 +86,6 @@ class Denoising:
         self._unet, self._text_encoder = models["unet"], models["text_encoder"]
         self._tokenizer = clip_tokenizer()
         self._scheduler = build_scheduler()
-        self._predict = torch.compile(self._velocity)
 
     def loss(self, latents: Tensor, prompts: Sequence[str], condition: Tensor | None) -> Tensor:
         """Return the mean squared error of the predicted velocity.
@@ -105,7 +104,7 @@ class Denoising:
         given = noisy if condition is None else torch.cat([noisy, condition], 1)
         given = given.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            predicted = self._predict(given, timesteps, self._tokens(prompts))
+            predicted = self._velocity(given, timesteps, self._tokens(prompts))
         return functional.mse_loss(predicted.float(), velocity)
 
     def _tokens(self, prompts: Sequence[str]) -> Tensor:

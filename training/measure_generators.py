@@ -1,0 +1,200 @@
+"""Measures the autoencoder, Stable Diffusion, InstructPix2Pix and the fill on held-out scenes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    StableDiffusionInpaintPipeline,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+)
+from numpy.typing import NDArray
+from PIL import Image
+
+from training import vae
+from training.dataset import NO_OBJECT, Dataset
+from training.judges import Detector, Found, background_classifier, is_found
+from training.places import CHECKPOINTS
+from training.words import BOOK, write_instruction
+from training.world import BACKGROUNDS, LABELS
+from workers.rulebook import describe, describe_beside
+
+BATCH = 50
+STEPS = 20
+GUIDANCE, FILL_GUIDANCE = 4.0, 6.0
+EDIT_GUIDANCE, EDIT_IMAGE_GUIDANCE = 4.0, 1.5
+FILL_SIDES_PX = (16, 34)
+
+
+def load_pipeline(kind: type[Any], name: str) -> Any:
+    """Return an exported pipeline in float32, silent."""
+    pipeline = kind.from_pretrained(CHECKPOINTS / name, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def run_in_batches(pipeline: Any, count: int, arguments: dict[str, Any]) -> NDArray[np.uint8]:
+    """Return (N, 64, 64, 3) uint8; list arguments are cut in batches, one seed per image."""
+    pictures = []
+    for start in range(0, count, BATCH):
+        part = {
+            name: value[start : start + BATCH] if isinstance(value, list) else value
+            for name, value in arguments.items()
+        }
+        size = min(BATCH, count - start)
+        generators = [torch.Generator().manual_seed(start + index) for index in range(size)]
+        with torch.autocast("cpu", torch.bfloat16):
+            images = pipeline(**part, generator=generators, output_type="np").images
+        pictures.append((images * 255).round().astype(np.uint8))
+    return np.concatenate(pictures)
+
+
+def measure_vae(held_out: Dataset, count: int) -> dict[str, float]:
+    """Return the reconstruction PSNR in dB."""
+    model = load_pipeline(StableDiffusionPipeline, "stable_diffusion").vae
+    return {"psnr_db": vae.psnr(model, held_out.images[:count])}
+
+
+def generate(prompts: list[str], guidance_scale: float = GUIDANCE) -> NDArray[np.uint8]:
+    """Return one Stable Diffusion sample per prompt."""
+    pipeline = load_pipeline(StableDiffusionPipeline, "stable_diffusion")
+    arguments = {
+        "prompt": prompts,
+        "height": 64,
+        "width": 64,
+        "num_inference_steps": STEPS,
+        "guidance_scale": guidance_scale,
+    }
+    return run_in_batches(pipeline, len(prompts), arguments)
+
+
+def measure_generate(count: int, objects: int) -> dict[str, float]:
+    """Return how often all asked objects are found and the background is right."""
+    rng = np.random.default_rng(objects)
+    asked = [rng.choice(len(LABELS), objects, replace=False) for _ in range(count)]
+    backgrounds = rng.integers(0, len(BACKGROUNDS), count)
+    prompts = [
+        describe([LABELS[i] for i in labels], BOOK.backgrounds[BACKGROUNDS[b]].place)
+        for labels, b in zip(asked, backgrounds, strict=True)
+    ]
+    pictures = generate(prompts)
+    found = Detector().detect(pictures)
+    return {
+        "all_found": share(
+            all(is_found(items, int(i), None) for i in labels)
+            for labels, items in zip(asked, found, strict=True)
+        ),
+        "background_right": share(background_classifier().classify(pictures) == backgrounds),
+    }
+
+
+def measure_edit(held_out: Dataset, count: int) -> dict[str, float]:
+    """Return how often the new background is right and how many objects stay in their place."""
+    pipeline = load_pipeline(StableDiffusionInstructPix2PixPipeline, "instruct_pix2pix")
+    instructions = [write_instruction(held_out.edited_background(i)) for i in range(count)]
+    arguments = {
+        "prompt": instructions,
+        "image": [Image.fromarray(picture) for picture in held_out.images[:count]],
+        "num_inference_steps": STEPS,
+        "guidance_scale": EDIT_GUIDANCE,
+        "image_guidance_scale": EDIT_IMAGE_GUIDANCE,
+    }
+    pictures = run_in_batches(pipeline, count, arguments)
+    right = background_classifier().classify(pictures) == held_out.edited_backgrounds[:count]
+    kept = objects_kept(held_out, Detector().detect(pictures))
+    return {"background_right": share(right), "objects_kept": share(kept)}
+
+
+def objects_kept(held_out: Dataset, found: Sequence[Sequence[Found]]) -> list[bool]:
+    """Return for every true object whether it was found where it is (IoU >= 0.5)."""
+    return [
+        is_found(items, int(label), box)
+        for index, items in enumerate(found)
+        for label, box in zip(held_out.labels[index], held_out.boxes_xyxy[index], strict=True)
+        if label != NO_OBJECT
+    ]
+
+
+def measure_fill(held_out: Dataset, count: int) -> dict[str, float]:
+    """Return how often the asked object is found in the asked box."""
+    rows, labels, boxes = draw_fills(held_out, count)
+    prompts = [
+        describe_beside(
+            LABELS[label],
+            held_out.nouns(row),
+            BOOK.backgrounds[held_out.background(row)].place,
+        )
+        for row, label in zip(rows, labels, strict=True)
+    ]
+    pictures = fill(held_out.images[rows], boxes, prompts)
+    found = Detector().detect(pictures)
+    hits = (is_found(f, int(i), b) for f, i, b in zip(found, labels, boxes, strict=True))
+    return {"found_in_box": share(hits)}
+
+
+def fill(
+    pictures: NDArray[np.uint8], boxes: NDArray[np.float32], prompts: list[str]
+) -> NDArray[np.uint8]:
+    """Return Blended Latent Diffusion's pictures, the outside of each box pasted back."""
+    base = load_pipeline(StableDiffusionPipeline, "stable_diffusion")
+    pipeline = StableDiffusionInpaintPipeline(**base.components, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    masks = np.zeros(pictures.shape[:3], bool)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.astype(int), strict=True):
+        mask[top:bottom, left:right] = True
+    arguments = {
+        "prompt": prompts,
+        "image": [Image.fromarray(picture) for picture in pictures],
+        "mask_image": [Image.fromarray(mask.astype(np.uint8) * 255) for mask in masks],
+        "height": 64,
+        "width": 64,
+        "strength": 1.0,
+        "num_inference_steps": STEPS,
+        "guidance_scale": FILL_GUIDANCE,
+    }
+    painted = run_in_batches(pipeline, len(prompts), arguments)
+    return np.where(masks[..., None], painted, pictures)
+
+
+def draw_fills(
+    held_out: Dataset, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return scenes, absent labels and free boxes of the placement rule, `count` of each."""
+    rng = np.random.default_rng(7)
+    rows, labels, boxes = [], [], []
+    for row in range(len(held_out)):
+        box = free_box(rng, held_out.boxes_xyxy[row][held_out.labels[row] != NO_OBJECT])
+        if box is None or held_out.is_close_up[row]:
+            continue
+        absent = [label for label in range(len(LABELS)) if label not in held_out.labels[row]]
+        rows.append(row)
+        labels.append(int(rng.choice(absent)))
+        boxes.append(box)
+        if len(rows) == count:
+            break
+    return np.array(rows), np.array(labels), np.array(boxes, np.float32)
+
+
+def free_box(
+    rng: np.random.Generator, taken: NDArray[np.float32]
+) -> tuple[int, int, int, int] | None:
+    """Return a random box that touches none of the taken ones, if one is found soon."""
+    for _ in range(40):
+        width, height = rng.integers(FILL_SIDES_PX[0], FILL_SIDES_PX[1] + 1, 2)
+        left, top = rng.integers(0, 64 - width + 1), rng.integers(0, 64 - height + 1)
+        apart = (
+            (taken[:, 0] >= left + width)
+            | (taken[:, 2] <= left)
+            | (taken[:, 1] >= top + height)
+            | (taken[:, 3] <= top)
+        )
+        if apart.all() and max(width, height) <= 1.5 * min(width, height):
+            return int(left), int(top), int(left + width), int(top + height)
+    return None
+
+
+def share(hits: Any) -> float:
+    """Return the share of hits in [0, 1]."""
+    return float(np.mean(list(hits)))
