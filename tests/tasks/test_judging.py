@@ -63,6 +63,18 @@ def test_nan_does_not_pass():
     assert judging.judge(Origin.GENERATED, scores, THRESHOLDS)[0] == Verdict.REJECTED
 
 
+@pytest.mark.parametrize("scores", [{}, {"objects_kept": 1.0}], ids=["nothing", "boxes only"])
+@pytest.mark.parametrize("origin", list(Origin))
+def test_what_the_filter_failed_on_is_not_accepted_for_want_of_scores(origin, scores):
+    verdict = judging.judge(origin, scores, THRESHOLDS)
+    assert verdict == (Verdict.REJECTED, judging.NOT_MEASURED)
+
+
+def test_a_score_that_cannot_be_had_is_not_held_against_a_candidate():
+    scores = {"clip_similarity": 0.3, "objects_kept": 1.0, "background_probability": 0.9}
+    assert judging.judge(Origin.EDITED, scores, THRESHOLDS) == (Verdict.ACCEPTED, None)
+
+
 def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_older():
     assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 5: 2, 7: 3}
 
