@@ -14,7 +14,7 @@ from factory.settings import Settings
 from tasks.chain import QUEUES
 from tasks.resources import Resources
 from workers import weights
-from workers.config import WeightsConfig
+from workers.config import OpenAiConfig, RulesConfig, WeightsConfig
 from workers.device import pick_device
 from workers.interfaces import Family
 from workers.registry import load_family
@@ -115,7 +115,7 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     """Return what a worker of these roles needs, its models loaded."""
-    device = pick_device(settings.device)
+    device = "cpu" if only_speaks(settings, roles) else pick_device(settings.device)
     return Resources(
         sessions=connect(settings.resolved_database_url()),
         images=ImageStore(settings.resolved_image_store_url()),
@@ -123,6 +123,12 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
         delivery=settings.delivery,
         owner=owner,
     )
+
+
+def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:
+    """Return whether the roles need no device: all they load is a language model elsewhere."""
+    configs = [settings.families[key] for key in _family_keys(settings, roles)]
+    return all(isinstance(config, RulesConfig | OpenAiConfig) for config in configs)
 
 
 def _family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:

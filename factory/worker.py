@@ -18,13 +18,24 @@ from celery.signals import task_failure, worker_shutting_down
 from db import delivery
 from db.session import Sessions, connect, upgrade
 from factory import log as logs
-from factory.app import OWNER_KEY, ROLE_KEY, fetch_checkpoints, make_celery, roles_named
+from factory.app import (
+    OWNER_KEY,
+    ROLE_KEY,
+    assemble,
+    fetch_checkpoints,
+    make_celery,
+    only_speaks,
+    roles_named,
+)
 from factory.broker import open_broker
 from factory.dispatcher import Dispatcher
 from factory.settings import Settings
 from factory.worker_process import ask_to_stop
+from tasks import resources
 
 log = structlog.get_logger()
+
+LANGUAGE_THREADS = 8
 
 
 def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = False) -> None:
@@ -49,16 +60,23 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         _connect_signals(sessions, owner)
         _free_what_the_dead_hold(sessions)
         with Dispatcher(app, sessions, settings.delivery, broker.ensure).start():
-            _serve(app, role, queues)
+            _serve(app, role, queues, _choose_pool(settings, queues, owner))
 
 
-def _serve(app: Celery, role: str, queues: list[str]) -> None:
-    log.info("worker_starting", role=role, queues=queues, pid=os.getpid())
+def _choose_pool(settings: Settings, roles: list[str], owner: str) -> list[str]:
+    """Return one spawned child for models; threads for roles that only wait for an endpoint."""
+    if not only_speaks(settings, roles):
+        return ["--pool=prefork", "--concurrency=1"]
+    resources.use(assemble(settings, roles, owner))
+    return ["--pool=threads", f"--concurrency={LANGUAGE_THREADS}"]
+
+
+def _serve(app: Celery, role: str, queues: list[str], pool: list[str]) -> None:
+    log.info("worker_starting", role=role, queues=queues, pool=pool, pid=os.getpid())
     app.worker_main(
         [
             "worker",
-            "--pool=prefork",
-            "--concurrency=1",
+            *pool,
             f"--queues={','.join(queues)}",
             f"--hostname={role}-{os.getpid()}@%h",
             "--without-gossip",

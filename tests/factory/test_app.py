@@ -1,7 +1,7 @@
 import celery
 import pytest
 
-from factory.app import make_celery, roles_named
+from factory.app import make_celery, only_speaks, roles_named
 from factory.errors import SettingsError
 from factory.settings import load_settings
 from tasks.chain import QUEUES
@@ -34,3 +34,9 @@ def test_a_role_that_the_profile_lacks_is_refused_with_those_it_has():
     assert roles_named(settings, "editing") == ["editing"]
     with pytest.raises(SettingsError, match=r"no role 'painting'.*diffusion"):
         roles_named(settings, "painting")
+
+
+def test_only_the_language_role_does_without_a_device():
+    settings = load_settings("micro")
+    assert [role for role in settings.roles if only_speaks(settings, [role])] == ["language"]
+    assert not only_speaks(settings, list(settings.roles))
