@@ -71,7 +71,7 @@ class GroundingDino:
         Args:
             images: (H, W, 3) each; sizes may differ.
             labels: The names to look for, per image. Those that read the same in lower case are
-                asked once, under the first spelling; those without a known token find nothing.
+                asked once, under the first spelling; those with an unknown word find nothing.
         """
         found: list[list[Detection]] = [[] for _ in images]
         prompts = [self._write_prompts(names) for names in labels]
@@ -114,8 +114,9 @@ class GroundingDino:
             label: tokenizer.encode(text, add_special_tokens=False)[: self._max_tokens - 3]
             for text, label in spelled.items()
         }
-        unknown = {tokenizer.unk_token_id}
-        return {label: ids for label, ids in tokens.items() if set(ids) - unknown}
+        # Half a label is another label: of "purple zebra", all that is purple would be found.
+        unknown = tokenizer.unk_token_id
+        return {label: ids for label, ids in tokens.items() if ids and unknown not in ids}
 
     @property
     def _max_tokens(self) -> int:

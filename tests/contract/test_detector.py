@@ -68,7 +68,7 @@ def test_detections_are_the_same_in_any_batch(all_found, images):
     [
         pytest.param([], id="none"),
         pytest.param(["", " . "], id="blank"),
-        pytest.param(["犬", "☃"], id="no known token"),
+        pytest.param(["犬", "☃ dog"], id="an unknown word"),
     ],
 )
 def test_labels_that_cannot_be_asked_find_nothing(all_found, images, labels):
