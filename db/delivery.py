@@ -102,8 +102,13 @@ def may_go_on(session: Session, claim: Claim) -> bool:
 
 
 def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> None:
-    """Write down the units of the step's work."""
-    session.add_all(Item(step_id=claim.step_id, subject_id=subject) for subject in subject_ids)
+    """Write down the units of the step's work, as far as they are not there yet."""
+    there = set(session.scalars(select(Item.subject_id).where(Item.step_id == claim.step_id)))
+    session.add_all(
+        Item(step_id=claim.step_id, subject_id=subject)
+        for subject in subject_ids
+        if subject not in there
+    )
 
 
 def open_items(session: Session, claim: Claim) -> list[Item]:

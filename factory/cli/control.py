@@ -1,0 +1,96 @@
+"""`factory pause`, `continue`, `cancel` and `retry`: what people do to a run."""
+
+from typing import Annotated
+
+import typer
+
+from db import control
+from db.models import RunState
+from db.runs import get_run
+from factory.cli.common import (
+    MAX_ID,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    stdout,
+)
+
+RunNumber = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")]
+
+
+@expected_errors()
+def pause(
+    run: RunNumber,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let a run rest; steps in hand end after their pass.
+
+    Example: factory pause 3
+    """
+    _set_state(run, RunState.PAUSED, profile, data_dir, database_url)
+
+
+@expected_errors()
+def go_on(
+    run: RunNumber,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let a paused run go on.
+
+    Example: factory continue 3
+    """
+    _set_state(run, RunState.ACTIVE, profile, data_dir, database_url)
+
+
+@expected_errors()
+def cancel(
+    run: RunNumber,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """End a run for good; what was made stays.
+
+    Example: factory cancel 3
+    """
+    _set_state(run, RunState.CANCELLED, profile, data_dir, database_url)
+
+
+@expected_errors()
+def retry(
+    run: RunNumber,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Give what was quarantined another try; a worker takes it up.
+
+    Example: factory retry 3
+    """
+    store = open_store(profile, data_dir, database_url)
+    with store.sessions.begin() as session:
+        count = control.retry_quarantined(session, get_run(session, run).id)
+    stdout.print(f"{count} items of run {run} will be tried again. Next: factory worker all")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(pause)
+    app.command(name="continue")(go_on)
+    app.command()(cancel)
+    app.command()(retry)
+
+
+def _set_state(
+    run: int, state: RunState, profile: ProfileName, data_dir: DataDir, database_url: DatabaseUrl
+) -> None:
+    store = open_store(profile, data_dir, database_url)
+    with store.sessions.begin() as session:
+        now = control.set_run_state(session, get_run(session, run), state)
+    stdout.print(f"run {run} is {now}")
