@@ -78,9 +78,7 @@ def resolve_offline(monkeypatch, cache, checkpoint):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     code = f"from workers import weights; print(weights.resolve({checkpoint!r}))"
-    return subprocess.run(  # noqa: S603  (our own code)
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 def test_a_hub_id_that_was_fetched_before_needs_no_hub(monkeypatch, folder, tmp_path):
