@@ -67,7 +67,7 @@ class ImageStore:
         content = self.read_bytes(sha256)
         try:
             with Image.open(io.BytesIO(content)) as image:
-                return np.asarray(image.convert("RGB"))
+                return np.array(image.convert("RGB"))  # a copy: torch wants it writable
         except (UnidentifiedImageError, OSError) as error:
             raise ImageBroken(f"{self.path_of(sha256)} is not a readable image.") from error
 

@@ -145,9 +145,7 @@ def annotation(label, box, mask, index=0, confidence=0.9):
 _numbers = count()
 
 
-def add_candidate(  # noqa: PLR0913
-    place, session, batch, objects=(), *, background="white", parent=None, **columns
-):
+def add_candidate(place, session, batch, objects=(), *, background="white", parent=None, **columns):
     """Add an image with `objects` [(label, colour, box)], and its row; accepted unless told."""
     pixels, found = paint(background, *((colour, box) for _, colour, box in objects))
     key = columns.pop("key", f"b{batch.index}/g{next(_numbers)}")

@@ -31,6 +31,10 @@ def test_an_image_comes_back_pixel_for_pixel(store, pixels):
     np.testing.assert_array_equal(store.get(store.put(pixels, PROVENANCE)), pixels)
 
 
+def test_an_image_comes_back_writable_as_torch_wants_it(store, pixels):
+    assert store.get(store.put(pixels, PROVENANCE)).flags.writeable
+
+
 def test_an_image_is_named_after_its_content(store, pixels):
     sha256 = store.put(pixels, PROVENANCE)
     assert hashlib.sha256(Path(store.path_of(sha256)).read_bytes()).hexdigest() == sha256
