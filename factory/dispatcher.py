@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from db import dispatching
 from db.models import Batch, Step
 from db.session import Sessions
+from factory.errors import BrokerUnavailable
 from tasks.chain import plan_chain, ring
 from tasks.options import DeliveryOptions, RunOptions
 
@@ -62,7 +63,7 @@ class Dispatcher:
             try:
                 self._ensure_broker()
                 self.tick()
-            except (OperationalError, BrokerDown, ConnectionError) as error:
+            except (OperationalError, BrokerDown, BrokerUnavailable, ConnectionError) as error:
                 log.warning("dispatcher_waits", error=str(error))
                 time.sleep(TICK_S)
             stop.wait(TICK_S)
