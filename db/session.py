@@ -44,6 +44,7 @@ def connect(url: str) -> Sessions:
             f"postgresql+psycopg://user@host/name (pip install '.[postgres]')."
         ) from error
     if engine.dialect.name == "sqlite":
+        _refuse_memory(engine)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
     return sessionmaker(engine, expire_on_commit=False)
@@ -53,10 +54,11 @@ def upgrade(url: str) -> None:
     """Bring the schema to the newest migration, creating it if there is none.
 
     Raises:
-        DatabaseUnavailable: If the database does not answer.
+        DatabaseUnavailable: If the database does not answer or is of a newer version.
     """
     from alembic import command  # late: only writers need it, and it is slow to import
     from alembic.config import Config
+    from alembic.util import CommandError
 
     sessions = connect(url)
     try:
@@ -67,6 +69,11 @@ def upgrade(url: str) -> None:
             command.upgrade(config, "head")
     except DBAPIError as error:
         raise DatabaseUnavailable(_no_answer(make_url(url).render_as_string(), error)) from error
+    except CommandError as error:
+        raise DatabaseUnavailable(
+            f"the database at {make_url(url).render_as_string()} is of another version: {error}. "
+            "Use the version that wrote it, or another database."
+        ) from error
     finally:
         engine_of(sessions).dispose()
 
@@ -124,6 +131,14 @@ def _no_answer(url: str, error: DBAPIError) -> str:
         f"the database at {url} does not answer: {reason}. "
         "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
     )
+
+
+def _refuse_memory(engine: Engine) -> None:
+    if engine.url.database in {None, "", ":memory:"}:
+        raise DatabaseUnavailable(
+            "cannot use the database URL: a database in memory is gone with each process. "
+            "Use sqlite:////absolute/path."
+        )
 
 
 def _connect_args(url: str) -> dict[str, float | int]:
