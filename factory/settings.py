@@ -5,7 +5,7 @@ The only place that reads the environment. Nested keys are written with two unde
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -132,16 +132,17 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
         SettingsError: If something is unknown or out of range; one line that names it.
     """
     path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
-    sources = (
+    sources = [
         Source(str(path), {"profile": path.stem, **_read_yaml(path)}),
         Source("the environment", _read_environment(), env_prefix=ENV_PREFIX),
         Source("the arguments", _given(overrides)),
-    )
+    ]
     merged: dict[str, Any] = {}
     for source in sources:
         merged = _merge(merged, source.values)
     if merged.get("broker_url") is None and os.environ.get(ENV_BROKER):
-        merged["broker_url"] = os.environ[ENV_BROKER]
+        sources.append(Source(ENV_BROKER, {"broker_url": os.environ[ENV_BROKER]}))
+        merged = _merge(merged, sources[-1].values)
     return _validate(merged, sources)
 
 
@@ -181,7 +182,7 @@ def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Setting
     return _validate(_merge(sources[0].values, sources[1].values), sources)
 
 
-def _validate(merged: Mapping[str, Any], sources: tuple[Source, ...]) -> Settings:
+def _validate(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
     try:
         return Settings(**merged)
     except ValidationError as error:
