@@ -68,6 +68,16 @@ def open_broker(settings: Settings) -> ConfiguredBroker | EmbeddedBroker:
     return EmbeddedBroker(settings.data_dir)
 
 
+def check_broker(settings: Settings) -> None:
+    """Return if a broker that someone else runs answers; the embedded one starts when needed.
+
+    Raises:
+        BrokerUnavailable: If it does not.
+    """
+    if settings.broker_url is not None:
+        open_broker(settings).ensure()
+
+
 def hide_password(url: str) -> str:
     """Return the URL without password and query, fit for a log."""
     parts = urlsplit(url)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from db.models import Run, RunState
-from db.session import Sessions, connect, upgrade
+from db.session import Sessions, connect
 from factory.broker import open_broker
+from factory.database import open_database
 from factory.errors import WorkerDied
 from factory.labels import LabelRequest
 from factory.progress import Progress
@@ -26,9 +27,7 @@ def submit_labels(
     settings: Settings, requests: Sequence[LabelRequest], *, seed: int | None
 ) -> Submission:
     """Write the rows of a run; the database is created if there is none."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    upgrade(settings.resolved_database_url())
-    with connect(settings.resolved_database_url()).begin() as session:
+    with open_database(settings).begin() as session:
         return submit(session, requests, settings, seed=seed)
 
 

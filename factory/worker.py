@@ -16,7 +16,7 @@ from celery import Celery
 from celery.signals import task_failure, worker_shutting_down
 
 from db import delivery
-from db.session import Sessions, connect, upgrade
+from db.session import Sessions
 from factory import log as logs
 from factory.app import (
     OWNER_KEY,
@@ -27,7 +27,8 @@ from factory.app import (
     only_speaks,
     roles_named,
 )
-from factory.broker import open_broker
+from factory.broker import check_broker, open_broker
+from factory.database import open_database
 from factory.dispatcher import Dispatcher
 from factory.settings import Settings
 from factory.worker_process import ask_to_stop
@@ -47,12 +48,12 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         until_stdin_closes: End with the process at the other end of stdin, however it ends.
     """
     queues = roles_named(settings, role)
-    logs.configure()
     fetch_checkpoints(settings, queues)
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
-    upgrade(settings.resolved_database_url())
-    sessions = connect(settings.resolved_database_url())
+    sessions = open_database(settings)
+    check_broker(settings)
+    logs.configure()  # from here on lines for a log; before, one line for a person
     owner = f"{role}@{socket.gethostname()}#{os.getpid()}"
     with open_broker(settings) as broker:
         app = make_celery(settings, broker.url)
@@ -87,7 +88,7 @@ def _serve(app: Celery, role: str, queues: list[str], pool: list[str]) -> None:
 
 
 def _stop_at_end_of_stdin() -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(sys.stdin.fileno(), 1):  # a buffered read would hold a lock that exit needs
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

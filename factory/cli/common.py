@@ -62,8 +62,8 @@ def open_store(
         NoDatabase: If nothing was ever written there, or by another version.
     """
     settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
-    url = make_url(settings.resolved_database_url())
     sessions = connect(settings.resolved_database_url())
+    url = make_url(settings.resolved_database_url())
     is_missing = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
     revision = None if is_missing else find_revision(sessions)
     if revision is None:

@@ -10,6 +10,8 @@ from factory.labels import LabelList, read_labels
 from factory.settings import Settings, load_settings
 from factory.submitter import Submission
 
+MAX_SEED = 2**63 - 1
+
 Labels = Annotated[
     list[str] | None,
     typer.Argument(help="Label words, e.g. dog house; - reads stdin.", show_default=False),
@@ -23,7 +25,10 @@ Mode = Annotated[
     Literal["scene", "object"] | None, typer.Option(help="Complex scenes or object-centric images.")
 ]
 Rounds = Annotated[int | None, typer.Option(help="Rounds of edit and fill.")]
-Seed = Annotated[int | None, typer.Option(help="The same seed gives the same dataset.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same dataset."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -47,10 +52,12 @@ def run(
     with expected_errors():
         settings, wanted = _prepare(labels, files, profile, data_dir, per_label, mode, rounds)
         from factory.app import fetch_checkpoints
+        from factory.broker import check_broker
         from factory.run import submit_labels, work_off
         from factory.summary import show_summary, summary_json
 
         fetch_checkpoints(settings, list(settings.roles))
+        check_broker(settings)
         submission = submit_labels(settings, wanted.requests, seed=seed)
         _tell(submission, wanted)
         try:

@@ -1,0 +1,23 @@
+"""Opens the database to write: its folder made, its schema brought up to date."""
+
+from db.session import Sessions, connect, upgrade
+from factory.errors import CannotWrite
+from factory.settings import Settings
+
+
+def open_database(settings: Settings) -> Sessions:
+    """Return the sessions of a database that answers and has the newest schema.
+
+    Raises:
+        CannotWrite: If the data folder cannot be made.
+        DatabaseUnavailable: If the database does not answer.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(
+            f"cannot make the data folder {settings.data_dir}: {error.strerror}. Name another: "
+            "--data-dir or FACTORY_DATA_DIR."
+        ) from error
+    upgrade(settings.resolved_database_url())
+    return connect(settings.resolved_database_url())
