@@ -13,7 +13,7 @@ from rich.text import Text
 
 from db.models import Origin
 from db.overview import Overview, StepCount, overview
-from db.session import Sessions
+from db.session import Sessions, reading
 from tasks.chain import QUEUES
 
 
@@ -40,7 +40,7 @@ class Progress:
 
     def refresh(self) -> None:
         """Ask the database and draw."""
-        with self._sessions() as session:
+        with reading(self._sessions) as session:
             now = overview(session, self._run_id)
         elapsed_s = time.monotonic() - self._started
         if self._console.is_terminal:

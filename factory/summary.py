@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from db.images import ImageStore
 from db.models import Origin
 from db.overview import Overview, overview
-from db.session import connect
+from db.session import connect, reading
 from factory.contact_sheet import write_contact_sheet
 from factory.settings import Settings
 
@@ -18,7 +18,7 @@ def show_summary(settings: Settings, run_id: int) -> None:
     """Print the funnel, the paths and the next commands; write the contact sheet."""
     summary = summary_json(settings, run_id)
     console = Console()
-    with connect(settings.resolved_database_url())() as session:
+    with reading(connect(settings.resolved_database_url())) as session:
         console.print(funnel_table(overview(session, run_id)))
     if summary["contact_sheet"]:
         console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)
@@ -35,7 +35,7 @@ def show_summary(settings: Settings, run_id: int) -> None:
 def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
     """Return the same as values, for scripts."""
     sessions = connect(settings.resolved_database_url())
-    with sessions() as session:
+    with reading(sessions) as session:
         now = overview(session, run_id)
     path = settings.data_dir / f"run-{run_id}-contact-sheet.png"
     images = ImageStore(settings.resolved_image_store_url())

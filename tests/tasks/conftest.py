@@ -21,7 +21,7 @@ def micro(tmp_path_factory):
 @pytest.fixture(scope="session")
 def world():
     """Images whose truth is known: by name, the pixels."""
-    return {path.stem: np.asarray(Image.open(path).convert("RGB")) for path in WORLD.glob("*.png")}
+    return {path.stem: np.array(Image.open(path).convert("RGB")) for path in WORLD.glob("*.png")}
 
 
 @pytest.fixture(scope="session")
