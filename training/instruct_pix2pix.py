@@ -25,6 +25,7 @@ from training.stable_diffusion import (
     as_module,
     build_scheduler,
     build_unet,
+    object_cells,
 )
 from training.tokenizers import clip_tokenizer
 from training.words import write_instruction
@@ -77,6 +78,7 @@ class EditTrainer:
             )
             for row, twin in zip(rows.tolist(), twins.tolist(), strict=True)
         ]
+        objects = object_cells(self._dataset, rows)
         fate = self._rng.random(BATCH)
         prompts = [
             "" if chance < 2 * DROPPED_SHARE else prompt
@@ -86,7 +88,7 @@ class EditTrainer:
         disturbed = before + CONDITION_NOISE * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(before)
         # The pipeline gives the image's latents unscaled, and zeros for no image.
         condition = (disturbed / self._scale).masked_fill(blind[:, None, None, None], 0)
-        return {"velocity": self._denoising.loss(after, prompts, condition)}
+        return {"velocity": self._denoising.loss(after, prompts, objects, condition)}
 
 
 def pipeline(models: nn.ModuleDict) -> StableDiffusionInstructPix2PixPipeline:
