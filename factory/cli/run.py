@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from factory.cli.common import DataDir, ProfileName, expected_errors, print_json, stderr
+from factory.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    print_json,
+    stderr,
+)
 from factory.labels import LabelList, read_labels
 from factory.settings import Settings, load_settings
 from factory.submitter import Submission
@@ -29,7 +37,6 @@ Seed = Annotated[
     int | None,
     typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same dataset."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def run(
@@ -41,6 +48,7 @@ def run(
     seed: Seed = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit labels, work them off here, and show what came out.
@@ -50,7 +58,9 @@ def run(
     Example: factory run dog house --per-label 8
     """
     with expected_errors():
-        settings, wanted = _prepare(labels, files, profile, data_dir, per_label, mode, rounds)
+        chain = {"per_label": per_label, "mode": mode, "rounds": rounds}
+        settings = load_settings(profile, data_dir=data_dir, database_url=database_url, chain=chain)
+        wanted = _read_known_labels(settings, labels, files)
         from factory.app import fetch_checkpoints
         from factory.broker import check_broker
         from factory.run import submit_labels, work_off
@@ -80,6 +90,7 @@ def submit(
     seed: Seed = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit labels for workers that run elsewhere.
@@ -87,7 +98,9 @@ def submit(
     Example: factory submit --file labels.csv && factory worker all
     """
     with expected_errors():
-        settings, wanted = _prepare(labels, files, profile, data_dir, per_label, mode, rounds)
+        chain = {"per_label": per_label, "mode": mode, "rounds": rounds}
+        settings = load_settings(profile, data_dir=data_dir, database_url=database_url, chain=chain)
+        wanted = _read_known_labels(settings, labels, files)
         from factory.run import submit_labels
 
         submission = submit_labels(settings, wanted.requests, seed=seed)
@@ -104,23 +117,15 @@ def register(app: typer.Typer) -> None:
     app.command()(submit)
 
 
-def _prepare(
-    labels: list[str] | None,
-    files: list[Path] | None,
-    profile: str | None,
-    data_dir: Path | None,
-    per_label: int | None,
-    mode: str | None,
-    rounds: int | None,
-) -> tuple[Settings, LabelList]:
-    """Check everything that can be wrong before anything is written."""
+def _read_known_labels(
+    settings: Settings, labels: list[str] | None, files: list[Path] | None
+) -> LabelList:
+    """Check everything that can be wrong with the labels before anything is written."""
     from factory.vocabulary import refuse_unknown_words
 
-    chain = {"per_label": per_label, "mode": mode, "rounds": rounds}
-    settings = load_settings(profile, data_dir=data_dir, chain=chain)
     wanted = read_labels(labels or [], files or [])
     refuse_unknown_words(settings, [request.label for request in wanted.requests])
-    return settings, wanted
+    return wanted
 
 
 def _tell(submission: Submission, wanted: LabelList) -> None:
