@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check fix bench train lock install
+.PHONY: run test check fix docs bench train lock install
 run: install  ## the main job on the embedded default
 	$(BIN)/factory run dog house --per-label 8
 
@@ -17,6 +17,9 @@ check: install  ## lint, types, import contracts
 fix: install  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install  ## the pages that the code writes: settings and command line
+	$(BIN)/python -m docs.generate
 
 bench: install  ## speed as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks.delivery

@@ -24,27 +24,27 @@ class StableDiffusionConfig(WeightsConfig):
 
     family: Literal["stable_diffusion"] = "stable_diffusion"
     size_wh: tuple[int, int] = Field((512, 512), description="Size of a generated image, pixels.")
-    num_inference_steps: int = Field(50, ge=1, le=1000)
-    guidance_scale: float = Field(7.5, ge=0)
-    negative_prompt: str = ""
-    fill_num_inference_steps: int = Field(50, ge=1, le=1000)
-    fill_guidance_scale: float = Field(7.5, ge=0)
+    num_inference_steps: int = Field(50, ge=1, le=1000, description="Denoising steps.")
+    guidance_scale: float = Field(7.5, ge=0, description="How closely the prompt is followed.")
+    negative_prompt: str = Field("", description="What no image should show.")
+    fill_num_inference_steps: int = Field(50, ge=1, le=1000, description="Steps of a fill.")
+    fill_guidance_scale: float = Field(7.5, ge=0, description="Guidance of a fill.")
 
 
 class InstructPix2PixConfig(WeightsConfig):
     """InstructPix2Pix: edits by instruction."""
 
     family: Literal["instruct_pix2pix"] = "instruct_pix2pix"
-    num_inference_steps: int = Field(50, ge=1, le=1000)
-    guidance_scale: float = Field(7.5, ge=0)
-    image_guidance_scale: float = Field(1.5, ge=1)
+    num_inference_steps: int = Field(50, ge=1, le=1000, description="Denoising steps.")
+    guidance_scale: float = Field(7.5, ge=0, description="How closely it follows the instruction.")
+    image_guidance_scale: float = Field(1.5, ge=1, description="How much it keeps of the image.")
 
 
 class Blip2Config(WeightsConfig):
     """BLIP-2: captions."""
 
     family: Literal["blip2"] = "blip2"
-    max_new_tokens: int = Field(40, ge=1)
+    max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
 
 
 class GroundingDinoConfig(WeightsConfig):
@@ -59,7 +59,7 @@ class SegmentAnythingConfig(WeightsConfig):
     """Segment Anything: masks from boxes."""
 
     family: Literal["segment_anything"] = "segment_anything"
-    boxes_per_batch: int = Field(64, ge=1)
+    boxes_per_batch: int = Field(64, ge=1, description="Boxes in one pass of the decoder.")
 
 
 class OpenClipConfig(WeightsConfig):
@@ -83,12 +83,12 @@ class OpenAiConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["openai"] = "openai"
-    model: str = Field("gpt-3.5-turbo", min_length=1)
+    model: str = Field("gpt-3.5-turbo", min_length=1, description="As the endpoint calls it.")
     base_url: str | None = Field(None, description="None: OPENAI_BASE_URL, else api.openai.com.")
     api_key: SecretStr | None = Field(None, description="None: OPENAI_API_KEY.")
-    temperature: float = Field(0.0, ge=0, le=2)
+    temperature: float = Field(0.0, ge=0, le=2, description="0: the likeliest answer.")
     max_tokens: int = Field(1024, ge=1, description="Longest answer, tokens.")
-    timeout_s: float = Field(60.0, gt=0)
+    timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
     max_retries: int = Field(4, ge=0, description="Of one request, on transient faults.")
     max_repairs: int = Field(1, ge=0, description="Times an unusable answer is asked again.")
 

@@ -1,0 +1,52 @@
+"""The documentation says what the code does."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import FOLDER, pages
+
+ROOT = FOLDER.parent
+PAGES = sorted([*FOLDER.rglob("*.md"), ROOT / "CHANGELOG.md"])
+DECISIONS = sorted((FOLDER / "adr").glob("*.md"))
+LINK = re.compile(r"\]\(([^)#]+)")
+FILE = re.compile(r"`((?:factory|tasks|workers|db|configs|tests|benchmarks|training)/[\w./]*\w/?)`")
+
+
+def of_page(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", pages(), ids=of_page)
+def test_a_page_that_the_code_writes_is_up_to_date(path):
+    is_fresh = path.read_text(encoding="utf-8") == pages()[path]
+    assert is_fresh, f"{of_page(path)} is out of date; run `make docs` and commit it"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=of_page)
+def test_every_link_and_file_that_a_page_names_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    links = [path.parent / link for link in LINK.findall(text) if "://" not in link]
+    files = [ROOT / name for name in FILE.findall(text)]
+    assert [str(place) for place in [*links, *files] if not place.exists()] == []
+
+
+@pytest.mark.parametrize("room", ["factory", "tasks", "workers", "db"])
+def test_every_error_is_explained(room):
+    tree = ast.parse((ROOT / room / "errors.py").read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    text = (FOLDER / "errors.md").read_text(encoding="utf-8")
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=of_page)
+def test_every_decision_tells_context_choice_alternatives_and_cost(path):
+    titles = re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert titles == ["Context", "Choice", "Alternatives", "Cost"]
+
+
+def test_decisions_are_numbered_without_gaps():
+    numbers = [int(Path(path).name[:4]) for path in DECISIONS]
+    assert numbers == list(range(1, len(numbers) + 1))
