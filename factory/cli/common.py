@@ -1,5 +1,6 @@
 """What the commands share: options, opening what a run left, printing, and expected errors."""
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,12 @@ def expected_errors() -> Iterator[None]:
     except OperationalError as error:
         _complain(f"the database does not answer: {error.orig}. Check that it runs; try again.")
         raise typer.Exit(FactoryError.exit_code) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # `| head` has seen enough; typer ends quietly
+            raise
+        place = error.filename or "the output"
+        _complain(f"{place}: {error.strerror or error}. Free some space or check the permissions.")
+        raise typer.Exit(1) from None
 
 
 def print_json(value: object) -> None:

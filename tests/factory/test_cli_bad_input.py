@@ -1,6 +1,9 @@
 """Wrong words to the writing commands: one line that helps, exit code 2, nothing written."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +15,8 @@ from db.models import Run
 from db.session import connect
 from factory.cli import app
 from factory.settings import CONFIGS, DATABASE_FILE
+
+FULL = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)
@@ -244,6 +249,21 @@ def test_a_data_folder_that_is_a_file_is_named(factory, tmp_path, command, below
 def test_a_role_that_the_profile_lacks_is_refused(factory, data_dir):
     assert "labeling" in complaint(factory("worker", "painting"))
     assert not data_dir.exists()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+def test_an_output_that_is_full_is_one_line(data_dir):
+    with FULL.open("w") as full:
+        called = subprocess.run(
+            [sys.executable, "-m", "factory", "submit", "dog", "--json", "--data-dir", data_dir],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert called.returncode == 1
+    assert "No space left" in called.stderr
+    assert called.stderr.count("\n") == 1
 
 
 def count_runs(data_dir):
