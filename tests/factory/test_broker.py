@@ -54,7 +54,7 @@ def wait_until(condition, timeout_s=10):
 
 @contextlib.contextmanager
 def owner_process(data_dir):
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(data_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -178,5 +178,5 @@ def test_reading_settings_loads_no_heavy_library():
         "import sys, factory.settings as s; s.load_settings('micro'); "
         "print([m for m in ('torch', 'sqlalchemy', 'celery', 'openai') if m in sys.modules])"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)  # noqa: S603
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert answer.stdout.strip() == b"[]"
