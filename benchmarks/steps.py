@@ -1,0 +1,89 @@
+"""Steps that compute nothing, under the whole bookkeeping; and a bare task beside them."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from celery import current_app, shared_task
+from celery.signals import worker_process_init
+from sqlalchemy.orm import Session
+
+from db.images import ImageStore
+from db.models import Step
+from db.session import connect
+from factory.app import OWNER_KEY, SETTINGS_KEY
+from factory.settings import Settings
+from tasks import resources
+from tasks.chain import QUEUES
+from tasks.resources import Resources
+from tasks.step import StepWork, run_step
+
+BARE = "bare"
+TIMES_FILE = "bare.json"
+
+_ran_at: list[float] = []
+
+
+@worker_process_init.connect(weak=False)
+def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+    """Give the child everything but models."""
+    settings = settings_of_worker()
+    resources.use(
+        Resources(
+            sessions=connect(settings.resolved_database_url()),
+            images=ImageStore(settings.resolved_image_store_url()),
+            families=(),
+            delivery=settings.delivery,
+            owner=current_app.conf[OWNER_KEY],
+        )
+    )
+
+
+def settings_of_worker() -> Settings:
+    """Return the settings that the worker's app was made of."""
+    settings = current_app.conf[SETTINGS_KEY]
+    assert isinstance(settings, Settings)  # noqa: S101  # make_celery() put it there
+    return settings
+
+
+def plan(_session: Session, step: Step) -> Sequence[int]:
+    """Return as many subjects as the batch has images."""
+    return range(step.batch.size)
+
+
+def read(_session: Session, _step: Step, subject_id: int) -> int:
+    """Return the subject as it is."""
+    return subject_id
+
+
+def compute(_resources: Resources, subjects: Sequence[int]) -> Sequence[int]:
+    """Return the subjects as they are."""
+    return subjects
+
+
+def write(_session: Session, _step: Step, _subject: int, _result: int) -> None:
+    """Write nothing of its own."""
+
+
+def add_step(name: str) -> None:
+    """Register an empty step under the name of a real one."""
+    work = StepWork(name, plan, read, compute, write)
+
+    @shared_task(name=name)
+    def step(batch_id: int) -> None:
+        run_step(work, batch_id)
+
+
+for step_name in QUEUES:
+    add_step(step_name)
+
+
+@shared_task(name=BARE)
+def bare(total: int) -> None:
+    """Do nothing; the last one of `total` tells when the first and the last ran."""
+    _ran_at.append(time.monotonic())
+    if len(_ran_at) == total:
+        path = Path(settings_of_worker().data_dir) / TIMES_FILE
+        path.write_text(json.dumps([_ran_at[0], _ran_at[-1]]), encoding="utf-8")

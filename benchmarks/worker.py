@@ -1,0 +1,46 @@
+"""A worker as `factory worker all` starts one, with empty steps; ends when stdin closes."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from db.session import connect
+from factory.app import OWNER_KEY, make_celery
+from factory.broker import open_broker
+from factory.dispatcher import Dispatcher
+from factory.settings import load_settings
+from tasks.chain import QUEUES
+
+
+def main(data_dir: Path) -> None:
+    """Serve every queue."""
+    threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
+    settings = load_settings("micro", data_dir=data_dir)
+    broker = open_broker(settings)
+    app = make_celery(settings, broker.url)
+    app.conf.update({"include": ["benchmarks.steps"], OWNER_KEY: f"bench#{os.getpid()}"})
+    sessions = connect(settings.resolved_database_url())
+    with Dispatcher(app, sessions, settings.delivery).start():
+        app.worker_main(
+            [
+                "worker",
+                "--pool=prefork",
+                "--concurrency=1",
+                f"--queues={','.join(dict.fromkeys(QUEUES.values()))}",
+                "--without-gossip",
+                "--without-mingle",
+                "--loglevel=ERROR",
+            ]
+        )
+
+
+def _stop_at_end_of_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
