@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 from celery import chain
 from sqlalchemy import select
 
@@ -52,11 +53,17 @@ class Rate:
     steps: int
     items: int
     seconds: float
+    cpu_s: float
 
     @property
     def steps_per_s(self) -> float:
         """Return steps per second."""
         return self.steps / self.seconds
+
+    @property
+    def cpu_ms_per_step(self) -> float:
+        """Return what a step costs the worker's processes, however busy the machine is."""
+        return 1000 * self.cpu_s / self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,10 @@ def main() -> None:
         submitting = measure_submitting(Path(folder) / "submitting")
         settings = load_settings("micro", data_dir=Path(folder) / "delivery")
         sessions = open_database(settings)
-        with open_broker(settings), worker(settings):
-            rates = [measure_bare(settings)]
-            rates += [measure_steps(settings, sessions, size) for size in SIZES]
+        with open_broker(settings), worker(settings) as process:
+            measure_bare(settings, process, chains=1)  # the worker starts meanwhile
+            rates = [measure_bare(settings, process, chains=BARE_CHAINS)]
+            rates += [measure_steps(settings, process, sessions, size) for size in SIZES]
     page = to_page(rates, submitting)
     PAGE.write_text(page, encoding="utf-8")
     print(page)  # noqa: T201  # its one result
@@ -102,33 +110,39 @@ def measure_submitting(data_dir: Path) -> Submitting:
     return Submitting(MANY_LABELS, seconds, memory_bytes, time.perf_counter() - started)
 
 
-def measure_bare(settings: Settings) -> Rate:
+def measure_bare(settings: Settings, worker: psutil.Process, *, chains: int) -> Rate:
     """Return how quickly chains of bare tasks go through the worker."""
     links = plan_chain(settings.chain, settings.chain.mode)
-    total = BARE_CHAINS * len(links)
+    total = chains * len(links)
+    path = settings.data_dir / TIMES_FILE
+    path.unlink(missing_ok=True)
+    cpu_s = cpu_of(worker)
     app = make_celery(settings, open_broker(settings).url)
-    for _ in range(BARE_CHAINS):
+    for _ in range(chains):
         names = (app.signature(BARE, (total,), queue=QUEUES[x.name], immutable=True) for x in links)
         chain(*names, app=app).apply_async()
-    path = settings.data_dir / TIMES_FILE
     wait_for(lambda: path.exists() and path.stat().st_size > 0)
     first, last = json.loads(path.read_text(encoding="utf-8"))
-    return Rate("bare Celery tasks", total - 1, total - 1, last - first)
+    return Rate("bare Celery tasks", total - 1, total - 1, last - first, cpu_of(worker) - cpu_s)
 
 
-def measure_steps(settings: Settings, sessions: Sessions, size: int) -> Rate:
+def measure_steps(
+    settings: Settings, worker: psutil.Process, sessions: Sessions, size: int
+) -> Rate:
     """Return how quickly empty steps of `size` items each go through the worker."""
     chain_options = {"per_label": size, "batch_size": size}
     settings = load_settings("micro", data_dir=settings.data_dir, chain=chain_options)
     requests = read_labels([f"word {number}" for number in range(BATCHES)]).requests
+    cpu_s = cpu_of(worker)
     with sessions.begin() as session:
         run_id = submit(session, requests, settings, seed=None).run_id
     wait_for(lambda: is_done(sessions, run_id))
+    cpu_s = cpu_of(worker) - cpu_s
     with sessions() as session:
         steps = session.scalars(select(Step).where(Step.batch.has(run_id=run_id))).all()
     times = [step.finished_at for step in steps if step.finished_at is not None]
     what = f"steps of {size} item{'s' * (size > 1)}"
-    return Rate(what, len(steps) - 1, size * len(steps), max(times) - min(times))
+    return Rate(what, len(steps) - 1, size * len(steps), max(times) - min(times), cpu_s)
 
 
 def is_done(sessions: Sessions, run_id: int) -> bool:
@@ -138,14 +152,20 @@ def is_done(sessions: Sessions, run_id: int) -> bool:
 
 
 @contextmanager
-def worker(settings: Settings) -> Iterator[None]:
+def worker(settings: Settings) -> Iterator[psutil.Process]:
     """Run a worker process of empty steps."""
     with subprocess.Popen(  # noqa: S603  # our own module
         [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", str(settings.data_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-    ):
-        yield
+    ) as process:
+        yield psutil.Process(process.pid)
+
+
+def cpu_of(worker: psutil.Process) -> float:
+    """Return the CPU seconds that the worker and its child have used."""
+    times = [process.cpu_times() for process in (worker, *worker.children(recursive=True))]
+    return float(sum(time.user + time.system for time in times))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -168,7 +188,8 @@ def to_page(rates: list[Rate], submitting: Submitting) -> str:
     bare = rates[0]
     rows = "\n".join(
         f"| {rate.what} | {rate.steps_per_s:,.0f} | {rate.items / rate.seconds:,.0f} "
-        f"| {1000 / rate.steps_per_s:.1f} | {bare.steps_per_s / rate.steps_per_s:.1f} |"
+        f"| {bare.steps_per_s / rate.steps_per_s:.1f} | {rate.cpu_ms_per_step:.1f} "
+        f"| {rate.cpu_ms_per_step / bare.cpu_ms_per_step:.1f} |"
         for rate in rates
     )
     return f"""\
@@ -180,10 +201,11 @@ Written by `make bench` on {machine()}.
 
 Steps that compute nothing, through dispatcher, embedded broker, one worker process (prefork, one
 spawned child) and SQLite with every commit on disk. Beside them bare Celery tasks in chains of the
-same length, through the same worker.
+same length, through the same worker. CPU time is that of the worker's two processes, and depends
+little on what else the machine does.
 
-| | steps/s | items/s | ms per step | times a bare task |
-|---|---|---|---|---|
+| | steps/s | items/s | times a bare task | CPU ms per step | times a bare task |
+|---|---|---|---|---|---|
 {rows}
 
 A step of the models takes seconds; what matters is that the rows cost little beside them.

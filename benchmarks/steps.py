@@ -87,3 +87,4 @@ def bare(total: int) -> None:
     if len(_ran_at) == total:
         path = Path(settings_of_worker().data_dir) / TIMES_FILE
         path.write_text(json.dumps([_ran_at[0], _ran_at[-1]]), encoding="utf-8")
+        _ran_at.clear()
