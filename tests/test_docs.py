@@ -50,3 +50,21 @@ def test_every_decision_tells_context_choice_alternatives_and_cost(path):
 def test_decisions_are_numbered_without_gaps():
     numbers = [int(Path(path).name[:4]) for path in DECISIONS]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_glossary_s_names_are_those_of_the_code():
+    source = "\n".join(
+        path.read_text(encoding="utf-8")
+        for room in ("factory", "tasks", "workers", "db")
+        for path in (ROOT / room).rglob("*.py")
+    )
+    words = set(re.findall(r"\w+", source))
+    text = (FOLDER / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    names = {
+        part
+        for row in rows
+        for name in re.findall(r"`([\w.]+)`", row[-1])
+        for part in name.split(".")
+    }
+    assert sorted(names - words) == []
