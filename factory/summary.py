@@ -17,7 +17,7 @@ from factory.settings import Settings
 def show_summary(settings: Settings, run_id: int) -> None:
     """Print the funnel, the paths and the next commands; write the contact sheet."""
     summary = summary_json(settings, run_id)
-    console = Console()
+    console = Console(markup=False)
     with reading(connect(settings.resolved_database_url())) as session:
         console.print(funnel_table(overview(session, run_id)))
     if summary["contact_sheet"]:

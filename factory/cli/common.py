@@ -39,8 +39,8 @@ DatabaseUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, markup=False)  # a path may have brackets
+stderr = Console(stderr=True, highlight=False, markup=False)
 if not stdout.is_terminal:
     stdout.width = PIPED_WIDTH
 

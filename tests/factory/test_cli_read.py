@@ -236,6 +236,11 @@ def test_export_coco_says_what_it_wrote(factory, tmp_path):
     assert done == {"folder": str(tmp_path / "out"), "images": 6, "annotations": 8, "categories": 3}
 
 
+def test_brackets_in_a_path_are_no_markup(factory, tmp_path):
+    folder = tmp_path / "a[bold]b[" / "]c"
+    assert str(folder) in answered(factory("export", "coco", folder))
+
+
 def test_an_empty_export_is_an_error(factory, tmp_path):
     told = refused(factory("export", "coco", tmp_path / "out", "--label", "cat"))
     assert "no candidate matches" in told
