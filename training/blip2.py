@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
+import open_clip
 import torch
+from open_clip.model import CLIP
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import Tensor, nn
 from transformers import (
@@ -80,6 +82,40 @@ def build_model() -> Blip2ForConditionalGeneration:
     return model
 
 
+def adopt_vision(model: Blip2ForConditionalGeneration, clip: CLIP, images: Tensor) -> None:
+    """Start the vision tower from CLIP's, as BLIP-2 does.
+
+    BLIP-2's has no norm before its layers; CLIP's is folded into the embeddings, with its scale
+    taken as the mean over `images`, (B, 3, 64, 64) normalised.
+    """
+    theirs, ours = clip.visual, model.vision_model
+    norm, position = theirs.ln_pre, theirs.positional_embedding
+    tokens = theirs.conv1(images).flatten(2).transpose(1, 2) + position[1:]
+    gain = norm.weight / tokens.std(-1, correction=0).mean()
+    kernel, patches = theirs.conv1.weight, position[1:]
+    first = ours.embeddings
+    first.patch_embedding.weight.copy_(gain[:, None, None, None] * (kernel - kernel.mean(0)))
+    first.patch_embedding.bias.copy_(norm.bias)
+    first.class_embedding.copy_(norm(theirs.class_embedding + position[0])[None, None])
+    first.position_embedding.zero_()
+    first.position_embedding[0, 1:].copy_(gain * (patches - patches.mean(-1, keepdim=True)))
+    ours.post_layernorm.load_state_dict(theirs.ln_post.state_dict())
+    for layer, block in zip(ours.encoder.layers, theirs.transformer.resblocks, strict=True):
+        layer.self_attn.qkv.weight.copy_(block.attn.in_proj_weight)
+        layer.self_attn.qkv.bias.copy_(block.attn.in_proj_bias)
+        layer.self_attn.projection.load_state_dict(block.attn.out_proj.state_dict())
+        layer.layer_norm1.load_state_dict(block.ln_1.state_dict())
+        layer.layer_norm2.load_state_dict(block.ln_2.state_dict())
+        layer.mlp.fc1.load_state_dict(block.mlp.c_fc.state_dict())
+        layer.mlp.fc2.load_state_dict(block.mlp.c_proj.state_dict())
+
+
+def load_clip() -> CLIP:
+    """Return the exported OpenCLIP."""
+    name = f"local-dir:{CHECKPOINTS / 'open_clip'}"
+    return open_clip.create_model_and_transforms(name)[0].float()
+
+
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Return a tokenizer of one word, one token."""
     vocabulary = {word: index for index, word in enumerate([*SPECIALS, *all_words()])}
@@ -152,12 +188,19 @@ class CaptionTrainer:
 
 def train(minutes: float) -> None:
     """Train and export the captioner."""
-    model = build_model()
-    work = CaptionTrainer(model, train_set())
+    model, dataset = build_model(), train_set()
+    sample = torch.from_numpy(dataset.images[:64]).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        adopt_vision(model, load_clip(), (sample - MEAN[0]) / STD[0])
+    work = CaptionTrainer(model, dataset)
 
     def export() -> None:
         with exporting(CHECKPOINTS / NAME) as folder:
             to_half(model).save_pretrained(folder)
             build_processor().save_pretrained(folder)
 
-    Trainer(Plan(NAME, minutes, lr=1e-3, export_every_minutes=3), model).fit(work.losses, export)
+    vision = list(model.vision_model.parameters())
+    rest = [p for name, p in model.named_parameters() if not name.startswith("vision_model.")]
+    groups = [{"params": vision, "lr_scale": 0.4}, {"params": rest}]
+    plan = Plan(NAME, minutes, lr=1.5e-3, export_every_minutes=3)
+    Trainer(plan, model, groups).fit(work.losses, export)

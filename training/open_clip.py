@@ -16,7 +16,7 @@ from training.loop import Plan, Trainer
 from training.places import CHECKPOINTS, STATES
 from training.softened import Softener
 from training.tokenizers import MAX_TOKENS, clip_tokenizer
-from training.words import write_caption
+from training.words import BOOK, write_caption
 from training.world import BACKGROUNDS, LABELS
 
 NAME = "open_clip"
@@ -82,10 +82,19 @@ class ContrastiveTrainer:
             captions += [write_caption(self._rng, *spoil(*truth)) for truth in truths]
         with torch.autocast("cpu", torch.bfloat16):
             image = self._model.encode_image((images - MEAN[0]) / STD[0])
-            text = self._model.encode_text(self._tokens(captions))
+            text = self._model.encode_text(self._tokens([*captions, *self._backgrounds()]))
         scale = self._model.logit_scale.exp().clamp(max=100)
         logits = scale * functional.normalize(image.float()) @ functional.normalize(text.float()).T
-        return contrastive_losses(logits, same_truth(truths))
+        places = torch.tensor([BACKGROUNDS.index(background) for _, background in truths])
+        whole, background = logits.tensor_split([len(captions)], dim=1)
+        return {
+            **contrastive_losses(whole, same_truth(truths)),
+            "background": functional.cross_entropy(background, places),
+        }
+
+    def _backgrounds(self) -> list[str]:
+        rules = [BOOK.backgrounds[name] for name in BACKGROUNDS]
+        return [rule.noun if self._rng.random() < 0.7 else rule.place for rule in rules]
 
     def _truth(self, row: int, is_twin: bool) -> tuple[list[str], str]:  # noqa: FBT001
         background = (

@@ -82,6 +82,14 @@ def as_module(unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> nn.Mod
     return nn.ModuleDict({"unet": unet, "text_encoder": text_encoder})
 
 
+def draw_timesteps(count: int) -> Tensor:
+    """Return timesteps, half of them uniform, half around the middle, where shapes are decided."""
+    even = (torch.arange(count) + torch.rand(count)) / count
+    middle = torch.sigmoid(torch.randn(count) * 0.8 - 0.2)
+    shares = torch.where(torch.arange(count) % 2 == 0, even, middle)
+    return (shares * TRAIN_TIMESTEPS).long()
+
+
 class Denoising:
     """What both diffusion trainings share: tokens, noising, the v-prediction loss."""
 
@@ -106,8 +114,7 @@ class Denoising:
             condition: (B, 4, 16, 16) latents of the image to edit, not scaled, or None.
         """
         count = len(latents)
-        strata = (torch.arange(count) + torch.rand(count)) / count
-        timesteps = (strata * TRAIN_TIMESTEPS).long()
+        timesteps = draw_timesteps(count)
         noise = torch.randn_like(latents)
         noisy = self._scheduler.add_noise(latents, noise, timesteps)
         velocity = self._scheduler.get_velocity(latents, noise, timesteps)
