@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ from tasks import resources
 log = structlog.get_logger()
 
 LANGUAGE_THREADS = 8
+ORPHAN_GRACE_S = 90
 
 
 def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = False) -> None:
@@ -50,7 +52,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     queues = roles_named(settings, role)
     fetch_checkpoints(settings, queues)
     if until_stdin_closes:
-        threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
+        threading.Thread(target=end_with_stdin, name="stdin", daemon=True).start()
     sessions = open_database(settings)
     check_broker(settings)
     logs.configure()  # from here on lines for a log; before, one line for a person
@@ -87,10 +89,17 @@ def _serve(app: Celery, role: str, queues: list[str], pool: list[str]) -> None:
     )
 
 
-def _stop_at_end_of_stdin() -> None:
+def end_with_stdin(grace_s: float = ORPHAN_GRACE_S) -> None:
+    """Wait until stdin closes, stop politely, and after `grace_s` end the whole session.
+
+    Whoever started this worker may be gone by then, so nobody else would end a pass that hangs.
+    """
     while os.read(sys.stdin.fileno(), 1):  # a buffered read would hold a lock that exit needs
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace_s)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def _connect_signals(sessions: Sessions, owner: str) -> None:
