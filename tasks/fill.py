@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Candidate, Origin, Placement, Step
+from tasks.judging import place_of
 from tasks.painting import (
     Lineage,
     Painted,
@@ -137,7 +138,12 @@ def plan_fill(session: Session, step: Step) -> Sequence[int]:
 def read_fill(session: Session, step: Step, placement_id: int) -> Filling:
     """Return what is to be painted where."""
     placement = session.get_one(Placement, placement_id)
-    prompt_text = f"{with_article(placement.label)} {placement.relationship_text}"
+    scene = placement.candidate.scene
+    prompt_text = options_of(step).chain.fill_prompt.format(
+        object=with_article(placement.label),
+        relationship=placement.relationship_text,
+        place=place_of(scene.description, scene.background) if scene else "",
+    )
     return Filling(lineage_of_placement(step, placement, prompt_text), placement.box_xyxy)
 
 

@@ -20,6 +20,12 @@ class ChainOptions(BaseModel):
     rounds: int = Field(1, ge=0, le=10, description="Repetitions of Algorithm 1, lines 6-16.")
     scenes_per_candidate: int = Field(2, ge=1, le=20, description="n of Algorithm 1, line 8.")
     placements_per_candidate: int = Field(1, ge=1, le=10, description="New objects tried.")
+    fill_prompt: str = Field(
+        "{object} {relationship}",
+        pattern=r"^[^{}]*\{object\}([^{}]|\{relationship\}|\{place\})*$",
+        description="What the filling model is told: {object} is the object with its article, "
+        "{relationship} the language model's words, {place} the scene's background.",
+    )
     class_list: tuple[str, ...] = Field(
         (), description="Names the detector always looks for besides the label and the caption."
     )

@@ -29,6 +29,13 @@ class StableDiffusionConfig(WeightsConfig):
     negative_prompt: str = Field("", description="What no image should show.")
     fill_num_inference_steps: int = Field(50, ge=1, le=1000, description="Steps of a fill.")
     fill_guidance_scale: float = Field(7.5, ge=0, description="Guidance of a fill.")
+    fill_zoom_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of a side that a filled box takes in the enlarged crop that is painted; "
+        "None: the whole image is painted.",
+    )
 
 
 class InstructPix2PixConfig(WeightsConfig):

@@ -13,6 +13,7 @@ from workers.device import inference, seeded
 from workers.errors import UnfitImage
 from workers.pipelines import load_pipeline
 from workers.values import Mask, ModelIdentity, RgbImage
+from workers.zoom import Zoom
 
 SIDE_MULTIPLE_PX = 8
 
@@ -93,7 +94,7 @@ class StableDiffusion:
         _refuse_unfit(images, mask_images)
         filled = list(images)
         for group in pixels.by_shape(images):
-            painted = self._paint(
+            painted = self._paint_closer(
                 [images[index] for index in group],
                 [mask_images[index] for index in group],
                 [prompts[index] for index in group],
@@ -103,6 +104,29 @@ class StableDiffusion:
                 inside = mask_images[index][..., np.newaxis]
                 filled[index] = np.where(inside, image, images[index])
         return filled
+
+    def _paint_closer(
+        self,
+        images: Sequence[RgbImage],
+        mask_images: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[RgbImage]:
+        """Return images of one shape painted in the zoom that the settings ask for."""
+        share = self.config.fill_zoom_share
+        if share is None:
+            return self._paint(images, mask_images, prompts, seeds)
+        zooms = [Zoom.on(mask, share) for mask in mask_images]
+        painted = self._paint(
+            [zoom.enlarge(image) for zoom, image in zip(zooms, images, strict=True)],
+            [zoom.enlarge_mask(mask) for zoom, mask in zip(zooms, mask_images, strict=True)],
+            prompts,
+            seeds,
+        )
+        return [
+            zoom.put_back(closer, image)
+            for zoom, closer, image in zip(zooms, painted, images, strict=True)
+        ]
 
     def _paint(
         self,
