@@ -200,7 +200,7 @@ def unchanged_region(subject: Subject, shape_hw: tuple[int, ...]) -> Mask:
     height, width = shape_hw
     if subject.asked:
         return ~masks.from_box(subject.asked[1], (width, height))
-    kept = [masks.decode(rle) for rle in subject.kept_rles]
+    kept = [masks.without_edge(masks.decode(rle)) for rle in subject.kept_rles]
     return np.logical_or.reduce(kept) if kept else np.zeros((height, width), dtype=np.bool_)
 
 

@@ -47,6 +47,17 @@ def find_box(mask: Mask) -> BoxXyxy | None:
     )
 
 
+def without_edge(mask: Mask) -> Mask:
+    """Return the mask without its outermost pixels, which show both the object and what is behind.
+
+    A mask that is nothing but edge is returned whole.
+    """
+    from skimage.morphology import erosion
+
+    inner: Mask = erosion(mask)
+    return inner if inner.any() else mask
+
+
 def from_box(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> Mask:
     """Return an (H, W) mask of every pixel that the box touches, as far as it lies in the image."""
     width, height = size_wh

@@ -27,7 +27,7 @@ def label_image(micro):
 
     def label_image(pixels):
         sha256 = micro.images.put(pixels, {})
-        [labels] = label.compute(micro, [Unlabelled(0, sha256, ("dog",), CHAIN)])
+        [labels] = label.compute(micro, [Unlabelled(0, sha256, CHAIN.class_list, CHAIN)])
         return sha256, labels
 
     return label_image

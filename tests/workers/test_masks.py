@@ -51,3 +51,13 @@ def test_a_box_becomes_the_mask_of_the_pixels_it_touches(box_xyxy, expected):
     mask = masks.from_box(box_xyxy, (9, 6))
     assert mask.shape == (6, 9)
     assert masks.find_box(mask) == expected
+
+
+def test_the_edge_of_a_mask_can_be_left_out():
+    square = masks.from_box((2, 2, 7, 7), (10, 10))
+    assert masks.find_box(masks.without_edge(square)) == (3, 3, 6, 6)
+
+
+def test_a_mask_that_is_all_edge_stays():
+    line = masks.from_box((2, 2, 7, 3), (10, 10))
+    assert np.array_equal(masks.without_edge(line), line)
