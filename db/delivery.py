@@ -38,20 +38,34 @@ def current_step(session: Session, batch_id: int) -> Step | None:
     )
 
 
-def claim_step(
-    session: Session, batch_id: int, name: str, *, owner: str, lease_s: float
+def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and with which models
+    session: Session,
+    batch_id: int,
+    name: str,
+    *,
+    owner: str,
+    lease_s: float,
+    models_key: str | None = None,
 ) -> tuple[Claim, bool] | None:
     """Take the batch's current step if it is called `name` and free.
 
+    Args:
+        session: An open transaction.
+        batch_id: Which batch the message spoke of.
+        name: Which step it rang for.
+        owner: Who claims.
+        lease_s: For how long, without a heartbeat.
+        models_key: The models that the owner has; None takes runs of any.
+
     Returns:
         The claim and whether it is the step's first, or None: the message came twice, too early
-        or too late, or the run is paused or cancelled.
+        or too late, or the run is paused, cancelled or asks for other models.
     """
     step = current_step(session, batch_id)
     if step is None or step.name != name:
         return None
     time, token = now(session), uuid4().hex
-    active = select(Run.id).where(Run.state == RunState.ACTIVE)
+    active = select(Run.id).where(is_workable(models_key))
     taken = _rows(
         session.execute(
             update(Step)
@@ -71,6 +85,12 @@ def claim_step(
     )
     first = step.attempts == 0
     return (Claim(step.id, token, lease_s), first) if taken else None
+
+
+def is_workable(models_key: str | None) -> ColumnElement[bool]:
+    """Return the condition on a run that workers with these models may go on with it."""
+    active = Run.state == RunState.ACTIVE
+    return active if models_key is None else and_(active, Run.models_key == models_key)
 
 
 def fence(session: Session, claim: Claim) -> None:

@@ -27,16 +27,19 @@ def sweep(session: Session, *, stale_s: float, dead_owners: Sequence[str] = ()) 
     return released + len(stale)
 
 
-def admit(session: Session, *, window: int, plan_steps: PlanSteps) -> int:
+def admit(
+    session: Session, *, window: int, plan_steps: PlanSteps, models_key: str | None = None
+) -> int:
     """Put waiting batches in flight while the window has room; return how many.
 
-    What a paused run has in flight takes no room: it would keep the others waiting.
+    What a paused run has in flight takes no room: it would keep the others waiting. Runs that ask
+    for other models than `models_key` are left to workers that have them.
     """
     in_flight = (
         select(func.count())
         .select_from(Batch)
         .join(Run, Run.id == Batch.run_id)
-        .where(Batch.state == BatchState.IN_FLIGHT, Run.state == RunState.ACTIVE)
+        .where(Batch.state == BatchState.IN_FLIGHT, delivery.is_workable(models_key))
     )
     room = window - (session.scalar(in_flight) or 0)
     if room <= 0:
@@ -44,7 +47,7 @@ def admit(session: Session, *, window: int, plan_steps: PlanSteps) -> int:
     batches = session.scalars(
         select(Batch)
         .join(Run, Run.id == Batch.run_id)
-        .where(Batch.state == BatchState.WAITING, Run.state == RunState.ACTIVE)
+        .where(Batch.state == BatchState.WAITING, delivery.is_workable(models_key))
         .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.index, Batch.id)
         .limit(room)
         .with_for_update(skip_locked=True, of=Batch)
@@ -55,7 +58,7 @@ def admit(session: Session, *, window: int, plan_steps: PlanSteps) -> int:
     return len(batches)
 
 
-def take_due(session: Session) -> list[tuple[int, list[str]]]:
+def take_due(session: Session, models_key: str | None = None) -> list[tuple[int, list[str]]]:
     """Return the batches to ring for, each with the names of its unfinished steps.
 
     Whoever takes them must ring after the commit; a ring that is lost is repeated by the sweep.
@@ -65,7 +68,7 @@ def take_due(session: Session) -> list[tuple[int, list[str]]]:
         select(Batch)
         .join(Run, Run.id == Batch.run_id)
         .where(Batch.state == BatchState.IN_FLIGHT, Batch.rung_at.is_(None))
-        .where(Run.state == RunState.ACTIVE)
+        .where(delivery.is_workable(models_key))
         .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.id)
         .with_for_update(skip_locked=True, of=Batch)
     ).all()

@@ -97,6 +97,8 @@ class Run(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     request_key: Mapped[str] = mapped_column(String(64), index=True)
     """Hash of what was asked for: the same request finds its unfinished run again."""
+    models_key: Mapped[str] = mapped_column(String(64), default="")
+    """Hash of the profile's families: only workers that load the same may work on the run."""
     mode: Mapped[str] = mapped_column(String(16))
     seed: Mapped[int] = mapped_column(BigInteger)
     profile: Mapped[dict[str, Any]]

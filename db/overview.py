@@ -30,6 +30,7 @@ class Overview:
         accepted: Candidates per label and origin.
         rejected: Candidates per label and reason.
         batches_waiting: Batches that the dispatcher has not admitted yet.
+        waits_for: What the last step that was put back waits for, if any.
     """
 
     steps: tuple[StepCount, ...] = ()
@@ -39,6 +40,7 @@ class Overview:
     batches_waiting: int = 0
     batches: int = 0
     batches_done: int = 0
+    waits_for: str | None = None
 
 
 def overview(session: Session, run_id: int) -> Overview:
@@ -49,6 +51,7 @@ def overview(session: Session, run_id: int) -> Overview:
         batches=sum(states.values()),
         batches_done=states[BatchState.DONE],
         batches_waiting=states[BatchState.WAITING],
+        waits_for=_find_trouble(session, run_id),
     )
     rows = session.execute(
         select(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
@@ -63,6 +66,16 @@ def overview(session: Session, run_id: int) -> Overview:
         elif verdict == Verdict.REJECTED:
             result.rejected[label, reason or ""] += count
     return result
+
+
+def _find_trouble(session: Session, run_id: int) -> str | None:
+    return session.scalar(
+        select(Step.error)
+        .join(Batch, Batch.id == Step.batch_id)
+        .where(Batch.run_id == run_id, Step.state == StepState.READY, Step.error.is_not(None))
+        .order_by(Step.run_after.desc())
+        .limit(1)
+    )
 
 
 def _count_steps(session: Session, run_id: int) -> tuple[StepCount, ...]:

@@ -10,7 +10,7 @@ from kombu import Queue
 from db.images import ImageStore
 from db.session import connect
 from factory.errors import SettingsError
-from factory.settings import Settings
+from factory.settings import Settings, dump_profile, models_key
 from tasks.chain import QUEUES
 from tasks.resources import Resources
 from workers import weights
@@ -122,6 +122,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
         families=[_load(settings, key, device) for key in _family_keys(settings, roles)],
         delivery=settings.delivery,
         owner=owner,
+        models_key=models_key(dump_profile(settings)),
     )
 
 

@@ -3,6 +3,8 @@
 Any number may run at once; rows decide who rings, and a ring too many does no harm.
 """
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -34,11 +36,13 @@ class Dispatcher:
         sessions: Sessions,
         delivery: DeliveryOptions,
         ensure_broker: Callable[[], None] = lambda: None,
+        models_key: str | None = None,
     ) -> None:
         self._app = app
         self._sessions = sessions
         self._delivery = delivery
         self._ensure_broker = ensure_broker
+        self._models_key = models_key
 
     def tick(self) -> int:
         """Sweep, admit, commit, then ring; return how many batches were rung for.
@@ -47,8 +51,13 @@ class Dispatcher:
         """
         with self._sessions.begin() as session:
             swept = dispatching.sweep(session, stale_s=self._delivery.stale_s)
-            dispatching.admit(session, window=self._delivery.window, plan_steps=plan_steps)
-            due = dispatching.take_due(session)
+            dispatching.admit(
+                session,
+                window=self._delivery.window,
+                plan_steps=plan_steps,
+                models_key=self._models_key,
+            )
+            due = dispatching.take_due(session, self._models_key)
             for run_id in dispatching.close_runs(session):
                 log.info("run_done", run_id=run_id)
         if swept:
@@ -66,6 +75,10 @@ class Dispatcher:
             except (OperationalError, BrokerDown, BrokerUnavailable, ConnectionError) as error:
                 log.warning("dispatcher_waits", error=str(error))
                 time.sleep(TICK_S)
+            except Exception:
+                log.exception("dispatcher_broken")  # a worker without one would wait for ever
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             stop.wait(TICK_S)
 
     def start(self) -> "DispatcherThread":

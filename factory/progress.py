@@ -55,16 +55,28 @@ def render(now: Overview, run_id: int, elapsed_s: float) -> RenderableType:
     head = Text(f"run {run_id}  {elapsed_s:.0f} s  ")
     head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
     bar = ProgressBar(total=max(_total(now.steps), 1), completed=_finished(now.steps), width=60)
-    return Group(head, Padding(bar, expand=False), _table(now))  # a bar alone does not end its line
+    rows: list[RenderableType] = [
+        head,
+        Padding(bar, expand=False),
+        _table(now),
+    ]  # a bar alone does not end its line
+    return Group(*rows, *_trouble(now))
 
 
 def one_line(now: Overview) -> str:
     """Return the view in one line, for logs."""
     made = sum(now.made.values())
+    waits = f"; waits: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
     return (
         f"{now.batches_done}/{now.batches} batches; {made} candidates, "
-        f"{sum(now.accepted.values())} accepted, {sum(now.rejected.values())} rejected"
+        f"{sum(now.accepted.values())} accepted, {sum(now.rejected.values())} rejected{waits}"
     )
+
+
+def _trouble(now: Overview) -> list[Text]:
+    if not now.waits_for:
+        return []
+    return [Text(f"waits, and goes on by itself: {now.waits_for.splitlines()[0]}", style="red")]
 
 
 def _table(now: Overview) -> Table:

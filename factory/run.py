@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from db.models import Run, RunState
 from db.session import Sessions, connect
 from factory.broker import open_broker
 from factory.database import open_database
-from factory.errors import WorkerDied
+from factory.errors import BrokerUnavailable, WorkerDied
 from factory.labels import LabelRequest
 from factory.progress import Progress
 from factory.settings import Settings, environment_for_child
@@ -50,7 +50,8 @@ def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
                     f"the worker ended with exit code {worker.returncode}. Its last words are in "
                     f"{settings.data_dir / LOG_FILE}; the same command goes on from here."
                 )
-            broker.ensure()
+            with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
+                broker.ensure()
             progress.refresh()
             time.sleep(POLL_S)
         progress.refresh()

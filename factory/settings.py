@@ -4,6 +4,8 @@ The only place that reads the environment. Nested keys are written with two unde
 `FACTORY_CHAIN__PER_LABEL=4`.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,6 +168,12 @@ def dump_profile(settings: Settings) -> dict[str, Any]:
     """
     frozen = settings.model_dump(mode="json", exclude=set(PLACES))
     return _without_secrets(frozen, settings)
+
+
+def models_key(frozen: Mapping[str, Any]) -> str:
+    """Return a hash of the families of a frozen profile: the same models, the same key."""
+    families = json.dumps(frozen["families"], sort_keys=True)
+    return hashlib.sha256(families.encode()).hexdigest()
 
 
 def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Settings:  # noqa: ANN401 (any field)

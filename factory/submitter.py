@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Batch, Label, Run, RunState
 from factory.labels import LabelRequest
-from factory.settings import Settings, dump_profile
+from factory.settings import Settings, dump_profile, models_key
 
 ROWS_PER_INSERT = 1000
 
@@ -67,11 +67,13 @@ def _add_run(
     seed: int | None,
 ) -> Run:
     earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
+    profile = dump_profile(settings)
     run = Run(
         request_key=key,
+        models_key=models_key(profile),
         mode=settings.chain.mode,
         seed=earlier if seed is None else seed,
-        profile=dump_profile(settings),
+        profile=profile,
     )
     session.add(run)
     session.flush()

@@ -31,7 +31,7 @@ from factory.app import (
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
-from factory.settings import Settings
+from factory.settings import Settings, dump_profile, models_key
 from factory.worker_process import ask_to_stop
 from tasks import resources
 
@@ -62,7 +62,8 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         app.conf.update({ROLE_KEY: role, OWNER_KEY: owner})
         _connect_signals(sessions, owner)
         _free_what_the_dead_hold(sessions)
-        with Dispatcher(app, sessions, settings.delivery, broker.ensure).start():
+        key = models_key(dump_profile(settings))
+        with Dispatcher(app, sessions, settings.delivery, broker.ensure, key).start():
             _serve(app, role, queues, _choose_pool(settings, queues, owner))
 
 

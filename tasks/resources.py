@@ -23,6 +23,7 @@ class Resources:
         families: The loaded models of this worker's role.
         delivery: Leases and attempts.
         owner: This worker's name, as it stands in claims.
+        models_key: Which families its profile names; only runs that ask for the same are taken.
     """
 
     sessions: Sessions
@@ -30,6 +31,7 @@ class Resources:
     families: Sequence[Family]
     delivery: DeliveryOptions
     owner: str
+    models_key: str | None = None
 
     def able(self, capability: type[C]) -> C:
         """Return the family that satisfies a protocol of `workers.interfaces`.

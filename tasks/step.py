@@ -98,6 +98,7 @@ def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Clai
             work.name,
             owner=resources.owner,
             lease_s=resources.delivery.lease_s,
+            models_key=resources.models_key,
         )
         if claimed is None:
             return None

@@ -67,6 +67,14 @@ def test_a_run_that_is_over_stays_over(place, over):
         assert control.set_run_state(session, run, RunState.ACTIVE) == over
 
 
+def test_a_run_that_asks_for_other_models_is_not_rung_for(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session, models_key="theirs")
+        admitted = {"window": 9, "plan_steps": lambda _batch: []}
+        assert dispatching.admit(session, **admitted, models_key="ours") == 0
+        assert dispatching.admit(session, **admitted, models_key="theirs") == 1
+
+
 def test_the_batches_of_a_cancelled_run_end(place):
     with place.sessions.begin() as session:
         run = rows.add_run(session, batches=3)

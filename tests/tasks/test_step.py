@@ -1,5 +1,8 @@
 """What every step promises, shown on a toy step over the real tables."""
 
+import contextlib
+import dataclasses
+
 import pytest
 from celery.exceptions import Ignore
 from sqlalchemy import select
@@ -203,6 +206,17 @@ def test_a_cancelled_run_is_not_worked_on(place, batch_id):
     with pytest.raises(Ignore):
         run_step(toy.work, batch_id)
     assert not toy.passes
+
+
+def test_a_run_that_asks_for_other_models_is_left_to_workers_that_have_them(place, batch_id):
+    with place.sessions.begin() as session:
+        session.scalars(select(Run)).one().models_key = "theirs"
+    toy = Toy()
+    for key in ("ours", "theirs"):
+        resources.use(dataclasses.replace(resources.current(), models_key=key))
+        with contextlib.suppress(Ignore):
+            run_step(toy.work, batch_id)
+        assert bool(toy.written) == (key == "theirs")
 
 
 def test_the_last_step_ends_the_batch(place, batch_id):

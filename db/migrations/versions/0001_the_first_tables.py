@@ -19,6 +19,7 @@ def upgrade() -> None:
         "run",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("request_key", sa.String(length=64), nullable=False),
+        sa.Column("models_key", sa.String(length=64), nullable=False),
         sa.Column("mode", sa.String(length=16), nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("profile", sa.JSON(), nullable=False),
