@@ -39,7 +39,7 @@ class Latents:
 
 
 def train(_minutes: float) -> None:
-    """Encode what is not yet encoded; the first blocks are decoded too, as round trips."""
+    """Encode what is not yet encoded."""
     model, dataset = vae.load_model(), train_set()
     path, ready_path = vae.FOLDER / LATENTS, vae.FOLDER / READY
     shape = (2, len(dataset), 4, 16, 16)
@@ -57,7 +57,6 @@ def train(_minutes: float) -> None:
         ready = int(rows[-1]) + 1
         ready_path.write_text(str(ready), encoding="utf-8")
         print(f"latents: {ready}", flush=True)
-    write_round_trips(dataset)
 
 
 def write_round_trips(dataset: Dataset) -> None:

@@ -107,6 +107,8 @@ class Trainer:
                 self._export(export)
         self._save()
         self._export(export)
+        if self._stopping:
+            raise SystemExit(f"{self._plan.name}: stopped, goes on when started again")
 
     def _train_step(self, losses_of: Callable[[int], dict[str, Tensor]]) -> dict[str, float]:
         rate = self._plan.rate(self.progress)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from training import vae
 from training.dataset import Dataset, train_set
 from training.export import exporting, to_half
-from training.latents import Latents
+from training.latents import Latents, write_round_trips
 from training.loop import Plan, Trainer
+from training.softened import ROUND_TRIPS
 
 NAME = "vae_decoder"
 BATCH = 6
@@ -65,4 +66,7 @@ def train(minutes: float) -> None:
     decoder = nn.ModuleList([model.post_quant_conv, model.decoder])
     groups = [{"params": list(decoder.parameters())}]
     plan = Plan(NAME, minutes, lr=1e-3, export_every_minutes=4)
-    Trainer(plan, model, groups).fit(DecoderTrainer(model, train_set()).losses, export)
+    trainer = Trainer(plan, model, groups)
+    trainer.fit(DecoderTrainer(model, train_set()).losses, export)
+    if trainer.progress >= 1 and not (vae.FOLDER / ROUND_TRIPS).exists():
+        write_round_trips(train_set())
