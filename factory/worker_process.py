@@ -39,7 +39,6 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     """Give the child its models before its first task; without them the worker ends."""
     settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
     try:
-        _use_every_core(settings.device)
         roles = roles_named(settings, role)
         resources.use(assemble(settings, roles, current_app.conf[OWNER_KEY]))
     except Exception as error:  # Celery would swallow it and go on without models
@@ -67,10 +66,3 @@ def ask_to_stop(sessions: Sessions, owner: str) -> None:
             delivery.request_stop(session, owner)
 
     threading.Thread(target=ask, name="ask_to_stop", daemon=True).start()
-
-
-def _use_every_core(device: str) -> None:
-    if device in ("cpu", "auto"):
-        import torch
-
-        torch.set_num_threads(os.cpu_count() or 1)
