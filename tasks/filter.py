@@ -22,6 +22,7 @@ from tasks.judging import (
     SSIM,
     LabelledBox,
     best_iou,
+    certain,
     expected_text,
     judge,
     kept_share,
@@ -81,6 +82,7 @@ def read(session: Session, step: Step, candidate_id: int) -> Subject:
     options = options_of(step)
     parent, placement = candidate.parent, candidate.placement
     text, rivals = texts_of(candidate, options)
+    kept = certain(parent.annotations, options.thresholds) if parent else ()
     return Subject(
         candidate.id,
         Origin(candidate.origin),
@@ -90,10 +92,8 @@ def read(session: Session, step: Step, candidate_id: int) -> Subject:
         tuple(((a.label, a.box_xyxy), a.confidence) for a in candidate.annotations),
         rivals,
         parent.sha256 if parent else None,
-        _boxes(parent.annotations) if parent else (),
-        tuple(Rle(size=a.rle["size"], counts=a.rle["counts"]) for a in parent.annotations)
-        if parent
-        else (),
+        _boxes(kept),
+        tuple(Rle(size=a.rle["size"], counts=a.rle["counts"]) for a in kept),
         (placement.label, placement.box_xyxy) if placement else None,
         options.thresholds.object_kept_iou_min,
     )
@@ -103,7 +103,8 @@ def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str,
     """Return what the image should show, and the same in front of every other background."""
     if candidate.parent is None or candidate.scene is None:
         return candidate.prompt_text, ()
-    labels = [annotation.label for annotation in candidate.parent.annotations]
+    there = certain(candidate.parent.annotations, options.thresholds)
+    labels = [annotation.label for annotation in there]
     if candidate.placement:
         labels.append(candidate.placement.label)
     background = candidate.scene.background

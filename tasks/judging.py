@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from db.models import Origin, Verdict
+from db.models import Annotation, Origin, Verdict
 from tasks.thresholds import FilterThresholds
 from workers import boxes
 from workers.rulebook import enumerate_objects
@@ -107,6 +107,14 @@ def kept_share(
             left.remove(best)
             kept += 1
     return kept / len(before) if before else 1.0
+
+
+def certain(
+    annotations: Sequence[Annotation], thresholds: FilterThresholds
+) -> tuple[Annotation, ...]:
+    """Return the objects that are surely there; a doubtful one cannot be missed later."""
+    least = thresholds.label_confidence_min
+    return tuple(annotation for annotation in annotations if annotation.confidence >= least)
 
 
 def best_iou(asked: LabelledBox, found: Sequence[LabelledBox]) -> float:

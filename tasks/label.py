@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Annotation, Candidate, Origin, Score, Step, Verdict
-from tasks.judging import OBJECTS_KEPT, kept_share
+from tasks.judging import OBJECTS_KEPT, certain, kept_share
 from tasks.options import ChainOptions
 from tasks.resources import Resources
 from tasks.step import StepWork, options_of, run_step
@@ -167,7 +167,7 @@ def _reject_if_objects_lost(candidate: Candidate, thresholds: FilterThresholds) 
     if parent is None:
         return
     share = kept_share(
-        [(a.label, a.box_xyxy) for a in parent.annotations],
+        [(a.label, a.box_xyxy) for a in certain(parent.annotations, thresholds)],
         [(a.label, a.box_xyxy) for a in candidate.annotations],
         thresholds.object_kept_iou_min,
     )

@@ -30,6 +30,10 @@ from workers.weights import BUNDLED_FOLDER, BUNDLED_PREFIX
 
 NEW_OBJECTS_PER_SCENE = 5
 NOUNS_PER_SENTENCE = 3
+COMPANION_WEIGHTS = (5, 4, 1)
+"""How often a prompt names none, one or two other objects: a small model loses the thread."""
+FEATURE_SHARE = 0.3
+BESIDE_SHARE = 0.2
 ATTEMPTS_PER_PROMPT = 50
 ATTEMPTS_PER_BOX = 400
 
@@ -185,11 +189,11 @@ class Rules:
     def _write_scene(
         self, rng: random.Random, noun: str, features: list[str], place: str, _turn: int
     ) -> str:
-        companions = self._companions(rng, [noun], rng.randint(1, NOUNS_PER_SENTENCE - 1))
-        form = rng.choices(("plain", "beside", "feature"), weights=(7, 2, 1))[0]
-        if form == "feature":
+        count = rng.choices(range(len(COMPANION_WEIGHTS)), COMPANION_WEIGHTS)[0]
+        companions = self._companions(rng, [noun], count)
+        if not companions and rng.random() < FEATURE_SHARE:
             return describe_with_feature(noun, rng.choice(features), place)
-        if form == "beside":
+        if companions and rng.random() < BESIDE_SHARE:
             return describe_beside(noun, companions, place)
         return describe([noun, *companions], place)
 
