@@ -25,8 +25,9 @@ from sqlalchemy import select
 
 from benchmarks.steps import BARE, TIMES_FILE
 from db import dispatching
-from db.models import Run, RunState, Step
+from db.models import Run, Step
 from db.session import Sessions
+from db.states import RunState
 from factory.app import make_celery
 from factory.broker import open_broker
 from factory.database import open_database

@@ -3,7 +3,8 @@
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.models import Batch, BatchState, Item, ItemState, Run, RunState, Step, StepState
+from db.models import Batch, Item, Run, Step
+from db.states import BatchState, ItemState, RunState, StepState
 
 
 def set_run_state(session: Session, run: Run, state: RunState) -> RunState:

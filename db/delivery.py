@@ -11,8 +11,9 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, CursorResult, Result, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Batch, BatchState, Item, ItemState, Run, RunState, Step, StepState
+from db.models import Batch, Item, Run, Step
 from db.session import now
+from db.states import BatchState, ItemState, RunState, StepState
 
 
 class LeaseLost(Exception):

@@ -6,8 +6,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from db import delivery
-from db.models import Batch, BatchState, Run, RunState, Step, StepState
+from db.models import Batch, Run, Step
 from db.session import now
+from db.states import BatchState, RunState, StepState
 
 PlanSteps = Callable[[Batch], Sequence[Step]]
 

@@ -5,7 +5,6 @@ Annotation, Score, Scene and Placement, and has a parent when it was edited or f
 """
 
 import time
-from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -21,53 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-
-class RunState(StrEnum):
-    """Where a run stands; `paused` and `cancelled` are set by people."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-    DONE = "done"
-
-
-class BatchState(StrEnum):
-    """A batch waits for the dispatcher, is in flight down its chain, or is done."""
-
-    WAITING = "waiting"
-    IN_FLIGHT = "in_flight"
-    DONE = "done"
-
-
-class StepState(StrEnum):
-    """A step is ready (to be rung for), running under a lease, or done."""
-
-    READY = "ready"
-    RUNNING = "running"
-    DONE = "done"
-
-
-class ItemState(StrEnum):
-    """One unit of a step's work; `quarantined` keeps the error and never runs again by itself."""
-
-    READY = "ready"
-    DONE = "done"
-    QUARANTINED = "quarantined"
-
-
-class Origin(StrEnum):
-    """How a candidate came to be."""
-
-    GENERATED = "generated"
-    EDITED = "edited"
-    FILLED = "filled"
-
-
-class Verdict(StrEnum):
-    """What the filters decided; NULL in the database means not judged yet."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
+from db.states import BatchState, ItemState, RunState, StepState
 
 
 class Base(DeclarativeBase):

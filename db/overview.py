@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Batch, BatchState, Candidate, Item, ItemState, Label, Step, StepState, Verdict
+from db.models import Batch, Candidate, Item, Label, Step
+from db.states import BatchState, ItemState, StepState, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from db.errors import RowNotFound
-from db.models import Annotation, Candidate, Label, Origin, Placement, Scene, Score, Verdict
+from db.models import Annotation, Candidate, Label, Placement, Scene, Score
+from db.states import Origin, Verdict
 
 PAGE_ROWS = 200
 

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from db.errors import RowNotFound
-from db.models import Batch, Candidate, Item, ItemState, Label, Origin, Run, Step, Verdict
+from db.models import Batch, Candidate, Item, Label, Run, Step
+from db.states import ItemState, Origin, Verdict
 
 Outcome = tuple[str, str | None, str | None, int]
 """Origin, verdict, reason, and how many candidates."""

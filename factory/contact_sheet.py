@@ -11,10 +11,11 @@ from uuid import uuid4
 from PIL import Image, ImageDraw, ImageFont
 
 from db.images import ImageStore
-from db.models import Candidate, Origin
+from db.models import Candidate
 from db.queries import list_candidates
 from db.runs import AcceptedCandidate, get_run, list_accepted
 from db.session import Sessions, reading
+from db.states import Origin
 from factory.errors import CannotWrite
 from factory.overlay import WHITE, Colour, Overlay, colours_of, draw_dashed_box
 from factory.settings import Settings

@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from db.models import Origin
 from db.overview import Overview, StepCount, overview
 from db.session import Sessions, reading
+from db.states import Origin
 from tasks.chain import QUEUES
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from db.models import Run, RunState
+from db.models import Run
 from db.session import Sessions, connect
+from db.states import RunState
 from factory.broker import open_broker
 from factory.database import open_database
 from factory.errors import BrokerUnavailable, WorkerDied

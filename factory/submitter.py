@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from db.models import Batch, Label, Run, RunState
+from db.models import Batch, Label, Run
+from db.states import RunState
 from factory.labels import LabelRequest
 from factory.settings import Settings, dump_profile, models_key
 

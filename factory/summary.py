@@ -7,9 +7,9 @@ from rich.table import Table
 from sqlalchemy import make_url
 
 from db.images import ImageStore
-from db.models import Origin
 from db.overview import Overview, overview
 from db.session import connect, reading
+from db.states import Origin
 from factory.contact_sheet import write_contact_sheet
 from factory.settings import Settings
 

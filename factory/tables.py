@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
-from db.models import Run, Verdict
+from db.models import Run
 from db.overview import Overview, StepCount, overview
 from db.runs import QuarantinedItem
+from db.states import Verdict
 from factory.progress import render
 from factory.summary import funnel_table
 from tasks.judging import CLIP_SIMILARITY, RULES

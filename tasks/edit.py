@@ -11,7 +11,8 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Scene, Step, Verdict
+from db.models import Candidate, Scene, Step
+from db.states import Verdict
 from tasks.painting import (
     Lineage,
     Painted,

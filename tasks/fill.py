@@ -10,7 +10,8 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Origin, Placement, Step
+from db.models import Candidate, Placement, Step
+from db.states import Origin
 from tasks.judging import place_of
 from tasks.painting import (
     Lineage,

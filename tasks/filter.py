@@ -9,7 +9,8 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Annotation, Candidate, Origin, Score, Step
+from db.models import Annotation, Candidate, Score, Step
+from db.states import Origin
 from tasks.judging import (
     BACKGROUND,
     CLIP_RANK,

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from db.models import Annotation, Origin, Verdict
+from db.models import Annotation
+from db.states import Origin, Verdict
 from tasks.thresholds import FilterThresholds
 from workers import boxes
 from workers.rulebook import enumerate_objects

@@ -9,7 +9,8 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Annotation, Candidate, Origin, Score, Step, Verdict
+from db.models import Annotation, Candidate, Score, Step
+from db.states import Origin, Verdict
 from tasks.judging import OBJECTS_KEPT, certain, kept_share
 from tasks.options import ChainOptions
 from tasks.resources import Resources

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Origin, Placement, Prompt, Scene, Step
+from db.models import Candidate, Placement, Prompt, Scene, Step
+from db.states import Origin
 from tasks.resources import Resources
 from workers.interfaces import Family
 from workers.values import RgbImage

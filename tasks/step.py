@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from db import delivery
 from db.delivery import Claim, LeaseLost
 from db.errors import ImageBroken, ImageMissing, StoreError
-from db.models import Item, ItemState, LlmCall, Step
+from db.models import Item, LlmCall, Step
+from db.states import ItemState
 from tasks.heartbeat import Heartbeat
 from tasks.options import RunOptions
 from tasks.resources import Resources, current

@@ -11,21 +11,18 @@ from db.images import ImageStore
 from db.models import (
     Annotation,
     Batch,
-    BatchState,
     Candidate,
     Item,
     Label,
-    Origin,
     Placement,
     Prompt,
     Run,
     Scene,
     Score,
     Step,
-    StepState,
-    Verdict,
 )
 from db.session import Sessions, connect, upgrade
+from db.states import BatchState, Origin, StepState, Verdict
 from factory.settings import DATABASE_FILE, IMAGES_FOLDER, dump_profile, load_settings
 from workers import masks
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from db import control
-from db.models import RunState
 from db.runs import get_run
+from db.states import RunState
 from factory.cli.common import (
     MAX_ID,
     DatabaseUrl,

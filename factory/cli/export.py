@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from db.models import Verdict
+from db.states import Verdict
 from factory.cli.common import (
     AsJson,
     DatabaseUrl,

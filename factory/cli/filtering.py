@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from db.models import Origin, Verdict
 from db.queries import CandidateFilter, Range
+from db.states import Origin, Verdict
 from factory.cli.common import MAX_ID
 from factory.errors import UnknownName
 from tasks.judging import NOT_MEASURED, RULES

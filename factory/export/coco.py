@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import track
 
 from db.images import ImageStore
-from db.models import Annotation, Candidate, Verdict
+from db.models import Annotation, Candidate
 from db.queries import CandidateFilter, count_candidates, iter_candidates
 from db.session import Sessions, reading
+from db.states import Verdict
 from factory.errors import CannotWrite, ExportBroken, NothingFound
 
 ANNOTATIONS_FILE = "annotations.json"

@@ -2,7 +2,8 @@ import pytest
 from sqlalchemy import select
 
 from db import control, delivery, dispatching
-from db.models import Batch, BatchState, Item, ItemState, Run, RunState, Step, StepState
+from db.models import Batch, Item, Run, Step
+from db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
 
 

@@ -5,8 +5,9 @@ from sqlalchemy import select
 
 from db import delivery, dispatching
 from db.delivery import LeaseLost
-from db.models import Batch, BatchState, Item, ItemState, Run, RunState, Step, StepState
+from db.models import Batch, Item, Run, Step
 from db.overview import overview
+from db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
 
 LEASE_S = 60.0

@@ -3,9 +3,10 @@ from sqlalchemy import event, select
 
 from db import queries, runs
 from db.errors import RowNotFound
-from db.models import Batch, Origin, Verdict
+from db.models import Batch
 from db.queries import CandidateFilter
 from db.session import engine_of, reading
+from db.states import Origin, Verdict
 from tests import rows
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 from sqlalchemy import func, select
 
-from db.models import Candidate, Item, ItemState, Run, Step, StepState, Verdict
+from db.models import Candidate, Item, Run, Step
+from db.states import ItemState, StepState, Verdict
 from tests.e2e.conftest import interrupt, model_child, processes_in
 
 LABELS = ("dog", "house")

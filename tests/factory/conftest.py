@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import select
 
-from db.models import Batch, Origin, Score, Verdict
+from db.models import Batch, Score
+from db.states import Origin, Verdict
 from tests import rows
 
 

@@ -10,8 +10,9 @@ from pycocotools.coco import COCO
 from sqlalchemy import select
 
 from db.errors import ImageBroken, ImageMissing
-from db.models import Candidate, Origin, Verdict
+from db.models import Candidate
 from db.queries import CandidateFilter
+from db.states import Origin, Verdict
 from factory.errors import CannotWrite, NothingFound
 from factory.export.coco import export_coco
 from tests import rows

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from db.errors import RowNotFound
-from db.models import Origin
 from db.queries import CandidateFilter, iter_candidates
 from db.runs import AcceptedCandidate
+from db.states import Origin
 from factory.contact_sheet import choose, write_contact_sheet
 from factory.errors import CannotWrite
 from factory.overlay import (

@@ -6,7 +6,7 @@ The images are scenes of a small world whose truth is known; the models are the 
 import numpy as np
 import pytest
 
-from db.models import Origin
+from db.states import Origin
 from factory.settings import load_settings
 from tasks import filter as filter_step
 from tasks import judging, label

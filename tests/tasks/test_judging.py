@@ -1,6 +1,6 @@
 import pytest
 
-from db.models import Origin, Verdict
+from db.states import Origin, Verdict
 from tasks import judging
 from tasks.thresholds import FilterThresholds
 

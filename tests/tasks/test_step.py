@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from db import delivery
-from db.models import Batch, BatchState, Item, ItemState, LlmCall, Run, Step, StepState
+from db.models import Batch, Item, LlmCall, Run, Step
+from db.states import BatchState, ItemState, StepState
 from tasks import resources
 from tasks.options import DeliveryOptions
 from tasks.resources import Resources

@@ -1,0 +1,51 @@
+"""The states of runs, batches, steps and items, and what candidates can be."""
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Where a run stands; `paused` and `cancelled` are set by people."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+class BatchState(StrEnum):
+    """A batch waits for the dispatcher, is in flight down its chain, or is done."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"
+    DONE = "done"
+
+
+class StepState(StrEnum):
+    """A step is ready (to be rung for), running under a lease, or done."""
+
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class ItemState(StrEnum):
+    """One unit of a step's work; `quarantined` keeps the error and never runs again by itself."""
+
+    READY = "ready"
+    DONE = "done"
+    QUARANTINED = "quarantined"
+
+
+class Origin(StrEnum):
+    """How a candidate came to be."""
+
+    GENERATED = "generated"
+    EDITED = "edited"
+    FILLED = "filled"
+
+
+class Verdict(StrEnum):
+    """What the filters decided; NULL in the database means not judged yet."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
