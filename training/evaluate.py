@@ -67,12 +67,12 @@ def measure_all() -> dict[str, float]:
         "vae": lambda: generators.measure_vae(held_out, LABELER_SCENES),
         "one": lambda: generators.measure_generate(GENERATOR_SCENES, 1),
         "two": lambda: generators.measure_generate(GENERATOR_SCENES, 2),
-        "edit": lambda: generators.measure_edit(held_out, GENERATOR_SCENES),
         "fill": lambda: generators.measure_fill(held_out, GENERATOR_SCENES),
         "detector": lambda: labelers.measure_detector(held_out, LABELER_SCENES),
         "sam": lambda: labelers.measure_sam(held_out, LABELER_SCENES),
         "blip2": lambda: labelers.measure_blip2(held_out, LABELER_SCENES),
         "clip": lambda: labelers.measure_clip(held_out, LABELER_SCENES),
+        "edit": lambda: generators.measure_edit(held_out, GENERATOR_SCENES),
     }
     measured: dict[str, float] = {}
     for model, measure in measures.items():

@@ -114,4 +114,4 @@ def train(minutes: float) -> None:
         with exporting(CHECKPOINTS / NAME) as folder:
             pipeline(to_half(models)).to(torch.float16).save_pretrained(folder)
 
-    Trainer(Plan(NAME, minutes, lr=7e-4, ema_decay=0.998), models).fit(work.losses, export)
+    Trainer(Plan(NAME, minutes, lr=1.2e-3, ema_decay=0.998), models).fit(work.losses, export)

@@ -23,10 +23,10 @@ from workers.rulebook import describe, describe_close_up
 
 BATCH = 50
 STEPS = 20
-GUIDANCE, FILL_GUIDANCE = 4.0, 4.0
-EDIT_GUIDANCE, EDIT_IMAGE_GUIDANCE = 4.0, 1.5
+GUIDANCE, FILL_GUIDANCE = 3.0, 2.5
+EDIT_GUIDANCE, EDIT_IMAGE_GUIDANCE = 3.0, 2.5
 FILL_SIDES_PX = (16, 34)
-CLOSE_UP_PX = 42
+CLOSE_UP_PX = 48
 
 
 def load_pipeline(kind: type[Any], name: str) -> Any:
