@@ -15,7 +15,7 @@ from tasks.chain import QUEUES
 from tasks.resources import Resources
 from workers import weights
 from workers.config import OpenAiConfig, RulesConfig, WeightsConfig
-from workers.device import pick_device
+from workers.device import limit_threads, pick_device
 from workers.interfaces import Family
 from workers.registry import load_family
 
@@ -116,6 +116,8 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     """Return what a worker of these roles needs, its models loaded."""
     device = "cpu" if only_speaks(settings, roles) else pick_device(settings.device)
+    if settings.cpu_threads is not None:
+        limit_threads(settings.cpu_threads)
     return Resources(
         sessions=connect(settings.resolved_database_url()),
         images=ImageStore(settings.resolved_image_store_url()),

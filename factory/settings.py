@@ -36,7 +36,9 @@ ENV_PROFILE = "FACTORY_PROFILE"
 ENV_BROKER = "REDIS_URL"
 DATABASE_FILE = "factory.sqlite3"
 IMAGES_FOLDER = "images"
-PLACES = frozenset({"data_dir", "database_url", "broker_url", "image_store_url", "device"})
+PLACES = frozenset(
+    {"data_dir", "database_url", "broker_url", "image_store_url", "device", "cpu_threads"}
+)
 """Keys about where a run happens; a frozen profile says only what is made."""
 
 DEFAULT_ROLES = {
@@ -68,6 +70,9 @@ class Settings(BaseSettings):
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where the models compute."
+    )
+    cpu_threads: int | None = Field(
+        None, ge=1, description="Threads of one forward pass on the CPU; None: torch decides."
     )
     families: dict[str, FamilyConfig] = Field(description="Which model does what.")
     roles: dict[str, tuple[str, ...]] = Field(

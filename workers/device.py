@@ -26,6 +26,13 @@ def pick_device(name: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def limit_threads(count: int) -> None:
+    """Let a forward pass on the CPU use `count` threads."""
+    import torch
+
+    torch.set_num_threads(count)
+
+
 def to_dtype(name: str) -> "torch.dtype":
     """Return torch's type for "float32", "float16" or "bfloat16"."""
     import torch

@@ -38,7 +38,8 @@ def complaint(*args, **kwargs):
 def test_every_profile_that_ships_loads_and_comes_back_from_its_frozen_form(path):
     settings = load_settings(path.stem)
     assert settings.profile == path.stem
-    assert settings_from_frozen(dump_profile(settings), device=settings.device) == settings
+    places = {"device": settings.device, "cpu_threads": settings.cpu_threads}
+    assert settings_from_frozen(dump_profile(settings), **places) == settings
 
 
 def test_the_default_profile_is_micro_and_needs_no_key():
