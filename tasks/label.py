@@ -18,8 +18,10 @@ from tasks.step import StepWork, options_of, run_step
 from tasks.thresholds import FilterThresholds
 from workers import boxes, masks
 from workers.interfaces import Captioner, Detector, Segmenter
-from workers.values import Detection, Mask
+from workers.values import Detection, Mask, RgbImage
 
+MASK_MARGIN = 0.05
+"""How far a mask may reach out of its box, as a share of the box's sides."""
 ARTICLES = frozenset({"a", "an", "the", "some", "one", "two", "three", "four", "five"})
 FUNCTION_WORDS = ARTICLES | {
     *("of", "in", "on", "at", "by", "to", "from", "with", "near", "next", "under", "over", "into"),
@@ -89,7 +91,7 @@ def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels
         one_box_per_object(found, subject.options)
         for subject, found in zip(subjects, detector.detect(images, names), strict=True)
     ]
-    cut_out = segmenter.segment(images, [[d.box_xyxy for d in found] for found in detections])
+    cut_out = cut(segmenter, images, detections)
     labelled_by = {
         role: asdict(family.identity)
         for role, family in (
@@ -99,8 +101,20 @@ def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels
         )
     }
     return [
-        Labels(caption, tuple(found), tuple(cut), labelled_by)
-        for caption, found, cut in zip(captions, detections, cut_out, strict=True)
+        Labels(caption, tuple(found), tuple(inside), labelled_by)
+        for caption, found, inside in zip(captions, detections, cut_out, strict=True)
+    ]
+
+
+def cut(
+    segmenter: Segmenter, images: Sequence[RgbImage], detections: Sequence[Sequence[Detection]]
+) -> list[list[Mask]]:
+    """Return each detection's mask, as far as it lies in its box: what leaks out is not it."""
+    boxes_xyxy = [[detection.box_xyxy for detection in found] for found in detections]
+    segmented = segmenter.segment(images, boxes_xyxy)
+    return [
+        [masks.within(mask, box, MASK_MARGIN) for mask, box in zip(*pair, strict=True)]
+        for pair in zip(segmented, boxes_xyxy, strict=True)
     ]
 
 

@@ -47,6 +47,16 @@ def find_box(mask: Mask) -> BoxXyxy | None:
     )
 
 
+def within(mask: Mask, box_xyxy: BoxXyxy, margin: float) -> Mask:
+    """Return the mask without what lies outside its box, grown by `margin` of each side."""
+    height, width = mask.shape
+    x_min, y_min, x_max, y_max = box_xyxy
+    grow_x, grow_y = margin * (x_max - x_min), margin * (y_max - y_min)
+    grown = (x_min - grow_x, y_min - grow_y, x_max + grow_x, y_max + grow_y)
+    inside: Mask = mask & from_box(grown, (width, height))
+    return inside
+
+
 def without_edge(mask: Mask) -> Mask:
     """Return the mask without its outermost pixels, which show both the object and what is behind.
 

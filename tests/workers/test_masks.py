@@ -61,3 +61,9 @@ def test_the_edge_of_a_mask_can_be_left_out():
 def test_a_mask_that_is_all_edge_stays():
     line = masks.from_box((2, 2, 7, 3), (10, 10))
     assert np.array_equal(masks.without_edge(line), line)
+
+
+def test_what_lies_outside_the_box_is_cut_off():
+    everywhere = np.ones((20, 20), dtype=bool)
+    inside = masks.within(everywhere, (4, 4, 14, 14), 0.1)
+    assert masks.find_box(inside) == (3, 3, 15, 15)
