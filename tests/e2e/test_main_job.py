@@ -27,6 +27,7 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path):
             changed = [c for c in accepted if c.label.name == label and c.origin != "generated"]
             assert changed, f"no edited or filled image of a {label} was accepted"
             assert all(label in {a.label for a in c.annotations} for c in changed)
+        annotations = sum(len(c.annotations) for c in accepted)
     assert sum(result["accepted"].values()) == len(accepted)
     with Image.open(result["contact_sheet"]) as sheet:
         assert sheet.width > 300
@@ -36,7 +37,7 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path):
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(tmp_path / "coco" / "annotations.json"))
     assert len(coco.imgs) == len(accepted)
-    assert len(coco.anns) == sum(len(c.annotations) for c in accepted)
+    assert len(coco.anns) == annotations
     assert all(coco.annToMask(annotation).any() for annotation in coco.anns.values())
     assert processes_in(factory.data_dir) == []
 
