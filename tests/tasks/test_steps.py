@@ -1,0 +1,101 @@
+"""The steps of a batch, one after the other, on the micro checkpoints and a database of its own."""
+
+import dataclasses
+
+import pytest
+from celery.exceptions import Ignore
+from sqlalchemy import func, select
+
+from db import dispatching
+from db.models import Batch, Candidate, Item, Label, LlmCall, Placement, Prompt, Scene, Step
+from db.states import BatchState, ItemState, StepState, Verdict
+from factory.dispatcher import plan_steps
+from factory.labels import read_labels
+from factory.settings import load_settings
+from factory.submitter import submit
+from tasks import resources
+from tasks.brainstorm import BRAINSTORM
+from tasks.edit import EDIT, IMAGINE
+from tasks.fill import FILL, PLACE, SURPLUS
+from tasks.filter import FILTER
+from tasks.generate import GENERATE
+from tasks.label import LABEL
+from tasks.step import run_step
+from workers import boxes
+
+WORKS = {
+    work.name: work for work in (BRAINSTORM, GENERATE, LABEL, FILTER, IMAGINE, EDIT, PLACE, FILL)
+}
+
+
+@pytest.fixture
+def batch_id(place, micro):
+    """One batch of houses in flight, and a worker that could do all of it."""
+    settings = load_settings("micro", chain={"per_label": 3})
+    with place.sessions.begin() as session:
+        submit(session, read_labels(["house"]).requests, settings, seed=0)
+        dispatching.admit(session, window=1, plan_steps=plan_steps)
+        [batch_id] = session.scalars(select(Batch.id))
+    resources.use(dataclasses.replace(micro, sessions=place.sessions, images=place.images))
+    return batch_id
+
+
+def names_left(session):
+    left = select(Step.name).where(Step.state != StepState.DONE).order_by(Step.position)
+    return session.scalars(left).all()
+
+
+def test_a_batch_goes_down_its_chain_and_every_message_may_come_twice(place, batch_id):
+    with place.sessions() as session:
+        names = names_left(session)
+    for name in names:
+        run_step(WORKS[name], batch_id)
+        if name != "label":  # the next step may be one of the same name
+            with pytest.raises(Ignore):
+                run_step(WORKS[name], batch_id)
+    with place.sessions() as session:
+        assert names_left(session) == []
+        assert session.get_one(Batch, batch_id).state == BatchState.DONE
+        assert session.scalars(select(Item.state).distinct()).all() == [ItemState.DONE]
+        assert_prompts_became_images(session)
+        assert_edits_follow_scenes(session)
+        assert_placements_obey_table_1(session)
+        assert_every_verdict_has_its_scores(session)
+
+
+def assert_prompts_became_images(session):
+    prompts = session.scalars(select(Prompt.text).order_by(Prompt.index)).all()
+    assert len(set(prompts)) == 3
+    assert all("house" in prompt for prompt in prompts)
+    painted = select(Candidate.prompt_text).where(Candidate.origin == "generated")
+    assert session.scalars(painted.order_by(Candidate.key)).all() == prompts
+    assert session.scalars(select(Label.features)).one()
+    asked = session.scalars(select(LlmCall.question).distinct()).all()
+    assert set(asked) == {"features", "prompts", "scenes", "placements"}
+
+
+def assert_edits_follow_scenes(session):
+    edited = session.scalars(select(Candidate).where(Candidate.origin == "edited")).all()
+    assert len(edited) == session.scalar(select(func.count()).select_from(Scene))
+    for candidate in edited:
+        assert candidate.parent.verdict == Verdict.ACCEPTED
+        assert candidate.prompt_text == f"change the background to {candidate.scene.background}"
+        assert candidate.scene.background not in candidate.parent.prompt_text
+
+
+def assert_placements_obey_table_1(session):
+    for placement in session.scalars(select(Placement)):
+        canvas = placement.candidate
+        there = [annotation.box_xyxy for annotation in canvas.annotations]
+        problem = boxes.placement_problem(
+            placement.box_xyxy, there, (canvas.width_px, canvas.height_px)
+        )
+        assert placement.problem in (problem, SURPLUS)
+
+
+def assert_every_verdict_has_its_scores(session):
+    for candidate in session.scalars(select(Candidate)):
+        assert candidate.labelled_by["detector"]["family"] == "grounding_dino"
+        failed = {score.name for score in candidate.scores if score.passed is False}
+        assert bool(failed) == (candidate.verdict == Verdict.REJECTED)
+        assert (candidate.reason is None) == (not failed)
