@@ -1,6 +1,7 @@
 """Checkpoints in half precision, put in place by a rename."""
 
 import copy
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,12 +24,21 @@ def exporting(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
+        _forget_where_it_was_made(partial)
         if folder.exists():
             folder.rename(retired)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def _forget_where_it_was_made(folder: Path) -> None:
+    """Drop the paths of this machine that diffusers writes into its settings."""
+    for path in folder.rglob("config.json"):
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if settings.pop("_name_or_path", None):
+            path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def to_half(model: M) -> M:
