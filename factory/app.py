@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -70,21 +71,26 @@ def make_celery(settings: Settings, broker_url: str) -> Celery:
         event_queue_expires=60,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "visibility_timeout": delivery.visibility_timeout_s,
-            "unacked_restore_interval": 10,
-            "unacked_restore_throttle": 1,
-            "queue_order_strategy": "priority",
-            "socket_connect_timeout": 5,
-            "socket_timeout": 30,
-            "socket_keepalive": not broker_url.startswith("redis+socket"),
-            "health_check_interval": 25,
-        },
+        broker_transport_options=_transport_options(broker_url, delivery.visibility_timeout_s),
         enable_utc=True,
         timezone="UTC",
         **{SETTINGS_KEY: settings},
     )
     return app
+
+
+def _transport_options(broker_url: str, visibility_timeout_s: int) -> dict[str, Any]:
+    """Return what the Redis transport needs to notice a lost message or connection early."""
+    return {
+        "visibility_timeout": visibility_timeout_s,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "priority",
+        "socket_connect_timeout": 5,
+        "socket_timeout": 30,
+        "socket_keepalive": not broker_url.startswith("redis+socket"),
+        "health_check_interval": 25,
+    }
 
 
 def roles_named(settings: Settings, role: str) -> list[str]:
