@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import OperationalError
 
 from db import dispatching
+from db.failpoints import Failpoint, reach
 from db.models import Batch, Step
 from db.session import Sessions
 from factory.errors import BrokerUnavailable
@@ -62,6 +63,8 @@ class Dispatcher:
                 log.info("run_done", run_id=run_id)
         if swept:
             log.warning("batches_swept", count=swept)
+        if due:
+            reach(Failpoint.BEFORE_RING)
         for batch_id, names in due:
             ring(self._app, batch_id, names)
         return len(due)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from db import delivery
 from db.delivery import Claim, LeaseLost
 from db.errors import ImageBroken, ImageMissing, StoreError
+from db.failpoints import Failpoint, reach
 from db.models import Item, LlmCall, Step
 from db.states import ItemState
 from tasks.heartbeat import Heartbeat
@@ -78,6 +79,7 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
     if claim is None:
         log.info("doorbell_answered_by_another", batch_id=batch_id, step=work.name)
         raise Ignore
+    reach(Failpoint.AFTER_CLAIM)
     try:
         with Heartbeat(resources.sessions, claim, resources.delivery.heartbeat_s) as heartbeat:
             done = _Pass(work, claim, resources, heartbeat).run()
@@ -89,6 +91,7 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
         raise Ignore from None
     if not done:
         raise Ignore
+    reach(Failpoint.BEFORE_ACK)
 
 
 def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Claim | None:
@@ -241,6 +244,8 @@ class _Pass(Generic[In, Out]):
             step = session.get_one(Step, self.claim.step_id)
             self.work.write(session, step, subject, result)
             delivery.settle_item(session, item_id, ItemState.DONE, duration_s=duration_s)
+            reach(Failpoint.BEFORE_COMMIT)
+        reach(Failpoint.AFTER_COMMIT)
 
 
 def record_exchanges(
