@@ -8,6 +8,7 @@ FactoryError
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
+├── RunUnfinished        a run must be over before it is judged again
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
 └── ExportBroken         what was written does not read back as it should
@@ -64,6 +65,10 @@ class NoDatabase(FactoryError):
 
 class NothingFound(FactoryError):
     """No candidate matches what was asked for."""
+
+
+class RunUnfinished(FactoryError):
+    """A run must be over before it is judged again."""
 
 
 class UnknownName(FactoryError):

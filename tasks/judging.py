@@ -56,11 +56,15 @@ NOT_MEASURED = "not_measured"
 PARENT_REJECTED = "parent_rejected"
 """The reason, after other thresholds, of what would not have been made under them."""
 
+IMAGE_MISSING = "image_missing"
+"""The reason of a candidate whose file is gone; no score can bring it back."""
+
 SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
 REASONS = (
     *dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules),
     NOT_MEASURED,
     PARENT_REJECTED,
+    IMAGE_MISSING,
 )
 
 Limits = Mapping[str, float]
