@@ -173,7 +173,7 @@ def _judged_of(session: Session, batch_ids: Sequence[int]) -> list[JudgedCandida
         )
         .join(Label, Label.id == Candidate.label_id)
         .where(Candidate.batch_id.in_(batch_ids), judged)
-        .order_by(Candidate.id)
+        .order_by(Candidate.label_id, Candidate.key)
     )
     return [
         JudgedCandidate(

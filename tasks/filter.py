@@ -149,6 +149,7 @@ def conclude(session: Session, step: Step) -> None:
         select(Candidate)
         .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
         .where(Candidate.verdict.is_(None))
+        .order_by(Candidate.key)
     ).all()
     measured = [
         Measured(

@@ -174,8 +174,12 @@ def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, 
 
 
 def rank(similarities: Mapping[int, float]) -> dict[int, int]:
-    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking)."""
-    ordered = sorted(similarities, key=lambda key: (-similarities[key], key))
+    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking).
+
+    Of two alike the first given is the better: callers give them in the order of their keys, since
+    ids depend on who was written first.
+    """
+    ordered = sorted(similarities, key=lambda key: -similarities[key])
     return {key: place for place, key in enumerate(ordered, start=1)}
 
 

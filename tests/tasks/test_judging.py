@@ -128,8 +128,8 @@ def test_the_grandchild_of_a_rejected_parent_falls_though_its_parent_has_another
     assert (judged[2].reason, judged[3].reason) == ("structure_changed", "parent_rejected")
 
 
-def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_older():
-    assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 5: 2, 7: 3}
+def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_first_key():
+    assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 7: 2, 5: 3}
 
 
 DOG = ("dog", (0.0, 0.0, 10.0, 10.0))
