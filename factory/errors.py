@@ -11,6 +11,7 @@ FactoryError
 ├── RunUnfinished        a run must be over before it is judged again
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
+├── CannotMeasure        what measures checkpoints is not there
 └── ExportBroken         what was written does not read back as it should
 """
 
@@ -77,6 +78,10 @@ class UnknownName(FactoryError):
 
 class CannotWrite(FactoryError):
     """A file or folder cannot or must not be written there."""
+
+
+class CannotMeasure(FactoryError):
+    """What measures checkpoints is not there: an installed package has no training folder."""
 
 
 class ExportBroken(FactoryError):

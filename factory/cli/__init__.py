@@ -6,6 +6,7 @@ from factory.cli import (
     contact_sheet,
     control,
     export,
+    models,
     query,
     refilter,
     run,
@@ -20,5 +21,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (run, worker, status, control, query, show, refilter, export, contact_sheet):
+for module in (run, worker, status, control, query, show, refilter, export, contact_sheet, models):
     module.register(app)
