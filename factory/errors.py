@@ -6,6 +6,7 @@ FactoryError
 ├── BadLabels            the list of labels cannot be used
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── WorkerDied           the worker of `factory run` ended before its work
+├── BudgetSpent          a run rests because its language model has cost what it may
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
 ├── RunUnfinished        a run must be over before it is judged again
@@ -56,6 +57,12 @@ class BrokerUnavailable(FactoryError):
 
 class WorkerDied(FactoryError):
     """The worker of `factory run` ended before its work."""
+
+    exit_code = 1
+
+
+class BudgetSpent(FactoryError):
+    """A run rests because its language model has cost what it may; nothing is lost."""
 
     exit_code = 1
 

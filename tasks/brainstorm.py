@@ -8,21 +8,23 @@ from celery import shared_task
 from sqlalchemy.orm import Session
 
 from db.models import Prompt, Step
+from tasks.ledger import record_exchanges
 from tasks.painting import derive_seed
 from tasks.resources import Resources
-from tasks.step import StepWork, record_exchanges, run_step
+from tasks.step import StepWork, run_step
 from workers.interfaces import LanguageModel
 from workers.values import Exchange
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What prompts are asked for."""
+    """What prompts are asked for; `variation` tells a label's batches apart."""
 
     label: str
     features: tuple[str, ...] | None
     count: int
     mode: str
+    variation: int
     seed: int
 
 
@@ -45,7 +47,7 @@ def read(_session: Session, step: Step, _subject_id: int) -> Question:
     batch, label = step.batch, step.batch.label
     features = None if label.features is None else tuple(label.features)
     seed = derive_seed(batch.run.seed, label.name, f"b{batch.index}")
-    return Question(label.name, features, batch.size, label.mode, seed)
+    return Question(label.name, features, batch.size, label.mode, batch.index, seed)
 
 
 def compute(resources: Resources, questions: Sequence[Question]) -> list[Ideas]:
@@ -70,7 +72,12 @@ def _brainstorm(language: LanguageModel, question: Question) -> Ideas:
         described = language.describe_features(question.label, seed=question.seed)
         features, exchanges = described.value, described.exchanges
     written = language.write_prompts(
-        question.label, features, question.count, mode=question.mode, seed=question.seed
+        question.label,
+        features,
+        question.count,
+        mode=question.mode,
+        variation=question.variation,
+        seed=question.seed,
     )
     return Ideas(features, written.value, exchanges + written.exchanges)
 

@@ -20,13 +20,13 @@ from db import delivery, dispatching
 from db.delivery import Claim, LeaseLost
 from db.errors import ImageBroken, ImageMissing, StoreError
 from db.failpoints import Failpoint, reach
-from db.models import Item, LlmCall, Step
+from db.models import Item, Step
 from db.states import ItemState
 from tasks.heartbeat import Heartbeat
+from tasks.ledger import record_exchanges
 from tasks.options import RunOptions
 from tasks.resources import Resources, current
 from workers.errors import AnswerRefused, OutOfMemory, UnknownWord
-from workers.values import Exchange
 
 log = structlog.get_logger()
 
@@ -248,28 +248,6 @@ class _Pass(Generic[In, Out]):
             delivery.settle_item(session, item_id, ItemState.DONE, duration_s=duration_s)
             reach(Failpoint.BEFORE_COMMIT)
         reach(Failpoint.AFTER_COMMIT)
-
-
-def record_exchanges(
-    session: Session, step: Step, subject_id: int, exchanges: Sequence[Exchange]
-) -> None:
-    """Write what was asked of a language model and what it answered into the ledger."""
-    session.add_all(
-        LlmCall(
-            run_id=step.batch.run_id,
-            step_id=step.id,
-            subject_id=subject_id,
-            question=exchange.question,
-            model=exchange.model,
-            messages=list(exchange.messages),
-            answer=exchange.answer,
-            prompt_tokens=exchange.prompt_tokens,
-            completion_tokens=exchange.completion_tokens,
-            duration_s=exchange.duration_s,
-            problem=exchange.problem,
-        )
-        for exchange in exchanges
-    )
 
 
 def _chunks(ids: Sequence[int], size: int) -> Iterator[list[int]]:

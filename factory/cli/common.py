@@ -37,6 +37,10 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option("--database-url", help="SQLAlchemy URL.", show_default="SQLite in the data dir"),
 ]
+Budget = Annotated[
+    float | None,
+    typer.Option(min=0, help="Most that the language model may cost, in the profile's currency."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 stdout = Console(highlight=False, markup=False)  # a path may have brackets

@@ -9,6 +9,7 @@ from db.runs import get_run
 from db.states import RunState
 from factory.cli.common import (
     MAX_ID,
+    Budget,
     DatabaseUrl,
     DataDir,
     ProfileName,
@@ -37,15 +38,23 @@ def pause(
 @expected_errors()
 def go_on(
     run: RunNumber,
+    budget: Budget = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Let a paused run go on.
+    """Let a paused run go on, with another budget if its own is spent.
 
-    Example: factory continue 3
+    Example: factory continue 3 --budget 10
     """
-    _set_state(run, RunState.ACTIVE, profile, data_dir, database_url)
+    from factory.submitter import allow
+
+    store = open_store(profile, data_dir, database_url)
+    with store.sessions.begin() as session:
+        found = get_run(session, run)
+        allow(found, budget)
+        now = control.set_run_state(session, found, RunState.ACTIVE)
+    stdout.print(f"run {run} is {now}")
 
 
 @expected_errors()

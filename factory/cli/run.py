@@ -7,6 +7,7 @@ import typer
 
 from factory.cli.common import (
     AsJson,
+    Budget,
     DatabaseUrl,
     DataDir,
     ProfileName,
@@ -46,6 +47,7 @@ def run(
     mode: Mode = None,
     rounds: Rounds = None,
     seed: Seed = None,
+    budget: Budget = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -68,7 +70,7 @@ def run(
 
         fetch_checkpoints(settings, list(settings.roles))
         check_broker(settings)
-        submission = submit_labels(settings, wanted.requests, seed=seed)
+        submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
         _tell(submission, wanted)
         try:
             work_off(settings, profile, submission.run_id)
@@ -88,6 +90,7 @@ def submit(
     mode: Mode = None,
     rounds: Rounds = None,
     seed: Seed = None,
+    budget: Budget = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -103,7 +106,7 @@ def submit(
         wanted = _read_known_labels(settings, labels, files)
         from factory.run import submit_labels
 
-        submission = submit_labels(settings, wanted.requests, seed=seed)
+        submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
         if as_json:
             print_json({"run": submission.run_id, "resumed": submission.resumed})
         else:
