@@ -18,7 +18,12 @@ from workers.values import Exchange
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What prompts are asked for; `variation` tells a label's batches apart."""
+    """What prompts are asked for.
+
+    Attributes:
+        variation: Tells a label's batches apart.
+        features_seed: The same for all of them: whichever asks first, the answer is the label's.
+    """
 
     label: str
     features: tuple[str, ...] | None
@@ -26,6 +31,7 @@ class Question:
     mode: str
     variation: int
     seed: int
+    features_seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ def read(_session: Session, step: Step, _subject_id: int) -> Question:
     batch, label = step.batch, step.batch.label
     features = None if label.features is None else tuple(label.features)
     seed = derive_seed(batch.run.seed, label.name, f"b{batch.index}")
-    return Question(label.name, features, batch.size, label.mode, batch.index, seed)
+    features_seed = derive_seed(batch.run.seed, label.name, "features")
+    return Question(label.name, features, batch.size, label.mode, batch.index, seed, features_seed)
 
 
 def compute(resources: Resources, questions: Sequence[Question]) -> list[Ideas]:
@@ -69,7 +76,7 @@ def _brainstorm(language: LanguageModel, question: Question) -> Ideas:
     exchanges: tuple[Exchange, ...] = ()
     features = question.features
     if features is None:
-        described = language.describe_features(question.label, seed=question.seed)
+        described = language.describe_features(question.label, seed=question.features_seed)
         features, exchanges = described.value, described.exchanges
     written = language.write_prompts(
         question.label,
