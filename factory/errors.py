@@ -7,6 +7,7 @@ FactoryError
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── BudgetSpent          a run rests because its language model has cost what it may
+├── NotResumable         a run cannot go on: it is over, or asks for other models
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
 ├── RunUnfinished        a run must be over before it is judged again
@@ -65,6 +66,10 @@ class BudgetSpent(FactoryError):
     """A run rests because its language model has cost what it may; nothing is lost."""
 
     exit_code = 1
+
+
+class NotResumable(FactoryError):
+    """A run cannot go on: it is over, or asks for other models."""
 
 
 class NoDatabase(FactoryError):

@@ -54,7 +54,8 @@ def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
             if worker.poll() is not None:
                 raise WorkerDied(
                     f"the worker ended with exit code {worker.returncode}. Its last words are in "
-                    f"{settings.data_dir / LOG_FILE}; the same command goes on from here."
+                    f"{settings.data_dir / LOG_FILE}; `factory resume {run_id}` goes on from "
+                    "here."
                 )
             with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
                 broker.ensure()
