@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check fix docs bench train sprites lock install
+.PHONY: run test check fix docs chaos bench train sprites lock install
 run: install  ## the main job on the embedded default
 	$(BIN)/factory run dog house --per-label 8
 
@@ -20,6 +20,9 @@ fix: install  ## what ruff can mend by itself
 
 docs: install  ## the pages that the code writes: settings and command line
 	$(BIN)/python -m docs.generate
+
+chaos: install  ## hundreds of faults against real processes, 20 minutes and more; writes docs/chaos.md
+	$(BIN)/python -m tests.chaos --page
 
 bench: install  ## speed as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks.delivery
