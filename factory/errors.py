@@ -14,7 +14,7 @@ FactoryError
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
 ├── CannotMeasure        what measures checkpoints is not there
-└── ExportBroken         what was written does not read back as it should
+└── LibraryMissing       what was asked for needs a library that is not installed
 """
 
 from collections.abc import Sequence
@@ -96,10 +96,8 @@ class CannotMeasure(FactoryError):
     """What measures checkpoints is not there: an installed package has no training folder."""
 
 
-class ExportBroken(FactoryError):
-    """What was written does not read back as it should; nothing was left there."""
-
-    exit_code = 1
+class LibraryMissing(FactoryError):
+    """What was asked for needs a library that is not installed."""
 
 
 def _tell(problems: Sequence[str]) -> str:
