@@ -7,6 +7,7 @@ FactoryError
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── BudgetSpent          a run rests because its language model has cost what it may
+├── WorkerSilent         no worker of the role gave a sign of life here lately
 ├── NotResumable         a run cannot go on: it is over, or asks for other models
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
@@ -64,6 +65,12 @@ class WorkerDied(FactoryError):
 
 class BudgetSpent(FactoryError):
     """A run rests because its language model has cost what it may; nothing is lost."""
+
+    exit_code = 1
+
+
+class WorkerSilent(FactoryError):
+    """No worker of the role gave a sign of life on this machine lately."""
 
     exit_code = 1
 
