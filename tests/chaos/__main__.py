@@ -6,6 +6,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first scenario")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # tidied up behind, as after Ctrl-C
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         played = play_all(Path(folder), options.faults, options.seed)

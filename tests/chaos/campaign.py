@@ -8,9 +8,10 @@ from tests.chaos import faults
 from tests.chaos.deployment import LABELS, Deployment
 from tests.chaos.endpoint import Endpoint
 from tests.chaos.outcome import Outcome, examine, remember
-from tests.chaos.scenario import PATIENCE_S, Scenario, Stuck
+from tests.chaos.scenario import Scenario, Stuck
 
 UNDISTURBED_S = 900
+OF_SCENARIO = ("patience_s", "submit_kills")
 OF_DEPLOYMENT = ("labels", "mutant", "schema_change")
 _databases = count()
 
@@ -20,8 +21,8 @@ class Setting:
     """A way to deploy the factory, and what strikes it besides the faults of its surroundings.
 
     Attributes:
-        max_attempts: Of each item. Whoever is killed from outside again and again needs many;
-            faults of the surroundings must not cost a single one.
+        delivery: Options of the delivery. Items whose worker is killed from outside again and again
+            need many attempts; faults of the surroundings must not cost a single one.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Setting:
     forgetful: bool = False
     speaks: bool = False
     faults: dict = field(default_factory=dict)
-    max_attempts: int = 50
+    delivery: dict = field(default_factory=dict)
 
 
 DEADLY = faults.KILLS | faults.FROZEN
@@ -64,7 +65,7 @@ ONE_ATTEMPT = Setting(
     forgetful=True,
     speaks=True,
     faults=faults.POSTGRES | faults.LANGUAGE,
-    max_attempts=1,
+    delivery={"max_attempts": 1, "lease_s": 30.0},
 )
 SETTINGS = (FLEET, POSTGRES, LANGUAGE, ONE_ATTEMPT, ONE_COMMAND)
 
@@ -107,8 +108,8 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         postgres: A running server, for the settings that use one.
         disk: Whether a disk can be filled up, which needs root.
         say: Takes one line per fault.
-        options: `labels`, `mutant` and `schema_change` of the deployment; `deck` and `patience_s`
-            of the scenario.
+        options: `labels`, `mutant` and `schema_change` of the deployment; `deck`,
+            `patience_s` and `submit_kills` of the scenario.
     """
     with ExitStack() as stack:
         endpoint = stack.enter_context(Endpoint()) if setting.speaks else None
@@ -120,7 +121,7 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
                 forgetful=setting.forgetful,
                 endpoint_url=endpoint and endpoint.url,
                 small_disk=disk,
-                max_attempts=setting.max_attempts,
+                delivery=setting.delivery,
                 **{name: options[name] for name in OF_DEPLOYMENT if name in options},
             )
         )
@@ -132,7 +133,7 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
             most=most,
             postgres=postgres,
             endpoint=endpoint,
-            patience_s=options.get("patience_s", PATIENCE_S),
+            **{name: options[name] for name in OF_SCENARIO if name in options},
             say=say,
         )
         try:

@@ -37,7 +37,7 @@ class Deployment:
         forgetful: Whether the broker is a Redis without persistence instead of the embedded one.
         endpoint_url: Of the language model; None: the rule book.
         small_disk: Whether images lie on a file system that can be filled up.
-        max_attempts: Of each item.
+        delivery: Delivery options besides those of `profile.yaml`.
         mutant: A change from `inside.MUTANTS` that every process runs with.
         schema_change: A statement that spoils the fresh database.
     """
@@ -52,7 +52,7 @@ class Deployment:
         forgetful=False,
         endpoint_url=None,
         small_disk=False,
-        max_attempts=50,
+        delivery=None,
         mutant=None,
         schema_change=None,
     ):
@@ -68,10 +68,11 @@ class Deployment:
         self.images_folder = images_folder
         self.images = ImageStore(str(images_folder))
         self.redis = ForgetfulRedis() if forgetful else EmbeddedRedis(EmbeddedBroker(self.data_dir))
-        profile = self._write_profile(endpoint_url, max_attempts)
+        profile = self._write_profile(endpoint_url, delivery or {})
         self._environment = self._make_environment(profile, mutant)
         self._commands = {
-            f"{number}-{role}": ("worker", role) for number, role in enumerate(workers)
+            f"{number}-{role}": ("worker", role, "--until-stdin-closes")
+            for number, role in enumerate(workers)
         } or {"run": self._words("run")}
         self._schema_change = schema_change
         self.processes = {}
@@ -170,7 +171,7 @@ class Deployment:
                 [sys.executable, "-m", "factory", *words],
                 cwd=ROOT,
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # workers end with the harness, however it ends
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -197,9 +198,9 @@ class Deployment:
         theirs = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
         return {name: os.environ[name] for name in theirs if name in os.environ} | ours
 
-    def _write_profile(self, endpoint_url, max_attempts):
+    def _write_profile(self, endpoint_url, delivery):
         profile = yaml.safe_load(PROFILE.read_text())
-        profile["delivery"]["max_attempts"] = max_attempts
+        profile["delivery"] |= delivery
         if endpoint_url:
             language = {"family": "openai", "model": "loopback", "base_url": endpoint_url}
             profile["families"]["language"] = language | {"timeout_s": 1.5, "max_retries": 1}

@@ -51,14 +51,15 @@ class Scenario:
         deployment: A fresh one.
         seed: Of the order of the faults, their moments, and their choices.
         deck: Faults by kind.
-        most: How many faults at most.
+        most: How many faults at most, once there is work.
+        submit_kills: How often `factory submit` is killed at most before it gets through.
         postgres, endpoint: What the faults of their kind strike.
         patience_s: How long nothing may move.
         say: Takes one line per fault.
     """
 
     def __init__(
-        self, deployment, seed, deck, *, most, postgres=None, endpoint=None,
+        self, deployment, seed, deck, *, most, submit_kills=2, postgres=None, endpoint=None,
         patience_s=PATIENCE_S, say=print,
     ):  # fmt: skip
         self.deployment = deployment
@@ -68,6 +69,7 @@ class Scenario:
         self.faults = []
         self._deck = deck
         self._most = most
+        self._submit_kills = submit_kills
         self._patience_s = patience_s
         self._say = say
         self._later = []
@@ -82,12 +84,12 @@ class Scenario:
         """
         if not self.deployment.is_one_command:
             self._submit()
-        kinds = []
+        kinds, struck = [], 0
         while not self.is_over():
             self._tick()
-            if len(self.faults) < self._most and self._works():
+            if struck < self._most and self._works():
                 kinds = kinds or self.random.sample(list(self._deck), len(self._deck))
-                self._strike(kinds.pop())
+                struck += self._strike(kinds.pop())
                 self._pause()
         self._measure()
 
@@ -113,22 +115,24 @@ class Scenario:
 
     def _submit(self):
         """Submit as a person does whose terminal is killed: again and again, until it worked."""
-        while not self.deployment.submit(self.random.uniform(0.2, 4.0)):
-            self._note("kill -9 factory submit", "submit", [])
-            if len(self.faults) >= 2:
-                assert self.deployment.submit(), "factory submit failed; see submit.log"
+        for _ in range(self._submit_kills):
+            if self.deployment.submit(self.random.uniform(0.2, 4.0)):
                 return
+            self._note("kill -9 factory submit", "submit", [])
+        assert self.deployment.submit(), "factory submit failed; see submit.log"
 
     def _works(self):
         """Return whether there is a step to strike."""
         return bool(self._ask(select(Step.id).limit(1)))
 
     def _strike(self, kind):
+        """Return whether the fault found something to strike."""
         struck_at = time.time()
         struck = self._deck[kind](self)
         if struck is not None:
             batch_id = struck.batch_id
             self._note(kind, struck.step, self._current_steps(batch_id), struck_at)
+        return struck is not None
 
     def _pause(self):
         """Wait a moment, or until what was struck is done: faults come alone and in company."""
