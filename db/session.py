@@ -116,12 +116,14 @@ def engine_of(sessions: Sessions) -> Engine:
 
 def now(session: Session) -> float:
     """Return the database's clock in epoch seconds: one clock for every worker's lease."""
-    clock: ColumnElement[float]
+    return float(session.scalars(select(clock(session))).one())
+
+
+def clock(session: Session) -> ColumnElement[float]:
+    """Return the same as an expression, for statements that look at the clock themselves."""
     if session.get_bind().dialect.name == "postgresql":
-        clock = func.date_part("epoch", func.clock_timestamp())
-    else:
-        clock = (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
-    return float(session.scalars(select(clock)).one())
+        return func.date_part("epoch", func.clock_timestamp())
+    return (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
 
 
 def _read_only(engine: Engine) -> Engine:
