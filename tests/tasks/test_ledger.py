@@ -9,7 +9,10 @@ from db.states import RunState
 from factory.answer_memory import DatabaseMemory
 from factory.errors import BudgetSpent
 from factory.submitter import allow
+from tasks import brainstorm
 from tasks.ledger import record_exchanges
+from tasks.options import DeliveryOptions
+from tasks.resources import Resources
 from tests import rows
 from tests.loopback import Loopback, fails, says
 from workers.errors import AnswerRefused
@@ -133,3 +136,14 @@ def test_what_costs_nothing_pauses_no_run(place, step_id):
         record_exchanges(session, step, 1, [Exchange("features", "rules", (), "[]")])
     with place.sessions() as session:
         assert run_of(session).state == RunState.ACTIVE
+
+
+def test_features_that_were_paid_for_are_told_when_the_prompts_fail(place):
+    with Loopback(GOOD, says("xyzzy")) as server:
+        model = OpenAiLanguageModel.load(server.config(max_repairs=0))
+        resources = Resources(place.sessions, place.images, [model], DeliveryOptions(), "me@here#1")
+        question = brainstorm.Question("dog", None, 2, "scene", 0, 1, 2)
+        with pytest.raises(AnswerRefused) as refused:
+            brainstorm.compute(resources, [question])
+    told = [(exchange.question, bool(exchange.problem)) for exchange in refused.value.exchanges]
+    assert told == [("features", False), ("prompts", True)]
