@@ -61,24 +61,6 @@ def resolve_settings(checkpoint: str) -> Path:
     raise CheckpointNotFound(f"no folder at {path}; {_remedy(checkpoint)}")
 
 
-def is_local(checkpoint: str) -> bool:
-    """Return whether the weights can only lie on this machine: no hub is asked for them."""
-    path = _local_path(checkpoint)
-    return path.exists() or not HUB_ID.fullmatch(checkpoint) or path.suffix == ".pth"
-
-
-def is_fetched(hub_id: str, revision: str | None = None) -> bool:
-    """Return whether weights of the hub lie on this machine already; nothing is fetched."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        snapshot_download(hub_id, revision=revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return False
-    return True
-
-
 def revision_of(path: Path) -> str:
     """Return the hub commit of a fetched snapshot, or a hash of local weights and their settings.
 
@@ -160,12 +142,6 @@ def refuse_wordless(folder: Path) -> None:
 
 
 def _local(checkpoint: str) -> Path:
-    if checkpoint.startswith(BUNDLED_PREFIX):
-        return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
-    return Path(checkpoint).expanduser()
-
-
-def _local_path(checkpoint: str) -> Path:
     if checkpoint.startswith(BUNDLED_PREFIX):
         return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
     return Path(checkpoint).expanduser()
