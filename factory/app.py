@@ -124,7 +124,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     device = "cpu" if only_speaks(settings, roles) else pick_device(settings.device)
     if settings.cpu_threads is not None:
         limit_threads(settings.cpu_threads)
-    sessions = connect(settings.resolved_database_url())
+    sessions = connect(settings.resolved_database_url(), durable=False)  # docs/adr/0010
     return Resources(
         sessions=sessions,
         images=ImageStore(settings.resolved_image_store_url()),
