@@ -215,11 +215,12 @@ def _draw_samples(
 
 
 def _watched(candidates: Iterable[Candidate], total: int) -> Iterable[Candidate]:
+    console = Console(stderr=True)
     return track(
         candidates,
         "Exporting",
         total=total,
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        disable=total < LONG_EXPORT,
+        disable=total < LONG_EXPORT or not console.is_terminal,
     )
