@@ -1,7 +1,12 @@
 import subprocess
 import sys
+from importlib import import_module
+from typing import get_args
 
 import pytest
+
+from workers.config import FamilyConfig
+from workers.registry import FAMILIES
 
 HEAVY = {"torch", "diffusers", "transformers", "open_clip", "segment_anything", "skimage"}
 
@@ -26,3 +31,12 @@ def test_nothing_heavy_is_imported_before_a_family_is_loaded(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert not HEAVY & set(loaded.stdout.split())
+
+
+def test_every_family_that_can_be_set_can_be_loaded():
+    assert set(get_args(get_args(FamilyConfig)[0])) == set(FAMILIES)
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(set(FAMILIES.values())))
+def test_every_family_is_where_the_registry_says(module, name):
+    assert callable(getattr(import_module(f"workers.{module}"), name).load)
