@@ -1,0 +1,191 @@
+"""Real worker processes whose steps only sleep: what is lost on the way comes back by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+import yaml
+from sqlalchemy import func, select
+
+from db.models import Item, Run, Step
+from db.states import ItemState, RunState, StepState
+from factory.embedded import PID_FILE, EmbeddedBroker, find_server
+from factory.labels import read_labels
+from factory.pulse import probe
+from factory.settings import CONFIGS, load_settings
+from factory.submitter import submit
+from tests.factory.sleeping_steps import SLEEP_FILE
+
+PATIENCE_S = 300
+ROOT = Path(__file__).parents[2]
+TIME_LIMIT_S = 10
+
+
+@pytest.fixture
+def settings(request, place, tmp_path, monkeypatch):
+    """The micro profile without rounds; a test may ask for other options of the delivery."""
+    for name in ("REDIS_URL", "FACTORY_PROFILE", "FACTORY_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    values = yaml.safe_load((CONFIGS / "micro.yaml").read_text(encoding="utf-8"))
+    values["chain"] |= {"rounds": 0, "per_label": 4}
+    profile = tmp_path / "impatient.yaml"
+    values["delivery"] = {"stale_s": 1, **getattr(request, "param", {})}
+    profile.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return load_settings(profile, data_dir=place.data_dir)
+
+
+def sleep(place, seconds):
+    (place.data_dir / SLEEP_FILE).write_text(str(seconds))
+
+
+def submit_run(place, settings, labels=("dog", "house")):
+    with place.sessions.begin() as session:
+        return submit(session, read_labels(labels).requests, settings, seed=0).run_id
+
+
+@contextmanager
+def worker(settings, tmp_path, **environment):
+    """Run a worker whose steps sleep; its process, with what it said on stderr in a file."""
+    profile = tmp_path / "impatient.yaml"
+    command = [sys.executable, "-m", "tests.factory.sleeping_worker", profile, settings.data_dir]
+    with (tmp_path / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
+        )
+    try:
+        yield process
+    finally:
+        process.kill()  # its child dies with it
+        process.wait()
+
+
+def wait_for(condition, patience_s=PATIENCE_S):
+    """Return after how many seconds the condition holds."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() < started + patience_s
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def count_items(place, state):
+    with place.sessions() as session:
+        return session.scalar(select(func.count()).where(Item.state == state))
+
+
+def is_done(place, run_id):
+    with place.sessions() as session:
+        return session.get_one(Run, run_id).state == RunState.DONE
+
+
+def assert_whole(place):
+    """Every item of every step was done, once."""
+    with place.sessions() as session:
+        assert session.scalars(select(Item.state).distinct()).all() == [ItemState.DONE]
+        assert session.scalar(select(func.count()).select_from(Step)) == 8
+        assert session.scalar(select(func.count()).select_from(Item)) == 32
+
+
+def model_child(process):
+    """Return the process that works: it holds the claims."""
+    return psutil.Process(process.pid).children()[-1]
+
+
+def test_a_run_ends_though_its_embedded_broker_forgets_everything_and_dies(
+    place, settings, tmp_path
+):
+    sleep(place, 0.05)
+    run_id = submit_run(place, settings)
+    with worker(settings, tmp_path):
+        wait_for(lambda: count_items(place, ItemState.DONE) > 2)
+        broker = EmbeddedBroker(settings.data_dir)
+        with redis.Redis(unix_socket_path=str(broker.socket_path)) as client:
+            client.flushall()
+        wait_for(lambda: count_items(place, ItemState.DONE) > 8)
+        os.kill(int((broker.folder / PID_FILE).read_text()), signal.SIGKILL)
+        wait_for(lambda: is_done(place, run_id))
+    assert_whole(place)
+
+
+@contextmanager
+def forgetful_redis(socket_path):
+    """A Redis of somebody else that keeps nothing."""
+    command = [find_server(), "--port", "0", "--unixsocket", socket_path, "--save", ""]
+    server = subprocess.Popen([*command, "--appendonly", "no"], stdout=subprocess.DEVNULL)
+    try:
+        wait_for(socket_path.exists)
+        yield
+    finally:
+        server.kill()
+        server.wait()
+        socket_path.unlink()
+
+
+def test_a_worker_waits_for_its_redis_and_ends_a_run_though_that_starts_again_empty(
+    place, settings, tmp_path
+):
+    sleep(place, 0.05)
+    run_id = submit_run(place, settings)
+    socket_path = tmp_path / "redis.sock"
+    with worker(settings, tmp_path, REDIS_URL=f"redis+socket://{socket_path}?virtual_host=0"):
+        wait_for(lambda: "Waiting for it" in (tmp_path / "log").read_text())
+        with forgetful_redis(socket_path):
+            wait_for(lambda: count_items(place, ItemState.DONE) > 2)
+        with forgetful_redis(socket_path):
+            wait_for(lambda: is_done(place, run_id))
+    assert_whole(place)
+
+
+def test_a_dead_worker_s_step_is_taken_over_at_once_and_a_stopped_one_gives_the_rest_back(
+    place, settings, tmp_path
+):
+    sleep(place, 0.5)
+    submit_run(place, settings)
+    with worker(settings, tmp_path) as first, worker(settings, tmp_path) as second:
+        for process in (first, second):
+            wait_for(lambda process=process: _has_claimed(place, process))
+        first.kill()
+        child = model_child(second)
+        took_s = wait_for(lambda: not _has_claimed(place, first))
+        assert took_s < settings.delivery.lease_s / 3
+        second.terminate()
+        assert second.wait(PATIENCE_S) == 0
+        assert not child.is_running()
+    with place.sessions() as session:
+        assert StepState.RUNNING not in set(session.scalars(select(Step.state)))
+    assert 0 < count_items(place, ItemState.DONE) < 32
+    assert count_items(place, ItemState.QUARANTINED) == 0
+
+
+def _has_claimed(place, process):
+    with place.sessions() as session:
+        running = select(Step.owner).where(Step.state == StepState.RUNNING)
+        return any(f"#{process.pid}/" in owner for owner in session.scalars(running))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"max_attempts": 1, "time_limit_s": TIME_LIMIT_S}], indirect=True, ids=[""]
+)
+def test_a_pass_that_hangs_ends_at_its_time_limit_and_is_given_up_while_the_worker_goes_on(
+    place, settings, tmp_path
+):
+    sleep(place, 3600)
+    submit_run(place, settings, labels=["dog"])
+    with worker(settings, tmp_path):
+        wait_for(lambda: count_items(place, ItemState.READY) == 4)
+        hung_s = wait_for(lambda: probe_while(settings, count_items(place, ItemState.QUARANTINED)))
+        assert hung_s > TIME_LIMIT_S / 2
+        sleep(place, 0)
+        wait_for(lambda: count_items(place, ItemState.DONE) >= 3)
+
+
+def probe_while(settings, condition):
+    """Return the condition; the worker's pulse must be felt while it hangs."""
+    return probe(settings, "all") < PATIENCE_S and condition
