@@ -33,7 +33,7 @@ def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     settings = settings_of_worker()
     resources.use(
         Resources(
-            sessions=connect(settings.resolved_database_url()),
+            sessions=connect(settings.resolved_database_url(), durable=False),
             images=ImageStore(settings.resolved_image_store_url()),
             families=(),
             delivery=settings.delivery,

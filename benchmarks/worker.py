@@ -14,10 +14,10 @@ from factory.settings import load_settings
 from tasks.chain import QUEUES
 
 
-def main(data_dir: Path) -> None:
+def main(data_dir: Path, database_url: str) -> None:
     """Serve every queue."""
     threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
-    settings = load_settings("micro", data_dir=data_dir)
+    settings = load_settings("micro", data_dir=data_dir, database_url=database_url)
     broker = open_broker(settings)
     app = make_celery(settings, broker.url)
     app.conf.update({"include": ["benchmarks.steps"]})
@@ -43,4 +43,4 @@ def _stop_at_end_of_stdin() -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

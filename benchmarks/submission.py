@@ -1,0 +1,75 @@
+"""What it costs to submit a hundred thousand labels, and to have them wait."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from valkey import Valkey
+
+from factory.app import make_celery
+from factory.broker import open_broker
+from factory.database import open_database
+from factory.dispatcher import Dispatcher
+from factory.labels import read_labels
+from factory.settings import load_settings
+from factory.submitter import submit
+
+LABELS = 100_000
+TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """What a long list of labels costs.
+
+    Attributes:
+        labels: How many were submitted.
+        seconds: How long that took.
+        memory_bytes: How much more memory it needed at its peak.
+        tick_s: A dispatcher's tick, with all of them waiting.
+        rung: How many chains the broker was sent.
+        broker_bytes: How much more the broker holds.
+    """
+
+    labels: int
+    seconds: float
+    memory_bytes: int
+    tick_s: float
+    rung: int
+    broker_bytes: int
+
+
+def measure(data_dir: Path) -> Submitting:
+    """Submit, then let a dispatcher tick a few times with nobody at work."""
+    settings = load_settings("micro", data_dir=data_dir, chain={"per_label": 1})
+    sessions = open_database(settings)
+    words = [f"word {number}" for number in range(LABELS)]
+    memory_bytes, started = peak_memory_bytes(), time.perf_counter()
+    with sessions.begin() as session:
+        submit(session, read_labels(words).requests, settings, seed=None)
+    seconds = time.perf_counter() - started
+    memory_bytes = peak_memory_bytes() - memory_bytes
+    with open_broker(settings) as broker:
+        before = broker_memory_bytes(broker.url)
+        dispatcher = Dispatcher(make_celery(settings, broker.url), sessions, settings.delivery)
+        rung = dispatcher.tick()
+        started = time.perf_counter()
+        rung += sum(dispatcher.tick() for _ in range(TICKS))
+        tick_s = (time.perf_counter() - started) / TICKS
+        more = broker_memory_bytes(broker.url) - before
+    return Submitting(LABELS, seconds, memory_bytes, tick_s, rung, more)
+
+
+def broker_memory_bytes(url: str) -> int:
+    """Return what the broker holds."""
+    path = url.removeprefix("redis+socket://").partition("?")[0]
+    with Valkey(unix_socket_path=path) as client:
+        return int(client.info("memory")["used_memory"])
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory that this process ever held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
