@@ -16,6 +16,7 @@ from db.states import Origin
 from factory.export.base import Format, Plan
 from factory.export.folder import Folder
 from factory.export.licences import UNKNOWN, find_licence
+from factory.refilter import submitted_limits
 
 CARD_FILE = "README.md"
 SHOWN_LABELS = 100
@@ -32,6 +33,7 @@ class Facts:
     Attributes:
         counts: Samples by split, label and origin.
         runs: The runs that the samples come from.
+        limits: The thresholds that their verdicts follow from, by run and score.
         command: How the export was asked for.
     """
 
@@ -39,6 +41,7 @@ class Facts:
     plan: Plan
     counts: Mapping[tuple[str, str, str], int]
     runs: Sequence[Run]
+    limits: Mapping[int, Mapping[str, float]]
     command: str
 
 
@@ -120,10 +123,10 @@ def _models(facts: Facts) -> Iterator[str]:
 
 
 def _thresholds(facts: Facts) -> Iterator[str]:
-    names = sorted({name for run in facts.runs for name in run.profile["thresholds"]})
+    names = sorted({name for limits in facts.limits.values() for name in limits})
     yield from _table_head("run", *names)
-    for run in facts.runs:
-        yield _table_row(run.id, *(run.profile["thresholds"].get(name, "") for name in names))
+    for run_id, limits in facts.limits.items():
+        yield _table_row(run_id, *(limits.get(name, "") for name in names))
 
 
 def _commands(facts: Facts) -> Iterator[str]:
@@ -134,6 +137,9 @@ def _commands(facts: Facts) -> Iterator[str]:
             f"factory run --file {_labels_file(run)} --profile {_profile_file(run)} "
             f"--seed {run.seed}"
         )
+        if changed := facts.limits[run.id].items() - submitted_limits(run).items():
+            told = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
+            yield f"factory refilter {told}"
     yield from (facts.command, "```", "")
     yield "On the same kind of machine the same seed gives the same images."
 

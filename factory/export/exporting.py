@@ -24,6 +24,7 @@ from factory.export.base import Format, Masks, Plan, Sample, Writer
 from factory.export.card import Facts, write_card
 from factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
 from factory.export.splits import Splits, group_of
+from factory.refilter import limits_in_force
 
 LONG_EXPORT = 200
 SHOWN_SAMPLES = 12
@@ -148,7 +149,8 @@ def _write(session: Session, images: ImageStore, folder: Folder, survey: _Survey
     writer.close()
     _draw_samples(session, images, folder, survey.shown)
     runs = list_runs_of(session, survey.run_seeds)
-    write_card(folder, Facts(order.format, plan, survey.counts, runs, order.command))
+    limits = {run.id: limits_in_force(session, run) for run in runs}
+    write_card(folder, Facts(order.format, plan, survey.counts, runs, limits, order.command))
     done = Exported(
         folder=order.out_dir,
         format=order.format.name,
