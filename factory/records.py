@@ -19,6 +19,7 @@ from db.models import (
 from db.overview import overview
 from db.queries import Story
 from db.runs import count_funnel, count_funnel_by_label, list_quarantined
+from db.spending import spending
 from factory.settings import Settings
 
 
@@ -78,6 +79,8 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
     return {
         "run": run.id,
         "state": run.state,
+        "pause_reason": run.pause_reason,
+        "language": asdict(spending(session, run)),
         "mode": run.mode,
         "seed": run.seed,
         "profile": run.profile.get("profile"),

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from db.models import Run
 from db.overview import Overview, StepCount, overview
 from db.runs import QuarantinedItem
+from db.spending import Spending, spending
 from db.states import Verdict
 from factory.progress import render
 from factory.summary import funnel_table
@@ -34,7 +35,21 @@ def status_view(session: Session, run: Run, *, now: float) -> RenderableType:
         counts = merge_labels(counts, f"all {len(run.labels)} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at)
-    return Group(head, steps, "", funnel_table(counts))
+    return Group(head, tell_spending(run, spending(session, run)), steps, "", funnel_table(counts))
+
+
+def tell_spending(run: Run, spent: Spending) -> Text:
+    """Return in one line what a run asked its language model and what that cost."""
+    text = Text(
+        f"{spent.calls} questions: {spent.reused} answered from memory, {spent.refused} refused; "
+        f"{spent.prompt_tokens} + {spent.completion_tokens} tokens, cost {spent.cost:.4f}",
+        style="dim",
+    )
+    if spent.budget is not None:
+        text.append(f" of {spent.budget:.2f}")
+    if run.pause_reason:
+        text.append(f"\nrests: {run.pause_reason}", style="not dim red")
+    return text
 
 
 def colour_of(verdict: str | None) -> str:

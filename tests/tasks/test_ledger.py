@@ -9,6 +9,7 @@ from db.states import RunState
 from factory.answer_memory import DatabaseMemory
 from factory.errors import BudgetSpent
 from factory.submitter import allow
+from factory.tables import tell_spending
 from tasks import brainstorm
 from tasks.ledger import record_exchanges
 from tasks.options import DeliveryOptions
@@ -147,3 +148,17 @@ def test_features_that_were_paid_for_are_told_when_the_prompts_fail(place):
             brainstorm.compute(resources, [question])
     told = [(exchange.question, bool(exchange.problem)) for exchange in refused.value.exchanges]
     assert told == [("features", False), ("prompts", True)]
+
+
+def test_a_run_tells_what_it_asked_and_why_it_rests(place, step_id):
+    with place.sessions.begin() as session:
+        run_of(session).budget = 1.0
+    with Loopback(GOOD) as server:
+        record(place, step_id, ask(place, server))
+    with place.sessions() as session:
+        run = run_of(session)
+        told = tell_spending(run, spending(session, run)).plain
+    assert told == (
+        "1 questions: 0 answered from memory, 0 refused; 11 + 7 tokens, cost 25.0000 of 1.00\n"
+        "rests: its budget of 1.00 is spent (25.0000)"
+    )
