@@ -25,6 +25,9 @@ from workers.fidelity import psnr
 from workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
 from workers.values import RgbImage
 
+CHOSEN_SEED = "fill_prediction_seed"
+"""Where the model's record has the seed of the best of several fills."""
+
 PAINTED_BY = {Origin.GENERATED: "generate", Origin.EDITED: "edit", Origin.FILLED: "fill"}
 
 
@@ -119,7 +122,7 @@ def _record_of(candidate: Candidate) -> Record:
     return Record(
         Origin(candidate.origin),
         candidate.prompt_text,
-        candidate.seed,
+        candidate.model.get("settings", {}).get(CHOSEN_SEED, candidate.seed),
         parent.sha256 if parent else None,
         placement.box_xyxy if placement else None,
     )
@@ -136,12 +139,15 @@ def _refuse_other_model(resources: Resources, recorded: Mapping[str, Any]) -> No
 
 
 def _is_same(recorded: Mapping[str, Any], loaded: Mapping[str, Any]) -> bool:
-    """Return whether these are the same weights; settings that came later had no effect then."""
-    settings = recorded["settings"]
+    """Return whether these are the same weights with the same settings.
+
+    Settings that only one of them knows came later, or tell how an image was chosen.
+    """
+    before, now = recorded["settings"], loaded["settings"]
     return (recorded["family"], recorded["revision"]) == (
         loaded["family"],
         loaded["revision"],
-    ) and settings == {name: loaded["settings"].get(name) for name in settings}
+    ) and all(before[name] == now[name] for name in before if name in now)
 
 
 def _paint(resources: Resources, records: Sequence[Record]) -> list[RgbImage]:
