@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
@@ -28,7 +29,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedItem:
-    """A unit of work that was given up, and its last error."""
+    """A unit of work that was given up: its last error, what it was given, and who tried it.
+
+    Attributes:
+        inputs: What the step read of its subject, such as prompt and seed; None if it could not.
+    """
 
     item_id: int
     label: str
@@ -37,6 +42,8 @@ class QuarantinedItem:
     subject_id: int
     attempts: int
     error: str
+    worker: str | None
+    inputs: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,8 @@ def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[Qu
             Item.subject_id,
             Item.attempts,
             func.coalesce(Item.error, ""),
+            Item.worker,
+            Item.inputs,
         )
         .join(Step, Step.id == Item.step_id)
         .join(Batch, Batch.id == Step.batch_id)
