@@ -30,18 +30,23 @@ def main():
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # tidied up behind, as after Ctrl-C
-    started = time.monotonic()
+    started, played = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        played = play_all(Path(folder), options.faults, options.seed)
-    page = to_page(played, time.monotonic() - started)
+        for scenario in play_all(Path(folder), options.seed):
+            played.append(scenario)
+            total = sum(len(each.faults) for each in played)
+            _tell(scenario, total)
+            page = to_page(played, time.monotonic() - started)
+            if options.page:  # after each scenario: an interrupted campaign tells what it saw
+                PAGE.write_text(page, encoding="utf-8")
+            if total >= options.faults:
+                break
     print(page)
-    if options.page:
-        PAGE.write_text(page, encoding="utf-8")
     sys.exit(any(scenario.outcome.problems for scenario in played))
 
 
-def play_all(folder, wanted, first_seed):
-    """Return scenarios of all settings in turn, with at least `wanted` faults together."""
+def play_all(folder, first_seed):
+    """Yield scenarios of all settings in turn, without end."""
     expected = {
         speaks: campaign.undisturbed(folder / f"undisturbed-{speaks}", speaks=speaks)
         for speaks in (False, True)
@@ -51,10 +56,9 @@ def play_all(folder, wanted, first_seed):
     postgres = PostgresServer(binaries)
     postgres.start()
     try:
-        played = []
         for setting, seed in zip(cycle(campaign.SETTINGS), count(first_seed)):
             print(f"seed {seed}: {setting.name}", flush=True)
-            scenario = campaign.play(
+            yield campaign.play(
                 folder / f"seed-{seed}",
                 setting,
                 seed,
@@ -64,11 +68,7 @@ def play_all(folder, wanted, first_seed):
                 disk=os.geteuid() == 0,
                 say=lambda line: print(line, flush=True),
             )
-            played.append(scenario)
-            _tell(scenario, sum(len(each.faults) for each in played))
             shutil.rmtree(folder / f"seed-{seed}", ignore_errors=True)
-            if sum(len(each.faults) for each in played) >= wanted:
-                return played
     finally:
         postgres.stop()
         postgres.remove()
