@@ -100,7 +100,7 @@ def held_out_set() -> Dataset:
 
 
 def _load_or_render(name: str, count: int, seed: int) -> Dataset:
-    folder = DATASETS / f"{name}-{count}-{seed}"
+    folder = DATASETS / f"{name}-{len(LABELS)}-labels-{count}-{seed}"
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         partial.mkdir(parents=True)
