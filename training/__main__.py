@@ -14,6 +14,7 @@ STAGES = {
     "open_clip": 9.0,
     "blip2": 6.0,
     "stable_diffusion": 78.0,
+    "diffused": 3.0,
     "instruct_pix2pix": 20.0,
 }
 """Minutes of each stage on one core, in the order in which `all` runs them."""

@@ -135,9 +135,8 @@ class DetectorTrainer:
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Return the losses of a random batch."""
-        rows = self._rng.choice(len(self._dataset), BATCH, replace=False)
-        images = self._softener.soften(self._dataset, np.sort(rows), step)
-        rows = np.sort(rows)
+        rows = self._softener.draw_rows(self._dataset, BATCH)
+        images = self._softener.soften(self._dataset, rows, step)
         count = int(self._rng.choice((4, 8, 12, len(LABELS)), p=(0.15, 0.2, 0.25, 0.4)))
         asked = [draw_labels(self._rng, self._dataset.labels[row], count) for row in rows]
         targets = [self._target(row, labels) for row, labels in zip(rows, asked, strict=True)]

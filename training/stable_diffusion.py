@@ -97,6 +97,7 @@ class Denoising:
         self._unet, self._text_encoder = models["unet"], models["text_encoder"]
         self._tokenizer = clip_tokenizer()
         self._scheduler = build_scheduler()
+        self._predict = torch.compile(self._unet)
 
     def loss(
         self,
@@ -132,7 +133,7 @@ class Denoising:
 
     def _velocity(self, given: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
         text = self._text_encoder(tokens).last_hidden_state
-        return self._unet(given, timesteps, text).sample
+        return self._predict(given, timesteps, text).sample
 
 
 def object_cells(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
