@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check fix docs bench train lock install
+.PHONY: run test check fix docs bench train sprites lock install
 run: install  ## the main job on the embedded default
 	$(BIN)/factory run dog house --per-label 8
 
@@ -24,9 +24,11 @@ docs: install  ## the pages that the code writes: settings and command line
 bench: install  ## speed as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks.delivery
 
-train: install .cache/sprites/package  ## the micro checkpoints from nothing; 4 hours on two cores, resumes where it stopped
+train: install sprites  ## the micro checkpoints from nothing; 4 hours on two cores, resumes where it stopped
 	$(BIN)/python -m training all
-	$(BIN)/python -m training evaluate
+	$(BIN)/factory models evaluate micro
+
+sprites: .cache/sprites/package  ## the pictures of objects that the small world is made of
 
 .cache/sprites/package:
 	mkdir -p $(@D)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from db.images import ImageStore
 from db.models import Step
 from db.session import connect
-from factory.app import OWNER_KEY, SETTINGS_KEY
+from factory.app import SETTINGS_KEY
+from factory.owners import name_owner
 from factory.settings import Settings
 from tasks import resources
 from tasks.chain import QUEUES
@@ -36,7 +37,7 @@ def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
             images=ImageStore(settings.resolved_image_store_url()),
             families=(),
             delivery=settings.delivery,
-            owner=current_app.conf[OWNER_KEY],
+            owner=name_owner("bench", is_child=True),
         )
     )
 

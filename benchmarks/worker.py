@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from db.session import connect
-from factory.app import OWNER_KEY, make_celery
+from factory.app import make_celery
 from factory.broker import open_broker
 from factory.dispatcher import Dispatcher
 from factory.settings import load_settings
@@ -20,7 +20,7 @@ def main(data_dir: Path) -> None:
     settings = load_settings("micro", data_dir=data_dir)
     broker = open_broker(settings)
     app = make_celery(settings, broker.url)
-    app.conf.update({"include": ["benchmarks.steps"], OWNER_KEY: f"bench#{os.getpid()}"})
+    app.conf.update({"include": ["benchmarks.steps"]})
     sessions = connect(settings.resolved_database_url())
     with Dispatcher(app, sessions, settings.delivery).start():
         app.worker_main(

@@ -1,10 +1,29 @@
 """What people do to a run: pause it, let it go on, cancel it, give what failed another try."""
 
-from sqlalchemy import select, update
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Batch, Item, Run, Step
 from db.states import BatchState, ItemState, RunState, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where a run goes on from.
+
+    Attributes:
+        waited: Steps that waited for better times, and need not any more.
+        running: Steps that a worker holds right now.
+        batches_left: Batches that are not done.
+        quarantined: Items that were given up and stay so.
+    """
+
+    waited: int
+    running: int
+    batches_left: int
+    quarantined: int
 
 
 def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
@@ -17,35 +36,76 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
         run.state = state
         if state is RunState.ACTIVE:
             _ring_again(session, run.id)
+        elif state is RunState.CANCELLED:
+            _end_batches(session, run.id)
     return RunState(run.state)
 
 
-def retry_quarantined(session: Session, run_id: int) -> int:
-    """Give every quarantined item of a run fresh attempts; return how many.
+def resume(session: Session, run: Run) -> Resumption:
+    """Let a run go on now: paused or not, whatever its steps waited for, whoever was rung for.
+
+    What a living worker holds stays with it. A run that is done or cancelled stays so.
+    """
+    set_run_state(session, run, RunState.ACTIVE)
+    waited = session.scalars(
+        update(Step)
+        .where(Step.batch_id.in_(_batches_of(run.id)), Step.state == StepState.READY)
+        .where(Step.run_after > 0.0)
+        .values(run_after=0.0)
+        .returning(Step.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    left = select(func.count()).where(Batch.run_id == run.id, Batch.state != BatchState.DONE)
+    running = select(func.count()).where(
+        Step.batch_id.in_(_batches_of(run.id)), Step.state == StepState.RUNNING
+    )
+    given_up = select(func.count()).where(Item.id.in_(_quarantined(run.id)))
+    return Resumption(
+        waited=len(waited),
+        running=session.scalar(running) or 0,
+        batches_left=session.scalar(left) or 0,
+        quarantined=session.scalar(given_up) or 0,
+    )
+
+
+def retry_quarantined(session: Session, run_id: int, step: str | None = None) -> int:
+    """Give the quarantined items of a run, or of one kind of step, fresh attempts; return how many.
 
     The later steps of their batches look again for new work: a candidate that is made now is
     labelled and judged as if it had been made at first.
     """
-    failed = session.execute(
-        select(Item.id, Step.batch_id, Step.position)
+    failed = _quarantined(run_id, step)
+    for batch_id, position in session.execute(
+        select(Step.batch_id, func.min(Step.position))
+        .join(Item, Item.step_id == Step.id)
+        .where(Item.id.in_(failed))
+        .group_by(Step.batch_id)
+    ).all():
+        _reopen(session, batch_id, position)
+    retried = session.scalars(
+        update(Item)
+        .where(Item.id.in_(failed))
+        .values(state=ItemState.READY, attempts=0, error=None)
+        .returning(Item.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if retried:
+        session.get_one(Run, run_id).state = RunState.ACTIVE
+    return len(retried)
+
+
+def _quarantined(run_id: int, step: str | None = None) -> Select[int]:
+    found = (
+        select(Item.id)
         .join(Step, Step.id == Item.step_id)
         .join(Batch, Batch.id == Step.batch_id)
         .where(Batch.run_id == run_id, Item.state == ItemState.QUARANTINED)
-    ).all()
-    first_failed: dict[int, int] = {}
-    for _, batch_id, position in failed:
-        first_failed[batch_id] = min(position, first_failed.get(batch_id, position))
-    for batch_id, position in first_failed.items():
-        _reopen(session, batch_id, position)
-    session.execute(
-        update(Item)
-        .where(Item.id.in_([item_id for item_id, _, _ in failed]))
-        .values(state=ItemState.READY, attempts=0, error=None)
-        .execution_options(synchronize_session=False)
     )
-    if failed:
-        session.get_one(Run, run_id).state = RunState.ACTIVE
-    return len(failed)
+    return found if step is None else found.where(Step.name == step)
+
+
+def _batches_of(run_id: int) -> Select[int]:
+    return select(Batch.id).where(Batch.run_id == run_id)
 
 
 def _reopen(session: Session, batch_id: int, position: int) -> None:
@@ -65,5 +125,14 @@ def _ring_again(session: Session, run_id: int) -> None:
         update(Batch)
         .where(Batch.run_id == run_id, Batch.state == BatchState.IN_FLIGHT)
         .values(rung_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _end_batches(session: Session, run_id: int) -> None:
+    session.execute(
+        update(Batch)
+        .where(Batch.run_id == run_id, Batch.state != BatchState.DONE)
+        .values(state=BatchState.DONE)
         .execution_options(synchronize_session=False)
     )

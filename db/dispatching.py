@@ -1,9 +1,15 @@
-"""Which batches should be rung for: admission by priority, the window, and the sweep."""
+"""Which batches should be rung for: admission by priority, the window of each queue, the sweep.
 
-from collections.abc import Callable, Sequence
+A batch in flight stands in the queue of its current step, rung for or held back. Whatever decides
+here takes its turn first: one dispatcher at a time, however many there are.
+"""
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from db import delivery
 from db.models import Batch, Run, Step
@@ -12,44 +18,79 @@ from db.states import BatchState, RunState, StepState
 
 PlanSteps = Callable[[Batch], Sequence[Step]]
 
+TURN = 0x666163746F7279
+"""Names the dispatchers' lock among the database's advisory locks."""
 
-def sweep(session: Session, *, stale_s: float, dead_owners: Sequence[str] = ()) -> int:
-    """Mark what nobody works on and nobody was rung for lately; return how many batches."""
+
+def take_turn(session: Session) -> bool:
+    """Return whether this dispatcher may decide now; its turn ends with the transaction.
+
+    PostgreSQL keeps a lock for it. SQLite has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(TURN))))
+
+
+def sweep(
+    session: Session, *, stale_s: float, waiting: Mapping[str, int], dead_owners: Sequence[str] = ()
+) -> int:
+    """Mark what a dead worker held and what the broker forgot; return how many batches.
+
+    Args:
+        session: An open transaction.
+        stale_s: A doorbell younger than this may still be on its way.
+        waiting: How many doorbells the broker holds, per queue.
+        dead_owners: Workers that are known to be gone; for others the lease decides.
+    """
     released = delivery.release_expired(session, dead_owners)
-    running = select(Step.batch_id).where(Step.state == StepState.RUNNING)
-    stale = session.scalars(
+    forgotten = _find_forgotten(session, stale_s, waiting)
+    session.execute(
         update(Batch)
-        .where(Batch.state == BatchState.IN_FLIGHT, Batch.rung_at < now(session) - stale_s)
-        .where(Batch.id.not_in(running))
+        .where(Batch.id.in_(forgotten))
         .values(rung_at=None)
-        .returning(Batch.id)
         .execution_options(synchronize_session=False)
-    ).all()
-    return released + len(stale)
+    )
+    return released + len(forgotten)
 
 
 def admit(
-    session: Session, *, window: int, plan_steps: PlanSteps, models_key: str | None = None
+    session: Session,
+    *,
+    window: int,
+    queues: Sequence[str],
+    plan_steps: PlanSteps,
+    models_key: str | None = None,
 ) -> int:
-    """Put waiting batches in flight while the window has room; return how many.
+    """Put waiting batches in flight while there is room; return how many.
 
-    What a paused run has in flight takes no room: it would keep the others waiting. Runs that ask
-    for other models than `models_key` are left to workers that have them.
+    There is room while fewer than `window` batches stand in the opening queue, and fewer than
+    `window` per queue are in flight at all, not counting runs of less priority: those must not keep
+    a more urgent one waiting. Paused runs take no room either, nor do runs of other models.
+
+    Args:
+        session: An open transaction.
+        window: Most batches per queue.
+        queues: Every queue; a chain opens in the first.
+        plan_steps: Returns the rows of a batch's chain.
+        models_key: Only runs that ask for these models; None takes runs of any.
     """
-    in_flight = (
-        select(func.count())
-        .select_from(Batch)
-        .join(Run, Run.id == Batch.run_id)
-        .where(Batch.state == BatchState.IN_FLIGHT, delivery.is_workable(models_key))
-    )
-    room = window - (session.scalar(in_flight) or 0)
+    is_waiting = (Batch.state == BatchState.WAITING, delivery.is_workable(models_key))
+    run_waits = select(Batch.id).where(Batch.run_id == Run.id, *is_waiting).exists()
+    priority = session.scalar(select(func.max(Run.priority)).where(run_waits))
+    if priority is None:
+        return 0
+    standing = _count_standing(session, models_key)
+    opening = sum(count for (_, queue), count in standing.items() if queue == queues[0])
+    in_flight = sum(count for (other, _), count in standing.items() if other >= priority)
+    room = min(window - opening, window * len(queues) - in_flight)
     if room <= 0:
         return 0
     batches = session.scalars(
         select(Batch)
         .join(Run, Run.id == Batch.run_id)
-        .where(Batch.state == BatchState.WAITING, delivery.is_workable(models_key))
-        .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.index, Batch.id)
+        .where(*is_waiting, Run.priority == priority)
+        .order_by(Batch.priority.desc(), Batch.index, Batch.id)
         .limit(room)
         .with_for_update(skip_locked=True, of=Batch)
     ).all()
@@ -59,47 +100,116 @@ def admit(
     return len(batches)
 
 
-def take_due(session: Session, models_key: str | None = None) -> list[tuple[int, list[str]]]:
+def take_due(
+    session: Session, *, window: int, models_key: str | None = None
+) -> list[tuple[int, list[str]]]:
     """Return the batches to ring for, each with the names of its unfinished steps.
 
+    No queue gets more than `window`; the most urgent run comes first, then the oldest batch.
     Whoever takes them must ring after the commit; a ring that is lost is repeated by the sweep.
     """
     time = now(session)
-    batches = session.scalars(
-        select(Batch)
-        .join(Run, Run.id == Batch.run_id)
-        .where(Batch.state == BatchState.IN_FLIGHT, Batch.rung_at.is_(None))
-        .where(delivery.is_workable(models_key))
+    workable = delivery.is_workable(models_key)
+    rung = Counter(
+        session.scalars(_in_flight(Step.queue).where(Batch.rung_at.is_not(None), workable))
+    )
+    held_back = session.execute(
+        _in_flight(Batch, Step.queue)
+        .where(Batch.rung_at.is_(None), workable)
+        .where(Step.state == StepState.READY, Step.run_after <= time)
         .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.id)
         .with_for_update(skip_locked=True, of=Batch)
     ).all()
     due = []
-    for batch in batches:
-        step = delivery.current_step(session, batch.id)
-        if step is not None and step.run_after <= time:
+    for batch, queue in held_back:
+        if rung[queue] < window:
+            rung[queue] += 1
             batch.rung_at = time
             due.append((batch.id, _names_left(session, batch.id)))
     return due
 
 
+def hand_on(session: Session, batch_id: int, *, window: int) -> bool:
+    """Return whether the chain may ring for the batch's next step; call after `finish_step`.
+
+    False when as many stand in that queue already: then the dispatcher rings, in order of
+    priority, and the chain must end here.
+    """
+    step = delivery.current_step(session, batch_id)
+    if step is None:
+        return True
+    others = _in_flight(func.count()).where(Batch.id != batch_id, Step.queue == step.queue)
+    standing = session.scalar(others.where(Run.state == RunState.ACTIVE))
+    has_room = (standing or 0) < window
+    session.get_one(Batch, batch_id).rung_at = now(session) if has_room else None
+    return has_room
+
+
 def close_runs(session: Session) -> list[int]:
-    """End the batches of cancelled runs and the runs that have no batch left; return the runs."""
-    cancelled = select(Run.id).where(Run.state == RunState.CANCELLED)
-    session.execute(
-        update(Batch)
-        .where(Batch.run_id.in_(cancelled), Batch.state != BatchState.DONE)
-        .values(state=BatchState.DONE)
-        .execution_options(synchronize_session=False)
-    )
-    unfinished = select(Batch.run_id).where(Batch.state != BatchState.DONE)
+    """End the runs that have no batch left; return them."""
+    open_states = (BatchState.WAITING, BatchState.IN_FLIGHT)
+    is_open = select(Batch.id).where(Batch.run_id == Run.id, Batch.state.in_(open_states)).exists()
     done = session.scalars(
         update(Run)
-        .where(Run.state == RunState.ACTIVE, Run.id.not_in(unfinished))
+        .where(Run.state == RunState.ACTIVE, ~is_open)
         .values(state=RunState.DONE, finished_at=now(session))
         .returning(Run.id)
         .execution_options(synchronize_session=False)
     )
     return list(done)
+
+
+def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]) -> list[int]:
+    """Return as many batches as the broker lacks doorbells, those rung for longest ago.
+
+    Comparing counts repeats nothing only because a queue is long. A wrong guess sends a message
+    that finds nothing to do; the count then tells of the right one.
+    """
+    rung = session.execute(
+        _in_flight(Batch.id, Batch.rung_at, Step.queue)
+        .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
+        .order_by(Batch.rung_at, Batch.id)
+    ).all()
+    missing = Counter(queue for _, _, queue in rung)
+    missing.subtract(waiting)
+    latest = now(session) - stale_s
+    forgotten = []
+    for batch_id, rung_at, queue in rung:
+        if rung_at < latest and missing[queue] > 0:
+            missing[queue] -= 1
+            forgotten.append(batch_id)
+    return forgotten
+
+
+def _count_standing(session: Session, models_key: str | None) -> Counter[tuple[int, str]]:
+    """Return how many batches in flight there are per priority and queue."""
+    rows = session.execute(
+        _in_flight(Run.priority, Step.queue).where(delivery.is_workable(models_key))
+    )
+    return Counter((priority, queue) for priority, queue in rows)
+
+
+def _in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() takes them
+    """Return a query over the batches in flight, each with its run and its current step."""
+    return (
+        select(*columns)
+        .select_from(Batch)
+        .join(Step, _is_current())
+        .join(Run, Run.id == Batch.run_id)
+        .where(Batch.state == BatchState.IN_FLIGHT)
+    )
+
+
+def _is_current() -> ColumnElement[bool]:
+    """Return the condition on a step that it is the first unfinished one of its batch."""
+    other = aliased(Step)
+    first = (
+        select(func.min(other.position))
+        .where(other.batch_id == Batch.id, other.state != StepState.DONE)
+        .correlate(Batch)
+        .scalar_subquery()
+    )
+    return and_(Step.batch_id == Batch.id, Step.position == first)
 
 
 def _names_left(session: Session, batch_id: int) -> list[str]:

@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from db.errors import ImageBroken, ImageMissing, StoreError
+from db.failpoints import Failpoint, reach
 
 PROVENANCE_KEY = "chatgenimage"
 
@@ -39,7 +40,9 @@ class ImageStore:
         path = self.path_of(sha256)
         try:
             if not self._fs.exists(path):
+                reach(Failpoint.BEFORE_FILE)
                 self._write(path, content)
+                reach(Failpoint.AFTER_FILE)
         except OSError as error:
             raise StoreError(
                 f"cannot write {path}: {error}. Free some space or check the permissions; "

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -149,6 +150,11 @@ class Item(Base):
     state: Mapped[str] = mapped_column(String(16), default=ItemState.READY, index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
+    """The traceback of the last try that failed."""
+    worker: Mapped[str | None] = mapped_column(String(200))
+    """Who tried it last."""
+    inputs: Mapped[dict[str, Any] | None]
+    """What a try that failed was given: prompt, seed, what else the step reads of the subject."""
     duration_s: Mapped[float | None]
     """Wall-clock share of this item in its forward pass."""
 
@@ -173,7 +179,9 @@ class Candidate(Base):
     __tablename__ = "candidate"
     __table_args__ = (
         UniqueConstraint("label_id", "key"),
-        Index("ix_candidate_run_verdict", "run_id", "verdict", "origin"),
+        Index("ix_candidate_run_outcome", "run_id", "verdict", "reason", "origin", "label_id"),
+        Index("ix_candidate_run_label_key", "run_id", "label_id", "key"),
+        Index("ix_candidate_outcome", "verdict", "reason"),
         Index("ix_candidate_batch_round", "batch_id", "round"),
     )
 
@@ -205,6 +213,8 @@ class Candidate(Base):
     caption: Mapped[str | None] = mapped_column(Text)
     labelled_by: Mapped[dict[str, Any] | None]
     """Captioner, detector and segmenter with revisions; NULL until labelled."""
+    object_count: Mapped[int] = mapped_column(default=0, server_default="0", index=True)
+    """How many annotations it has."""
     verdict: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(default=time.time)
@@ -222,12 +232,15 @@ class Annotation(Base):
     """One object on a candidate: box in pixels (xyxy, maximum exclusive), mask as COCO RLE."""
 
     __tablename__ = "annotation"
-    __table_args__ = (UniqueConstraint("candidate_id", "index"),)
+    __table_args__ = (
+        UniqueConstraint("candidate_id", "index"),
+        Index("ix_annotation_lower_label", text("lower(label)"), "candidate_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
     index: Mapped[int]
-    label: Mapped[str] = mapped_column(String(200), index=True)
+    label: Mapped[str] = mapped_column(String(200))
     confidence: Mapped[float]
     x_min: Mapped[float]
     y_min: Mapped[float]
@@ -292,7 +305,7 @@ class Score(Base):
     __tablename__ = "score"
     __table_args__ = (
         UniqueConstraint("candidate_id", "name"),
-        Index("ix_score_name_value", "name", "value"),
+        Index("ix_score_name_value", "name", "value", "candidate_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -302,6 +315,37 @@ class Score(Base):
     threshold: Mapped[float | None]
     passed: Mapped[bool | None]
     """NULL for a score that is recorded but not judged."""
+
+
+class Rejudging(Base):
+    """All of a run's verdicts derived again from its scores, under other thresholds."""
+
+    __tablename__ = "rejudging"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    created_at: Mapped[float] = mapped_column(default=time.time)
+    author: Mapped[str] = mapped_column(String(200))
+    """Who asked for it, as user@host."""
+    limits: Mapped[dict[str, Any]]
+    """The threshold of each rule, by the score's name."""
+
+    changes: Mapped[list["VerdictChange"]] = relationship(order_by="VerdictChange.id")
+
+
+class VerdictChange(Base):
+    """What a rejudging changed about one candidate."""
+
+    __tablename__ = "verdict_change"
+    __table_args__ = (UniqueConstraint("rejudging_id", "candidate_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rejudging_id: Mapped[int] = mapped_column(ForeignKey("rejudging.id"))
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"), index=True)
+    verdict_before: Mapped[str] = mapped_column(String(16))
+    reason_before: Mapped[str | None] = mapped_column(String(64))
+    verdict_after: Mapped[str] = mapped_column(String(16))
+    reason_after: Mapped[str | None] = mapped_column(String(64))
 
 
 class LlmCall(Base):

@@ -80,9 +80,8 @@ def upgrade(url: str) -> None:
 
 @contextmanager
 def reading(sessions: Sessions) -> Iterator[Session]:
-    """Yield a session that only reads: on SQLite it neither waits for writers nor stops them."""
-    engine = engine_of(sessions).execution_options(**{READS_ONLY: True})
-    with sessions(bind=engine) as session:
+    """Yield a session that sees one moment; it neither waits for writers nor stops them."""
+    with sessions(bind=_read_only(engine_of(sessions))) as session:
         yield session
 
 
@@ -93,7 +92,7 @@ def find_revision(sessions: Sessions) -> str | None:
         DatabaseUnavailable: If it does not answer.
     """
     try:
-        with engine_of(sessions).execution_options(**{READS_ONLY: True}).connect() as connection:
+        with _read_only(engine_of(sessions)).connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -123,6 +122,12 @@ def now(session: Session) -> float:
     else:
         clock = (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
     return float(session.scalars(select(clock)).one())
+
+
+def _read_only(engine: Engine) -> Engine:
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{READS_ONLY: True})
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _no_answer(url: str, error: DBAPIError) -> str:

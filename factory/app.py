@@ -29,7 +29,6 @@ TASK_MODULES = tuple(
 WORKER_MODULE = "factory.worker_process"
 SETTINGS_KEY = "factory_settings"
 ROLE_KEY = "factory_role"
-OWNER_KEY = "factory_owner"
 START_UP_S = 600
 SPARE_S = 30
 

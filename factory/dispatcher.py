@@ -1,30 +1,38 @@
-"""The dispatcher: keeps a window of batches in flight and rings for what nobody works on.
+"""The dispatcher: keeps each queue's window filled and rings for what nobody works on.
 
-Any number may run at once; rows decide who rings, and a ring too many does no harm.
+Any number may run at once: they take turns, rows decide, and a ring too many does no harm.
 """
 
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerDown
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
-from db import dispatching
+from db import delivery, dispatching
+from db.failpoints import Failpoint, reach
 from db.models import Batch, Step
 from db.session import Sessions
 from factory.errors import BrokerUnavailable
-from tasks.chain import plan_chain, ring
+from factory.owners import is_dead
+from tasks.chain import QUEUES, plan_chain, ring
 from tasks.options import DeliveryOptions, RunOptions
 
 log = structlog.get_logger()
 
 TICK_S = 0.3
+BUSY_TICK_S = 0.05
+RETRY_S = 1.0
+AWAY = (OperationalError, InterfaceError, BrokerDown, BrokerUnavailable, ConnectionError)
+"""What the database or the broker raises while it is away."""
+QUEUE_NAMES = tuple(dict.fromkeys(QUEUES.values()))
+"""Every queue; a chain opens in the first."""
 
 
 class Dispatcher:
@@ -47,39 +55,52 @@ class Dispatcher:
     def tick(self) -> int:
         """Sweep, admit, commit, then ring; return how many batches were rung for.
 
-        A ring that fails is not taken back: its row grows stale and is swept.
+        A ring that fails is not taken back: the broker lacks its message, and it is swept.
         """
+        waiting = count_waiting(self._app, QUEUE_NAMES)
         with self._sessions.begin() as session:
-            swept = dispatching.sweep(session, stale_s=self._delivery.stale_s)
-            dispatching.admit(
-                session,
-                window=self._delivery.window,
-                plan_steps=plan_steps,
-                models_key=self._models_key,
-            )
-            due = dispatching.take_due(session, self._models_key)
-            for run_id in dispatching.close_runs(session):
-                log.info("run_done", run_id=run_id)
-        if swept:
-            log.warning("batches_swept", count=swept)
+            due = self._decide(session, waiting) if dispatching.take_turn(session) else []
+        if due:
+            reach(Failpoint.BEFORE_RING)
         for batch_id, names in due:
             ring(self._app, batch_id, names)
         return len(due)
 
+    def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[tuple[int, list[str]]]:
+        window = self._delivery.window
+        dead = [owner for owner in delivery.list_owners(session) if is_dead(owner)]
+        swept = dispatching.sweep(
+            session, stale_s=self._delivery.stale_s, waiting=waiting, dead_owners=dead
+        )
+        if swept:
+            log.warning("batches_swept", count=swept, dead_workers=dead)
+        dispatching.admit(
+            session,
+            window=window,
+            queues=QUEUE_NAMES,
+            plan_steps=plan_steps,
+            models_key=self._models_key,
+        )
+        due = dispatching.take_due(session, window=window, models_key=self._models_key)
+        for run_id in dispatching.close_runs(session):
+            log.info("run_done", run_id=run_id)
+        return due
+
     def run(self, stop: threading.Event) -> None:
         """Tick until stopped; a database or broker that went away is waited for."""
         while not stop.is_set():
+            rung = 0
             try:
                 self._ensure_broker()
-                self.tick()
-            except (OperationalError, BrokerDown, BrokerUnavailable, ConnectionError) as error:
+                rung = self.tick()
+            except AWAY as error:
                 log.warning("dispatcher_waits", error=str(error))
-                time.sleep(TICK_S)
+                stop.wait(RETRY_S)
             except Exception:
                 log.exception("dispatcher_broken")  # a worker without one would wait for ever
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            stop.wait(TICK_S)
+            stop.wait(BUSY_TICK_S if rung else TICK_S)
 
     def start(self) -> "DispatcherThread":
         """Run in a thread until the returned handle is stopped."""
@@ -104,6 +125,24 @@ class DispatcherThread:
         """Stop, and wait for the tick in hand."""
         self._stop.set()
         self._thread.join()
+
+
+def count_waiting(app: Celery, queues: Sequence[str]) -> dict[str, int]:
+    """Return how many messages lie in each queue of the broker.
+
+    Raises:
+        BrokerDown: If it does not answer.
+    """
+    pool: Any = app.pool  # of connections; celery-types says of producers
+    with pool.acquire(block=True) as connection:
+        try:
+            with connection.default_channel.client.pipeline(transaction=False) as pipe:
+                for queue in queues:
+                    pipe.llen(queue)
+                return dict(zip(queues, pipe.execute(), strict=True))
+        except (*connection.connection_errors, *connection.channel_errors) as error:
+            connection.collect()
+            raise BrokerDown(str(error)) from error
 
 
 def plan_steps(batch: Batch) -> list[Step]:

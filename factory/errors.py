@@ -8,8 +8,10 @@ FactoryError
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
+├── RunUnfinished        a run must be over before it is judged again
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
+├── CannotMeasure        what measures checkpoints is not there
 └── ExportBroken         what was written does not read back as it should
 """
 
@@ -66,12 +68,20 @@ class NothingFound(FactoryError):
     """No candidate matches what was asked for."""
 
 
+class RunUnfinished(FactoryError):
+    """A run must be over before it is judged again."""
+
+
 class UnknownName(FactoryError):
     """A score, reason or verdict that the filters do not know."""
 
 
 class CannotWrite(FactoryError):
     """A file or folder cannot or must not be written there."""
+
+
+class CannotMeasure(FactoryError):
+    """What measures checkpoints is not there: an installed package has no training folder."""
 
 
 class ExportBroken(FactoryError):

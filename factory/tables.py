@@ -20,9 +20,8 @@ from db.runs import QuarantinedItem
 from db.states import Verdict
 from factory.progress import render
 from factory.summary import funnel_table
-from tasks.judging import CLIP_SIMILARITY, RULES
+from tasks.judging import CLIP_SIMILARITY, SCORE_NAMES
 
-SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
 WIDTH_FOR_IMAGE = 160
 MOST_LABELS = 40
 COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}

@@ -5,22 +5,19 @@ The parent holds no models; it feeds one spawned child, which a crash takes down
 
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from typing import Any
 
 import structlog
-from billiard.exceptions import WorkerLostError
 from celery import Celery
-from celery.signals import task_failure, worker_shutting_down
+from celery.signals import worker_shutting_down
 
 from db import delivery
 from db.session import Sessions
 from factory import log as logs
 from factory.app import (
-    OWNER_KEY,
     ROLE_KEY,
     assemble,
     fetch_checkpoints,
@@ -31,8 +28,8 @@ from factory.app import (
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
+from factory.owners import is_mine, name_owner
 from factory.settings import Settings, dump_profile, models_key
-from factory.worker_process import ask_to_stop
 from tasks import resources
 
 log = structlog.get_logger()
@@ -56,22 +53,21 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     sessions = open_database(settings)
     check_broker(settings)
     logs.configure()  # from here on lines for a log; before, one line for a person
-    owner = f"{role}@{socket.gethostname()}#{os.getpid()}"
+    _free_what_an_earlier_self_held(sessions)
     with open_broker(settings) as broker:
         app = make_celery(settings, broker.url)
-        app.conf.update({ROLE_KEY: role, OWNER_KEY: owner})
-        _connect_signals(sessions, owner)
-        _free_what_the_dead_hold(sessions)
+        app.conf.update({ROLE_KEY: role})
+        _stop_politely(sessions)
         key = models_key(dump_profile(settings))
         with Dispatcher(app, sessions, settings.delivery, broker.ensure, key).start():
-            _serve(app, role, queues, _choose_pool(settings, queues, owner))
+            _serve(app, role, queues, _choose_pool(settings, queues, role))
 
 
-def _choose_pool(settings: Settings, roles: list[str], owner: str) -> list[str]:
+def _choose_pool(settings: Settings, roles: list[str], role: str) -> list[str]:
     """Return one spawned child for models; threads for roles that only wait for an endpoint."""
     if not only_speaks(settings, roles):
         return ["--pool=prefork", "--concurrency=1"]
-    resources.use(assemble(settings, roles, owner))
+    resources.use(assemble(settings, roles, name_owner(role, is_child=False)))
     return ["--pool=threads", f"--concurrency={LANGUAGE_THREADS}"]
 
 
@@ -103,36 +99,22 @@ def end_with_stdin(grace_s: float = ORPHAN_GRACE_S) -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
 
 
-def _connect_signals(sessions: Sessions, owner: str) -> None:
+def _stop_politely(sessions: Sessions) -> None:
+    """Ask this worker's child for the rest of its step as soon as the worker is told to end."""
+
     @worker_shutting_down.connect(weak=False)
-    def _stop_politely(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-        ask_to_stop(sessions, owner)
+    def _ask(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        # The signal comes inside a signal handler: waiting for a database there would block it all.
+        threading.Thread(target=give_back, name="give_back", daemon=True).start()
 
-    @task_failure.connect(weak=False)
-    def _free_at_once(exception: BaseException, **_: Any) -> None:  # noqa: ANN401
-        """Give back what a child held that died; waiting for its lease would cost minutes."""
-        if isinstance(exception, WorkerLostError):
-            with sessions.begin() as session:
-                delivery.release_expired(session, [owner])
+    def give_back() -> None:
+        with sessions.begin() as session:
+            for owner in filter(is_mine, delivery.list_owners(session)):
+                delivery.request_stop(session, owner)
 
 
-def _free_what_the_dead_hold(sessions: Sessions) -> None:
-    """Give back what workers of this machine held that are no longer alive."""
+def _free_what_an_earlier_self_held(sessions: Sessions) -> None:
+    """Give back what a worker held that had our number; the dispatcher sees to other dead ones."""
     with sessions.begin() as session:
-        dead = [owner for owner in delivery.list_owners(session) if _is_dead_here(owner)]
-        if dead:
-            log.info("dead_workers_released", owners=dead)
-            delivery.release_expired(session, dead)
-
-
-def _is_dead_here(owner: str) -> bool:
-    name, _, pid = owner.rpartition("#")
-    if not name.endswith(f"@{socket.gethostname()}") or not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+        earlier = [owner for owner in delivery.list_owners(session) if is_mine(owner)]
+        delivery.release_expired(session, earlier)

@@ -1,6 +1,5 @@
 """Filter: measure each candidate, then judge it (section 3.5; Algorithm 1 line 14)."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,14 +20,16 @@ from tasks.judging import (
     PSNR,
     RULES,
     SSIM,
+    Judgement,
     LabelledBox,
+    Limits,
+    Measured,
     best_iou,
     certain,
     expected_text,
-    judge,
+    judge_siblings,
     kept_share,
     place_of,
-    rank,
     thresholds_of,
 )
 from tasks.options import RunOptions
@@ -142,37 +143,38 @@ def write(session: Session, _step: Step, subject: Subject, scores: dict[str, flo
 
 
 def conclude(session: Session, step: Step) -> None:
-    """Rank siblings among those that pass everything else, then write verdict and reason."""
-    options = options_of(step)
+    """Judge the round: siblings are ranked, then verdict and reason are written."""
+    limits = thresholds_of(options_of(step).thresholds)
     open_ones = session.scalars(
         select(Candidate)
         .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round)
         .where(Candidate.verdict.is_(None))
+        .order_by(Candidate.key)
     ).all()
-    siblings: dict[tuple[int | None, str], dict[int, float]] = defaultdict(dict)
+    measured = [
+        Measured(
+            candidate.id,
+            Origin(candidate.origin),
+            candidate.parent_id,
+            {score.name: score.value for score in candidate.scores},
+        )
+        for candidate in open_ones
+    ]
+    judgements = judge_siblings(measured, limits)
     for candidate in open_ones:
-        scores = {score.name: score.value for score in candidate.scores}
-        passed, _ = judge(Origin(candidate.origin), scores, options.thresholds)
-        if candidate.parent_id and passed == "accepted":
-            group = siblings[candidate.parent_id, candidate.origin]
-            group[candidate.id] = scores[CLIP_SIMILARITY.name]
-    ranks = {key: place for group in siblings.values() for key, place in rank(group).items()}
-    for candidate in open_ones:
-        if candidate.id in ranks:
-            candidate.scores.append(Score(name=CLIP_RANK.name, value=float(ranks[candidate.id])))
-        give_verdict(candidate, options)
+        give_verdict(candidate, judgements[candidate.id], limits)
 
 
-def give_verdict(candidate: Candidate, options: RunOptions) -> None:
-    """Hold the stored scores to the thresholds; the verdict follows from them alone."""
-    origin, limits = Origin(candidate.origin), thresholds_of(options.thresholds)
-    rules = {rule.name: rule for rule in RULES[origin]}
+def give_verdict(candidate: Candidate, judgement: Judgement, limits: Limits) -> None:
+    """Write a judgement and, beside each score, the threshold that it was held to."""
+    if judgement.rank is not None:
+        candidate.scores.append(Score(name=CLIP_RANK.name, value=float(judgement.rank)))
+    rules = {rule.name: rule for rule in RULES[Origin(candidate.origin)]}
     for score in candidate.scores:
         if rule := rules.get(score.name):
             score.threshold = limits[score.name]
             score.passed = rule.passes(score.value, score.threshold)
-    scores = {score.name: score.value for score in candidate.scores}
-    candidate.verdict, candidate.reason = judge(origin, scores, options.thresholds)
+    candidate.verdict, candidate.reason = judgement.verdict, judgement.reason
 
 
 def _measure(subject: Subject) -> dict[str, float]:

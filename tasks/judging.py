@@ -1,8 +1,9 @@
 """The filter rules (section 3.5): from scores to a verdict with its reason. Pure functions."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from db.models import Annotation
 from db.states import Origin, Verdict
@@ -52,8 +53,52 @@ RULES: dict[Origin, tuple[Rule, ...]] = {
 NOT_MEASURED = "not_measured"
 """The reason of a candidate that the filter failed on: nobody can vouch for it."""
 
+PARENT_REJECTED = "parent_rejected"
+"""The reason, after other thresholds, of what would not have been made under them."""
 
-def thresholds_of(thresholds: FilterThresholds) -> dict[str, float]:
+IMAGE_MISSING = "image_missing"
+"""The reason of a candidate whose file is gone; no score can bring it back."""
+
+SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
+REASONS = (
+    *dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules),
+    NOT_MEASURED,
+    PARENT_REJECTED,
+    IMAGE_MISSING,
+)
+
+Limits = Mapping[str, float]
+"""The threshold of each rule, by the score's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A candidate as judging sees it.
+
+    Attributes:
+        scores: What was measured; a rank is not, it follows from the siblings.
+    """
+
+    candidate_id: int
+    origin: Origin
+    parent_id: int | None
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What follows from scores and thresholds.
+
+    Attributes:
+        rank: Among the siblings that pass everything else; None for all others.
+    """
+
+    verdict: Verdict
+    reason: str | None
+    rank: int | None = None
+
+
+def thresholds_of(thresholds: FilterThresholds) -> Limits:
     """Return the threshold of each rule, by the score's name."""
     return {
         LABEL_CONFIDENCE.name: thresholds.label_confidence_min,
@@ -68,25 +113,73 @@ def thresholds_of(thresholds: FilterThresholds) -> dict[str, float]:
 
 
 def judge(
-    origin: Origin, scores: Mapping[str, float], thresholds: FilterThresholds
+    origin: Origin, scores: Mapping[str, float], limits: Limits
 ) -> tuple[Verdict, str | None]:
     """Return the verdict and, when rejected, the reason.
 
     A score that is missing (nothing to compare, such as an empty region) is not held against
     the candidate, save for the one that every measured candidate has.
     """
-    if CLIP_SIMILARITY.name not in scores:
-        return Verdict.REJECTED, NOT_MEASURED
-    limits = thresholds_of(thresholds)
     for rule in RULES[origin]:
         if rule.name in scores and not rule.passes(scores[rule.name], limits[rule.name]):
             return Verdict.REJECTED, rule.reason
+    if CLIP_SIMILARITY.name not in scores:
+        return Verdict.REJECTED, NOT_MEASURED
     return Verdict.ACCEPTED, None
 
 
+def judge_siblings(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
+    """Return each candidate's judgement by id; siblings compete if they pass everything else."""
+    by_id = {candidate.candidate_id: candidate for candidate in candidates}
+    judged = {key: Judgement(*judge(c.origin, c.scores, limits)) for key, c in by_id.items()}
+    families: dict[tuple[int, Origin], dict[int, float]] = defaultdict(dict)
+    for key, candidate in by_id.items():
+        if candidate.parent_id and judged[key].verdict is Verdict.ACCEPTED:
+            family = families[candidate.parent_id, candidate.origin]
+            family[key] = candidate.scores[CLIP_SIMILARITY.name]
+    for family in families.values():
+        for key, place in rank(family).items():
+            ranked = {**by_id[key].scores, CLIP_RANK.name: float(place)}
+            judged[key] = Judgement(*judge(by_id[key].origin, ranked, limits), rank=place)
+    return judged
+
+
+def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
+    """Return the judgements that a run with these limits would have come to.
+
+    It would have varied accepted parents only, and filled only edits that kept their objects:
+    what else hangs from a parent is rejected, however good it is itself.
+
+    Args:
+        candidates: Whole families, parents before their children.
+        limits: The threshold of each rule.
+    """
+    judged = judge_siblings(candidates, limits)
+    unmade: set[int] = set()
+    for candidate in candidates:
+        if candidate.parent_id not in judged:
+            continue
+        parent = judged[candidate.parent_id]
+        kept = parent.reason != OBJECTS_KEPT.reason
+        varied = kept if candidate.origin is Origin.FILLED else parent.verdict is Verdict.ACCEPTED
+        if varied and candidate.parent_id not in unmade:
+            continue
+        unmade.add(candidate.candidate_id)
+        judgement = judged[candidate.candidate_id]
+        if judgement.verdict is Verdict.ACCEPTED:
+            judged[candidate.candidate_id] = replace(
+                judgement, verdict=Verdict.REJECTED, reason=PARENT_REJECTED
+            )
+    return judged
+
+
 def rank(similarities: Mapping[int, float]) -> dict[int, int]:
-    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking)."""
-    ordered = sorted(similarities, key=lambda key: (-similarities[key], key))
+    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking).
+
+    Of two alike the first given is the better: callers give them in the order of their keys, since
+    ids depend on who was written first.
+    """
+    ordered = sorted(similarities, key=lambda key: -similarities[key])
     return {key: place for place, key in enumerate(ordered, start=1)}
 
 

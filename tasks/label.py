@@ -124,6 +124,7 @@ def write(session: Session, step: Step, subject: Unlabelled, labels: Labels) -> 
     candidate.caption = labels.caption
     candidate.labelled_by = labels.labelled_by
     candidate.annotations = to_annotations(labels)
+    candidate.object_count = len(candidate.annotations)
     if candidate.origin == Origin.EDITED:
         _reject_if_objects_lost(candidate, options_of(step).thresholds)
 

@@ -44,10 +44,12 @@ class DeliveryOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    window: int = Field(8, ge=1, description="Batches in flight at once.")
+    window: int = Field(8, ge=1, description="Batches that are rung for at once, per queue.")
     lease_s: float = Field(90.0, gt=0, description="How long a claim holds without a heartbeat.")
     heartbeat_s: float = Field(10.0, gt=0, description="How often a claim is renewed.")
-    stale_s: float = Field(120.0, gt=0, description="An unanswered ring is repeated after this.")
+    stale_s: float = Field(
+        10.0, gt=0, description="A doorbell that the broker lacks is on its way for this long."
+    )
     max_attempts: int = Field(3, ge=1, description="Tries of one item before quarantine.")
     max_backoff_s: float = Field(60.0, ge=0, description="Longest wait after a transient fault.")
     visibility_timeout_s: int = Field(21_600, ge=60, description="Redis: longer than any step.")

@@ -16,9 +16,10 @@ from celery.exceptions import Ignore
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from db import delivery
+from db import delivery, dispatching
 from db.delivery import Claim, LeaseLost
 from db.errors import ImageBroken, ImageMissing, StoreError
+from db.failpoints import Failpoint, reach
 from db.models import Item, LlmCall, Step
 from db.states import ItemState
 from tasks.heartbeat import Heartbeat
@@ -78,17 +79,19 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
     if claim is None:
         log.info("doorbell_answered_by_another", batch_id=batch_id, step=work.name)
         raise Ignore
+    reach(Failpoint.AFTER_CLAIM)
     try:
         with Heartbeat(resources.sessions, claim, resources.delivery.heartbeat_s) as heartbeat:
-            done = _Pass(work, claim, resources, heartbeat).run()
+            goes_on = _Pass(work, claim, resources, heartbeat).run()
     except LeaseLost:
         log.warning("lease_lost", batch_id=batch_id, step=work.name)
         raise Ignore from None
     except TRANSIENT as error:
         _wait(claim, resources, error)
         raise Ignore from None
-    if not done:
+    if not goes_on:
         raise Ignore
+    reach(Failpoint.BEFORE_ACK)
 
 
 def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Claim | None:
@@ -132,7 +135,7 @@ class _Pass(Generic[In, Out]):
         self.heartbeat = heartbeat
 
     def run(self) -> bool:
-        """Return whether the step is done; False if the rest was given back."""
+        """Return whether the chain goes on; False if the rest was given back or must wait."""
         while open_ids := self._open_ids():
             for item_ids in open_ids:
                 if not self._may_go_on():
@@ -141,9 +144,11 @@ class _Pass(Generic[In, Out]):
                 self._attempt(item_ids)
         with self.resources.sessions.begin() as session:
             delivery.fence(session, self.claim)
-            self.work.conclude(session, session.get_one(Step, self.claim.step_id))
+            step = session.get_one(Step, self.claim.step_id)
+            self.work.conclude(session, step)
             delivery.finish_step(session, self.claim)
-        return True
+            window = self.resources.delivery.window
+            return dispatching.hand_on(session, step.batch_id, window=window)
 
     def _open_ids(self) -> list[list[int]]:
         """Return the next passes: fresh items together, those that failed before alone."""
@@ -241,6 +246,8 @@ class _Pass(Generic[In, Out]):
             step = session.get_one(Step, self.claim.step_id)
             self.work.write(session, step, subject, result)
             delivery.settle_item(session, item_id, ItemState.DONE, duration_s=duration_s)
+            reach(Failpoint.BEFORE_COMMIT)
+        reach(Failpoint.AFTER_COMMIT)
 
 
 def record_exchanges(

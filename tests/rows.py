@@ -56,7 +56,12 @@ def make_database(data_dir):
 def open_place(data_dir) -> Place:
     """Return what lies in a data folder."""
     sessions = connect(f"sqlite:///{data_dir / DATABASE_FILE}")
-    return Place(data_dir, sessions, ImageStore(str(data_dir / IMAGES_FOLDER)))
+    return Place(data_dir, sessions, image_store(data_dir))
+
+
+def image_store(data_dir) -> ImageStore:
+    """Return the image store of a data folder."""
+    return ImageStore(str(data_dir / IMAGES_FOLDER))
 
 
 def add_run(session, labels=("dog",), *, batches=1, state="active", priority=0, **columns):
@@ -167,6 +172,7 @@ def add_candidate(place, session, batch, objects=(), *, background="white", pare
         sha256=place.images.put(pixels, {"key": key}),
         width_px=SIZE_PX,
         height_px=SIZE_PX,
+        object_count=len(objects),
         annotations=[
             annotation(label, box, mask, index)
             for index, ((label, _, box), mask) in enumerate(zip(objects, found, strict=True))

@@ -16,6 +16,7 @@ STAGES = {
     "stable_diffusion": 78.0,
     "diffused": 3.0,
     "instruct_pix2pix": 20.0,
+    "judge": 8.0,
 }
 """Minutes of each stage on one core, in the order in which `all` runs them."""
 
@@ -23,15 +24,12 @@ STAGES = {
 def main() -> None:
     """Run the asked stages; each goes on where it stopped."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=["all", "evaluate", *STAGES])
+    parser.add_argument("stage", choices=["all", *STAGES])
     parser.add_argument("--minutes", type=float, help="training time of the stage, in all")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as cores")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if arguments.stage == "evaluate":
-        importlib.import_module("training.evaluate").main()
-        return
     for stage in STAGES if arguments.stage == "all" else [arguments.stage]:
         module = importlib.import_module(f"training.{stage}")
         module.train(arguments.minutes or STAGES[stage])

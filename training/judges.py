@@ -1,120 +1,140 @@
-"""Independent judges of generated images: a detector's boxes and a linear background classifier."""
+"""Independent judges of generated images; they share nothing with the models that they judge."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
 
 from training.dataset import train_set
-from training.places import CHECKPOINTS
+from training.places import ROOT
 from training.world import BACKGROUNDS, LABELS
+from workers.values import BoxXyxy, RgbImage
 
-BATCH = 50
+WEIGHTS = ROOT / "tests/data/judge.safetensors"
+NOTHING = "nothing"
+CROP_PX = 32
+MARGIN = 0.25
+"""How much larger than the longer side of the box the square is that the judge looks at."""
+WIDTHS = (24, 48, 48, 96, 64)
+STRIDES = (1, 2, 1, 2, 1)
 FITTED_SCENES = 6000
 RIDGE = 10.0
 GRID = 8
-SAME_OBJECT_IOU = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One detection: index into LABELS, confidence, box in pixels."""
-
-    label: int
-    confidence: float
-    box_xyxy: NDArray[np.float32]
-
-
-class Detector:
-    """The exported Grounding DINO, asked for all labels at once."""
-
-    def __init__(self) -> None:
-        folder = CHECKPOINTS / "grounding_dino"
-        self._model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype=torch.float32)
-        self._processor = GroundingDinoProcessor.from_pretrained(folder)
-        self._model.eval()
-
-    def detect(self, pictures: NDArray[np.uint8], threshold: float = 0.3) -> list[list[Found]]:
-        """Return what is found on each of (N, 64, 64, 3) pictures, most confident first."""
-        found: list[list[Found]] = []
-        for start in range(0, len(pictures), BATCH):
-            found += self._detect_batch(pictures[start : start + BATCH], threshold)
-        return found
-
-    @torch.no_grad()
-    def _detect_batch(self, pictures: NDArray[np.uint8], threshold: float) -> list[list[Found]]:
-        text = ". ".join(LABELS) + "."
-        inputs = self._processor(
-            images=list(pictures), text=[text] * len(pictures), return_tensors="pt"
-        )
-        outputs = self._model(**inputs)
-        places = [1 + 2 * index for index in range(len(LABELS))]
-        scores = outputs.logits[..., places].sigmoid().numpy()
-        centres, sizes = outputs.pred_boxes[..., :2].numpy(), outputs.pred_boxes[..., 2:].numpy()
-        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], -1) * 64
-        return [keep_best(s, b, threshold) for s, b in zip(scores, boxes, strict=True)]
+def build_network(classes: int) -> nn.Sequential:
+    """Return the untrained network: (N, 3, 32, 32) in [0, 1] to (N, classes) logits."""
+    layers: list[nn.Module] = []
+    for inputs, outputs, stride in zip((3, *WIDTHS), WIDTHS, STRIDES, strict=False):
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[-1], classes)]
+    return nn.Sequential(*layers)
 
 
-def keep_best(
-    scores: NDArray[np.float32], boxes: NDArray[np.float32], threshold: float
-) -> list[Found]:
-    """Return the boxes left after class-agnostic non-maximum suppression.
+def square_around(boxes_xyxy: Tensor) -> Tensor:
+    """Return (N, 3) centre x, centre y and side, in pixels, of the squares around (N, 4) boxes."""
+    low, high = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
+    sides = (high - low).amax(1, keepdim=True) * (1 + MARGIN)
+    return torch.cat([(low + high) / 2, sides], 1)
+
+
+def crop(images: Tensor, squares: Tensor, warp: Tensor | None = None) -> Tensor:
+    """Return (N, C, 32, 32), what each image shows in its square; the border is repeated.
 
     Args:
-        scores: (Q, labels) in [0, 1].
-        boxes: (Q, 4) pixels.
-        threshold: Least confidence.
+        images: (N, C, H, W) float.
+        squares: (N, 3), see `square_around`.
+        warp: (N, 32, 32, 2) displacement in units of half the square's side.
     """
-    labels, best = scores.argmax(1), scores.max(1)
-    kept: list[Found] = []
-    for index in np.argsort(-best):
-        if best[index] < threshold:
-            break
-        if all(iou(boxes[index], other.box_xyxy) < SAME_OBJECT_IOU for other in kept):
-            kept.append(Found(int(labels[index]), float(best[index]), boxes[index]))
-    return kept
+    height, width = images.shape[2:]
+    x, y, side = squares.unbind(1)
+    theta = torch.zeros(len(images), 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = side / width, side / height
+    theta[:, 0, 2], theta[:, 1, 2] = 2 * x / width - 1, 2 * y / height - 1
+    grid = functional.affine_grid(theta, [len(images), 1, CROP_PX, CROP_PX], align_corners=False)
+    if warp is not None:
+        grid = grid + warp * theta[:, None, None, [0, 1], [0, 1]]
+    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the intersection over union of two boxes in pixels."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    shared = float(np.prod(np.clip(high - low, 0, None)))
-    areas = [float(np.prod(box[2:] - box[:2])) for box in (first, second)]
-    return shared / max(sum(areas) - shared, 1e-6)
+class ObjectJudge:
+    """Names what stands in a box, or "nothing".
+
+    A small convolutional network, trained on crops of rendered scenes alone: its errors are not
+    those of the detector, nor of the models that the detector was trained together with.
+    """
+
+    def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
+        self._network, self._names = network.eval(), tuple(names)
+
+    @classmethod
+    def load(cls, path: Path = WEIGHTS) -> Self:
+        """Return the trained judge."""
+        with safe_open(path, framework="pt") as file:
+            names = file.metadata()["names"].split(",")
+        network = build_network(len(names))
+        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        return cls(network, names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels that it tells apart, and "nothing"."""
+        return self._names
+
+    def save(self, path: Path = WEIGHTS) -> None:
+        """Write the weights in half precision."""
+        state = {
+            name: (value.half() if value.is_floating_point() else value).contiguous()
+            for name, value in self._network.state_dict().items()
+        }
+        save_file(state, path, {"names": ",".join(self._names)})
+        path.chmod(0o644)
+
+    @torch.no_grad()
+    def name(self, image: RgbImage, boxes_xyxy: Sequence[BoxXyxy]) -> list[str]:
+        """Return what stands in each box of one image."""
+        if not boxes_xyxy:
+            return []
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float()[None] / 255
+        squares = square_around(torch.tensor(np.array(boxes_xyxy), dtype=torch.float32))
+        crops = crop(pixels.expand(len(squares), -1, -1, -1), squares)
+        return [self._names[index] for index in self._network(crops).argmax(1).tolist()]
 
 
-def is_found(found: Sequence[Found], label: int, box_xyxy: NDArray[np.float32] | None) -> bool:
-    """Return whether a label was found, at IoU >= 0.5 with the box if one is given."""
-    mine = [item for item in found if item.label == label]
-    return any(box_xyxy is None or iou(item.box_xyxy, box_xyxy) >= 0.5 for item in mine)
-
-
-class BackgroundClassifier:
-    """Ridge regression on an 8x8 thumbnail; it shares nothing with the models it judges."""
+class BackgroundJudge:
+    """Names the background: ridge regression on an 8x8 thumbnail, fitted on rendered scenes."""
 
     def __init__(self) -> None:
         dataset = train_set()
-        features = _thumbnails(dataset.images[:FITTED_SCENES])
+        features = thumbnails(dataset.images[:FITTED_SCENES])
         wanted = np.eye(len(BACKGROUNDS))[dataset.backgrounds[:FITTED_SCENES]]
         gram = features.T @ features + RIDGE * np.eye(features.shape[1])
         self._weights = np.linalg.solve(gram, features.T @ wanted)
 
-    def classify(self, pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return (N,) indices into BACKGROUNDS."""
-        return (_thumbnails(pictures) @ self._weights).argmax(1)
+    def name(self, images: Sequence[RgbImage]) -> list[str]:
+        """Return the background of each image."""
+        found = (thumbnails(np.stack(images)) @ self._weights).argmax(1)
+        return [BACKGROUNDS[index] for index in found]
 
 
-@cache
-def background_classifier() -> BackgroundClassifier:
-    """Return the fitted classifier."""
-    return BackgroundClassifier()
+def judged_names() -> tuple[str, ...]:
+    """Return what the object judge is trained to tell apart."""
+    return (*LABELS, NOTHING)
 
 
-def _thumbnails(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+def thumbnails(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return (N, 385) features: an 8x8 thumbnail, its squares and a constant."""
     count, side = len(pictures), pictures.shape[1] // GRID
     small = pictures.reshape(count, GRID, side, GRID, side, 3).mean((2, 4)) / 255
     flat = small.reshape(count, -1)

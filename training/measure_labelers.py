@@ -1,152 +1,168 @@
-"""Measures the detector, the mask cutter, the captioner and CLIP on held-out scenes."""
+"""Measures the detector, the mask cutter, the captioner and CLIP, as the product runs them."""
 
 import contextlib
+import dataclasses
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import open_clip
-import torch
-from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from safetensors.torch import load_model
-from torch import Tensor
-from torch.nn import functional
-from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from training import segment_anything as sam
-from training import vae
-from training.dataset import NO_OBJECT, Dataset
-from training.judges import Detector, Found, iou
-from training.open_clip import MEAN, STD
-from training.places import CHECKPOINTS
+from tasks.label import cut
+from training.bench import (
+    SAME_PLACE_IOU,
+    Advance,
+    Bench,
+    LabelledBox,
+    iter_batches,
+    share,
+)
+from training.dataset import Dataset
 from training.words import BOOK, write_plain_caption
 from training.world import BACKGROUNDS, LABELS
+from workers import boxes
+from workers.interfaces import Captioner, ImageTextEncoder, Segmenter
+from workers.registry import load_family
+from workers.values import Detection, Embeddings, Mask, RgbImage
 
-BATCH = 50
+MaskedBox: TypeAlias = tuple[Detection, Mask]
+
 LOW_THRESHOLD = 0.02
 """Average precision wants the unsure detections too."""
+GALLERY = 64
 
 
-def measure_detector(held_out: Dataset, count: int) -> dict[str, float]:
+def measure_detector(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
     """Return box mAP on renders and on VAE round trips of them."""
-    detector, pictures = Detector(), held_out.images[:count]
-    model = vae.load_model()
-    trips = [vae.decode(model, vae.encode(model, part)) for part in np.array_split(pictures, 20)]
-    clean = average_precision(held_out, detector.detect(pictures, LOW_THRESHOLD))
-    soft = average_precision(held_out, detector.detect(np.concatenate(trips), LOW_THRESHOLD))
-    return {
-        "map_50": clean[1],
-        "map_50_95": clean[0],
-        "round_trip_map_50": soft[1],
-    }
+    unsure = _with_unsure_detections(bench)
+    clean: list[list[Detection]] = []
+    soft: list[list[Detection]] = []
+    for rows in iter_batches(count, advance):
+        images = list(bench.held_out.images[list(rows)])
+        clean += unsure.detect(images)
+        soft += unsure.detect(bench.round_trip(images))
+    truth = [bench.truth(row) for row in range(count)]
+    on_clean, on_soft = average_precision(truth, clean), average_precision(truth, soft)
+    return {"map_50": on_clean[1], "map_50_95": on_clean[0], "round_trip_map_50": on_soft[1]}
 
 
-def average_precision(held_out: Dataset, found: Sequence[Sequence[Found]]) -> tuple[float, float]:
+def _with_unsure_detections(bench: Bench) -> Bench:
+    """Return the bench with a detector that also tells what it hardly believes."""
+    [settings] = [f for f in bench.settings.families.values() if f.family == "grounding_dino"]
+    unsure = load_family(settings.model_copy(update={"box_threshold": LOW_THRESHOLD}), "cpu")
+    return dataclasses.replace(
+        bench, resources=dataclasses.replace(bench.resources, families=[unsure])
+    )
+
+
+def average_precision(
+    truth: Sequence[Sequence[LabelledBox]], found: Sequence[Sequence[Detection]]
+) -> tuple[float, float]:
     """Return COCO's mAP@[.5:.95] and mAP@0.5."""
-    truth = COCO()
-    annotations = []
-    for image, (labels, boxes) in enumerate(
-        zip(held_out.labels[: len(found)], held_out.boxes_xyxy[: len(found)], strict=True)
-    ):
-        for label, box in zip(labels, boxes, strict=True):
-            if label == NO_OBJECT:
-                continue
-            width, height = box[2] - box[0], box[3] - box[1]
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image,
-                    "category_id": int(label),
-                    "bbox": [float(box[0]), float(box[1]), float(width), float(height)],
-                    "area": float(width * height),
-                    "iscrowd": 0,
-                }
-            )
-    truth.dataset = {
-        "images": [{"id": image} for image in range(len(found))],
+    coco = COCO()
+    annotations = [
+        {"id": number, "iscrowd": 0, "area": boxes.area(box), **_to_coco(image, label, box)}
+        for number, (image, (label, box)) in enumerate(
+            ((image, item) for image, items in enumerate(truth) for item in items), start=1
+        )
+    ]
+    coco.dataset = {
+        "images": [{"id": image} for image in range(len(truth))],
         "categories": [{"id": index, "name": name} for index, name in enumerate(LABELS)],
         "annotations": annotations,
     }
+    results = [
+        {"score": item.confidence, **_to_coco(image, item.label, item.box_xyxy)}
+        for image, items in enumerate(found)
+        for item in items
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        judge = COCOeval(truth, truth.loadRes(_as_results(found)), "bbox")
+        coco.createIndex()
+        judge = COCOeval(coco, coco.loadRes(results), "bbox")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
     return float(judge.stats[0]), float(judge.stats[1])
 
 
-def _as_results(found: Sequence[Sequence[Found]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": image,
-            "category_id": item.label,
-            "bbox": [*item.box_xyxy[:2].tolist(), *np.subtract(*np.split(item.box_xyxy, 2)[::-1])],
-            "score": item.confidence,
-        }
-        for image, items in enumerate(found)
-        for item in items
-    ]
-
-
-@torch.no_grad()
-def measure_sam(held_out: Dataset, count: int) -> dict[str, float]:
-    """Return the mean mask IoU from true boxes and from detected ones."""
-    model = sam.build_model()
-    load_model(model, str(CHECKPOINTS / sam.NAME / "model.safetensors"))
-    model.float().eval()
-    pictures = held_out.images[:count]
-    found = Detector().detect(pictures)
-    true_ious, detected_ious = [], []
-    for row in range(count):
-        truth = held_out.masks(row)
-        for slot in np.flatnonzero(held_out.labels[row] != NO_OBJECT):
-            box, label = held_out.boxes_xyxy[row, slot], held_out.labels[row, slot]
-            true_ious.append(_mask_iou(model, pictures[row], box, truth[slot]))
-            mine = [
-                f.box_xyxy for f in found[row] if f.label == label and iou(f.box_xyxy, box) > 0.5
-            ]
-            if mine:
-                detected_ious.append(_mask_iou(model, pictures[row], mine[0], truth[slot]))
+def _to_coco(image: int, label: str, box: Sequence[float]) -> dict[str, Any]:
+    x_min, y_min, x_max, y_max = box
     return {
-        "iou_true_boxes": float(np.mean(true_ious)),
-        "iou_detected_boxes": float(np.mean(detected_ious)),
+        "image_id": image,
+        "category_id": LABELS.index(label),
+        "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
     }
 
 
-def _mask_iou(
-    model: Any,
-    picture: NDArray[np.uint8],
-    box_xyxy: NDArray[np.float32],
-    truth: NDArray[np.bool_],
-) -> float:
-    image = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
-    boxes = torch.from_numpy(np.array(box_xyxy, np.float32))[None]
-    logits, _ = sam.predict(model, image, torch.zeros(1, dtype=torch.long), boxes)
-    mask = logits[0, 0].numpy() > 0
+def measure_sam(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
+    """Return the mean mask IoU from true boxes and from detected ones."""
+    from_true: list[float] = []
+    from_detected: list[float] = []
+    for rows in iter_batches(count, advance):
+        images = list(bench.held_out.images[list(rows)])
+        true = [_masked_truth(bench, row) for row in rows]
+        detected = [
+            _found_again(truth, found)
+            for truth, found in zip(true, bench.detect(images), strict=True)
+        ]
+        from_true += _mask_ious(bench, images, true)
+        from_detected += _mask_ious(bench, images, detected)
+    return {
+        "iou_true_boxes": float(np.mean(from_true)),
+        "iou_detected_boxes": float(np.mean(from_detected)),
+    }
+
+
+def _masked_truth(bench: Bench, row: int) -> list[MaskedBox]:
+    """Return every object of a held-out scene with its true mask."""
+    pairs = zip(bench.truth(row), bench.held_out.masks(row), strict=False)
+    return [(Detection(label, 1.0, box), mask) for (label, box), mask in pairs]
+
+
+def _found_again(truth: Sequence[MaskedBox], found: Sequence[Detection]) -> list[MaskedBox]:
+    """Return the most confident detection of each object that was found in its place."""
+    return [
+        (detection, mask)
+        for item, mask in truth
+        for detection in [next((other for other in found if _is_same(item, other)), None)]
+        if detection
+    ]
+
+
+def _is_same(one: Detection, other: Detection) -> bool:
+    return one.label == other.label and boxes.iou(one.box_xyxy, other.box_xyxy) >= SAME_PLACE_IOU
+
+
+def _mask_ious(
+    bench: Bench, images: Sequence[RgbImage], asked: Sequence[Sequence[MaskedBox]]
+) -> list[float]:
+    """Return how well the product cuts out what stands in each box."""
+    detections = [[detection for detection, _ in items] for items in asked]
+    masks = cut(bench.resources.able(Segmenter), images, detections)
+    return [
+        _iou(mask, truth)
+        for items, cut_out in zip(asked, masks, strict=True)
+        for (_, truth), mask in zip(items, cut_out, strict=True)
+    ]
+
+
+def _iou(mask: Mask, truth: Mask) -> float:
     return float((mask & truth).sum() / max((mask | truth).sum(), 1))
 
 
-def measure_blip2(held_out: Dataset, count: int) -> dict[str, float]:
+def measure_blip2(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
     """Return recall and precision of the named objects, and the share of right backgrounds."""
-    folder = CHECKPOINTS / "blip2"
-    processor = Blip2Processor.from_pretrained(folder)
-    model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    captioner = bench.resources.able(Captioner)
     hits = named = asked = right = 0
-    for start in range(0, count, BATCH):
-        rows = range(start, min(start + BATCH, count))
-        inputs = processor(images=[held_out.images[row] for row in rows], return_tensors="pt")
-        tokens = model.generate(**inputs, max_new_tokens=30)
-        for row, caption in zip(
-            rows, processor.batch_decode(tokens, skip_special_tokens=True), strict=True
-        ):
+    for rows in iter_batches(count, advance):
+        captions = captioner.caption(list(bench.held_out.images[list(rows)]))
+        for row, caption in zip(rows, captions, strict=True):
             said = {word for word in caption.replace(",", " ").split() if word in LABELS}
-            true = set(held_out.nouns(row))
+            true = set(bench.held_out.nouns(row))
             hits, named, asked = hits + len(said & true), named + len(said), asked + len(true)
-            right += BOOK.backgrounds[held_out.background(row)].noun in caption
+            right += BOOK.backgrounds[bench.held_out.background(row)].noun in caption
     return {
         "recall": hits / asked,
         "precision": hits / max(named, 1),
@@ -154,40 +170,23 @@ def measure_blip2(held_out: Dataset, count: int) -> dict[str, float]:
     }
 
 
-class Clip:
-    """The exported OpenCLIP."""
-
-    def __init__(self) -> None:
-        name = f"local-dir:{CHECKPOINTS / 'open_clip'}"
-        self._model, _, _ = open_clip.create_model_and_transforms(name)
-        self._tokenizer = open_clip.get_tokenizer(name)
-        self._model.float().eval()
-
-    @torch.no_grad()
-    def embed_images(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """Return (N, D) unit vectors."""
-        images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
-        embedded = [self._model.encode_image((p - MEAN[0]) / STD[0]) for p in images.split(BATCH)]
-        return functional.normalize(torch.cat(embedded))
-
-    @torch.no_grad()
-    def embed_texts(self, texts: list[str]) -> Tensor:
-        """Return (N, D) unit vectors."""
-        return functional.normalize(self._model.encode_text(self._tokenizer(texts)))
-
-
-def measure_clip(held_out: Dataset, count: int) -> dict[str, float]:
+def measure_clip(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
     """Return retrieval, zero-shot background, and AUC of true against nearly true captions."""
-    clip, rng = Clip(), np.random.default_rng(4)
-    images = clip.embed_images(held_out.images[:count])
+    encoder, held_out = bench.resources.able(ImageTextEncoder), bench.held_out
+    rng, nouns = np.random.default_rng(4), [BOOK.backgrounds[name].noun for name in BACKGROUNDS]
     captions = [
-        write_plain_caption(held_out.nouns(i), held_out.background(i)) for i in range(count)
+        write_plain_caption(held_out.nouns(row), held_out.background(row)) for row in range(count)
     ]
-    texts = clip.embed_texts(captions)
-    places = clip.embed_texts([BOOK.backgrounds[name].noun for name in BACKGROUNDS])
-    zero_shot = (images @ places.T).argmax(1).numpy() == held_out.backgrounds[:count]
-    wrong = clip.embed_texts([_spoiled(rng, held_out, row) for row in range(count)])
-    good, bad = (images * texts).sum(1).numpy(), (images * wrong).sum(1).numpy()
+    spoiled = [_spoiled(rng, held_out, row) for row in range(count)]
+    images = np.concatenate(
+        [
+            encoder.embed_images(list(held_out.images[list(rows)]))
+            for rows in iter_batches(count, advance)
+        ]
+    )
+    texts, wrong = encoder.embed_texts(captions), encoder.embed_texts(spoiled)
+    zero_shot = (images @ encoder.embed_texts(nouns).T).argmax(1) == held_out.backgrounds[:count]
+    good, bad = (images * texts).sum(1), (images * wrong).sum(1)
     return {
         "retrieval_at_1_of_64": _retrieval(images, texts, captions),
         "background_zero_shot": float(zero_shot.mean()),
@@ -197,16 +196,18 @@ def measure_clip(held_out: Dataset, count: int) -> dict[str, float]:
     }
 
 
-def _retrieval(images: Tensor, texts: Tensor, captions: list[str]) -> float:
-    hits = []
-    for start in range(0, len(images) - 63, 64):
-        part = slice(start, start + 64)
+def _retrieval(images: Embeddings, texts: Embeddings, captions: list[str]) -> float:
+    """Return how often an image's own caption is the nearest in its gallery."""
+    hits: list[bool] = []
+    for start in range(0, max(len(images) - GALLERY, 0) + 1, GALLERY):
+        part = slice(start, start + GALLERY)
         best = (images[part] @ texts[part].T).argmax(1).tolist()
         hits += [captions[start + b] == captions[start + i] for i, b in enumerate(best)]
-    return float(np.mean(hits))
+    return share(hits)
 
 
 def _spoiled(rng: np.random.Generator, held_out: Dataset, row: int) -> str:
+    """Return a caption with one wrong object or a wrong background."""
     nouns, background = held_out.nouns(row), held_out.background(row)
     if rng.random() < 0.5:
         others = [name for name in BACKGROUNDS if name != background]

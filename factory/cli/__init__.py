@@ -2,7 +2,18 @@
 
 import typer
 
-from factory.cli import contact_sheet, control, export, query, run, show, status, worker
+from factory.cli import (
+    contact_sheet,
+    control,
+    export,
+    models,
+    query,
+    refilter,
+    run,
+    show,
+    status,
+    worker,
+)
 
 app = typer.Typer(
     name="factory",
@@ -10,5 +21,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (run, worker, status, control, query, show, export, contact_sheet):
+for module in (run, worker, status, control, query, show, refilter, export, contact_sheet, models):
     module.register(app)

@@ -9,10 +9,7 @@ from db.queries import CandidateFilter, Range
 from db.states import Origin, Verdict
 from factory.cli.common import MAX_ID
 from factory.errors import UnknownName
-from tasks.judging import NOT_MEASURED, RULES
-
-SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
-REASONS = (*dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules), NOT_MEASURED)
+from tasks.judging import REASONS, SCORE_NAMES
 
 RunId = Annotated[
     int | None,

@@ -29,7 +29,7 @@ def test_a_retried_item_starts_afresh_and_later_steps_look_for_its_results(place
         assert states == [StepState.DONE, StepState.READY, StepState.READY, StepState.READY]
         item = session.scalars(select(Item).where(Item.subject_id == 2)).one()
         assert (item.state, item.attempts, item.error) == (ItemState.READY, 0, None)
-        [(_, names)] = dispatching.take_due(session)
+        [(_, names)] = dispatching.take_due(session, window=9)
         assert names == ["generate", "label", "filter"]
 
 
@@ -56,9 +56,9 @@ def test_a_paused_run_is_not_rung_for_until_it_goes_on(place):
         run = rows.add_run(session)
         rows.add_steps(session, session.scalars(select(Batch)).one())
         assert control.set_run_state(session, run, RunState.PAUSED) == RunState.PAUSED
-        assert dispatching.take_due(session) == []
+        assert dispatching.take_due(session, window=9) == []
         control.set_run_state(session, run, RunState.ACTIVE)
-        assert len(dispatching.take_due(session)) == 1
+        assert len(dispatching.take_due(session, window=9)) == 1
 
 
 @pytest.mark.parametrize("over", [RunState.DONE, RunState.CANCELLED])
@@ -66,20 +66,3 @@ def test_a_run_that_is_over_stays_over(place, over):
     with place.sessions.begin() as session:
         run = rows.add_run(session, state=over)
         assert control.set_run_state(session, run, RunState.ACTIVE) == over
-
-
-def test_a_run_that_asks_for_other_models_is_not_rung_for(place):
-    with place.sessions.begin() as session:
-        rows.add_run(session, models_key="theirs")
-        admitted = {"window": 9, "plan_steps": lambda _batch: []}
-        assert dispatching.admit(session, **admitted, models_key="ours") == 0
-        assert dispatching.admit(session, **admitted, models_key="theirs") == 1
-
-
-def test_the_batches_of_a_cancelled_run_end(place):
-    with place.sessions.begin() as session:
-        run = rows.add_run(session, batches=3)
-        control.set_run_state(session, run, RunState.CANCELLED)
-        dispatching.close_runs(session)
-        assert set(session.scalars(select(Batch.state))) == {BatchState.DONE}
-        assert session.get_one(Run, run.id).state == RunState.CANCELLED

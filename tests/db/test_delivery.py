@@ -3,7 +3,7 @@ import time
 import pytest
 from sqlalchemy import select
 
-from db import delivery, dispatching
+from db import delivery
 from db.delivery import LeaseLost
 from db.models import Batch, Item, Run, Step
 from db.overview import overview
@@ -212,130 +212,6 @@ def test_items_are_open_until_they_are_settled(place, batch_id):
         items = {item.subject_id: item for item in session.scalars(select(Item))}
     assert (items[30].attempts, items[30].duration_s) == (1, 0.5)
     assert items[20].error == "too dark"
-
-
-def plan_steps(batch):
-    return [Step(batch_id=batch.id, position=0, name="brainstorm", queue="q", round=0)]
-
-
-def tick(place, *, window=8, stale_s=100.0):
-    """Do what the dispatcher does, and return the batches it would ring for."""
-    with place.sessions.begin() as session:
-        dispatching.sweep(session, stale_s=stale_s)
-        dispatching.admit(session, window=window, plan_steps=plan_steps)
-        due = dispatching.take_due(session)
-        dispatching.close_runs(session)
-    return [batch_id for batch_id, _ in due]
-
-
-def test_a_ring_names_the_steps_that_are_left(place, batch_id):
-    with place.sessions.begin() as session:
-        assert dispatching.take_due(session) == [(batch_id, list(rows.CHAIN))]
-        assert dispatching.take_due(session) == []
-    finish(place, claim(place, batch_id)[0])
-    with place.sessions.begin() as session:
-        session.get_one(Batch, batch_id).rung_at = None
-        assert dispatching.take_due(session) == [(batch_id, list(rows.CHAIN[1:]))]
-
-
-def test_the_window_is_kept_and_filled_again(place):
-    with place.sessions.begin() as session:
-        rows.add_run(session, batches=5)
-    first = tick(place, window=2)
-    assert len(first) == 2
-    assert tick(place, window=2) == []
-    finish(place, claim(place, first[0])[0])
-    assert len(tick(place, window=2)) == 1
-
-
-def test_urgent_runs_go_first_then_urgent_batches_and_labels_take_turns(place):
-    with place.sessions.begin() as session:
-        rows.add_run(session, ("dog", "house"), batches=2)
-        dog_0, dog_1, house_0, house_1 = (b.id for b in session.scalars(select(Batch)))
-        urgent = rows.add_run(session, ("cat",), priority=5)
-        cat = session.scalars(select(Batch.id).where(Batch.run_id == urgent.id)).one()
-        session.get_one(Batch, house_1).priority = 1
-    order = [batch for _ in range(5) for batch in _admit_one_more(place)]
-    assert order == [cat, house_1, dog_0, house_0, dog_1]
-
-
-def _admit_one_more(place):
-    with place.sessions() as session:
-        in_flight = session.scalars(select(Batch).where(Batch.state == BatchState.IN_FLIGHT)).all()
-    return tick(place, window=len(in_flight) + 1)
-
-
-@pytest.mark.parametrize("state", [RunState.PAUSED, RunState.CANCELLED])
-def test_runs_that_were_stopped_are_neither_admitted_nor_rung_for(place, batch_id, state):
-    with place.sessions.begin() as session:
-        rows.add_run(session, state=state)
-    set_state_of_all(place, state)
-    assert tick(place) == []
-
-
-def test_a_paused_run_leaves_the_window_to_the_others(place, batch_id):
-    set_state_of_all(place, RunState.PAUSED)
-    with place.sessions.begin() as session:
-        other = rows.add_run(session)
-        other_batch = session.scalars(select(Batch.id).where(Batch.run_id == other.id)).one()
-    assert tick(place, window=1) == [other_batch]
-
-
-def set_state_of_all(place, state):
-    with place.sessions.begin() as session:
-        for run in session.scalars(select(Run)):
-            run.state = state
-
-
-def test_what_was_rung_for_and_never_came_is_rung_for_again(place, batch_id):
-    assert tick(place) == [batch_id]
-    assert tick(place) == []
-    assert tick(place, stale_s=-1) == [batch_id]
-
-
-def test_what_somebody_works_on_is_not_rung_for_again(place, batch_id):
-    tick(place)
-    claim(place, batch_id)
-    assert tick(place, stale_s=-1) == []
-
-
-def test_what_its_worker_left_lying_is_rung_for_again(place, batch_id):
-    tick(place)
-    claim(place, batch_id, lease_s=-1)
-    assert tick(place) == [batch_id]
-
-
-def test_what_waits_for_better_times_is_not_rung_for_before(place, batch_id):
-    tick(place)
-    held, _ = claim(place, batch_id)
-    with place.sessions.begin() as session:
-        delivery.release_step(session, held, delay_s=60)
-    assert tick(place) == []
-    with place.sessions.begin() as session:
-        session.get_one(Step, held.step_id).run_after = 0.0
-    assert tick(place) == [batch_id]
-
-
-def test_a_run_is_done_with_its_last_batch(place, batch_id):
-    tick(place)
-    for name in rows.CHAIN:
-        with place.sessions.begin() as session:
-            assert dispatching.close_runs(session) == []
-        finish(place, claim(place, batch_id, name)[0])
-    with place.sessions.begin() as session:
-        assert dispatching.close_runs(session) == [1]
-    with place.sessions.begin() as session:
-        assert dispatching.close_runs(session) == []
-        run = session.get_one(Run, 1)
-        assert (run.state, run.finished_at is not None) == (RunState.DONE, True)
-
-
-def test_a_cancelled_run_ends_its_batches_and_stays_cancelled(place, batch_id):
-    set_run_state(place, RunState.CANCELLED)
-    tick(place)
-    with place.sessions() as session:
-        assert session.get_one(Batch, batch_id).state == BatchState.DONE
-        assert session.get_one(Run, 1).state == RunState.CANCELLED
 
 
 def test_the_overview_counts_items_by_what_happens_to_them(place, batch_id):

@@ -1,11 +1,38 @@
 import threading
+import time
+from contextlib import ExitStack
 
+import pytest
+from sqlalchemy import func, select
+
+from db.models import Batch
+from db.states import BatchState
 from factory.app import make_celery
-from factory.dispatcher import Dispatcher
+from factory.dispatcher import QUEUE_NAMES, Dispatcher, count_waiting
+from factory.embedded import EmbeddedBroker
 from factory.errors import BrokerUnavailable
 from factory.settings import load_settings
+from tests import rows
 
 URL = "redis+socket:///tmp/nowhere.sock?virtual_host=0"
+WINDOW = 7
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place_of_each(request):
+    """A migrated database of each kind, with many waiting batches."""
+    place = request.getfixturevalue(f"{request.param}_place")
+    with place.sessions.begin() as session:
+        rows.add_run(session, batches=3 * WINDOW)
+    return place
+
+
+def wait_for(condition):
+    """Return once the condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_broker_that_went_away_is_waited_for(place):
@@ -21,3 +48,29 @@ def test_a_broker_that_went_away_is_waited_for(place):
     app = make_celery(settings, URL)
     with Dispatcher(app, place.sessions, settings.delivery, ensure).start():
         assert came_back.wait(timeout=30)
+
+
+def test_two_dispatchers_fill_the_window_once_and_again_after_the_broker_forgot(
+    place_of_each, tmp_path
+):
+    place = place_of_each
+    delivery = {"window": WINDOW, "stale_s": 0.2}
+    settings = load_settings("micro", data_dir=tmp_path, delivery=delivery)
+    with EmbeddedBroker(tmp_path / "data") as broker, ExitStack() as dispatchers:
+        app = make_celery(settings, broker.url)
+
+        def waiting():
+            return count_waiting(app, QUEUE_NAMES)["language"]
+
+        for _ in range(2):
+            each = make_celery(settings, broker.url)
+            dispatchers.enter_context(Dispatcher(each, place.sessions, settings.delivery).start())
+        wait_for(lambda: waiting() == WINDOW)
+        time.sleep(1)  # many ticks, and long enough for every doorbell to look stale
+        assert waiting() == WINDOW
+        with place.sessions() as session:
+            in_flight = select(func.count()).where(Batch.state == BatchState.IN_FLIGHT)
+            assert session.scalar(in_flight) == WINDOW
+        with app.pool.acquire(block=True) as connection:
+            connection.default_channel.client.flushall()
+        wait_for(lambda: waiting() == WINDOW)

@@ -13,6 +13,7 @@ THRESHOLDS = FilterThresholds(
     fill_iou_min=0.5,
     label_confidence_min=0.3,
 )
+LIMITS = judging.thresholds_of(THRESHOLDS)
 GOOD = {
     Origin.GENERATED: {"label_confidence": 0.9, "clip_similarity": 0.3},
     Origin.EDITED: {
@@ -36,7 +37,7 @@ GOOD = {
 
 @pytest.mark.parametrize("origin", list(Origin))
 def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
-    assert judging.judge(origin, GOOD[origin], THRESHOLDS) == (Verdict.ACCEPTED, None)
+    assert judging.judge(origin, GOOD[origin], LIMITS) == (Verdict.ACCEPTED, None)
 
 
 @pytest.mark.parametrize(
@@ -55,28 +56,80 @@ def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
 )
 def test_one_bad_score_is_enough_and_names_the_reason(origin, score, bad, reason):
     scores = GOOD[origin] | {score: bad}
-    assert judging.judge(origin, scores, THRESHOLDS) == (Verdict.REJECTED, reason)
+    assert judging.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
 
 
 def test_nan_does_not_pass():
     scores = GOOD[Origin.GENERATED] | {"clip_similarity": float("nan")}
-    assert judging.judge(Origin.GENERATED, scores, THRESHOLDS)[0] == Verdict.REJECTED
+    assert judging.judge(Origin.GENERATED, scores, LIMITS)[0] == Verdict.REJECTED
 
 
 @pytest.mark.parametrize("scores", [{}, {"objects_kept": 1.0}], ids=["nothing", "boxes only"])
 @pytest.mark.parametrize("origin", list(Origin))
 def test_what_the_filter_failed_on_is_not_accepted_for_want_of_scores(origin, scores):
-    verdict = judging.judge(origin, scores, THRESHOLDS)
+    verdict = judging.judge(origin, scores, LIMITS)
     assert verdict == (Verdict.REJECTED, judging.NOT_MEASURED)
 
 
 def test_a_score_that_cannot_be_had_is_not_held_against_a_candidate():
     scores = {"clip_similarity": 0.3, "objects_kept": 1.0, "background_probability": 0.9}
-    assert judging.judge(Origin.EDITED, scores, THRESHOLDS) == (Verdict.ACCEPTED, None)
+    assert judging.judge(Origin.EDITED, scores, LIMITS) == (Verdict.ACCEPTED, None)
 
 
-def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_older():
-    assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 5: 2, 7: 3}
+def measured(candidate_id, origin, parent_id=None, **scores):
+    return judging.Measured(candidate_id, origin, parent_id, GOOD[origin] | scores)
+
+
+def test_what_lost_its_objects_before_it_was_measured_keeps_that_reason():
+    assert judging.judge(Origin.EDITED, {"objects_kept": 0.5}, LIMITS)[1] == "objects_lost"
+
+
+def test_only_siblings_that_pass_everything_else_are_ranked():
+    siblings = [
+        measured(2, Origin.EDITED, 1, clip_similarity=0.3),
+        measured(3, Origin.EDITED, 1, clip_similarity=0.9, ssim=0.0),
+        measured(4, Origin.EDITED, 1, clip_similarity=0.5),
+        measured(5, Origin.EDITED, 1, clip_similarity=0.4),
+    ]
+    judged = judging.judge_siblings(siblings, LIMITS)
+    assert {key: found.rank for key, found in judged.items()} == {2: 3, 3: None, 4: 1, 5: 2}
+    assert judged[2].reason == "ranked_out"
+
+
+def test_an_edit_falls_with_its_parent_and_a_fill_with_its_parent_s_objects():
+    family = [
+        measured(1, Origin.GENERATED, clip_similarity=0.1),
+        measured(2, Origin.EDITED, 1),
+        measured(3, Origin.FILLED, 2),
+    ]
+    judged = judging.judge_families(family, LIMITS)
+    assert [judged[key].reason for key in (1, 2, 3)] == [
+        "text_mismatch",
+        "parent_rejected",
+        "parent_rejected",
+    ]
+
+
+def test_a_fill_stands_though_its_edit_was_rejected_for_anything_but_lost_objects():
+    root, fill = measured(1, Origin.GENERATED), measured(3, Origin.FILLED, 2)
+    dull = measured(2, Origin.EDITED, 1, background_probability=0.0)
+    lost = measured(2, Origin.EDITED, 1, objects_kept=0.5)
+    assert judging.judge_families([root, dull, fill], LIMITS)[3].verdict == Verdict.ACCEPTED
+    assert judging.judge_families([root, lost, fill], LIMITS)[3].reason == "parent_rejected"
+
+
+def test_the_grandchild_of_a_rejected_parent_falls_though_its_parent_has_another_reason():
+    family = [
+        measured(1, Origin.GENERATED, label_confidence=0.0),
+        measured(2, Origin.EDITED, 1, ssim=0.0),
+        measured(3, Origin.FILLED, 2),
+    ]
+    judged = judging.judge_families(family, LIMITS)
+    assert (judged[2].reason, judged[3].reason) == ("structure_changed", "parent_rejected")
+
+
+def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_first_key():
+    assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 7: 2, 5: 3}
 
 
 DOG = ("dog", (0.0, 0.0, 10.0, 10.0))

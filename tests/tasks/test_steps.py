@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from db import dispatching
 from db.models import Batch, Candidate, Item, Label, LlmCall, Placement, Prompt, Scene, Step
 from db.states import BatchState, ItemState, StepState, Verdict
-from factory.dispatcher import plan_steps
+from factory.dispatcher import QUEUE_NAMES, plan_steps
 from factory.labels import read_labels
 from factory.settings import load_settings
 from factory.submitter import submit
@@ -34,7 +34,7 @@ def batch_id(place, micro):
     settings = load_settings("micro", chain={"per_label": 3})
     with place.sessions.begin() as session:
         submit(session, read_labels(["house"]).requests, settings, seed=0)
-        dispatching.admit(session, window=1, plan_steps=plan_steps)
+        dispatching.admit(session, window=1, queues=QUEUE_NAMES, plan_steps=plan_steps)
         [batch_id] = session.scalars(select(Batch.id))
     resources.use(dataclasses.replace(micro, sessions=place.sessions, images=place.images))
     return batch_id

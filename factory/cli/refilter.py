@@ -1,0 +1,98 @@
+"""`factory refilter`: a run judged again from its scores, under other thresholds."""
+
+from typing import Annotated
+
+import typer
+
+from db.rejudging import list_rejudgings
+from db.runs import get_run
+from db.session import reading
+from factory.cli.common import (
+    MAX_ID,
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    Store,
+    expected_errors,
+    open_store,
+    print_json,
+    stderr,
+    stdout,
+)
+from factory.refilter import limits_in_force, parse_limits, preview, submitted_limits
+from factory.refilter import refilter as write_verdicts
+from factory.refilter_view import history_record, history_view, preview_record, preview_view
+from tasks.judging import SCORE_NAMES, Limits
+
+
+@expected_errors()
+def refilter(
+    run: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")],
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SCORE=VALUE",
+            help=f"A new threshold; may be repeated. Scores: {', '.join(SCORE_NAMES)}.",
+        ),
+    ] = None,
+    submitted: Annotated[
+        bool, typer.Option("--submitted", help="Begin with the thresholds of the submission.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would change.")
+    ] = False,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Judge a run again from its stored scores: no model, no image. Without --set: its history.
+
+    Example: factory refilter 3 --set clip_similarity=0.27
+    """
+    wanted = parse_limits(sets or [])
+    store = open_store(profile, data_dir, database_url)
+    if not wanted and not submitted:
+        _show_history(store, run, as_json=as_json)
+        return
+    with reading(store.sessions) as session:
+        found = get_run(session, run)
+        base = submitted_limits(found) if submitted else limits_in_force(session, found)
+        limits = {**base, **wanted}
+        seen = preview(session, found, limits)
+    if not as_json:
+        stdout.print(preview_view(seen))
+    write = not dry_run and (yes or _may_write())
+    if write:
+        _write(store, run, limits)
+    if as_json:
+        print_json(preview_record(seen, written=write))
+    elif not write:
+        stderr.print("nothing was written; --yes writes it.")
+
+
+def _write(store: Store, run_id: int, limits: Limits) -> None:
+    with store.sessions.begin() as session:
+        write_verdicts(session, get_run(session, run_id), limits)
+
+
+def _may_write() -> bool:
+    return stdout.is_terminal and typer.confirm("Write these verdicts?")
+
+
+def _show_history(store: Store, run_id: int, *, as_json: bool) -> None:
+    with reading(store.sessions) as session:
+        submitted = submitted_limits(get_run(session, run_id))
+        history = list_rejudgings(session, run_id)
+        if as_json:
+            print_json(history_record(submitted, history))
+        else:
+            stdout.print(history_view(submitted, history))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(refilter)

@@ -1,0 +1,70 @@
+"""The names under which workers hold claims, and whether the process behind a name still lives.
+
+A name says which process computes, and for a child whose child it is: `labeling@box#12` or
+`labeling@box#12/34`.
+"""
+
+import os
+import socket
+from functools import cache
+from pathlib import Path
+
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+
+
+def name_owner(role: str, *, is_child: bool) -> str:
+    """Return the name of this process as a worker of `role`."""
+    if is_child:
+        return f"{role}@{_host()}#{os.getppid()}/{os.getpid()}"
+    return f"{role}@{_host()}#{os.getpid()}"
+
+
+def is_mine(owner: str) -> bool:
+    """Return whether the name is of this process or of a child that it has or had.
+
+    When a process starts, it may also be that of an earlier one with the same number: that happens
+    in every container that starts again.
+    """
+    place, _, pids = owner.rpartition("#")
+    return place.endswith(f"@{_host()}") and pids.partition("/")[0] == str(os.getpid())
+
+
+def is_dead(owner: str) -> bool:
+    """Return whether the process of this name is known to be gone; others may only be silent.
+
+    Only the machine that it ran on can know. A stranger that has its number by now hides it until
+    its lease ends.
+    """
+    place, _, pids = owner.rpartition("#")
+    pid = pids.rpartition("/")[2]
+    if not place.endswith(f"@{_host()}") or not pid.isdecimal():
+        return False
+    return not _runs(int(pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether the process has ended and only its parent does not know yet (Linux)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] == "Z"
+
+
+@cache
+def _host() -> str:
+    """Return the machine's name, and on Linux which processes it sees: containers may share it."""
+    try:
+        return f"{socket.gethostname()}.{PID_NAMESPACE.stat().st_ino}"
+    except OSError:
+        return socket.gethostname()

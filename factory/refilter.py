@@ -1,0 +1,183 @@
+"""Refilter: a run judged again from its stored scores, without a model and without an image."""
+
+import getpass
+import math
+import socket
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from db import rejudging
+from db.models import Rejudging, Run
+from db.rejudging import Change, JudgedCandidate, Limit
+from db.states import RunState, Verdict
+from factory.errors import RunUnfinished, UnknownName
+from tasks.judging import (
+    CLIP_RANK,
+    IMAGE_MISSING,
+    RULES,
+    SCORE_NAMES,
+    Limits,
+    Measured,
+    judge_families,
+    thresholds_of,
+)
+from tasks.options import RunOptions
+
+Transition = tuple[str, Verdict, str | None, Verdict, str | None]
+"""Label, verdict and reason before, verdict and reason after."""
+
+
+@dataclass(slots=True)
+class Preview:
+    """What other thresholds would change.
+
+    Attributes:
+        limits: The thresholds that change, before and after, by score.
+        transitions: How many candidates change how.
+        childless: Newly accepted candidates that a further round would have varied, but did not:
+            judging again makes no images.
+    """
+
+    limits: Mapping[str, tuple[float, float]]
+    transitions: Counter[Transition] = field(default_factory=Counter)
+    accepted_before: int = 0
+    accepted_after: int = 0
+    judged: int = 0
+    childless: int = 0
+
+
+def parse_limits(texts: Sequence[str]) -> dict[str, float]:
+    """Return thresholds by score from texts like "clip_similarity=0.27".
+
+    Raises:
+        UnknownName: If a text is not of this form or names no score.
+    """
+    return dict(map(_parse_limit, texts))
+
+
+def limits_in_force(session: Session, run: Run) -> Limits:
+    """Return the thresholds that a run's verdicts follow from."""
+    submitted = submitted_limits(run)
+    last = rejudging.find_last_rejudging(session, run.id)
+    return {**submitted, **last.limits} if last else submitted
+
+
+def submitted_limits(run: Run) -> Limits:
+    """Return the thresholds that a run was submitted with."""
+    return thresholds_of(RunOptions.model_validate(run.profile).thresholds)
+
+
+def preview(session: Session, run: Run, limits: Limits) -> Preview:
+    """Return what these thresholds would change; nothing is written."""
+    seen = _nothing_yet(limits_in_force(session, run), limits)
+    for page in rejudging.iter_judged(session, run.id):
+        changes, _ = _judge_page(page, limits)
+        _count(seen, page, changes, _rounds_of(run))
+    return seen
+
+
+def refilter(session: Session, run: Run, limits: Limits) -> Preview:
+    """Write verdicts, ranks and thresholds, remember what was there before, and return the same.
+
+    Args:
+        session: An open transaction; all of it is written, or nothing.
+        run: One that no worker will judge any more.
+        limits: The threshold of every rule.
+
+    Raises:
+        RunUnfinished: If the run is still being made.
+    """
+    if run.state not in {RunState.DONE, RunState.CANCELLED}:
+        raise RunUnfinished(
+            f"run {run.id} is {run.state}: what is judged later would follow other thresholds. "
+            "Wait until it is done or cancel it; --dry-run shows already what would change."
+        )
+    before = limits_in_force(session, run)
+    seen = _nothing_yet(before, limits)
+    made = Rejudging(run_id=run.id, author=_author(), limits=dict(limits))
+    session.add(made)
+    session.flush()
+    for page in rejudging.iter_judged(session, run.id):
+        changes, ranks = _judge_page(page, limits)
+        rejudging.write_changes(session, made, changes)
+        rejudging.write_ranks(session, CLIP_RANK.name, ranks)
+        _count(seen, page, changes, _rounds_of(run))
+    for origin, rules in RULES.items():
+        for rule in rules:
+            limit = Limit(origin, rule.name, limits[rule.name], rule.at_most)
+            rejudging.write_limit(session, run.id, limit)
+    return seen
+
+
+def _nothing_yet(before: Limits, after: Limits) -> Preview:
+    changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    return Preview(changed)
+
+
+def _rounds_of(run: Run) -> int:
+    return RunOptions.model_validate(run.profile).chain.rounds
+
+
+def _judge_page(
+    page: Sequence[JudgedCandidate], limits: Limits
+) -> tuple[list[Change], dict[int, int | None]]:
+    """Return the verdicts and the ranks that change."""
+    measured = [
+        Measured(c.candidate_id, c.origin, c.parent_id, _without_rank(c.scores))
+        for c in page
+        if c.reason != IMAGE_MISSING
+    ]
+    judged = judge_families(measured, limits)
+    changes: list[Change] = []
+    ranks: dict[int, int | None] = {}
+    for old in page:
+        new = judged.get(old.candidate_id)
+        if new is None:
+            continue
+        if (new.verdict, new.reason) != (old.verdict, old.reason):
+            verdicts = (old.verdict, old.reason, new.verdict, new.reason)
+            changes.append(Change(old.candidate_id, old.label, *verdicts))
+        if new.rank != old.scores.get(CLIP_RANK.name):
+            ranks[old.candidate_id] = new.rank
+    return changes, ranks
+
+
+def _count(
+    seen: Preview, page: Sequence[JudgedCandidate], changes: Sequence[Change], rounds: int
+) -> None:
+    parents = {candidate.parent_id for candidate in page}
+    could_vary = {c.candidate_id for c in page if c.round < rounds} - parents
+    accepted = sum(candidate.verdict is Verdict.ACCEPTED for candidate in page)
+    seen.judged += len(page)
+    seen.accepted_before += accepted
+    seen.accepted_after += accepted
+    for change in changes:
+        before, after = change.verdict_before, change.verdict_after
+        transition = (change.label, before, change.reason_before, after, change.reason_after)
+        seen.transitions[transition] += 1
+        seen.accepted_after += (after is Verdict.ACCEPTED) - (before is Verdict.ACCEPTED)
+        seen.childless += after is Verdict.ACCEPTED and change.candidate_id in could_vary
+
+
+def _without_rank(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if name != CLIP_RANK.name}
+
+
+def _parse_limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    if name not in SCORE_NAMES:
+        raise UnknownName(f"no score is called {name!r}; there are: {', '.join(SCORE_NAMES)}.")
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = math.nan
+    if not math.isfinite(limit):
+        raise UnknownName(f"{text!r} sets no threshold: expected {name}=NUMBER, e.g. {name}=0.27.")
+    return name, limit
+
+
+def _author() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"

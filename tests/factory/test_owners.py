@@ -1,0 +1,36 @@
+import os
+import subprocess
+import sys
+
+from factory.owners import is_dead, is_mine, name_owner
+
+
+def owner_of(pid):
+    """Return the name that a worker with this process number would have."""
+    return name_owner("all", is_child=False).replace(f"#{os.getpid()}", f"#{pid}")
+
+
+def test_a_worker_is_dead_when_its_process_is_gone_reaped_or_not():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not is_dead(owner_of(process.pid))
+    assert not is_dead(owner_of(f"1/{process.pid}"))
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie until it is waited for
+    assert is_dead(owner_of(process.pid))
+    process.communicate()
+    assert is_dead(owner_of(process.pid))
+    assert is_dead(owner_of(f"{os.getpid()}/{process.pid}"))  # a child, whatever its parent does
+
+
+def test_nobody_is_called_dead_who_ran_elsewhere_or_has_another_kind_of_name():
+    gone = 2**22 + 1  # more than a process number can be
+    assert is_dead(owner_of(gone))
+    assert not is_dead(f"all@another-machine#{gone}")
+    assert not is_dead("bench")
+
+
+def test_a_worker_knows_its_own_name_and_those_of_its_children():
+    assert is_mine(name_owner("all", is_child=False))
+    assert is_mine(owner_of(f"{os.getpid()}/77"))
+    assert not is_mine(name_owner("all", is_child=True))
+    assert not is_mine(f"all@another-machine#{os.getpid()}")
