@@ -40,7 +40,12 @@ from training.loop import START_FILE
 from training.places import STATES
 from training.words import detector_vocabulary
 
-BY_WORD = ("token_embedding.weight", "word_embeddings.weight", "embed_tokens.weight", "lm_head.weight")
+BY_WORD = (
+    "token_embedding.weight",
+    "word_embeddings.weight",
+    "embed_tokens.weight",
+    "lm_head.weight",
+)
 BY_PLACE = ("position_embeddings.weight",)
 
 IDLE_SHARE = 0.05
@@ -124,7 +129,9 @@ def wake_idle_directions(model: AutoencoderKL, images: Tensor) -> None:
         images: (B, 3, H, W) in [-1, 1].
     """
     features: list[Tensor] = []
-    hook = model.encoder.conv_out.register_forward_hook(lambda _m, given, _o: features.append(given[0]))
+    hook = model.encoder.conv_out.register_forward_hook(
+        lambda _m, given, _o: features.append(given[0])
+    )
     means = model.encode(images).latent_dist.mean.movedim(1, -1).flatten(0, 2)
     hook.remove()
     variances, directions = torch.linalg.eigh(torch.cov(means.T))
