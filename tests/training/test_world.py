@@ -7,6 +7,7 @@ from training.dataset import NO_OBJECT, Dataset, create_columns, render_rows
 from training.words import BOOK, all_words, detector_vocabulary, write_caption
 from training.world import (
     BACKGROUNDS,
+    CLOSE_UP_PX,
     LABELS,
     MAX_OVERLAP,
     MIN_SIDE_PX,
@@ -60,7 +61,7 @@ def test_sides_obey_the_placement_rule(pairs):
         for placed in scene.objects:
             left, top, right, bottom = placed.box_xyxy
             assert min(right - left, bottom - top) >= MIN_SIDE_PX * (1 - MAX_OVERLAP) - 1
-            assert max(right - left, bottom - top) <= 46
+            assert max(right - left, bottom - top) <= CLOSE_UP_PX[1]
 
 
 def test_objects_stand_from_left_to_right(pairs):
