@@ -24,7 +24,7 @@ docs: install  ## the pages that the code writes: settings and command line
 bench: install  ## speed as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks.delivery
 
-train: install sprites  ## the micro checkpoints from nothing; 4 hours on two cores, resumes where it stopped
+train: install sprites  ## the micro checkpoints from nothing; 6 hours on two cores, resumes where it stopped
 	$(BIN)/python -m training all
 	$(BIN)/factory models evaluate micro
 
