@@ -72,8 +72,11 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
     """Give the quarantined items of a run, or of one kind of step, fresh attempts; return how many.
 
     The later steps of their batches look again for new work: a candidate that is made now is
-    labelled and judged as if it had been made at first.
+    labelled and judged as if it had been made at first. A cancelled run stays so.
     """
+    run = session.get_one(Run, run_id)
+    if run.state == RunState.CANCELLED:
+        return 0
     failed = _quarantined(run_id, step)
     for batch_id, position in session.execute(
         select(Step.batch_id, func.min(Step.position))
@@ -90,7 +93,7 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
         .execution_options(synchronize_session=False)
     ).all()
     if retried:
-        session.get_one(Run, run_id).state = RunState.ACTIVE
+        run.state = RunState.ACTIVE
     return len(retried)
 
 

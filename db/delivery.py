@@ -4,16 +4,21 @@ A step is claimed by compare-and-set under a fresh token and a lease. Every late
 worker goes through `fence`, so a worker that lost its lease can change nothing any more.
 """
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, Result, and_, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
-from db.models import Batch, Item, Run, Step
-from db.session import now
-from db.states import BatchState, ItemState, RunState, StepState
+from db.models import Batch, Run, Step
+from db.session import clock
+from db.states import BatchState, RunState, StepState
+
+FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}
+"""What stands in a step that nobody holds."""
 
 
 class LeaseLost(Exception):
@@ -22,11 +27,21 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on a step until the lease ends."""
+    """The right to work on a step until the lease ends.
+
+    Attributes:
+        step_id: Which step.
+        token: What the fence asks for.
+        lease_s: How long each renewal holds.
+        attempt: How many claims the step has seen, this one included.
+        claimed_at: On the holder's monotonic clock, before it asked.
+    """
 
     step_id: int
     token: str
     lease_s: float
+    attempt: int = 1
+    claimed_at: float = field(default_factory=time.monotonic)
 
 
 def current_step(session: Session, batch_id: int) -> Step | None:
@@ -62,30 +77,26 @@ def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and wit
         The claim and whether it is the step's first, or None: the message came twice, too early
         or too late, or the run is paused, cancelled or asks for other models.
     """
-    step = current_step(session, batch_id)
-    if step is None or step.name != name:
-        return None
-    time, token = now(session), uuid4().hex
-    active = select(Run.id).where(is_workable(models_key))
-    taken = _rows(
-        session.execute(
-            update(Step)
-            .where(Step.id == step.id, _is_free(time))
-            .where(Step.batch_id.in_(select(Batch.id).where(Batch.run_id.in_(active))))
-            .values(
-                state=StepState.RUNNING,
-                token=token,
-                owner=owner,
-                attempts=Step.attempts + 1,
-                lease_until=time + lease_s,
-                stop_requested=False,
-                started_at=time,
-            )
-            .execution_options(synchronize_session=False)
+    asked_at, token, now = time.monotonic(), uuid4().hex, clock(session)
+    taken = session.execute(
+        update(Step)
+        .where(Step.id == _first_unfinished(batch_id), Step.name == name, _is_free(now))
+        .where(_run_of_step().where(is_workable(models_key)).exists())
+        .values(
+            state=StepState.RUNNING,
+            token=token,
+            owner=owner,
+            attempts=Step.attempts + 1,
+            lease_until=now + lease_s,
+            stop_requested=False,
+            started_at=now,
         )
-    )
-    first = step.attempts == 0
-    return (Claim(step.id, token, lease_s), first) if taken else None
+        .returning(Step.id, Step.attempts)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if taken is None:
+        return None
+    return Claim(taken.id, token, lease_s, taken.attempts, asked_at), taken.attempts == 1
 
 
 def is_workable(models_key: str | None) -> ColumnElement[bool]:
@@ -100,97 +111,56 @@ def fence(session: Session, claim: Claim) -> None:
     Raises:
         LeaseLost: If another claim took the step.
     """
-    held = session.execute(
+    held = session.scalar(
         update(Step)
         .where(Step.id == claim.step_id, Step.token == claim.token)
         .where(Step.state == StepState.RUNNING)
-        .values(lease_until=now(session) + claim.lease_s)
+        .values(lease_until=clock(session) + claim.lease_s)
+        .returning(Step.id)
         .execution_options(synchronize_session=False)
     )
-    if not _rows(held):
+    if held is None:
         raise LeaseLost(claim.step_id)
 
 
-def may_go_on(session: Session, claim: Claim) -> bool:
-    """Return whether the holder should start another pass: not stopped, paused or cancelled."""
-    row = session.execute(
-        select(Step.stop_requested, Run.state)
-        .join(Batch, Batch.id == Step.batch_id)
-        .join(Run, Run.id == Batch.run_id)
-        .where(Step.id == claim.step_id)
-    ).one()
-    return not row.stop_requested and row.state == RunState.ACTIVE
-
-
-def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> None:
-    """Write down the units of the step's work, as far as they are not there yet."""
-    there = set(session.scalars(select(Item.subject_id).where(Item.step_id == claim.step_id)))
-    session.add_all(
-        Item(step_id=claim.step_id, subject_id=subject)
-        for subject in subject_ids
-        if subject not in there
-    )
-
-
-def open_items(session: Session, claim: Claim) -> list[Item]:
-    """Return what is left to do, in order."""
-    return list(
-        session.scalars(
-            select(Item)
-            .where(Item.step_id == claim.step_id, Item.state == ItemState.READY)
-            .order_by(Item.id)
-        )
-    )
-
-
-def count_attempt(session: Session, item_ids: Sequence[int], by: int = 1) -> None:
-    """Count an attempt on the items before the work starts, or take it back with -1."""
-    session.execute(
-        update(Item)
-        .where(Item.id.in_(item_ids))
-        .values(attempts=Item.attempts + by)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def settle_item(
-    session: Session,
-    item_id: int,
-    state: ItemState,
-    *,
-    error: str | None = None,
-    duration_s: float | None = None,
-) -> None:
-    """Set an item's state and what it cost or why it failed."""
-    session.execute(
-        update(Item)
-        .where(Item.id == item_id)
-        .values(state=state, error=error, duration_s=duration_s)
-        .execution_options(synchronize_session=False)
-    )
+def may_go_on(step: Step) -> bool:
+    """Return whether its holder should start another pass: not stopped, paused or cancelled."""
+    return not step.stop_requested and step.batch.run.state == RunState.ACTIVE
 
 
 def finish_step(session: Session, claim: Claim) -> None:
     """Mark the step done, and the batch too when it was the last; call after `fence`."""
-    step = session.get_one(Step, claim.step_id)
-    step.state, step.token, step.lease_until = StepState.DONE, None, None
-    step.finished_at = now(session)
-    step.error = None
-    session.flush()
-    batch = session.get_one(Batch, step.batch_id)
-    batch.rung_at = step.finished_at  # the chain rings for the next step by itself
-    if current_step(session, batch.id) is None:
-        batch.state = BatchState.DONE
+    now = clock(session)
+    batch_id = session.scalars(
+        update(Step)
+        .where(Step.id == claim.step_id)
+        .values(FREE | {"state": StepState.DONE, "finished_at": now, "error": None})
+        .returning(Step.batch_id)
+        .execution_options(synchronize_session=False)
+    ).one()
+    session.execute(
+        update(Batch)
+        .where(Batch.id == batch_id, _first_unfinished(batch_id).is_(None))
+        .values(state=BatchState.DONE)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error: str = "") -> None:
     """Give the step back, to be rung for again after `delay_s` seconds."""
-    step = session.get_one(Step, claim.step_id)
-    if step.token != claim.token:
-        return
-    step.state, step.token, step.lease_until = StepState.READY, None, None
-    step.run_after, step.error = now(session) + delay_s, error or None
-    session.get_one(Batch, step.batch_id).rung_at = None
+    batch_id = session.scalar(
+        update(Step)
+        .where(Step.id == claim.step_id, Step.token == claim.token)
+        .values(FREE | {"run_after": clock(session) + delay_s, "error": error or None})
+        .returning(Step.batch_id)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(Batch)
+        .where(Batch.id == batch_id)
+        .values(rung_at=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def request_stop(session: Session, owner: str) -> None:
@@ -205,8 +175,7 @@ def request_stop(session: Session, owner: str) -> None:
 
 def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
     """Free the steps whose lease ran out, or whose owner is known to be dead."""
-    time = now(session)
-    dead = or_(Step.lease_until < time, Step.owner.in_(owners))
+    dead = or_(Step.lease_until < clock(session), Step.owner.in_(owners))
     ids = list(session.scalars(select(Step.id).where(Step.state == StepState.RUNNING, dead)))
     if ids:
         batch_ids = select(Step.batch_id).where(Step.id.in_(ids))
@@ -231,12 +200,22 @@ def list_owners(session: Session) -> list[str]:
     return [owner for owner in session.scalars(owners) if owner]
 
 
-def _is_free(time: float) -> ColumnElement[bool]:
-    ready = and_(Step.state == StepState.READY, Step.run_after <= time)
-    expired = and_(Step.state == StepState.RUNNING, Step.lease_until < time)
+def _first_unfinished(batch_id: int) -> ColumnElement[int]:
+    step = aliased(Step)
+    return (
+        select(step.id)
+        .where(step.batch_id == batch_id, step.state != StepState.DONE)
+        .order_by(step.position)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _run_of_step() -> Select[int]:
+    return select(Run.id).join(Batch, Batch.run_id == Run.id).where(Batch.id == Step.batch_id)
+
+
+def _is_free(now: ColumnElement[float]) -> ColumnElement[bool]:
+    ready = and_(Step.state == StepState.READY, Step.run_after <= now)
+    expired = and_(Step.state == StepState.RUNNING, Step.lease_until < now)
     return or_(ready, expired)
-
-
-def _rows(result: Result[object]) -> int:
-    assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE gives nothing else
-    return result.rowcount

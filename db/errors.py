@@ -3,6 +3,7 @@
 StoreError
 ├── RowNotFound          no row with this id
 ├── DatabaseUnavailable  the database does not answer, or its schema is not ours
+│   └── DatabaseAway     it does not answer now; waiting may help
 ├── ImageMissing         a row names a file that is not in the store
 └── ImageBroken          the file is there but is not the image that was stored
 """
@@ -18,6 +19,10 @@ class RowNotFound(StoreError):
 
 class DatabaseUnavailable(StoreError):
     """The database does not answer, or its schema is not ours."""
+
+
+class DatabaseAway(DatabaseUnavailable):
+    """The database does not answer now; waiting may help."""
 
 
 class ImageMissing(StoreError):

@@ -39,6 +39,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON,
         list[str]: JSON,
         list[dict[str, str]]: JSON,
+        list[dict[str, Any]]: JSON,
         float: Float(53),
     }
 
@@ -60,6 +61,12 @@ class Run(Base):
     state: Mapped[str] = mapped_column(String(16), default=RunState.ACTIVE, index=True)
     priority: Mapped[int] = mapped_column(default=0)
     """Higher runs are dispatched first."""
+    budget: Mapped[float | None]
+    """Most that its language model may cost, in the currency of the profile's prices."""
+    spent: Mapped[float] = mapped_column(default=0.0)
+    """What its language model has cost so far: the sum of its calls' costs."""
+    pause_reason: Mapped[str | None] = mapped_column(Text)
+    """Why the factory paused it; NULL if a person did."""
     created_at: Mapped[float] = mapped_column(default=time.time)
     """Seconds since the epoch, as every time in these tables."""
     finished_at: Mapped[float | None]
@@ -365,4 +372,22 @@ class LlmCall(Base):
     completion_tokens: Mapped[int]
     duration_s: Mapped[float]
     problem: Mapped[str | None] = mapped_column(Text)
+    request_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Hash of the request that opened the conversation; NULL for a rule book."""
+    is_reused: Mapped[bool] = mapped_column(default=False)
+    """Whether the answer was remembered from an earlier call, which had been paid for."""
+    cost: Mapped[float] = mapped_column(default=0.0)
+    """In the currency of the profile's prices; 0 if reused."""
+    created_at: Mapped[float] = mapped_column(default=time.time)
+
+
+class LlmAnswer(Base):
+    """A conversation with a language model that ended well, kept to answer the same request."""
+
+    __tablename__ = "llm_answer"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Hash of the request: server, model, messages and parameters."""
+    exchanges: Mapped[list[dict[str, Any]]]
+    """All of the conversation, the used answer last."""
     created_at: Mapped[float] = mapped_column(default=time.time)

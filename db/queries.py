@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from db.captions import has_words, with_words
@@ -70,27 +70,15 @@ def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candi
     Label, parent, scene, placement, annotations and scores come with each; anything else would
     be a query per candidate.
     """
-    query = (
-        select(Candidate)
-        .join(Label, Label.id == Candidate.label_id)
-        .where(*conditions(wanted), *_shortcut(session, wanted))
-        .options(*_told())
-        .order_by(*IN_ORDER)
-        .limit(wanted.limit)
-        .execution_options(yield_per=PAGE_ROWS)
-    )
-    yield from session.scalars(query)
+    ids = session.scalars(_ids(session, wanted).execution_options(yield_per=PAGE_ROWS))
+    for page in ids.partitions():
+        yield from list_candidates(session, page)
 
 
 def count_candidates(session: Session, wanted: CandidateFilter) -> int:
     """Return how many candidates `iter_candidates` would yield; a limit bounds the counting."""
-    some = (
-        select(Candidate.id)
-        .join(Label, Label.id == Candidate.label_id)
-        .where(*conditions(wanted), *_shortcut(session, wanted))
-        .limit(wanted.limit)
-    )
-    return session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    ids = _ids(session, wanted).subquery()
+    return session.scalar(select(func.count()).select_from(ids)) or 0
 
 
 def list_candidates(session: Session, candidate_ids: Sequence[int]) -> list[Candidate]:
@@ -141,35 +129,37 @@ def _told() -> tuple[ORMOption, ...]:
 
 
 def conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield what a candidate joined with its label must fulfil; the limit is not among it."""
-    """Yield what a candidate, joined with its label, must fulfil."""
-    yield from _ownconditions(wanted)
-    if wanted.labels:
-        lowered = [label.lower() for label in wanted.labels]
-        yield or_(Label.name.in_(wanted.labels), func.lower(Label.name).in_(lowered))
-    for name in wanted.objects:
-        yield Candidate.annotations.any(func.lower(Annotation.label) == name.lower())
-    for name, limits in wanted.scores.items():
-        yield Candidate.scores.any(and_(*_within(name, limits)))
-    for words in wanted.caption_words:
-        yield has_words(Candidate.id, Candidate.caption, words)
+    """Yield what a candidate must fulfil; the limit is not among it."""
+    yield from _own_conditions(wanted)
+    yield from _other_conditions(wanted)
 
 
-def _shortcut(session: Session, wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield the ids of those that fulfil the rarest condition, if they are few.
+def _ids(session: Session, wanted: CandidateFilter) -> Select[int]:
+    """Return the query for the ids, in order and up to the limit.
 
-    In order, what many candidates have is met soon, and what few have only after reading all.
-    SQLite keeps no statistics to tell the one from the other.
+    Among few candidates the first are found by sorting them. Among many they are met soon when
+    all are walked in order; SQLite, which knows no numbers, must be kept from sorting.
     """
-    for query in _each_by_its_index(wanted):
+    query = select(Candidate.id).order_by(*IN_ORDER).limit(wanted.limit)
+    few = _find_few(session, wanted)
+    if few is not None:
+        return query.where(Candidate.id.in_(few), *conditions(wanted))
+    is_walked = wanted.limit is not None and session.get_bind().dialect.name == "sqlite"
+    own = _own_conditions(wanted, is_walked=is_walked)
+    return query.where(*own, *_other_conditions(wanted))
+
+
+def _find_few(session: Session, wanted: CandidateFilter) -> Sequence[int] | None:
+    """Return the ids of those that fulfil the rarest condition, None if they are not few."""
+    for query in _each_by_its_index(wanted, session.get_bind().dialect.name):
         ids = session.scalars(query.limit(FEW_ROWS + 1)).all()
         if len(ids) <= FEW_ROWS:
-            yield Candidate.id.in_(ids)
-            return
+            return ids
+    return None
 
 
-def _each_by_its_index(wanted: CandidateFilter) -> Iterator[Select[tuple[int]]]:
-    own = list(_ownconditions(wanted))
+def _each_by_its_index(wanted: CandidateFilter, dialect: str) -> Iterator[Select[int]]:
+    own = list(_own_conditions(wanted))
     if own:
         yield select(Candidate.id).where(*own)
     for name in wanted.objects:
@@ -178,15 +168,29 @@ def _each_by_its_index(wanted: CandidateFilter) -> Iterator[Select[tuple[int]]]:
     for name, limits in wanted.scores.items():
         yield select(Score.candidate_id).where(*_within(name, limits))
     for words in wanted.caption_words:
-        yield with_words(Candidate.id, Candidate.caption, words)
+        yield with_words(dialect, Candidate.id, Candidate.caption, words)
 
 
-def _ownconditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
+def _own_conditions(
+    wanted: CandidateFilter, *, is_walked: bool = False
+) -> Iterator[ColumnElement[bool]]:
+    """Yield what the candidate's own columns must be.
+
+    Args:
+        wanted: Which candidates.
+        is_walked: Whether the indexes of these columns are not to be used; SQLite never uses
+            the index of a column in an expression. That of the run has the order in it.
+    """
+    verdict: ColumnElement[str | None] = Candidate.verdict.expression
+    reason: ColumnElement[str | None] = Candidate.reason.expression
+    object_count: ColumnElement[int] = Candidate.object_count.expression
+    if is_walked:
+        verdict, reason, object_count = verdict.concat(""), reason.concat(""), object_count + 0
     least, most = wanted.object_count
     for column, value in (
         (Candidate.run_id, wanted.run_id),
-        (Candidate.verdict, wanted.verdict if wanted.reason is None else Verdict.REJECTED),
-        (Candidate.reason, wanted.reason),
+        (verdict, wanted.verdict if wanted.reason is None else Verdict.REJECTED),
+        (reason, wanted.reason),
         (Candidate.origin, wanted.origin),
         (Candidate.round, wanted.round),
     ):
@@ -195,9 +199,23 @@ def _ownconditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.reason is not None and wanted.verdict not in {None, Verdict.REJECTED}:
         yield false()
     if least is not None:
-        yield Candidate.object_count >= least
+        yield object_count >= least
     if most is not None:
-        yield Candidate.object_count <= most
+        yield object_count <= most
+
+
+def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield what must hold in other tables."""
+    if wanted.labels:
+        asked, lowered = aliased(Label), [label.lower() for label in wanted.labels]
+        is_named = or_(asked.name.in_(wanted.labels), func.lower(asked.name).in_(lowered))
+        yield Candidate.label_id.in_(select(asked.id).where(is_named))
+    for name in wanted.objects:
+        yield Candidate.annotations.any(func.lower(Annotation.label) == name.lower())
+    for name, limits in wanted.scores.items():
+        yield Candidate.scores.any(and_(*_within(name, limits)))
+    for words in wanted.caption_words:
+        yield has_words(Candidate.id, Candidate.caption, words)
 
 
 def _within(name: str, limits: Range) -> Iterator[ColumnElement[bool]]:

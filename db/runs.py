@@ -79,6 +79,11 @@ def get_run(session: Session, run_id: int | None = None) -> Run:
     raise RowNotFound(f"no run {run_id}; the latest is {latest}.")
 
 
+def list_run_ids(session: Session) -> list[int]:
+    """Return the number of every run, oldest first."""
+    return list(session.scalars(select(Run.id).order_by(Run.id)))
+
+
 def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
     """Return the latest runs, newest first."""
     labels = select(func.count()).where(Label.run_id == Run.id).scalar_subquery()

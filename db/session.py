@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseAway, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
@@ -68,7 +68,7 @@ def upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
-        raise DatabaseUnavailable(_no_answer(make_url(url).render_as_string(), error)) from error
+        raise DatabaseAway(_no_answer(make_url(url).render_as_string(), error)) from error
     except CommandError as error:
         raise DatabaseUnavailable(
             f"the database at {make_url(url).render_as_string()} is of another version: {error}. "
@@ -99,7 +99,7 @@ def find_revision(sessions: Sessions) -> str | None:
             return None if revision is None else str(revision)
     except DBAPIError as error:
         url = engine_of(sessions).url.render_as_string()
-        raise DatabaseUnavailable(_no_answer(url, error)) from error
+        raise DatabaseAway(_no_answer(url, error)) from error
 
 
 def newest_revision() -> str:
@@ -116,12 +116,14 @@ def engine_of(sessions: Sessions) -> Engine:
 
 def now(session: Session) -> float:
     """Return the database's clock in epoch seconds: one clock for every worker's lease."""
-    clock: ColumnElement[float]
+    return float(session.scalars(select(clock(session))).one())
+
+
+def clock(session: Session) -> ColumnElement[float]:
+    """Return the same as an expression, for statements that look at the clock themselves."""
     if session.get_bind().dialect.name == "postgresql":
-        clock = func.date_part("epoch", func.clock_timestamp())
-    else:
-        clock = (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
-    return float(session.scalars(select(clock)).one())
+        return func.date_part("epoch", func.clock_timestamp())
+    return (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
 
 
 def _read_only(engine: Engine) -> Engine:

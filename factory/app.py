@@ -9,7 +9,8 @@ from celery import Celery
 from kombu import Queue
 
 from db.images import ImageStore
-from db.session import connect
+from db.session import Sessions, connect
+from factory.answer_memory import DatabaseMemory
 from factory.errors import SettingsError
 from factory.settings import Settings, dump_profile, models_key
 from tasks.chain import QUEUES
@@ -123,10 +124,11 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     device = "cpu" if only_speaks(settings, roles) else pick_device(settings.device)
     if settings.cpu_threads is not None:
         limit_threads(settings.cpu_threads)
+    sessions = connect(settings.resolved_database_url())
     return Resources(
-        sessions=connect(settings.resolved_database_url()),
+        sessions=sessions,
         images=ImageStore(settings.resolved_image_store_url()),
-        families=[_load(settings, key, device) for key in _family_keys(settings, roles)],
+        families=[_load(settings, key, device, sessions) for key in _family_keys(settings, roles)],
         delivery=settings.delivery,
         owner=owner,
         models_key=models_key(dump_profile(settings)),
@@ -143,10 +145,10 @@ def _family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(key for role in roles for key in settings.roles[role]))
 
 
-def _load(settings: Settings, key: str, device: str) -> Family:
+def _load(settings: Settings, key: str, device: str, sessions: Sessions) -> Family:
     config = settings.families[key]
     started = time.perf_counter()
-    family = load_family(config, device)
+    family = load_family(config, device, DatabaseMemory(sessions))
     duration_s = round(time.perf_counter() - started, 2)
     log.info("family_loaded", family=config.family, key=key, device=device, duration_s=duration_s)
     return family

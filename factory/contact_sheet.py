@@ -17,7 +17,7 @@ from db.runs import AcceptedCandidate, get_run, list_accepted
 from db.session import Sessions, reading
 from db.states import Origin
 from factory.errors import CannotWrite
-from factory.overlay import WHITE, Colour, Overlay, colours_of, draw_dashed_box
+from factory.overlay import WHITE, Colour, Overlay, colours_of, draw_dashed_box, one_line
 from factory.settings import Settings
 
 CELL_PX = 224
@@ -70,11 +70,24 @@ def write_contact_sheet(
     if not candidates:
         return 0
     asked = [label.name for label in run.labels]
-    found = [a.label for candidate in candidates for a in candidate.annotations]
     title = f"Run {run.id}: {len(candidates)} of {len(accepted)} accepted candidates"
-    sheet = _Sheet(images, [*asked, *sorted(found)]).draw(title, candidates, set(found))
-    _save(sheet, path)
+    _save(draw_sheet(images, candidates, title, asked), path)
     return len(candidates)
+
+
+def draw_sheet(
+    images: ImageStore, candidates: Sequence[Candidate], title: str, asked: Sequence[str] = ()
+) -> Image.Image:
+    """Return a picture of candidates, each next to its parent.
+
+    Args:
+        images: Where the images are.
+        candidates: Those of one label stand together.
+        title: The head line.
+        asked: Labels that get the first colours, whatever was found.
+    """
+    found = [a.label for candidate in candidates for a in candidate.annotations]
+    return _Sheet(images, [*asked, *sorted(found)]).draw(title, candidates, set(found))
 
 
 def choose(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
@@ -161,10 +174,11 @@ class _Sheet:
         for label, colour in self._overlay.colours.items():
             if label not in shown:
                 continue
-            if left + 36 + self._draw.textlength(label, _font(14)) > WIDTH_PX - MARGIN_PX:
+            name = self._clipped(label, 14, CARD_WIDTH_PX)
+            if left + 36 + self._draw.textlength(name, _font(14)) > WIDTH_PX - MARGIN_PX:
                 left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
             self._draw.rectangle((left, top + 2, left + 12, top + 14), fill=colour)
-            left = self._write((left + 18, top), label, 14, INK) + 18
+            left = self._write((left + 18, top), name, 14, INK) + 18
         if left + LEGEND_END_PX > WIDTH_PX - MARGIN_PX:
             left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
         self._draw.rectangle((left, top + 1, left + 28, top + 15), fill=PALE)
@@ -238,7 +252,8 @@ class _Sheet:
                 break
         return [self._clipped(line, size_px, width_px) for line in lines]
 
-    def _clipped(self, line: str, size_px: int, width_px: int) -> str:
+    def _clipped(self, text: str, size_px: int, width_px: int) -> str:
+        line = one_line(text)
         if self._draw.textlength(line, _font(size_px)) <= width_px:
             return line
         while line and self._draw.textlength(line + ELLIPSIS, _font(size_px)) > width_px:

@@ -6,13 +6,16 @@ FactoryError
 ├── BadLabels            the list of labels cannot be used
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── WorkerDied           the worker of `factory run` ended before its work
+├── BudgetSpent          a run rests because its language model has cost what it may
+├── WorkerSilent         no worker of the role gave a sign of life here lately
+├── NotResumable         a run cannot go on: it is over, or asks for other models
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
 ├── RunUnfinished        a run must be over before it is judged again
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
 ├── CannotMeasure        what measures checkpoints is not there
-└── ExportBroken         what was written does not read back as it should
+└── LibraryMissing       what was asked for needs a library that is not installed
 """
 
 from collections.abc import Sequence
@@ -60,6 +63,22 @@ class WorkerDied(FactoryError):
     exit_code = 1
 
 
+class BudgetSpent(FactoryError):
+    """A run rests because its language model has cost what it may; nothing is lost."""
+
+    exit_code = 1
+
+
+class WorkerSilent(FactoryError):
+    """No worker of the role gave a sign of life on this machine lately."""
+
+    exit_code = 1
+
+
+class NotResumable(FactoryError):
+    """A run cannot go on: it is over, or asks for other models."""
+
+
 class NoDatabase(FactoryError):
     """There is nothing to read yet."""
 
@@ -84,10 +103,8 @@ class CannotMeasure(FactoryError):
     """What measures checkpoints is not there: an installed package has no training folder."""
 
 
-class ExportBroken(FactoryError):
-    """What was written does not read back as it should; nothing was left there."""
-
-    exit_code = 1
+class LibraryMissing(FactoryError):
+    """What was asked for needs a library that is not installed."""
 
 
 def _tell(problems: Sequence[str]) -> str:

@@ -20,8 +20,11 @@ Mode: TypeAlias = Literal["scene", "object"]
 MODES: tuple[Mode, ...] = ("scene", "object")
 COLUMNS = ("label", "per_label", "mode")
 STDIN = "-"
+MAX_BYTES = 32 * 2**20
+"""Of one list: more than a million labels."""
 MAX_LABEL_LENGTH = 100
 MAX_PER_LABEL = 100_000
+TOO_LONG = f"has more than {MAX_BYTES // 2**20} MiB; submit it in parts"
 ALLOWED_MARKS = frozenset("-'&.,()")
 SHOWN_LENGTH = 24
 
@@ -92,7 +95,7 @@ def read_labels(
     entries: list[_Entry] = []
     for index, word in enumerate(words, start=1):
         if word == STDIN:
-            entries += _read_lines((stdin or sys.stdin).read(), "standard input")
+            entries += _read_stdin(stdin)
         else:
             entries.append(_Entry(f"argument {index}", word))
     for file in files:
@@ -175,15 +178,11 @@ def _mode(value: object) -> Mode | None:
 
 def _read_file(path: Path, stdin: TextIO | None) -> Iterator[_Entry]:
     if str(path) == STDIN:
-        return _read_lines((stdin or sys.stdin).read(), "standard input")
+        return _read_stdin(stdin)
     try:
-        text = path.expanduser().read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        problem = f"is not UTF-8 (byte {error.start}); save it as UTF-8"
-        return iter([_Entry(str(path), None, problem=problem)])
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}; check the path"
-        return iter([_Entry(str(path), None, problem=problem)])
+        text = _read_text(path)
+    except ValueError as error:
+        return iter([_Entry(str(path), None, problem=str(error))])
     match path.suffix.lower():
         case ".csv":
             return _read_csv(text, path.name)
@@ -191,6 +190,32 @@ def _read_file(path: Path, stdin: TextIO | None) -> Iterator[_Entry]:
             return _read_jsonl(text, path.name)
         case _:
             return _read_lines(text, path.name)
+
+
+def _read_text(path: Path) -> str:
+    """Return the file as text, its lines apart as on every system.
+
+    Raises:
+        ValueError: If it cannot be read, is too long or no UTF-8.
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(TOO_LONG)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}; check the path") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read_stdin(stdin: TextIO | None) -> Iterator[_Entry]:
+    text = (stdin or sys.stdin).read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        return iter([_Entry("standard input", None, problem=TOO_LONG)])
+    return _read_lines(text, "standard input")
 
 
 def _read_lines(text: str, name: str) -> Iterator[_Entry]:

@@ -102,6 +102,11 @@ def draw_dashed_box(draw: ImageDraw.ImageDraw, box: BoxXyxy) -> None:
             draw.line(dash, fill=BLACK if index % 2 else WHITE, width=BOX_WIDTH_PX)
 
 
+def one_line(text: str) -> str:
+    """Return a text without line breaks, which cannot be drawn on one line."""
+    return " ".join(text.split())
+
+
 def draw_tag(
     draw: ImageDraw.ImageDraw,
     text: str,
@@ -111,6 +116,7 @@ def draw_tag(
 ) -> None:
     """Write a label on its colour above a box, or inside where there is no room above."""
     font = ImageFont.load_default(TAG_FONT_PX)
+    text = one_line(text)
     width, height = draw.textlength(text, font) + 6, TAG_FONT_PX + 4
     left = min(max(box[0], 0), max(size_wh[0] - width, 0))
     top = box[1] - height if box[1] >= height else max(box[1], 0)

@@ -15,8 +15,13 @@ PID_NAMESPACE = Path("/proc/self/ns/pid")
 def name_owner(role: str, *, is_child: bool) -> str:
     """Return the name of this process as a worker of `role`."""
     if is_child:
-        return f"{role}@{_host()}#{os.getppid()}/{os.getpid()}"
-    return f"{role}@{_host()}#{os.getpid()}"
+        return f"{place_of(role)}#{os.getppid()}/{os.getpid()}"
+    return f"{place_of(role)}#{os.getpid()}"
+
+
+def place_of(role: str) -> str:
+    """Return what the names of a role's workers on this machine begin with."""
+    return f"{role}@{_host()}"
 
 
 def is_mine(owner: str) -> bool:

@@ -13,7 +13,7 @@ from db.session import Sessions, connect
 from db.states import RunState
 from factory.broker import open_broker
 from factory.database import open_database
-from factory.errors import BrokerUnavailable, WorkerDied
+from factory.errors import BrokerUnavailable, BudgetSpent, WorkerDied
 from factory.labels import LabelRequest
 from factory.progress import Progress
 from factory.settings import Settings, environment_for_child
@@ -25,11 +25,15 @@ LOG_FILE = "worker.log"
 
 
 def submit_labels(
-    settings: Settings, requests: Sequence[LabelRequest], *, seed: int | None
+    settings: Settings,
+    requests: Sequence[LabelRequest],
+    *,
+    seed: int | None,
+    budget: float | None = None,
 ) -> Submission:
     """Write the rows of a run; the database is created if there is none."""
     with open_database(settings).begin() as session:
-        return submit(session, requests, settings, seed=seed)
+        return submit(session, requests, settings, seed=seed, budget=budget)
 
 
 def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
@@ -37,6 +41,7 @@ def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
 
     Raises:
         WorkerDied: If the worker ended before its work.
+        BudgetSpent: If the language model has cost what it may.
         KeyboardInterrupt: After Ctrl-C, when the worker has given back what it held.
     """
     sessions = connect(settings.resolved_database_url())
@@ -49,7 +54,8 @@ def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
             if worker.poll() is not None:
                 raise WorkerDied(
                     f"the worker ended with exit code {worker.returncode}. Its last words are in "
-                    f"{settings.data_dir / LOG_FILE}; the same command goes on from here."
+                    f"{settings.data_dir / LOG_FILE}; `factory resume {run_id}` goes on from "
+                    "here."
                 )
             with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
                 broker.ensure()
@@ -59,8 +65,19 @@ def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
 
 
 def _is_over(sessions: Sessions, run_id: int) -> bool:
+    """Return whether nothing is left to do.
+
+    Raises:
+        BudgetSpent: If the factory itself paused the run.
+    """
     with sessions() as session:
-        return session.get_one(Run, run_id).state in (RunState.DONE, RunState.CANCELLED)
+        run = session.get_one(Run, run_id)
+        if run.state == RunState.PAUSED and run.pause_reason:
+            raise BudgetSpent(
+                f"run {run_id} rests: {run.pause_reason}. Nothing is lost; the same command goes "
+                "on with a larger --budget."
+            )
+        return run.state in (RunState.DONE, RunState.CANCELLED)
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from db.models import Batch, Label, Run
+from db.spending import tell_spent
 from db.states import RunState
+from factory.errors import BudgetSpent
 from factory.labels import LabelRequest
 from factory.settings import Settings, dump_profile, models_key
 
@@ -27,7 +29,12 @@ class Submission:
 
 
 def submit(
-    session: Session, requests: Sequence[LabelRequest], settings: Settings, *, seed: int | None
+    session: Session,
+    requests: Sequence[LabelRequest],
+    settings: Settings,
+    *,
+    seed: int | None,
+    budget: float | None = None,
 ) -> Submission:
     """Write a run for the labels, or find the unfinished one that asked for the same.
 
@@ -37,6 +44,11 @@ def submit(
         settings: Frozen into the run.
         seed: None: the number of earlier runs that asked for the same, so that asking again
             gives more of the same kind instead of the same images.
+        budget: Most that the language model may cost; None: what an unfinished run has, else no
+            limit.
+
+    Raises:
+        BudgetSpent: If the unfinished run has none of it left.
     """
     profile = dump_profile(settings)
     key = request_key(requests, profile, seed)
@@ -46,9 +58,25 @@ def submit(
     resumed = run is not None
     if run is None:
         run = _add_run(session, requests, settings, key, seed)
+    allow(run, budget)
     run.state = RunState.ACTIVE
     images = session.scalar(select(func.sum(Label.per_label)).where(Label.run_id == run.id)) or 0
     return Submission(run.id, resumed, len(requests), images)
+
+
+def allow(run: Run, budget: float | None) -> None:
+    """Set a run's budget, if one is given.
+
+    Raises:
+        BudgetSpent: If the run could not go on with the budget that it has then.
+    """
+    run.budget = run.budget if budget is None else budget
+    if run.budget is not None and run.spent >= run.budget:
+        raise BudgetSpent(
+            f"run {run.id} rests: {tell_spent(run.spent, run.budget)}. "
+            f"Give it more: factory continue {run.id} --budget {2 * run.spent:.2f}"
+        )
+    run.pause_reason = None
 
 
 def request_key(

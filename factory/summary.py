@@ -27,7 +27,7 @@ def show_summary(settings: Settings, run_id: int) -> None:
     for command in (
         f"factory status {run_id}",
         "factory query --verdict accepted --origin filled",
-        f"factory export coco dataset --run {run_id}",
+        f"factory export coco --out dataset --run {run_id}",
     ):
         console.print(f"  {command}", highlight=False)
 

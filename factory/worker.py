@@ -8,13 +8,16 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import heartbeat_sent, worker_shutting_down
 
 from db import delivery
+from db.errors import DatabaseAway
 from db.session import Sessions
 from factory import log as logs
 from factory.app import (
@@ -28,14 +31,19 @@ from factory.app import (
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
+from factory.errors import BrokerUnavailable
 from factory.owners import is_mine, name_owner
+from factory.pulse import pulse_file
 from factory.settings import Settings, dump_profile, models_key
 from tasks import resources
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 LANGUAGE_THREADS = 8
 ORPHAN_GRACE_S = 90
+RETRY_S = 2.0
 
 
 def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = False) -> None:
@@ -50,17 +58,31 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     fetch_checkpoints(settings, queues)
     if until_stdin_closes:
         threading.Thread(target=end_with_stdin, name="stdin", daemon=True).start()
-    sessions = open_database(settings)
-    check_broker(settings)
+    sessions = wait_for(lambda: open_database(settings))
+    wait_for(lambda: check_broker(settings))
     logs.configure()  # from here on lines for a log; before, one line for a person
     _free_what_an_earlier_self_held(sessions)
     with open_broker(settings) as broker:
         app = make_celery(settings, broker.url)
         app.conf.update({ROLE_KEY: role})
         _stop_politely(sessions)
+        _beat(pulse_file(settings, role))
         key = models_key(dump_profile(settings))
         with Dispatcher(app, sessions, settings.delivery, broker.ensure, key).start():
             _serve(app, role, queues, _choose_pool(settings, queues, role))
+
+
+def wait_for(opening: Callable[[], T], retry_s: float = RETRY_S) -> T:
+    """Return what `opening` returns, once the database or broker that it needs answers."""
+    told = ""
+    while True:
+        try:
+            return opening()
+        except (DatabaseAway, BrokerUnavailable) as error:
+            if str(error) != told:
+                told = str(error)
+                sys.stderr.write(f"{told} Waiting for it; Ctrl-C ends.\n")
+        time.sleep(retry_s)
 
 
 def _choose_pool(settings: Settings, roles: list[str], role: str) -> list[str]:
@@ -111,6 +133,15 @@ def _stop_politely(sessions: Sessions) -> None:
         with sessions.begin() as session:
             for owner in filter(is_mine, delivery.list_owners(session)):
                 delivery.request_stop(session, owner)
+
+
+def _beat(path: Path) -> None:
+    """Touch the file from now on, each time that Celery's main loop sends its heartbeat."""
+    path.parent.mkdir(exist_ok=True)
+
+    @heartbeat_sent.connect(weak=False)
+    def _touch(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        path.touch()
 
 
 def _free_what_an_earlier_self_held(sessions: Sessions) -> None:

@@ -8,22 +8,31 @@ from celery import shared_task
 from sqlalchemy.orm import Session
 
 from db.models import Prompt, Step
+from tasks.ledger import record_exchanges
 from tasks.painting import derive_seed
 from tasks.resources import Resources
-from tasks.step import StepWork, record_exchanges, run_step
+from tasks.step import StepWork, run_step
+from workers.errors import AnswerRefused, EndpointUnavailable
 from workers.interfaces import LanguageModel
 from workers.values import Exchange
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What prompts are asked for."""
+    """What prompts are asked for.
+
+    Attributes:
+        variation: Tells a label's batches apart.
+        features_seed: The same for all of them: whichever asks first, the answer is the label's.
+    """
 
     label: str
     features: tuple[str, ...] | None
     count: int
     mode: str
+    variation: int
     seed: int
+    features_seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,8 @@ def read(_session: Session, step: Step, _subject_id: int) -> Question:
     batch, label = step.batch, step.batch.label
     features = None if label.features is None else tuple(label.features)
     seed = derive_seed(batch.run.seed, label.name, f"b{batch.index}")
-    return Question(label.name, features, batch.size, label.mode, seed)
+    features_seed = derive_seed(batch.run.seed, label.name, "features")
+    return Question(label.name, features, batch.size, label.mode, batch.index, seed, features_seed)
 
 
 def compute(resources: Resources, questions: Sequence[Question]) -> list[Ideas]:
@@ -67,11 +77,20 @@ def _brainstorm(language: LanguageModel, question: Question) -> Ideas:
     exchanges: tuple[Exchange, ...] = ()
     features = question.features
     if features is None:
-        described = language.describe_features(question.label, seed=question.seed)
+        described = language.describe_features(question.label, seed=question.features_seed)
         features, exchanges = described.value, described.exchanges
-    written = language.write_prompts(
-        question.label, features, question.count, mode=question.mode, seed=question.seed
-    )
+    try:
+        written = language.write_prompts(
+            question.label,
+            features,
+            question.count,
+            mode=question.mode,
+            variation=question.variation,
+            seed=question.seed,
+        )
+    except (AnswerRefused, EndpointUnavailable) as failure:
+        # The features were paid for, whatever became of the prompts.
+        raise type(failure)(str(failure), (*exchanges, *failure.exchanges)) from None
     return Ideas(features, written.value, exchanges + written.exchanges)
 
 

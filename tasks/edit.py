@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Candidate, Scene, Step
 from db.states import Verdict
+from tasks.ledger import record_exchanges
 from tasks.painting import (
     Lineage,
     Painted,
@@ -22,7 +23,7 @@ from tasks.painting import (
     store_painted,
 )
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, record_exchanges, run_step
+from tasks.step import StepWork, options_of, run_step
 from workers.interfaces import BackgroundEditor, LanguageModel
 from workers.rulebook import EDIT_INSTRUCTION
 from workers.values import Answer

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from db.models import Candidate, Placement, Step
 from db.states import Origin
 from tasks.judging import place_of
+from tasks.ledger import record_exchanges
 from tasks.painting import (
     Lineage,
     Painted,
@@ -22,7 +23,7 @@ from tasks.painting import (
     store_painted,
 )
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, record_exchanges, run_step
+from tasks.step import StepWork, options_of, run_step
 from workers import boxes, masks
 from workers.interfaces import LanguageModel, ObjectFiller
 from workers.rulebook import with_article

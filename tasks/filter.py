@@ -19,6 +19,7 @@ from tasks.judging import (
     OBJECTS_KEPT,
     PSNR,
     RULES,
+    SEAM,
     SSIM,
     Judgement,
     LabelledBox,
@@ -190,11 +191,12 @@ def _measure(subject: Subject) -> dict[str, float]:
 
 
 def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, float]:
-    """Return fidelity over what should not have changed; nothing if there is no such region."""
+    """Return fidelity over what should not have changed, as far as there is such a region."""
     region = unchanged_region(subject, before.shape[:2])
     measured = {
         PSNR.name: fidelity.psnr(before, after, region),
         SSIM.name: fidelity.ssim(before, after, region),
+        SEAM.name: fidelity.seam(before, after, ~region) if subject.asked else None,
     }
     return {name: value for name, value in measured.items() if value is not None}
 

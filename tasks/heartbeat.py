@@ -16,19 +16,26 @@ log = structlog.get_logger()
 
 
 class Heartbeat:
-    """Renews a lease until the block ends; `lost` tells that the worker must stop.
+    """Renews a lease until the block ends.
 
     A worker that could not renew for a whole lease counts as lost, whatever the database says
-    later: somebody else may have started the same items.
+    later: somebody else may have started the same items. Its own clock tells, so it finds out
+    even while the database does not answer at all.
     """
 
     def __init__(self, sessions: Sessions, claim: Claim, every_s: float) -> None:
         self._sessions = sessions
         self._claim = claim
         self._every_s = every_s
+        self._renewed_at = claim.claimed_at
+        self._refused = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self.lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Return whether the worker must not start anything more of the step."""
+        return self._refused or time.monotonic() - self._renewed_at > self._claim.lease_s
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -44,17 +51,13 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        renewed_at = time.monotonic()
-        while not self._ended.wait(self._every_s):
+        while not self._ended.wait(self._every_s) and not self.lost:
+            asked_at = time.monotonic()  # the lease counts from later than this
             try:
                 with self._sessions.begin() as session:
                     delivery.fence(session, self._claim)
-                renewed_at = time.monotonic()
+                self._renewed_at = asked_at
             except LeaseLost:
-                self.lost = True
-                return
+                self._refused = True
             except SQLAlchemyError as error:
                 log.warning("heartbeat_missed", step_id=self._claim.step_id, error=str(error))
-                if time.monotonic() - renewed_at > self._claim.lease_s:
-                    self.lost = True
-                    return

@@ -39,6 +39,7 @@ OBJECTS_KEPT = Rule("objects_kept", "objects_lost")
 FILL_IOU = Rule("fill_iou", "fill_not_found")
 PSNR = Rule("psnr_db", "pixels_changed")
 SSIM = Rule("ssim", "structure_changed")
+SEAM = Rule("seam", "seam_visible", at_most=True)
 BACKGROUND = Rule("background_probability", "background_not_recognised")
 CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
@@ -46,7 +47,7 @@ CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
 RULES: dict[Origin, tuple[Rule, ...]] = {
     Origin.GENERATED: (LABEL_CONFIDENCE, CLIP_SIMILARITY, CLIP_RANK),
     Origin.EDITED: (OBJECTS_KEPT, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, CLIP_RANK),
-    Origin.FILLED: (FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.FILLED: (FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, CLIP_RANK),
 }
 """Which rules a candidate is held to, by origin; the first that fails names the reason."""
 
@@ -106,6 +107,7 @@ def thresholds_of(thresholds: FilterThresholds) -> Limits:
         FILL_IOU.name: thresholds.fill_iou_min,
         PSNR.name: thresholds.psnr_min_db,
         SSIM.name: thresholds.ssim_min,
+        SEAM.name: thresholds.seam_max,
         BACKGROUND.name: thresholds.background_probability_min,
         CLIP_SIMILARITY.name: thresholds.clip_similarity_min,
         CLIP_RANK.name: float(thresholds.keep_top_k),

@@ -1,13 +1,14 @@
 """What a worker process holds: the database, the image store, and the families of its role."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from db.images import ImageStore
 from db.session import Sessions
 from tasks.errors import NotAble, Unassembled
 from tasks.options import DeliveryOptions
+from tasks.pass_sizes import PassSizes
 from workers.interfaces import Family
 
 C = TypeVar("C")
@@ -24,6 +25,7 @@ class Resources:
         delivery: Leases and attempts.
         owner: This worker's name, as it stands in claims.
         models_key: Which families its profile names; only runs that ask for the same are taken.
+        pass_sizes: How many items of each step fit into the device's memory.
     """
 
     sessions: Sessions
@@ -32,6 +34,7 @@ class Resources:
     delivery: DeliveryOptions
     owner: str
     models_key: str | None = None
+    pass_sizes: PassSizes = field(default_factory=PassSizes)
 
     def able(self, capability: type[C]) -> C:
         """Return the family that satisfies a protocol of `workers.interfaces`.

@@ -14,6 +14,9 @@ class FilterThresholds(BaseModel):
     ssim_min: float = Field(
         0.6, ge=-1, le=1, description="Least SSIM to the parent over what should not have changed."
     )
+    seam_max: float = Field(
+        20.0, ge=0, description="Most visible edge of a filled box, levels of 255 above before."
+    )
     clip_similarity_min: float = Field(
         0.2, ge=-1, le=1, description="Least cosine of the image with its scene description."
     )

@@ -263,3 +263,8 @@ def add_family(place, session, batch):
 def batch_of(session, run):
     """Return the run's first batch."""
     return session.scalars(select(Batch).where(Batch.run_id == run.id).order_by(Batch.id)).first()
+
+
+def batches_of(session, run):
+    """Return the run's batches."""
+    return session.scalars(select(Batch).where(Batch.run_id == run.id).order_by(Batch.id)).all()

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from training import measure_generators as generators
 from training import measure_labelers as labelers
 from training.bench import Advance, Bench, open_bench
+from training.measure_filter import ACCEPTED, measure_filter
 from training.measure_judges import measure_judges
 from training.places import CHECKPOINTS
 
@@ -30,6 +31,7 @@ MEASURES: dict[str, Measure] = {
     "two": generators.measure_two,
     "edit": generators.measure_edit,
     "fill": generators.measure_fill,
+    "filter": measure_filter,
 }
 
 
@@ -86,6 +88,8 @@ BARS = (
     Bar("OpenCLIP", "AUC true / spoiled text", "clip.auc_true_against_spoiled", 0.95),
     Bar("OpenCLIP", "cosine with the true text", "clip.cosine_true"),
     Bar("OpenCLIP", "cosine with a spoiled text", "clip.cosine_spoiled"),
+    Bar("Whole loop", "filter precision, half of the images good", "filter.precision", 0.90),
+    Bar("Whole loop", "filter recall", "filter.recall", 0.80),
     Bar("Object judge", "objects named rightly on renders", "judges.objects_on_renders"),
     Bar("Object judge", "the same on round trips", "judges.objects_on_round_trips"),
     Bar("Object judge", "nothing named where nothing is", "judges.nothing_where_nothing_is"),
@@ -117,6 +121,10 @@ def iter_rows() -> Iterator[Row]:
         if name in measured:
             part = measured[name]
             yield Row(bar.model, bar.measurement, bar.least, part["values"][value], part["images"])
+    if part := measured.get("filter"):
+        kinds = (key for key in part["values"] if key.startswith(ACCEPTED))
+        for key in kinds:
+            yield Row("Whole loop", key, None, part["values"][key], part["images"])
 
 
 def to_markdown(rows: Sequence[Row]) -> str:

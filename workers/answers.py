@@ -10,12 +10,12 @@ from typing import Any
 
 from workers.errors import AnswerRefused
 from workers.repair import read_records, read_strings, unfence
+from workers.schemas import BOX_NUMBERS, MAX_FEATURES
 from workers.values import BoxXyxy, Placement, Scene
 
 SCENE_KEYS = ("background", "objects", "description")
 PLACEMENT_KEYS = ("label", "box", "relationship")
 MIN_FEATURES = 2
-MAX_FEATURES = 20
 MAX_FEATURE_LENGTH = 150
 MAX_BACKGROUND_LENGTH = 100
 MIN_PROMPT_WORDS = 3
@@ -31,7 +31,6 @@ BULLET = re.compile(r"^[ \t]*[-*\u2022\u2013][ \t]+", re.MULTILINE)
 PHRASE_BREAK = re.compile(r"\n|;|\s[-\u2022\u2013]\s")
 DECORATION = " \t\r\n\"'`*"
 FLOAT = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", re.IGNORECASE)
-BOX_NUMBERS = 4
 
 
 def parse_features(text: str) -> tuple[str, ...]:

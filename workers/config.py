@@ -98,6 +98,13 @@ class OpenAiConfig(BaseModel):
     timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
     max_retries: int = Field(4, ge=0, description="Of one request, on transient faults.")
     max_repairs: int = Field(1, ge=0, description="Times an unusable answer is asked again.")
+    reuse_answers: bool = Field(
+        default=True, description="Whether a request that was answered before is not sent again."
+    )
+    prompt_price: float = Field(
+        0.0, ge=0, description="Of a million tokens sent, in the currency of the budget."
+    )
+    completion_price: float = Field(0.0, ge=0, description="Of a million tokens answered.")
 
 
 FamilyConfig = Annotated[

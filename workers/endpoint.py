@@ -1,5 +1,7 @@
 """One OpenAI-compatible endpoint: sends a conversation, brings back an exchange for the ledger."""
 
+import hashlib
+import json
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +23,7 @@ MAX_SEED = 2**31
 MAX_REASON_LENGTH = 300
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 SERVER_FAULT = 500
+PRICED_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,13 @@ class Endpoint:
         """Return the server's name and port, without user and password."""
         return urlsplit(str(self._client.base_url)).netloc.rpartition("@")[2]
 
+    def key_of(self, messages: tuple[Message, ...], schema: Schema, seed: int) -> str:
+        """Return a hash of a request: the same server, model, question and parameters."""
+        config = self._config
+        asked = [self.host, config.model, config.temperature, config.max_tokens]
+        text = json.dumps([asked, messages, schema, seed % MAX_SEED], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def ask(
         self, question: str, messages: tuple[Message, ...], schema: Schema, *, seed: int
     ) -> Exchange:
@@ -101,15 +111,21 @@ class Endpoint:
             return replace(exchange, duration_s=seconds, problem="the server sent broken JSON")
         answer, problem_found = _read(completion)
         usage = getattr(completion, "usage", None)
+        sent, received = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
         return replace(
             exchange,
             model=getattr(completion, "model", None) or self._config.model,
             answer=answer,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=sent,
+            completion_tokens=received,
             duration_s=time.monotonic() - start,
             problem=problem_found,
+            cost=self._cost(sent, received),
         )
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        prices = self._config.prompt_price, self._config.completion_price
+        return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / PRICED_TOKENS
 
     def _complete(
         self, messages: tuple[Message, ...], schema: Schema, seed: int

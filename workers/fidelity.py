@@ -1,6 +1,7 @@
 """Fidelity: how well an image kept what should not have changed (section 3.5, Pixel Checking)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.errors import UnfitImage
 from workers.values import Mask, RgbImage
@@ -10,6 +11,8 @@ MAX_PSNR_DB = 100.0
 
 MIN_SIDE_PX = 3
 WINDOW_PX = 7
+SEEN_SHARE = 0.25
+"""Of an edge: an object may touch three quarters of it without being taken for a seam."""
 
 
 def psnr(before: RgbImage, after: RgbImage, region: Mask | None = None) -> float | None:
@@ -69,6 +72,42 @@ def ssim(before: RgbImage, after: RgbImage, region: Mask | None = None) -> float
         full=True,
     )
     return float(similarity[region].mean())
+
+
+def seam(before: RgbImage, after: RgbImage, inside: Mask) -> float | None:
+    """Return how visible the edge of what was repainted is, in levels of 255.
+
+    The difference of neighbours across the edge, as blocking artefacts are measured (Wang, Sheikh
+    and Bovik 2002), less what it was before; its lower quartile along the edge, because an object
+    may rightly end there while a patch of other ground ends there everywhere.
+
+    Args:
+        before: (H, W, 3) uint8 RGB.
+        after: The same shape.
+        inside: (H, W) bool, True where it was repainted.
+
+    Returns:
+        In [0, 255], 0 if the ground goes on; None if the region has no edge in the image.
+
+    Raises:
+        UnfitImage: If the shapes differ.
+    """
+    inside = _region_of(before, after, inside)
+    was, now = _steps_across(before, inside), _steps_across(after, inside)
+    if not was.size:
+        return None
+    return max(float(np.quantile(now, SEEN_SHARE) - np.quantile(was, SEEN_SHARE)), 0.0)
+
+
+def _steps_across(image: RgbImage, inside: Mask) -> NDArray[np.float64]:
+    """Return the difference of every two neighbours of which one is inside."""
+    levels = image.astype(np.int16)
+    return np.concatenate(
+        [
+            np.abs(np.diff(levels, axis=axis)).mean(axis=2)[np.diff(inside, axis=axis)]
+            for axis in (0, 1)
+        ]
+    )
 
 
 def _region_of(before: RgbImage, after: RgbImage, region: Mask | None) -> Mask:

@@ -11,12 +11,25 @@ from workers.values import (
     BoxXyxy,
     Detection,
     Embeddings,
+    Exchange,
     Mask,
     ModelIdentity,
     Placement,
     RgbImage,
     Scene,
 )
+
+
+class AnswerMemory(Protocol):
+    """Remembers conversations with a language model by the request that opened them."""
+
+    def recall(self, key: str) -> tuple[Exchange, ...]:
+        """Return the conversation that answered this request before; () if there was none."""
+        ...
+
+    def remember(self, key: str, exchanges: Sequence[Exchange]) -> None:
+        """Keep a conversation at once: it was paid for, whatever happens to this worker."""
+        ...
 
 
 class Family(Protocol):
@@ -41,8 +54,15 @@ class LanguageModel(Family, Protocol):
         """Return visual features that distinguish `label` in a photo (Visual Descriptor)."""
         ...
 
-    def write_prompts(
-        self, label: str, features: Sequence[str], count: int, *, mode: str, seed: int
+    def write_prompts(  # noqa: PLR0913  (the question has that many parts)
+        self,
+        label: str,
+        features: Sequence[str],
+        count: int,
+        *,
+        mode: str,
+        variation: int = 0,
+        seed: int,
     ) -> Answer[tuple[str, ...]]:
         """Return `count` text-to-image prompts (AIGC Creator).
 
@@ -51,6 +71,8 @@ class LanguageModel(Family, Protocol):
             features: Visual features of it; may be empty.
             count: How many, at least 1.
             mode: "scene" for complex scenes, "object" for object-centric prompts.
+            variation: Which of the sets of prompts for this label, from 0; another number is
+                another question, so that the likeliest answer is another one too.
             seed: Makes the answer repeatable where the model can.
         """
         ...

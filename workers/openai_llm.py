@@ -5,15 +5,18 @@ in Table 1's own loose format where it cannot; both are read, mended, or asked f
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
+from workers import schemas
 from workers.answers import parse_features, parse_placements, parse_prompts, parse_scenes
 from workers.boxes import REFERENCE_SIDE_PX
 from workers.config import OpenAiConfig
 from workers.endpoint import Endpoint
 from workers.errors import AnswerRefused, EndpointUnavailable
-from workers.schemas import FEATURES, PLACEMENTS, PROMPTS, SCENES, Schema
+from workers.interfaces import AnswerMemory
+from workers.schemas import Schema
 from workers.templates import Message, fill
 from workers.values import (
     Answer,
@@ -27,6 +30,16 @@ from workers.values import (
 )
 
 REFERENCE_SIZE_WH = (REFERENCE_SIDE_PX, REFERENCE_SIDE_PX)
+VARIATION = (
+    " This is set {number} of such prompts: make them unlike those of the other sets, for example "
+    "{circumstance}."
+)
+CIRCUMSTANCES = (
+    *("at night", "in snow", "in a forest", "in heavy rain", "at sunrise", "on a coast", "in fog"),
+    *("in a busy street", "indoors", "in a desert", "in autumn", "in high mountains", "at dusk"),
+    *("in a garden", "by a river", "under a stormy sky"),
+)
+"""Less common but predictable circumstances (section 1); the first three are the paper's own."""
 COMPLAINT = (
     "This result cannot be used: {problem}. Return the whole result again in the requested format."
 )
@@ -35,9 +48,12 @@ COMPLAINT = (
 class OpenAiLanguageModel:
     """Family `openai`: satisfies LanguageModel."""
 
-    def __init__(self, endpoint: Endpoint, config: OpenAiConfig) -> None:
+    def __init__(
+        self, endpoint: Endpoint, config: OpenAiConfig, memory: AnswerMemory | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._config = config
+        self._memory = memory if config.reuse_answers else None
         settings = {
             "host": endpoint.host,
             "temperature": config.temperature,
@@ -46,34 +62,49 @@ class OpenAiLanguageModel:
         self.identity = ModelIdentity("openai", config.model, config.model, settings)
 
     @classmethod
-    def load(cls, config: OpenAiConfig) -> Self:
+    def load(cls, config: OpenAiConfig, memory: AnswerMemory | None = None) -> Self:
         """Return the model; nothing is asked yet.
+
+        Args:
+            config: Names server and model.
+            memory: Where answers are kept, so that no request is paid for twice.
 
         Raises:
             CheckpointNotFound: If there is neither a key nor a server of one's own.
         """
-        return cls(Endpoint.connect(config), config)
+        return cls(Endpoint.connect(config), config, memory)
 
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features of `label` (Visual Descriptor)."""
         messages = fill("visual_descriptor", {"category name": label})
-        return self._ask("features", messages, FEATURES, parse_features, seed)
+        return self._ask("features", messages, schemas.features(), parse_features, seed)
 
-    def write_prompts(
-        self, label: str, features: Sequence[str], count: int, *, mode: str, seed: int
+    def write_prompts(  # noqa: PLR0913 (the question has that many parts)
+        self,
+        label: str,
+        features: Sequence[str],
+        count: int,
+        *,
+        mode: str,
+        variation: int = 0,
+        seed: int,
     ) -> Answer[tuple[str, ...]]:
-        """Return `count` prompts (AIGC Creator)."""
+        """Return `count` prompts (AIGC Creator).
+
+        Set 0 is asked for in the paper's words alone. Later ones add a sentence: at temperature 0
+        the same question would have the same answer.
+        """
         slots = {
             "prompt number": str(count),
             "label word": label,
             "visual feature": ", ".join(features) or "its typical features",
         }
-        messages = fill(f"aigc_creator_{mode}", slots)
+        messages = _vary(fill(f"aigc_creator_{mode}", slots), variation)
 
         def parse(text: str) -> tuple[str, ...]:
             return parse_prompts(text, label, count)
 
-        return self._ask("prompts", messages, PROMPTS, parse, seed)
+        return self._ask("prompts", messages, schemas.prompts(count), parse, seed)
 
     def imagine_scenes(
         self, caption: str, objects: Sequence[str], count: int, *, seed: int
@@ -90,7 +121,7 @@ class OpenAiLanguageModel:
         def parse(text: str) -> tuple[Scene, ...]:
             return parse_scenes(text, existing, count)
 
-        return self._ask("scenes", messages, SCENES, parse, seed)
+        return self._ask("scenes", messages, schemas.scenes(count), parse, seed)
 
     def place_objects(  # noqa: PLR0913 (the question has that many parts)
         self,
@@ -115,9 +146,31 @@ class OpenAiLanguageModel:
             placements = parse_placements(text, targets, count)
             return tuple(_to_image(placement, size_wh) for placement in placements)
 
-        return self._ask("placements", messages, PLACEMENTS, parse, seed)
+        schema = schemas.placements(targets, count)
+        return self._ask("placements", messages, schema, parse, seed)
 
     def _ask(
+        self,
+        question: str,
+        messages: tuple[Message, ...],
+        schema: Schema,
+        parse: Callable[[str], T],
+        seed: int,
+    ) -> Answer[T]:
+        """Return the parsed answer, from memory if the same was asked before."""
+        key = self._endpoint.key_of(messages, schema, seed)
+        remembered = self._memory.recall(key) if self._memory else ()
+        with suppress(AnswerRefused):  # an earlier version could use it
+            if remembered:
+                exchanges = tuple(replace(exchange, is_reused=True) for exchange in remembered)
+                return Answer(_use(exchanges[-1], parse), exchanges)
+        answer = self._converse(question, messages, schema, parse, seed)
+        exchanges = tuple(replace(exchange, request_key=key) for exchange in answer.exchanges)
+        if self._memory:
+            self._memory.remember(key, exchanges)
+        return replace(answer, exchanges=exchanges)
+
+    def _converse(
         self,
         question: str,
         messages: tuple[Message, ...],
@@ -142,6 +195,16 @@ class OpenAiLanguageModel:
             f"{exchanges[-1].problem}.",
             exchanges,
         )
+
+
+def _vary(messages: tuple[Message, ...], variation: int) -> tuple[Message, ...]:
+    """Return the conversation with its last question made another one for each later set."""
+    if variation == 0:
+        return messages
+    circumstance = CIRCUMSTANCES[(variation - 1) % len(CIRCUMSTANCES)]
+    wish = VARIATION.format(number=variation + 1, circumstance=circumstance)
+    question = messages[-1]
+    return (*messages[:-1], {**question, "content": question["content"] + wish})
 
 
 def _use(exchange: Exchange, parse: Callable[[str], T]) -> T:

@@ -1,54 +1,46 @@
 """From settings to a loaded family; nothing heavy is imported before it is asked for."""
 
-from typing import assert_never
+from importlib import import_module
+from typing import Any
 
 from workers import config as settings
-from workers.interfaces import Family
+from workers.interfaces import AnswerMemory, Family
+
+FAMILIES: dict[type, tuple[str, str]] = {
+    settings.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
+    settings.InstructPix2PixConfig: ("instruct_pix2pix", "InstructPix2Pix"),
+    settings.Blip2Config: ("blip2", "Blip2"),
+    settings.GroundingDinoConfig: ("grounding_dino", "GroundingDino"),
+    settings.SegmentAnythingConfig: ("sam", "SegmentAnything"),
+    settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
+    settings.RulesConfig: ("rules", "Rules"),
+    settings.OpenAiConfig: ("openai_llm", "OpenAiLanguageModel"),
+}
+"""The module and the class of each family, by its settings."""
 
 
-def load_family(config: settings.FamilyConfig, device: str) -> Family:  # noqa: PLR0911 (one each)
+def load_family(
+    config: settings.FamilyConfig, device: str, memory: AnswerMemory | None = None
+) -> Family:
     """Return the family that `config` describes, ready on `device`.
 
     Args:
         config: Its class chooses the family.
         device: As torch names it, e.g. "cpu" or "cuda:0"; language models have none.
+        memory: Where a language model that costs money keeps its answers.
 
     Raises:
         CheckpointNotFound: If there are no weights.
         CheckpointBroken: If they do not load.
     """
+    module, name = FAMILIES[type(config)]
+    family: Any = getattr(import_module(f"workers.{module}"), name)
+    loaded: Family
     match config:
-        case settings.StableDiffusionConfig():
-            from workers.stable_diffusion import StableDiffusion
-
-            return StableDiffusion.load(config, device)
-        case settings.InstructPix2PixConfig():
-            from workers.instruct_pix2pix import InstructPix2Pix
-
-            return InstructPix2Pix.load(config, device)
-        case settings.Blip2Config():
-            from workers.blip2 import Blip2
-
-            return Blip2.load(config, device)
-        case settings.GroundingDinoConfig():
-            from workers.grounding_dino import GroundingDino
-
-            return GroundingDino.load(config, device)
-        case settings.SegmentAnythingConfig():
-            from workers.sam import SegmentAnything
-
-            return SegmentAnything.load(config, device)
-        case settings.OpenClipConfig():
-            from workers.open_clip_encoder import OpenClip
-
-            return OpenClip.load(config, device)
         case settings.RulesConfig():
-            from workers.rules import Rules
-
-            return Rules.load(config)
+            loaded = family.load(config)
         case settings.OpenAiConfig():
-            from workers.openai_llm import OpenAiLanguageModel
-
-            return OpenAiLanguageModel.load(config)
+            loaded = family.load(config, memory)
         case _:
-            assert_never(config)
+            loaded = family.load(config, device)
+    return loaded

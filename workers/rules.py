@@ -76,8 +76,15 @@ class Rules:
         features = self._book.objects[self._word(label)].features
         return _answer("features", {"label": label, "seed": seed}, features, list(features))
 
-    def write_prompts(
-        self, label: str, features: Sequence[str], count: int, *, mode: str, seed: int
+    def write_prompts(  # noqa: PLR0913 (the question has that many parts)
+        self,
+        label: str,
+        features: Sequence[str],
+        count: int,
+        *,
+        mode: str,
+        variation: int = 0,  # noqa: ARG002 (every batch has another seed)
+        seed: int,
     ) -> Answer[tuple[str, ...]]:
         """Return `count` prompts over varied backgrounds, no two alike while the grammar lasts."""
         noun = self._word(label)

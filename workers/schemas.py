@@ -1,15 +1,50 @@
-"""The JSON schemas of the four answers, as an OpenAI-compatible server takes them."""
+"""The JSON schemas of the four answers, as an OpenAI-compatible server takes them.
 
+A list says how long it may be: a small model that decodes greedily would never end one.
+"""
+
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 Schema: TypeAlias = dict[str, Any]
 
+MAX_FEATURES = 20
+BOX_NUMBERS = 4
 STRING: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 
 
-def _list_of(item: Schema) -> Schema:
-    return {"type": "array", "items": item}
+def features() -> Schema:
+    """Return the schema of visual features."""
+    return _answer("features", _list_of(STRING, 1, MAX_FEATURES))
+
+
+def prompts(count: int) -> Schema:
+    """Return the schema of `count` prompts."""
+    return _answer("prompts", _list_of(STRING, count, count))
+
+
+def scenes(count: int) -> Schema:
+    """Return the schema of `count` scenes."""
+    names = _list_of(STRING, 1, MAX_FEATURES)
+    scene = _object({"background": STRING, "objects": names, "description": STRING})
+    return _answer("scenes", _list_of(scene, count, count))
+
+
+def placements(targets: Sequence[str], count: int) -> Schema:
+    """Return the schema of up to `count` placements of the targets."""
+    label = STRING | {"enum": list(targets)}
+    box = _list_of(NUMBER, BOX_NUMBERS, BOX_NUMBERS)
+    placement = _object({"label": label, "box": box, "relationship": STRING})
+    return _answer("placements", _list_of(placement, 1, count))
+
+
+def _answer(name: str, value: Schema) -> Schema:
+    return {"name": name, "strict": True, "schema": _object({name: value})}
+
+
+def _list_of(item: Schema, least: int, most: int) -> Schema:
+    return {"type": "array", "items": item, "minItems": least, "maxItems": most}
 
 
 def _object(properties: dict[str, Schema]) -> Schema:
@@ -19,18 +54,3 @@ def _object(properties: dict[str, Schema]) -> Schema:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _answer(name: str, item: Schema) -> Schema:
-    return {"name": name, "strict": True, "schema": _object({name: _list_of(item)})}
-
-
-FEATURES = _answer("features", STRING)
-PROMPTS = _answer("prompts", STRING)
-SCENES = _answer(
-    "scenes",
-    _object({"background": STRING, "objects": _list_of(STRING), "description": STRING}),
-)
-PLACEMENTS = _answer(
-    "placements", _object({"label": STRING, "box": _list_of(NUMBER), "relationship": STRING})
-)

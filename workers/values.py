@@ -83,6 +83,9 @@ class Exchange:
         completion_tokens: As the server counted them; 0 for a rule book.
         duration_s: Wall-clock seconds.
         problem: Why the answer was refused; None if it was used.
+        request_key: Hash of the request that opened the conversation; None for a rule book.
+        is_reused: Whether the answer was remembered from an earlier conversation.
+        cost: In the currency of the profile's prices.
     """
 
     question: str
@@ -93,6 +96,9 @@ class Exchange:
     completion_tokens: int = 0
     duration_s: float = 0.0
     problem: str | None = None
+    request_key: str | None = None
+    is_reused: bool = False
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

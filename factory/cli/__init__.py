@@ -9,6 +9,7 @@ from factory.cli import (
     models,
     query,
     refilter,
+    resume,
     run,
     show,
     status,
@@ -21,5 +22,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (run, worker, status, control, query, show, refilter, export, contact_sheet, models):
+for module in (
+    run,
+    resume,
+    worker,
+    status,
+    control,
+    query,
+    show,
+    refilter,
+    export,
+    contact_sheet,
+    models,
+):
     module.register(app)

@@ -4,21 +4,18 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
-from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from db.errors import StoreError
-from db.images import ImageStore
-from db.session import Sessions, connect, find_revision, newest_revision
-from factory.errors import FactoryError, NoDatabase
-from factory.settings import Settings, load_settings
+from factory import store
+from factory.errors import FactoryError
+from factory.store import Store
 from workers.errors import WorkerError
 
 PIPED_WIDTH = 400
@@ -37,6 +34,10 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option("--database-url", help="SQLAlchemy URL.", show_default="SQLite in the data dir"),
 ]
+Budget = Annotated[
+    float | None,
+    typer.Option(min=0, help="Most that the language model may cost, in the profile's currency."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 stdout = Console(highlight=False, markup=False)  # a path may have brackets
@@ -45,37 +46,15 @@ if not stdout.is_terminal:
     stdout.width = PIPED_WIDTH
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """What runs left behind: rows and images."""
-
-    settings: Settings
-    sessions: Sessions
-    images: ImageStore
-
-
 def open_store(
     profile: str | None = None, data_dir: Path | None = None, database_url: str | None = None
 ) -> Store:
-    """Return the database and the image store to read from.
+    """Return the database and the image store that the options name.
 
     Raises:
         NoDatabase: If nothing was ever written there, or by another version.
     """
-    settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
-    sessions = connect(settings.resolved_database_url())
-    url = make_url(settings.resolved_database_url())
-    is_missing = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
-    revision = None if is_missing else find_revision(sessions)
-    if revision is None:
-        place = url.database if is_missing else url.render_as_string()
-        raise NoDatabase(f"no database at {place or url}; start with `factory run dog house`.")
-    if revision != newest_revision():
-        raise NoDatabase(
-            f"the database at {url.render_as_string()} has schema {revision}, this version has "
-            f"{newest_revision()}; `factory run` brings an older one up to date."
-        )
-    return Store(settings, sessions, ImageStore(settings.resolved_image_store_url()))
+    return store.open_store(data_dir, profile=profile, database_url=database_url)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """`factory export`: the dataset in a format that others read."""
 
+import shlex
+from collections.abc import Iterator
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,44 +20,121 @@ from factory.cli.common import (
     print_json,
     stdout,
 )
-from factory.cli.filtering import LabelNames, Least, Most, OriginName, RunId, make_filter
+from factory.cli.filtering import (
+    CaptionWords,
+    LabelNames,
+    Least,
+    Most,
+    Objects,
+    OriginName,
+    Reason,
+    Round,
+    RunId,
+    make_filter,
+)
+from factory.export.base import Masks
+from factory.export.exporting import Order, export
+from factory.export.formats import FORMATS, get_format
+from factory.export.splits import Splits, parse_splits
+
+MAX_SEED = 2**63 - 1
+NOT_REPEATED = frozenset({"profile", "data_dir", "database_url", "overwrite", "as_json"})
+"""Options about where things are, which may hold secrets, and about this one call."""
+
+
+class Judged(StrEnum):
+    """Which candidates to export."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    ANY = "any"
 
 
 @expected_errors()
-def coco(
-    out: Annotated[Path, typer.Argument(help="A folder that is made.")],
+def export_dataset(
+    context: typer.Context,
+    format_: Annotated[
+        str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}.")
+    ],
+    out: Annotated[Path, typer.Option(help="A folder that is made.")],
+    splits: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=SHARE,...", help="E.g. train=0.8,val=0.1,test=0.1."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the splits; families stay together.")
+    ] = 0,
+    masks: Annotated[Masks | None, typer.Option(help="How COCO has them; default rle.")] = None,
     run: RunId = None,
     label: LabelNames = None,
-    verdict: Annotated[Verdict, typer.Option(help="Which candidates.")] = Verdict.ACCEPTED,
+    verdict: Annotated[Judged, typer.Option(help="Which candidates.")] = Judged.ACCEPTED,
     origin: OriginName = None,
+    reason: Reason = None,
+    round_: Round = None,
+    objects: Objects = None,
     least: Least = None,
     most: Most = None,
+    caption: CaptionWords = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
     as_json: AsJson = False,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Write the accepted candidates as a COCO dataset: images, boxes, RLE masks, captions.
+    """Write the accepted candidates as a dataset, with a card that says what it is.
 
-    Example: factory export coco dataset --run 1 --label dog
+    An export that was interrupted goes on when the same command is given again.
+
+    Example: factory export coco --out dataset --run 1 --splits train=0.8,val=0.2
     """
-    from factory.export.coco import export_coco
-
-    store = open_store(profile, data_dir, database_url)
     wanted = make_filter(
-        run_id=run, labels=label, verdict=verdict, origin=origin, least=least, most=most
+        run_id=run,
+        labels=label,
+        verdict=None if verdict is Judged.ANY else Verdict(verdict),
+        origin=origin,
+        reason=reason,
+        round_=round_,
+        objects=objects,
+        least=least,
+        most=most,
+        caption_words=caption,
     )
-    done = export_coco(store.sessions, store.images, out, wanted, overwrite=overwrite)
+    order = Order(
+        format=get_format(format_),
+        out_dir=out,
+        wanted=wanted,
+        splits=Splits(seed=seed) if splits is None else parse_splits(splits, seed),
+        masks=masks,
+        command=spell_command(context),
+        overwrite=overwrite,
+    )
+    store = open_store(profile, data_dir, database_url)
+    done = export(store.sessions, store.images, order)
     if as_json:
         print_json(asdict(done))
     else:
         stdout.print(str(done), soft_wrap=True)
 
 
+def spell_command(context: typer.Context) -> str:
+    """Return the command as it was given, in one line for a shell and without secrets."""
+    words = ["factory", str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and name not in NOT_REPEATED:
+            option = parameter.opts[0] if parameter.param_type_name == "option" else None
+            words += _words(option, context.params[name])
+    return shlex.join(words)
+
+
+def _words(option: str | None, value: Any) -> Iterator[str]:  # noqa: ANN401  # any option's value
+    for single in value if isinstance(value, list | tuple) else [value]:
+        if option is not None:
+            yield option
+        yield str(single)
+
+
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    formats = typer.Typer(help="Write the dataset in a format that others read.")
-    formats.callback()(lambda: None)
-    formats.command()(coco)
-    app.add_typer(formats, name="export", no_args_is_help=True)
+    """Add the command."""
+    app.command("export")(export_dataset)

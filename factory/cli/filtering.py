@@ -7,6 +7,7 @@ import typer
 
 from db.queries import CandidateFilter, Range
 from db.states import Origin, Verdict
+from factory.asked import check_name
 from factory.cli.common import MAX_ID
 from factory.errors import UnknownName
 from tasks.judging import REASONS, SCORE_NAMES
@@ -39,7 +40,14 @@ Most = Annotated[
     list[str] | None, typer.Option("--max", metavar="SCORE=VALUE", help="May be repeated.")
 ]
 CaptionWords = Annotated[
-    list[str] | None, typer.Option("--caption", help="Occurs in the caption; may be repeated.")
+    list[str] | None,
+    typer.Option("--caption", help="A word of the caption begins so; may be repeated."),
+]
+LeastObjects = Annotated[
+    int | None, typer.Option("--min-objects", min=0, max=MAX_ID, help="Least objects found.")
+]
+MostObjects = Annotated[
+    int | None, typer.Option("--max-objects", min=0, max=MAX_ID, help="Most objects found.")
 ]
 
 
@@ -55,14 +63,16 @@ def make_filter(
     least: list[str] | None = None,
     most: list[str] | None = None,
     caption_words: list[str] | None = None,
+    least_objects: int | None = None,
+    most_objects: int | None = None,
 ) -> CandidateFilter:
     """Return the filter that the options ask for.
 
     Raises:
         UnknownName: If a score or a reason is none of ours, or a bound is no number.
     """
-    if reason is not None and reason not in REASONS:
-        raise UnknownName(_unknown("reason", reason, REASONS))
+    if reason is not None:
+        check_name("reason", reason, REASONS)
     return CandidateFilter(
         run_id=run_id,
         labels=tuple(labels or ()),
@@ -71,6 +81,7 @@ def make_filter(
         reason=reason,
         round=round_,
         objects=tuple(objects or ()),
+        object_count=(least_objects, most_objects),
         scores=parse_ranges(least or [], most or []),
         caption_words=tuple(caption_words or ()),
     )
@@ -88,8 +99,7 @@ def parse_ranges(least: list[str], most: list[str]) -> dict[str, Range]:
 
 def _parse_bound(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
-    if name not in SCORE_NAMES:
-        raise UnknownName(_unknown("score", name, SCORE_NAMES))
+    check_name("score", name, SCORE_NAMES)
     bound = _parse_number(value)
     if bound is None:
         raise UnknownName(f"{text!r} is no bound: expected {name}=NUMBER, e.g. {name}=0.25.")
@@ -102,7 +112,3 @@ def _parse_number(text: str) -> float | None:
     except ValueError:
         return None
     return None if math.isnan(number) else number
-
-
-def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
-    return f"no {kind} is called {name!r}; there are: {', '.join(known)}."

@@ -57,6 +57,17 @@ def evaluate(
         stdout.print(_to_table(rows))
 
 
+@app.command()
+@expected_errors()
+def samples(checkpoints: CheckpointSet = MICRO) -> None:
+    """Draw what checkpoints paint and see, and write the page of samples.
+
+    Example: factory models samples micro
+    """
+    log.configure(logging.WARNING)
+    stdout.print(str(_training_module("samples", checkpoints).write_page()), soft_wrap=True)
+
+
 def register(root: typer.Typer) -> None:
     """Add the commands."""
     root.add_typer(app, name="models")

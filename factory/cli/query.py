@@ -21,7 +21,9 @@ from factory.cli.filtering import (
     CaptionWords,
     LabelNames,
     Least,
+    LeastObjects,
     Most,
+    MostObjects,
     Objects,
     OriginName,
     Reason,
@@ -32,6 +34,9 @@ from factory.cli.filtering import (
 )
 from factory.records import candidate_record
 from factory.tables import candidates_text
+
+COUNTED_ROWS = 1000
+"""What is beyond is not counted: on a million rows that takes longer than the answer."""
 
 
 @expected_errors()
@@ -46,6 +51,8 @@ def query(
     least: Least = None,
     most: Most = None,
     caption: CaptionWords = None,
+    least_objects: LeastObjects = None,
+    most_objects: MostObjects = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_ID, help="Most rows.")] = 50,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
     profile: ProfileName = None,
@@ -68,14 +75,18 @@ def query(
         least=least,
         most=most,
         caption_words=caption,
+        least_objects=least_objects,
+        most_objects=most_objects,
     )
     with reading(store.sessions) as session:
         found = iter_candidates(session, replace(wanted, limit=limit))
         records = [candidate_record(candidate, store.images) for candidate in found]
-        total = count_candidates(session, wanted)
+        most_counted = max(limit, COUNTED_ROWS)
+        total = count_candidates(session, replace(wanted, limit=most_counted + 1))
     stdout.print(candidates_text(records, form, width=stdout.width), soft_wrap=form != "table")
     if total > len(records) or not records:
-        stderr.print(f"{len(records)} of {total} candidates; see --limit and the other options.")
+        of_all = str(total) if total <= most_counted else f"more than {most_counted}"
+        stderr.print(f"{len(records)} of {of_all} candidates; see --limit and the other options.")
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,6 @@ from factory.cli.common import (
     DatabaseUrl,
     DataDir,
     ProfileName,
-    Store,
     expected_errors,
     open_store,
     print_json,
@@ -23,6 +22,7 @@ from factory.cli.common import (
 from factory.refilter import limits_in_force, parse_limits, preview, submitted_limits
 from factory.refilter import refilter as write_verdicts
 from factory.refilter_view import history_record, history_view, preview_record, preview_view
+from factory.store import Store
 from tasks.judging import SCORE_NAMES, Limits
 
 

@@ -1,12 +1,15 @@
 """`factory run` and `factory submit`: from label words to rows, and on to a finished dataset."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from sqlalchemy import make_url
 
 from factory.cli.common import (
     AsJson,
+    Budget,
     DatabaseUrl,
     DataDir,
     ProfileName,
@@ -46,6 +49,7 @@ def run(
     mode: Mode = None,
     rounds: Rounds = None,
     seed: Seed = None,
+    budget: Budget = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -53,7 +57,7 @@ def run(
 ) -> None:
     """Submit labels, work them off here, and show what came out.
 
-    Ctrl-C stops cleanly; the same command goes on where it stopped.
+    Ctrl-C stops cleanly, and says which command goes on from there.
 
     Example: factory run dog house --per-label 8
     """
@@ -63,22 +67,14 @@ def run(
         wanted = _read_known_labels(settings, labels, files)
         from factory.app import fetch_checkpoints
         from factory.broker import check_broker
-        from factory.run import submit_labels, work_off
-        from factory.summary import show_summary, summary_json
+        from factory.run import submit_labels
 
         fetch_checkpoints(settings, list(settings.roles))
         check_broker(settings)
-        submission = submit_labels(settings, wanted.requests, seed=seed)
+        submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
         _tell(submission, wanted)
-        try:
-            work_off(settings, profile, submission.run_id)
-        except KeyboardInterrupt:
-            stderr.print("Stopped; nothing is lost. The same command goes on from here.")
-            raise typer.Exit(130) from None
-        if as_json:
-            print_json(summary_json(settings, submission.run_id))
-        else:
-            show_summary(settings, submission.run_id)
+        run_id = submission.run_id
+        finish_here(settings, run_id, profile, data_dir, database_url, as_json=as_json)
 
 
 def submit(
@@ -88,6 +84,7 @@ def submit(
     mode: Mode = None,
     rounds: Rounds = None,
     seed: Seed = None,
+    budget: Budget = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -103,7 +100,7 @@ def submit(
         wanted = _read_known_labels(settings, labels, files)
         from factory.run import submit_labels
 
-        submission = submit_labels(settings, wanted.requests, seed=seed)
+        submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
         if as_json:
             print_json({"run": submission.run_id, "resumed": submission.resumed})
         else:
@@ -115,6 +112,45 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(run)
     app.command()(submit)
+
+
+def finish_here(
+    settings: Settings,
+    run_id: int,
+    profile: str | None,
+    data_dir: Path | None,
+    database_url: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Work a run off and show what came out; Ctrl-C ends the command and says how to go on."""
+    from factory.run import work_off
+    from factory.summary import show_summary, summary_json
+
+    try:
+        work_off(settings, profile, run_id)
+    except KeyboardInterrupt:
+        command = resume_command(run_id, profile, data_dir, database_url)
+        stderr.print(f"Stopped; nothing is lost. Go on with: {command}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json(summary_json(settings, run_id))
+    else:
+        show_summary(settings, run_id)
+
+
+def resume_command(
+    run_id: int, profile: str | None, data_dir: Path | None, database_url: str | None
+) -> str:
+    """Return what to type to go on with a run; a password is left out."""
+    words = ["factory", "resume", str(run_id)]
+    if profile is not None:
+        words += ["--profile", profile]
+    if data_dir is not None:
+        words += ["--data-dir", str(data_dir)]
+    if database_url is not None:
+        words += ["--database-url", make_url(database_url).render_as_string()]
+    return shlex.join(words)
 
 
 def _read_known_labels(

@@ -46,6 +46,7 @@ def status(
         stdout.print(status_view(session, found, now=time.time()))
         if given_up := list_quarantined(session, found.id):
             stdout.print(quarantine_table(given_up))
+            stdout.print(f"Another try for them: factory retry {found.id} (--step for one kind)")
 
 
 def register(app: typer.Typer) -> None:

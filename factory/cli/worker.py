@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import DatabaseUrl, DataDir, ProfileName, expected_errors
+from factory.cli.common import DatabaseUrl, DataDir, ProfileName, expected_errors, stdout
 from factory.settings import load_settings
 
 
@@ -13,16 +13,26 @@ def worker(
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Only tell whether one lives here: exit code 0 or 1.")
+    ] = False,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve one role's queue, or all of them on a laptop, until Ctrl-C.
 
+    Waits for a database or broker that does not answer yet.
+
     Example: factory worker diffusion --profile sd15
     """
     with expected_errors():
+        settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+        if probe:
+            from factory import pulse
+
+            stdout.print(f"worker {role!r} beat {pulse.probe(settings, role):.0f} s ago")
+            return
         from factory.worker import run_worker
 
-        settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
         run_worker(settings, role, until_stdin_closes=until_stdin_closes)
 
 

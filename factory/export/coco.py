@@ -1,236 +1,147 @@
-"""COCO: images and `annotations.json` with boxes and RLE masks, checked by pycocotools."""
+"""COCO: images and a JSON file per split with boxes and masks, as RLE or polygons."""
 
-import io
 import json
 import shutil
-from collections.abc import Iterable
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import Any
-from uuid import uuid4
 
-from rich.console import Console
-from rich.progress import track
-
-from db.images import ImageStore
-from db.models import Annotation, Candidate
-from db.queries import CandidateFilter, count_candidates, iter_candidates
-from db.session import Sessions, reading
-from db.states import Verdict
-from factory.errors import CannotWrite, ExportBroken, NothingFound
-
-ANNOTATIONS_FILE = "annotations.json"
-IMAGES_FOLDER = "images"
-LONG_EXPORT = 200
+from db.models import Annotation
+from factory.export.base import Format, Plan, Sample, box_xywh, facts, rle_of
+from factory.export.folder import Folder
+from factory.export.listfile import ListFile
+from factory.export.outlines import polygons_of
 
 
 @dataclass(frozen=True, slots=True)
-class CocoExport:
-    """What was written."""
+class Layout:
+    """Where things lie; `{split}` stands for the name of the split."""
 
-    folder: Path
-    images: int
-    annotations: int
-    categories: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.folder}: {self.images} images, {self.annotations} annotations, "
-            f"{self.categories} categories, read back by pycocotools"
-        )
+    images: str
+    file: str
 
 
-@dataclass
-class _Dataset:
-    """The parts of the file as they grow; annotations name their category until all are known."""
+COMMON = Layout(images="images/{split}", file="annotations/instances_{split}.json")
+FIFTYONE = Layout(images="{split}/data", file="{split}/labels.json")
 
-    images: list[dict[str, Any]] = field(default_factory=list)
-    annotations: list[dict[str, Any]] = field(default_factory=list)
-    labels: set[str] = field(default_factory=set)
-    run_ids: set[int] = field(default_factory=set)
-    newest_s: float = 0.0
 
-    def add(self, candidate: Candidate) -> None:
-        """Take up a candidate and its annotations, under the next ids."""
-        image_id = len(self.images) + 1
-        self.images.append(_image(candidate, image_id))
-        self.annotations += [
-            _annotation(annotation, image_id, annotation_id)
-            for annotation_id, annotation in enumerate(
-                candidate.annotations, start=len(self.annotations) + 1
-            )
-        ]
-        self.labels |= {candidate.label.name, *(a.label for a in candidate.annotations)}
-        self.run_ids.add(candidate.run_id)
-        self.newest_s = max(self.newest_s, candidate.created_at)
+class CocoWriter:
+    """Writes images at once, and each JSON file in parts that are joined at the end."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the file's content."""
-        category_ids = {label: index for index, label in enumerate(sorted(self.labels), start=1)}
+    def __init__(self, folder: Folder, plan: Plan, layout: Layout = COMMON) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._layout = layout
+        self._category_ids = {label: index + 1 for label, index in plan.class_ids().items()}
+        self._parts = {split: _Parts(folder, self._file_of(split)) for split in plan.counts}
+
+    def add(self, sample: Sample) -> None:
+        """Write a sample's image and take up its record and annotations."""
+        images = self._layout.images.format(split=sample.split)
+        self._folder.put_image(f"{images}/{sample.file_name}", sample)
+        parts = self._parts[sample.split]
+        parts.images.add(_image(sample))
+        for annotation in sample.candidate.annotations:
+            parts.annotations.add(self._annotation(annotation))
+
+    def close(self) -> None:
+        """Write the JSON files."""
+        for parts in self._parts.values():
+            parts.join(self._head())
+
+    def _file_of(self, split: str) -> str:
+        return self._layout.file.format(split=split)
+
+    def _head(self) -> dict[str, Any]:
         # The date of the newest image, not of today: the same rows give the same file.
-        made_at = datetime.fromtimestamp(self.newest_s, UTC)
+        made_at = datetime.fromtimestamp(self._plan.made_at, UTC)
         return {
             "info": {
                 "description": "Images and annotations made by models (ChatGenImage data factory).",
                 "version": "1.0",
                 "year": made_at.year,
                 "date_created": made_at.isoformat(timespec="seconds"),
-                "runs": sorted(self.run_ids),
             },
             "licenses": [],
             "categories": [
                 {"id": category_id, "name": label, "supercategory": ""}
-                for label, category_id in category_ids.items()
-            ],
-            "images": self.images,
-            "annotations": [
-                {**annotation, "category_id": category_ids[annotation["category_id"]]}
-                for annotation in self.annotations
+                for label, category_id in self._category_ids.items()
             ],
         }
 
+    def _annotation(self, annotation: Annotation) -> dict[str, Any]:
+        return {
+            "id": annotation.id,
+            "image_id": annotation.candidate_id,
+            "category_id": self._category_ids[annotation.label],
+            "bbox": box_xywh(annotation),
+            "segmentation": self._segmentation(annotation),
+            "area": annotation.area_px,
+            "iscrowd": 0,  # one object each, however its mask is written
+            "score": annotation.confidence,
+        }
 
-def export_coco(
-    sessions: Sessions,
-    images: ImageStore,
-    out_dir: Path,
-    wanted: CandidateFilter,
-    *,
-    overwrite: bool = False,
-) -> CocoExport:
-    """Write candidates as a COCO dataset; the folder is whole or it is not there.
-
-    Args:
-        sessions: Where the rows are.
-        images: Where the images are.
-        out_dir: Made by this; gets `images/<sha256>.png` and `annotations.json`.
-        wanted: Which candidates; a filter without a verdict means the accepted ones.
-        overwrite: Replace an earlier export in `out_dir`.
-
-    Raises:
-        CannotWrite: If `out_dir` holds something that may not be replaced, or the disk refuses.
-        NothingFound: If no candidate matches.
-        ImageMissing: If an image is no longer in the store; so is ImageBroken raised.
-        ExportBroken: If pycocotools reads back something else than was written.
-    """
-    out_dir = out_dir.resolve()
-    _refuse_to_replace(out_dir, overwrite=overwrite)
-    wanted = replace(wanted, verdict=wanted.verdict or Verdict.ACCEPTED)
-    unfinished = out_dir.parent / f".{out_dir.name}.{uuid4().hex}.unfinished"
-    try:
-        done = _write(sessions, images, unfinished, wanted)
-        _check(unfinished, done)
-        _move_into_place(unfinished, out_dir)
-    except OSError as error:
-        raise CannotWrite(f"cannot write {out_dir}: {error}. Nothing was left there.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return replace(done, folder=out_dir)
+    def _segmentation(self, annotation: Annotation) -> object:
+        if self._plan.masks == "polygons":
+            return [ring.ravel().tolist() for ring in polygons_of(annotation)]
+        return rle_of(annotation)
 
 
-def _refuse_to_replace(out_dir: Path, *, overwrite: bool) -> None:
-    if out_dir.exists() and not out_dir.is_dir():
-        raise CannotWrite(f"{out_dir} is a file; name a folder to be made.")
-    if not out_dir.is_dir() or not any(out_dir.iterdir()):
-        return
-    if not (out_dir / ANNOTATIONS_FILE).is_file():
-        raise CannotWrite(f"{out_dir} is not empty and no earlier export; name another folder.")
-    if not overwrite:
-        raise CannotWrite(f"{out_dir} holds an export; add --overwrite or name another folder.")
+class _Parts:
+    """The two long lists of a file, each in a file of its own until the last item is known."""
+
+    def __init__(self, folder: Folder, relative: str) -> None:
+        self._whole = folder.place(relative)
+        self.images = ListFile(folder.open_text(f"{relative}.images"))
+        self.annotations = ListFile(folder.open_text(f"{relative}.annotations"))
+
+    def join(self, head: dict[str, Any]) -> None:
+        """Write the whole file and remove the parts."""
+        self.images.close()
+        self.annotations.close()
+        with self._whole.open("w", encoding="utf-8", newline="") as whole:
+            whole.write(json.dumps(head, ensure_ascii=False)[:-1])
+            for name in ("images", "annotations"):
+                whole.write(f', "{name}": ')
+                path = self._whole.with_name(f"{self._whole.name}.{name}")
+                with path.open(encoding="utf-8", newline="") as part:
+                    shutil.copyfileobj(part, whole)
+                path.unlink()
+            whole.write("}\n")
 
 
-def _write(
-    sessions: Sessions, images: ImageStore, folder: Path, wanted: CandidateFilter
-) -> CocoExport:
-    dataset = _Dataset()
-    with reading(sessions) as session:
-        total = count_candidates(session, wanted)
-        if not total:
-            raise NothingFound("no candidate matches, nothing was written; try `factory query`.")
-        (folder / IMAGES_FOLDER).mkdir(parents=True)
-        for candidate in _watched(iter_candidates(session, wanted), total):
-            file = folder / IMAGES_FOLDER / f"{candidate.sha256}.png"
-            file.write_bytes(images.read_bytes(candidate.sha256))
-            dataset.add(candidate)
-    content = dataset.as_json()
-    (folder / ANNOTATIONS_FILE).write_text(json.dumps(content, ensure_ascii=False), "utf-8")
-    return CocoExport(
-        folder, len(dataset.images), len(dataset.annotations), len(content["categories"])
-    )
-
-
-def _watched(candidates: Iterable[Candidate], total: int) -> Iterable[Candidate]:
-    return track(
-        candidates,
-        "Exporting",
-        total=total,
-        console=Console(stderr=True),
-        transient=True,
-        disable=total < LONG_EXPORT,
-    )
-
-
-def _image(candidate: Candidate, image_id: int) -> dict[str, Any]:
+def _image(sample: Sample) -> dict[str, Any]:
     return {
-        "id": image_id,
-        "file_name": f"{candidate.sha256}.png",
-        "width": candidate.width_px,
-        "height": candidate.height_px,
-        "candidate_id": candidate.id,
-        "parent_id": candidate.parent_id,
-        "run_id": candidate.run_id,
-        "label": candidate.label.name,
-        "origin": candidate.origin,
-        "round": candidate.round,
-        "verdict": candidate.verdict,
-        "caption": candidate.caption,
-        "prompt": candidate.prompt_text,
+        "id": sample.candidate.id,
+        "file_name": sample.file_name,
+        "width": sample.candidate.width_px,
+        "height": sample.candidate.height_px,
+        **facts(sample.candidate),
     }
 
 
-def _annotation(annotation: Annotation, image_id: int, annotation_id: int) -> dict[str, Any]:
-    x_min, y_min, x_max, y_max = annotation.box_xyxy
-    return {
-        "id": annotation_id,
-        "image_id": image_id,
-        "category_id": annotation.label,
-        "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
-        "segmentation": annotation.rle,
-        "area": annotation.area_px,
-        "iscrowd": 0,
-        "score": annotation.confidence,
-    }
-
-
-def _check(folder: Path, done: CocoExport) -> None:
-    """Read the dataset as its users will."""
-    from pycocotools.coco import COCO
-
-    with redirect_stdout(io.StringIO()):
-        coco = COCO(str(folder / ANNOTATIONS_FILE))
-    files = {file.name for file in (folder / IMAGES_FOLDER).iterdir()}
-    lost = [image["file_name"] for image in coco.imgs.values() if image["file_name"] not in files]
-    masks = sum(coco.annToMask(annotation).size > 0 for annotation in coco.anns.values())
-    read = (len(coco.imgs), len(coco.anns), len(coco.cats), masks, len(lost))
-    written = (done.images, done.annotations, done.categories, done.annotations, 0)
-    if read != written:
-        raise ExportBroken(
-            "the export does not read back: images, annotations, categories, masks and lost files "
-            f"are {read}, expected {written}. Nothing was left behind; please report it."
-        )
-
-
-def _move_into_place(finished: Path, out_dir: Path) -> None:
-    """Rename; an earlier export makes way first and is deleted last."""
-    earlier = finished.with_suffix(".earlier")
-    if out_dir.is_dir():
-        out_dir.rename(earlier)
-    try:
-        finished.rename(out_dir)
-    except OSError:
-        if earlier.is_dir():
-            earlier.rename(out_dir)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
+COCO = Format(
+    name="coco",
+    title="COCO detection and segmentation",
+    open=CocoWriter,
+    masks=("rle", "polygons"),
+    reading="""\
+from pycocotools.coco import COCO
+coco = COCO("{out}/annotations/instances_{split}.json")""",
+)
+FIFTYONE_FORMAT = Format(
+    name="fiftyone",
+    title="FiftyOne (its COCODetectionDataset layout)",
+    open=partial(CocoWriter, layout=FIFTYONE),
+    masks=("rle", "polygons"),
+    reading="""\
+import fiftyone as fo
+dataset = fo.Dataset.from_dir(
+    dataset_dir="{out}/{split}",
+    dataset_type=fo.types.COCODetectionDataset,
+    label_types=["detections", "segmentations"],
+    include_id=True,
+    extra_attrs=True,
+)""",
+)

@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy import select
 
-from db import control, delivery, dispatching
+from db import control, delivery, dispatching, items
 from db.models import Batch, Item, Run, Step
 from db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
@@ -39,7 +39,7 @@ def test_planning_again_adds_only_what_is_new(place, run_id):
         batch_id = session.scalars(select(Batch.id)).one()
         claim, first = delivery.claim_step(session, batch_id, "generate", owner="w", lease_s=9)
         assert first
-        delivery.add_items(session, claim, [1, 2, 3])
+        items.add_items(session, claim, [1, 2, 3])
         session.flush()
         assert session.scalars(select(Item.subject_id).order_by(Item.id)).all() == [1, 2, 3]
 

@@ -3,11 +3,10 @@ import time
 import pytest
 from sqlalchemy import select
 
-from db import delivery
+from db import delivery, items
 from db.delivery import LeaseLost
 from db.models import Batch, Item, Run, Step
-from db.overview import overview
-from db.states import BatchState, ItemState, RunState, StepState
+from db.states import BatchState, RunState, StepState
 from tests import rows
 
 LEASE_S = 60.0
@@ -95,7 +94,7 @@ def test_nothing_that_was_written_before_a_refused_fence_stays(place, batch_id):
     old, _ = claim(place, batch_id, lease_s=-1)
     claim(place, batch_id)
     with pytest.raises(LeaseLost), place.sessions.begin() as session:  # noqa: PT012
-        delivery.add_items(session, old, [1, 2])
+        items.add_items(session, old, [1, 2])
         delivery.fence(session, old)
     with place.sessions() as session:
         assert session.scalars(select(Item)).all() == []
@@ -151,7 +150,7 @@ def test_a_holder_goes_on_until_it_or_its_run_is_stopped(place, batch_id):
 
     def may_go_on():
         with place.sessions() as session:
-            return delivery.may_go_on(session, held)
+            return delivery.may_go_on(session.get_one(Step, held.step_id))
 
     assert may_go_on()
     set_run_state(place, RunState.PAUSED)
@@ -172,7 +171,7 @@ def test_a_request_to_stop_does_not_outlive_the_claim(place, batch_id):
         delivery.release_step(session, held)
     again, _ = claim(place, batch_id)
     with place.sessions() as session:
-        assert delivery.may_go_on(session, again)
+        assert delivery.may_go_on(session.get_one(Step, again.step_id))
 
 
 def test_the_dead_and_the_late_are_released_and_the_living_are_not(place):
@@ -193,45 +192,3 @@ def test_the_dead_and_the_late_are_released_and_the_living_are_not(place):
     with place.sessions() as session:
         rung = {batch.id for batch in session.scalars(select(Batch)) if batch.rung_at}
     assert rung == {living}
-
-
-def test_items_are_open_until_they_are_settled(place, batch_id):
-    held, _ = claim(place, batch_id)
-    with place.sessions.begin() as session:
-        delivery.add_items(session, held, [30, 10, 20])
-    with place.sessions.begin() as session:
-        first, second, third = delivery.open_items(session, held)
-        assert [item.subject_id for item in (first, second, third)] == [30, 10, 20]
-        delivery.count_attempt(session, [first.id, second.id])
-        delivery.count_attempt(session, [second.id], by=-1)
-        delivery.settle_item(session, first.id, ItemState.DONE, duration_s=0.5)
-        delivery.settle_item(session, third.id, ItemState.QUARANTINED, error="too dark")
-    with place.sessions() as session:
-        (left,) = delivery.open_items(session, held)
-        assert (left.subject_id, left.attempts) == (10, 0)
-        items = {item.subject_id: item for item in session.scalars(select(Item))}
-    assert (items[30].attempts, items[30].duration_s) == (1, 0.5)
-    assert items[20].error == "too dark"
-
-
-def test_the_overview_counts_items_by_what_happens_to_them(place, batch_id):
-    held, _ = claim(place, batch_id)
-    with place.sessions.begin() as session:
-        delivery.add_items(session, held, [1, 2, 3])
-        done, given_up, _ = (item.id for item in _flushed(session, held))
-        delivery.settle_item(session, done, ItemState.DONE)
-        delivery.settle_item(session, given_up, ItemState.QUARANTINED, error="no")
-    with place.sessions.begin() as session:
-        now = overview(session, 1)
-        (count,) = now.steps
-        assert (count.label, count.step) == ("dog", "brainstorm")
-        assert (count.waiting, count.running, count.done, count.quarantined) == (0, 1, 1, 1)
-        assert (now.batches, now.batches_done, now.batches_waiting) == (1, 0, 0)
-        delivery.release_step(session, held)
-        session.flush()
-        assert overview(session, 1).steps[0].waiting == 1
-
-
-def _flushed(session, held):
-    session.flush()
-    return delivery.open_items(session, held)

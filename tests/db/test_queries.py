@@ -51,6 +51,9 @@ def test_without_a_filter_everything_comes_by_label_and_key(place, run):
         ({"labels": ("dog",), "round": 1}, ["dog b0/g0/e0", "dog b0/g0/e0/f0"]),
         ({"labels": ("dog",), "objects": ("Tree", "dog")}, ["dog b0/g0/e0/f0"]),
         ({"labels": ("dog", "cat"), "origin": Origin.EDITED}, ["dog b0/g0/e0"]),
+        ({"labels": ("dog",), "object_count": (2, None)}, ["dog b0/g0/e0/f0"]),
+        ({"labels": ("dog",), "object_count": (None, 0)}, ["dog b0/g9"]),
+        ({"reason": "label_not_found", "verdict": Verdict.ACCEPTED}, []),
         ({"run_id": 99}, []),
         ({"limit": 1}, ["dog b0/g0"]),
     ],
@@ -89,7 +92,7 @@ def test_every_word_must_be_in_the_caption_in_any_case(place, run):
     assert found(place, caption_words=("BEACH", "tree"), labels=("dog",)) == ["dog b0/g0/e0/f0"]
 
 
-def test_reading_a_page_of_candidates_takes_three_queries_however_many_there_are(place, run):
+def test_reading_a_page_of_candidates_takes_four_queries_however_many_there_are(place, run):
     statements = []
     with reading(place.sessions) as session:
         event.listen(
@@ -101,7 +104,7 @@ def test_reading_a_page_of_candidates_takes_three_queries_however_many_there_are
             assert candidate.label.name
             assert candidate.origin == Origin.GENERATED or candidate.parent.sha256
             assert len(candidate.annotations) + len(candidate.scores) < 9
-    assert len([text for text in statements if text.startswith("SELECT")]) == 3
+    assert len([text for text in statements if text.startswith("SELECT")]) == 4
 
 
 def test_a_candidate_s_story_goes_up_to_the_root_and_down_to_its_children(place, run):

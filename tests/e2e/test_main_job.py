@@ -32,10 +32,10 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path):
     with Image.open(result["contact_sheet"]) as sheet:
         assert sheet.width > 300
 
-    exported = factory.call("export", "coco", str(tmp_path / "coco"))
+    exported = factory.call("export", "coco", "--out", str(tmp_path / "coco"))
     assert exported.returncode == 0, exported.stderr
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(str(tmp_path / "coco" / "annotations.json"))
+        coco = COCO(str(tmp_path / "coco" / "annotations" / "instances_train.json"))
     assert len(coco.imgs) == len(accepted)
     assert len(coco.anns) == annotations
     assert all(coco.annToMask(annotation).any() for annotation in coco.anns.values())

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from db.models import Run
 from db.session import connect
 from factory.cli import app
+from factory.errors import BadLabels
+from factory.labels import read_labels
 from factory.settings import CONFIGS, DATABASE_FILE
 
 FULL = Path("/dev/full")
@@ -136,6 +138,14 @@ def test_a_wrong_file_is_refused_with_its_line(factory, tmp_path, name, content,
 def test_a_file_that_is_not_there_is_named(factory, tmp_path):
     assert "nowhere.txt" in complaint(factory("submit", "--file", tmp_path / "nowhere.txt"))
     assert "directory" in complaint(factory("submit", "--file", tmp_path))
+
+
+def test_a_list_without_an_end_is_refused(factory, data_dir):
+    assert "/dev/zero: has more than" in complaint(factory("submit", "--file", "/dev/zero"))
+    with Path("/dev/zero").open(encoding="utf-8") as endless, pytest.raises(BadLabels) as caught:
+        read_labels(["-"], stdin=endless)
+    assert "standard input: has more than" in str(caught.value)
+    assert not data_dir.exists()
 
 
 def test_everything_wrong_with_a_list_is_told_at_once(factory, data_dir):

@@ -43,17 +43,13 @@ COMMANDS = [
     ("show", "1"),
     ("query",),
     ("contact-sheet",),
-    ("export", "coco", "somewhere"),
+    ("export", "coco", "--out", "somewhere"),
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_help_has_an_example(command):
-    text = answered(
-        CliRunner().invoke(
-            app, [*command[:2], "--help"] if "export" in command else [command[0], "--help"]
-        )
-    )
+    text = answered(CliRunner().invoke(app, [command[0], "--help"]))
     assert f"Example: factory {command[0]}" in text
 
 
@@ -226,23 +222,28 @@ def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(factory, words,
     assert told in refused(factory("query", *words))
 
 
-def test_export_coco_says_what_it_wrote(factory, tmp_path):
-    text = answered(factory("export", "coco", tmp_path / "out"))
-    assert "6 images, 8 annotations, 3 categories" in text
-    assert "--overwrite" in refused(factory("export", "coco", tmp_path / "out"))
-    done = json.loads(
-        answered(factory("export", "coco", tmp_path / "out", "--overwrite", "--json"))
-    )
-    assert done == {"folder": str(tmp_path / "out"), "images": 6, "annotations": 8, "categories": 3}
+def test_export_says_what_it_wrote(factory, tmp_path):
+    words = ("export", "coco", "--out", tmp_path / "out")
+    assert "6 images (train 6), 8 annotations, 3 classes" in answered(factory(*words))
+    assert "--overwrite" in refused(factory(*words))
+    done = json.loads(answered(factory(*words, "--overwrite", "--json")))
+    assert done == {
+        "folder": str(tmp_path / "out"),
+        "format": "coco",
+        "images": 6,
+        "annotations": 8,
+        "classes": 3,
+        "splits": {"train": 6},
+    }
 
 
 def test_brackets_in_a_path_are_no_markup(factory, tmp_path):
     folder = tmp_path / "a[bold]b[" / "]c"
-    assert str(folder) in answered(factory("export", "coco", folder))
+    assert str(folder) in answered(factory("export", "coco", "--out", folder))
 
 
 def test_an_empty_export_is_an_error(factory, tmp_path):
-    told = refused(factory("export", "coco", tmp_path / "out", "--label", "cat"))
+    told = refused(factory("export", "coco", "--out", tmp_path / "out", "--label", "cat"))
     assert "no candidate matches" in told
     assert not (tmp_path / "out").exists()
 

@@ -4,11 +4,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
+from db.models import Batch
 from factory.app import assemble
 from factory.settings import load_settings
+from tasks import resources
+from tasks.options import DeliveryOptions
+from tasks.resources import Resources
+from tests import rows
 
 WORLD = Path(__file__).parent.parent / "data" / "world"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request):
+    """A migrated database of each kind, and an empty image store."""
+    return request.getfixturevalue(f"{request.param}_place")
+
+
+@pytest.fixture
+def toy_batch(place):
+    """A batch in flight whose first step is to be done by a worker without models."""
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+        batch = session.scalars(select(Batch)).one()
+        rows.add_steps(session, batch)
+    options = DeliveryOptions(max_attempts=3, max_backoff_s=0.0)
+    resources.use(Resources(place.sessions, place.images, (), options, "test@here#1"))
+    return batch.id
 
 
 @pytest.fixture(scope="session")

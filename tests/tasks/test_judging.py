@@ -29,6 +29,7 @@ GOOD = {
         "objects_kept": 1.0,
         "psnr_db": 100.0,
         "ssim": 1.0,
+        "seam": 3.0,
         "clip_similarity": 0.3,
         "clip_rank": 2.0,
     },
@@ -51,6 +52,7 @@ def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
         (Origin.EDITED, "background_probability", 0.2, "background_not_recognised"),
         (Origin.EDITED, "clip_rank", 3.0, "ranked_out"),
         (Origin.FILLED, "fill_iou", 0.4, "fill_not_found"),
+        (Origin.FILLED, "seam", 40.0, "seam_visible"),
         (Origin.FILLED, "objects_kept", 0.0, "objects_lost"),
     ],
 )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers import fidelity
+from workers import fidelity, masks
 from workers.errors import UnfitImage
 
 SIDE_PX = 64
@@ -72,6 +72,34 @@ def test_an_empty_region_has_no_score(before, good):
     nowhere = np.zeros((SIDE_PX, SIDE_PX), dtype=bool)
     assert fidelity.psnr(before, good, nowhere) is None
     assert fidelity.ssim(before, good, nowhere) is None
+
+
+BOX = masks.from_box((20, 20, 44, 44), (SIDE_PX, SIDE_PX))
+
+
+def test_a_ground_that_goes_on_has_no_seam(before):
+    after = before.copy()
+    after[26:38, 26:38] = 0
+    assert fidelity.seam(before, before, BOX) == 0.0
+    assert fidelity.seam(before, after, BOX) == 0.0
+
+
+def test_an_object_may_end_at_the_edge_on_three_sides():
+    ground = np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
+    after = ground.copy()
+    after[20:44, 20:36] = 255
+    assert fidelity.seam(ground, after, BOX) == 0.0
+
+
+def test_a_patch_of_other_ground_is_as_visible_as_it_differs():
+    ground = np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
+    after = ground.copy()
+    after[BOX] = 130
+    assert fidelity.seam(ground, after, BOX) == pytest.approx(30.0)
+
+
+def test_a_region_without_an_edge_has_no_seam_to_measure(before, good):
+    assert fidelity.seam(before, good, np.ones_like(BOX)) is None
 
 
 @pytest.mark.parametrize("side_px", [3, 4, 6, 8])

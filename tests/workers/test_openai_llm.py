@@ -239,3 +239,26 @@ def test_the_identity_names_model_and_host():
     assert (identity.family, identity.checkpoint) == ("openai", "asked")
     assert "hush" not in json.dumps(identity.settings)
     assert identity.settings["host"] in server.url
+
+
+def test_every_set_of_prompts_of_a_label_is_another_question():
+    """At temperature 0 a model gives the same answer to the same question."""
+    with Loopback(says('["a dog on a beach", "a dog in a wood"]')) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        for variation in range(40):
+            model.write_prompts("dog", [], 2, mode="scene", variation=variation, seed=1)
+    asked = [request["messages"][-1]["content"] for request in server.requests]
+    assert len(set(asked)) == 40
+    assert asked[0].endswith("The dog is with its typical features.")
+    assert all(question.startswith(asked[0]) for question in asked)
+
+
+def test_a_schema_says_how_long_a_list_may_be_and_which_words_may_be_used():
+    text = '{"placements": [{"label": "cat", "box": [1, 2, 3, 4], "relationship": "by the dog"}]}'
+    with Loopback(says(text)) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        model.place_objects("", [], ["cat", "ball"], 3, size_wh=(64, 64), seed=1)
+    (request,) = server.requests
+    (placements,) = request["response_format"]["json_schema"]["schema"]["properties"].values()
+    assert placements["maxItems"] == 3
+    assert placements["items"]["properties"]["label"]["enum"] == ["cat", "ball"]

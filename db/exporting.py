@@ -1,0 +1,77 @@
+"""What an export asks before it reads the candidates themselves."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from db.models import Annotation, Candidate, Label, Run
+from db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What decides where a candidate goes, and whether an export is still the same."""
+
+    candidate_id: int
+    run_id: int
+    run_seed: int
+    label: str
+    key: str
+    parent_id: int | None
+    origin: str
+    verdict: str | None
+    sha256: str
+    caption: str | None
+    created_at: float
+
+
+def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
+    """Yield the head of each candidate in the order of `iter_candidates`."""
+    query = (
+        select(
+            Candidate.id,
+            Candidate.run_id,
+            Run.seed,
+            Label.name,
+            Candidate.key,
+            Candidate.parent_id,
+            Candidate.origin,
+            Candidate.verdict,
+            Candidate.sha256,
+            Candidate.caption,
+            Candidate.created_at,
+        )
+        .join(Label, Label.id == Candidate.label_id)
+        .join(Run, Run.id == Candidate.run_id)
+        .where(*conditions(wanted))
+        .order_by(*IN_ORDER)
+        .limit(wanted.limit)
+        .execution_options(yield_per=PAGE_ROWS)
+    )
+    for row in session.execute(query):
+        yield Head(*row)
+
+
+def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:
+    """Return the labels that were asked for or found on the candidates, sorted."""
+    some = (
+        select(Candidate.id, Label.name)
+        .join(Label, Label.id == Candidate.label_id)
+        .where(*conditions(wanted))
+        .order_by(*IN_ORDER)
+        .limit(wanted.limit)
+        .subquery()
+    )
+    asked = session.scalars(select(some.c.name).distinct())
+    found = session.scalars(
+        select(Annotation.label).join(some, some.c.id == Annotation.candidate_id).distinct()
+    )
+    return tuple(sorted({*asked, *found}))
+
+
+def list_runs_of(session: Session, run_ids: Collection[int]) -> list[Run]:
+    """Return these runs with their labels, by id."""
+    query = select(Run).where(Run.id.in_(run_ids)).options(selectinload(Run.labels))
+    return list(session.scalars(query.order_by(Run.id)))

@@ -1,0 +1,71 @@
+"""The units of a step's work: written down when it is planned, tried, and settled one by one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from db.delivery import Claim
+from db.models import Item
+from db.states import ItemState
+
+
+def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> None:
+    """Write down the units of the step's work, as far as they are not there yet."""
+    there = set(session.scalars(select(Item.subject_id).where(Item.step_id == claim.step_id)))
+    rows = [
+        {"step_id": claim.step_id, "subject_id": subject}
+        for subject in subject_ids
+        if subject not in there
+    ]
+    if rows:
+        session.execute(insert(Item), rows)
+
+
+def open_items(session: Session, claim: Claim) -> Sequence[Item]:
+    """Return what is left to do, in order."""
+    return session.scalars(
+        select(Item)
+        .where(Item.step_id == claim.step_id, Item.state == ItemState.READY)
+        .order_by(Item.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def start_items(session: Session, item_ids: Sequence[int], worker: str) -> None:
+    """Count an attempt on the items before the work starts, so that crashes count."""
+    session.execute(
+        update(Item)
+        .where(Item.id.in_(item_ids))
+        .values(attempts=Item.attempts + 1, worker=worker)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def put_back_items(session: Session, item_ids: Sequence[int]) -> None:
+    """Take back an attempt that did not come to an end, for no fault of the items."""
+    session.execute(
+        update(Item)
+        .where(Item.id.in_(item_ids), Item.attempts > 0)
+        .values(attempts=Item.attempts - 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def settle_items(  # noqa: PLR0913  # what became of items has four sides
+    session: Session,
+    item_ids: Sequence[int],
+    state: ItemState,
+    *,
+    error: str | None = None,
+    inputs: dict[str, Any] | None = None,
+    duration_s: float | None = None,
+) -> None:
+    """Set the items' state and what each cost, or why it failed and what it was given."""
+    session.execute(
+        update(Item)
+        .where(Item.id.in_(item_ids))
+        .values(state=state, error=error, inputs=inputs, duration_s=duration_s)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,87 @@
+"""What language models cost: remembered answers, the ledger's sum, and the budget of a run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session
+
+from db.models import LlmAnswer, LlmCall, Run
+from db.states import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a run asked its language model for, and what that cost.
+
+    Attributes:
+        calls: Questions, those included whose answer was refused or reused.
+        reused: Those of them that were answered from memory and cost nothing.
+        refused: Those of them whose answer could not be used.
+        prompt_tokens: Sent, in calls that were paid for.
+        completion_tokens: Received, in calls that were paid for.
+        cost: In the currency of the profile's prices.
+        budget: Most that it may cost; None is no limit.
+    """
+
+    calls: int
+    reused: int
+    refused: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    budget: float | None
+
+
+def find_answer(session: Session, key: str) -> list[dict[str, Any]] | None:
+    """Return the conversation that answered this request before."""
+    return session.scalar(select(LlmAnswer.exchanges).where(LlmAnswer.key == key))
+
+
+def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> None:
+    """Keep a conversation; what answered the request before is replaced."""
+    session.merge(LlmAnswer(key=key, exchanges=exchanges))
+
+
+def is_recorded(session: Session, request_key: str) -> bool:
+    """Return whether the ledger has a call whose answer to this request was used."""
+    found = exists().where(LlmCall.request_key == request_key, LlmCall.problem.is_(None))
+    return bool(session.scalar(select(found)))
+
+
+def spend(session: Session, run_id: int, cost: float) -> None:
+    """Count the cost to the run, and pause it when its budget is spent."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(spent=Run.spent + cost)
+        .execution_options(synchronize_session=False)
+    )
+    spent, budget = session.execute(select(Run.spent, Run.budget).where(Run.id == run_id)).one()
+    if budget is not None and spent >= budget:
+        session.execute(
+            update(Run)
+            .where(Run.id == run_id, Run.state == RunState.ACTIVE)
+            .values(state=RunState.PAUSED, pause_reason=tell_spent(spent, budget))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def tell_spent(spent: float, budget: float) -> str:
+    """Return why a run with this budget rests."""
+    return f"its budget of {budget:.2f} is spent ({spent:.4f})"
+
+
+def spending(session: Session, run: Run) -> Spending:
+    """Return what the run's ledger sums up to."""
+    paid = LlmCall.is_reused.is_(False)
+    row = session.execute(
+        select(
+            func.count(LlmCall.id),
+            func.count(LlmCall.id).filter(LlmCall.is_reused),
+            func.count(LlmCall.id).filter(LlmCall.problem.is_not(None)),
+            func.coalesce(func.sum(LlmCall.prompt_tokens).filter(paid), 0),
+            func.coalesce(func.sum(LlmCall.completion_tokens).filter(paid), 0),
+        ).where(LlmCall.run_id == run.id)
+    ).one()
+    return Spending(*row, cost=run.spent, budget=run.budget)

@@ -1,0 +1,172 @@
+"""What candidates a program asks for, by keywords, and what it gets: frozen rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self, TypedDict, Unpack
+
+from db.images import ImageStore
+from db.models import Annotation, Candidate
+from db.queries import CandidateFilter, Range
+from db.states import Origin, Verdict
+from factory.errors import UnknownName
+from tasks.judging import REASONS, SCORE_NAMES
+
+
+class Filters(TypedDict, total=False):
+    """Which candidates; what is left out does not restrict.
+
+    run: The number of a run.
+    label: One or several class names that were asked for, compared without case.
+    verdict, origin, reason, round: As the glossary has them.
+    objects: One or several names that must all be among the annotations.
+    object_count: Least and most annotations, None for open.
+    scores: Least and most value by score name, both inclusive, None for open.
+    caption: One or several words with each of which a word of the caption begins.
+    limit: Most candidates.
+    """
+
+    run: int
+    label: str | Sequence[str]
+    verdict: Verdict | str
+    origin: Origin | str
+    reason: str
+    round: int
+    objects: str | Sequence[str]
+    object_count: tuple[int | None, int | None]
+    scores: Mapping[str, Range]
+    caption: str | Sequence[str]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRow:
+    """One object.
+
+    Attributes:
+        box_xyxy: In pixels, the maximum side exclusive.
+        rle: The mask in COCO's run-length encoding: {"size": [height, width], "counts": str}.
+        area_px: Of the mask.
+    """
+
+    label: str
+    confidence: float
+    box_xyxy: tuple[float, float, float, float]
+    area_px: int
+    rle: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, annotation: Annotation) -> Self:
+        """Return the row of an annotation."""
+        return cls(
+            annotation.label,
+            annotation.confidence,
+            annotation.box_xyxy,
+            annotation.area_px,
+            MappingProxyType(annotation.rle),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """A candidate with its objects and scores.
+
+    Attributes:
+        key: Path of its making within its label, e.g. "b0/g3/e1/f0".
+        prompt: What the model was told.
+        verdict: None if it was not judged yet.
+        reason: Why it was rejected.
+        scores: Values by name.
+        image: Where its PNG lies.
+        created_at: Seconds since the epoch.
+    """
+
+    id: int
+    run: int
+    label: str
+    key: str
+    parent_id: int | None
+    origin: Origin
+    round: int
+    seed: int
+    prompt: str
+    caption: str | None
+    verdict: Verdict | None
+    reason: str | None
+    width_px: int
+    height_px: int
+    sha256: str
+    image: str
+    created_at: float
+    scores: Mapping[str, float]
+    annotations: tuple[AnnotationRow, ...]
+
+    @classmethod
+    def of(cls, candidate: Candidate, images: ImageStore) -> Self:
+        """Return the row of a candidate."""
+        return cls(
+            id=candidate.id,
+            run=candidate.run_id,
+            label=candidate.label.name,
+            key=candidate.key,
+            parent_id=candidate.parent_id,
+            origin=Origin(candidate.origin),
+            round=candidate.round,
+            seed=candidate.seed,
+            prompt=candidate.prompt_text,
+            caption=candidate.caption,
+            verdict=Verdict(candidate.verdict) if candidate.verdict else None,
+            reason=candidate.reason,
+            width_px=candidate.width_px,
+            height_px=candidate.height_px,
+            sha256=candidate.sha256,
+            image=images.path_of(candidate.sha256),
+            created_at=candidate.created_at,
+            scores=MappingProxyType({score.name: score.value for score in candidate.scores}),
+            annotations=tuple(map(AnnotationRow.of, candidate.annotations)),
+        )
+
+
+def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
+    """Return the filter that the keywords ask for.
+
+    Raises:
+        UnknownName: If a verdict, an origin, a reason or a score is none of ours.
+    """
+    reason, scores = asked.get("reason"), asked.get("scores") or {}
+    if reason is not None:
+        check_name("reason", reason, REASONS)
+    for name in scores:
+        check_name("score", name, SCORE_NAMES)
+    verdict, origin = asked.get("verdict"), asked.get("origin")
+    return CandidateFilter(
+        run_id=asked.get("run"),
+        labels=_several(asked.get("label")),
+        verdict=None if verdict is None else Verdict(check_name("verdict", verdict, Verdict)),
+        origin=None if origin is None else Origin(check_name("origin", origin, Origin)),
+        reason=reason,
+        round=asked.get("round"),
+        objects=_several(asked.get("objects")),
+        object_count=asked.get("object_count", (None, None)),
+        scores=scores,
+        caption_words=_several(asked.get("caption")),
+        limit=asked.get("limit"),
+    )
+
+
+def check_name(kind: str, name: str, known: Sequence[str] | type[Verdict | Origin]) -> str:
+    """Return the name if it is known.
+
+    Raises:
+        UnknownName: If it is not: an empty answer would look like a true one.
+    """
+    names = [str(one) for one in known]
+    if name not in names:
+        raise UnknownName(f"no {kind} is called {name!r}; there are: {', '.join(names)}.")
+    return name
+
+
+def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)

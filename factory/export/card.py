@@ -1,0 +1,176 @@
+"""The dataset card: what is inside, which models made it under which licences, how to repeat it."""
+
+import csv
+import html
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+from db.models import Run
+from db.states import Origin
+from factory.export.base import Format, Plan
+from factory.export.folder import Folder
+from factory.export.licences import UNKNOWN, find_licence
+
+CARD_FILE = "README.md"
+SHOWN_LABELS = 100
+SHOWN_CHARACTERS = 60
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+LARGEST = "n>1M"
+MARKS = str.maketrans({mark: f"&#{ord(mark)};" for mark in "|`[]*\\"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the card tells.
+
+    Attributes:
+        counts: Samples by split, label and origin.
+        runs: The runs that the samples come from.
+        command: How the export was asked for.
+    """
+
+    format: Format
+    plan: Plan
+    counts: Mapping[tuple[str, str, str], int]
+    runs: Sequence[Run]
+    command: str
+
+
+def write_card(folder: Folder, facts: Facts) -> None:
+    """Write the card, and beside it the labels and the profile of each run."""
+    for run in facts.runs:
+        folder.put_text(_profile_file(run), yaml.safe_dump(run.profile, sort_keys=False))
+        folder.put_text(_labels_file(run), _labels_csv(run))
+    folder.put_text(CARD_FILE, "\n".join(_lines(facts)) + "\n")
+
+
+def _lines(facts: Facts) -> Iterator[str]:
+    yield from ("---", yaml.safe_dump(_front_matter(facts), sort_keys=False).rstrip(), "---")
+    yield from (f"# {_cell(facts.plan.out_name)}", "", *_about(facts), "")
+    yield from ("![Some of the samples](samples.png)", "")
+    yield from ("## What is inside", "", *_contents(facts), "")
+    yield from ("## Who made it", "", *_models(facts), "")
+    yield from ("## What was accepted", "", *_thresholds(facts), "")
+    yield from ("## Make it again", "", *_commands(facts), "")
+    yield from ("## Read it", "", *_reading(facts))
+
+
+def _front_matter(facts: Facts) -> dict[str, Any]:
+    total = sum(facts.plan.counts.values())
+    size = next((name for most, name in SIZES if total < most), LARGEST)
+    hub = facts.format.hub(facts.plan) if facts.format.hub else {}
+    return {
+        "license": "other",
+        "license_name": "of-the-models",
+        "pretty_name": facts.plan.out_name,
+        "tags": ["synthetic", "chatgenimage"],
+        "size_categories": [size],
+        **hub,
+    }
+
+
+def _about(facts: Facts) -> list[str]:
+    total = sum(facts.plan.counts.values())
+    return [
+        f"{total} images that models made and labelled, as {facts.format.title}.",
+        "Boxes, masks and captions are what models claim; no person has checked them.",
+        "",
+        "An initial image and everything edited or filled from it lie in the same split.",
+        "Which one depends on the seed and the image alone: more data never moves what is there.",
+    ]
+
+
+def _contents(facts: Facts) -> Iterator[str]:
+    splits = list(facts.plan.counts)
+    found = {origin for _, _, origin in facts.counts}
+    origins = [origin for origin in Origin if origin in found]
+    rows: dict[str, Counter[str]] = {}
+    for (split, label, origin), count in facts.counts.items():
+        row = rows.setdefault(label, Counter())
+        row[split] += count
+        row[origin] += count
+        row["all"] += count
+    yield from _table_head("label", "images", *splits, *origins)
+    columns = ("all", *splits, *origins)
+    largest = sorted(rows.items(), key=lambda pair: (-pair[1]["all"], pair[0]))
+    for label, row in largest[:SHOWN_LABELS]:
+        yield _table_row(label, *(row[column] for column in columns))
+    if len(rows) > SHOWN_LABELS:
+        yield _table_row(f"and {len(rows) - SHOWN_LABELS} more labels", *[""] * len(columns))
+    total = sum(rows.values(), Counter())
+    yield _table_row("all", *(total[column] for column in columns))
+
+
+def _models(facts: Facts) -> Iterator[str]:
+    yield from _table_head("run", "does", "family", "weights", "licence")
+    for run in facts.runs:
+        for name, family in run.profile["families"].items():
+            weights = family.get("checkpoint") or family.get("model", "")
+            licence = find_licence(weights) if family.get("checkpoint") else UNKNOWN
+            revision = f" at {family['revision']}" if family.get("revision") else ""
+            yield _table_row(run.id, name, family["family"], f"{weights}{revision}", licence)
+    yield ""
+    yield "Whoever uses the images is bound by these licences; check the models' pages."
+
+
+def _thresholds(facts: Facts) -> Iterator[str]:
+    names = sorted({name for run in facts.runs for name in run.profile["thresholds"]})
+    yield from _table_head("run", *names)
+    for run in facts.runs:
+        yield _table_row(run.id, *(run.profile["thresholds"].get(name, "") for name in names))
+
+
+def _commands(facts: Facts) -> Iterator[str]:
+    yield f"With version {version('chatgenimage-factory')} of the factory, from this folder:"
+    yield from ("", "```sh")
+    for run in facts.runs:
+        yield (
+            f"factory run --file {_labels_file(run)} --profile {_profile_file(run)} "
+            f"--seed {run.seed}"
+        )
+    yield from (facts.command, "```", "")
+    yield "On the same kind of machine the same seed gives the same images."
+
+
+def _reading(facts: Facts) -> Iterator[str]:
+    split = next(iter(facts.plan.counts))
+    code = facts.format.reading.replace("{out}", ".").replace("{split}", split)
+    yield from ("From this folder:", "", "```python", code, "```")
+
+
+def _profile_file(run: Run) -> str:
+    return f"runs/{run.id}.yaml"
+
+
+def _labels_file(run: Run) -> str:
+    return f"runs/{run.id}.csv"
+
+
+def _labels_csv(run: Run) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("label", "per_label", "mode"))
+    table.writerows((label.name, label.per_label, label.mode) for label in run.labels)
+    return text.getvalue()
+
+
+def _table_head(*names: str) -> tuple[str, str]:
+    return _table_row(*names), "|" + "---|" * len(names)
+
+
+def _table_row(*values: object) -> str:
+    return f"| {' | '.join(_cell(str(value)) for value in values)} |"
+
+
+def _cell(text: str) -> str:
+    """Return a text in one line that Markdown and HTML show as it is."""
+    line = " ".join(text.split())
+    if len(line) > SHOWN_CHARACTERS:
+        line = line[: SHOWN_CHARACTERS - 3] + "..."
+    return html.escape(line, quote=False).translate(MARKS)

@@ -1,0 +1,220 @@
+"""Writes a dataset: one pass over what decides, one pass over the samples, then the card."""
+
+import hashlib
+import heapq
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from sqlalchemy.orm import Session
+
+from db.exporting import Head, iter_heads, list_classes, list_runs_of
+from db.images import ImageStore
+from db.models import Candidate
+from db.queries import CandidateFilter, iter_candidates, list_candidates
+from db.session import Sessions, reading
+from factory.contact_sheet import draw_sheet
+from factory.errors import LibraryMissing, NothingFound, SettingsError
+from factory.export.base import Format, Masks, Plan, Sample, Writer
+from factory.export.card import Facts, write_card
+from factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
+from factory.export.splits import Splits, group_of
+
+LONG_EXPORT = 200
+SHOWN_SAMPLES = 12
+SAMPLES_FILE = "samples.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for.
+
+    Attributes:
+        out_dir: A folder that is made.
+        command: How to ask for it again.
+        overwrite: Replace an earlier export.
+    """
+
+    format: Format
+    out_dir: Path
+    wanted: CandidateFilter
+    splits: Splits = field(default_factory=Splits)
+    masks: Masks | None = None
+    command: str = ""
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    folder: Path
+    format: str
+    images: int
+    annotations: int
+    classes: int
+    splits: dict[str, int]
+
+    def __str__(self) -> str:
+        splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
+        return (
+            f"{self.folder}: {self.images} images ({splits}), {self.annotations} annotations, "
+            f"{self.classes} classes"
+        )
+
+
+@dataclass
+class _Survey:
+    """The first pass: how much there is of what, and whether an unfinished export can go on."""
+
+    order: Order
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Samples by split, label and origin."""
+    run_seeds: dict[int, int] = field(default_factory=dict)
+    made_at: float = 0.0
+    shown: list[tuple[int, int]] = field(default_factory=list)
+    """A heap of candidates to draw, chosen by the hash of their image."""
+
+    def run(self, session: Session) -> str:
+        """Look at all heads and return a fingerprint of what will be written."""
+        order = self.order
+        content = [order.format.name, order.masks, str(order.splits), order.splits.seed]
+        digest = hashlib.sha256(json.dumps(content).encode())
+        for head in iter_heads(session, order.wanted):
+            if _takes(order.format, head.parent_id):
+                self._take(head)
+                known = (head.candidate_id, head.sha256, head.label, head.verdict, head.caption)
+                digest.update(json.dumps(known).encode())
+        return digest.hexdigest()
+
+    def _take(self, head: Head) -> None:
+        split = self.order.splits.of(group_of(head.run_seed, head.label, head.key))
+        self.counts[split, head.label, head.origin] += 1
+        self.run_seeds[head.run_id] = head.run_seed
+        self.made_at = max(self.made_at, head.created_at)
+        heapq.heappush(self.shown, (-int(head.sha256[:12], 16), head.candidate_id))
+        if len(self.shown) > SHOWN_SAMPLES:
+            heapq.heappop(self.shown)
+
+    def per_split(self) -> dict[str, int]:
+        """Return how many samples each split has, without those that have none."""
+        totals: Counter[str] = Counter()
+        for (split, _, _), count in self.counts.items():
+            totals[split] += count
+        return {name: totals[name] for name in self.order.splits.names if totals[name]}
+
+
+def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
+    """Write candidates as a dataset; the folder is whole or it is not there.
+
+    Samples stream through: memory does not grow with their number. An export that was interrupted
+    goes on when the same is asked for again.
+
+    Raises:
+        SettingsError: If the format cannot write masks as asked.
+        LibraryMissing: If the format needs a library that is not installed.
+        CannotWrite: If `out_dir` holds something that may not be replaced, or the disk refuses.
+        NothingFound: If no candidate matches.
+        ImageMissing: If an image is no longer in the store; so is ImageBroken raised.
+    """
+    order = replace(order, out_dir=order.out_dir.resolve(), masks=_masks_of(order))
+    _require(order.format)
+    refuse_to_replace(order.out_dir, overwrite=order.overwrite)
+    with reading(sessions) as session:
+        survey = _Survey(order)
+        fingerprint = survey.run(session)
+        if not survey.counts:
+            raise NothingFound(_nothing(order.format))
+        plan = Plan(
+            classes=list_classes(session, order.wanted),
+            counts=survey.per_split(),
+            masks=order.masks or "rle",
+            made_at=survey.made_at,
+            out_name=order.out_dir.name,
+        )
+        with growing(order.out_dir, fingerprint) as folder:
+            writer = order.format.open(folder, plan)
+            annotations = _write_samples(session, images, survey, writer)
+            writer.close()
+            _draw_samples(session, images, folder, survey.shown)
+            runs = list_runs_of(session, survey.run_seeds)
+            write_card(folder, Facts(order.format, plan, survey.counts, runs, order.command))
+            done = Exported(
+                order.out_dir,
+                order.format.name,
+                sum(plan.counts.values()),
+                annotations,
+                len(plan.classes),
+                dict(plan.counts),
+            )
+            known = {"folder": order.out_dir.name, "command": order.command}
+            write_manifest(folder, asdict(done) | known)
+    return done
+
+
+def _masks_of(order: Order) -> Masks | None:
+    known = order.format.masks
+    if order.masks is None:
+        return known[0] if known else None
+    if order.masks in known:
+        return order.masks
+    told = f"writes them as {' or '.join(known)}" if known else "has no choice of masks"
+    raise SettingsError(f"--masks {order.masks}: the format {order.format.name} {told}.")
+
+
+def _require(wanted: Format) -> None:
+    missing = [name for name in wanted.modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LibraryMissing(
+            f"the format {wanted.name} needs {', '.join(missing)}, not installed here. "
+            "Install what the exports need: pip install 'chatgenimage-factory[export]', "
+            f"or only this: pip install {' '.join(missing)}"
+        )
+
+
+def _takes(wanted: Format, parent_id: int | None) -> bool:
+    return parent_id is not None or not wanted.needs_parent
+
+
+def _nothing(wanted: Format) -> str:
+    kind = "edited or filled candidate" if wanted.needs_parent else "candidate"
+    return f"no {kind} matches, nothing was written; try `factory query`."
+
+
+def _write_samples(session: Session, images: ImageStore, survey: _Survey, writer: Writer) -> int:
+    """Send every sample through the writer and return how many annotations they have."""
+    order = survey.order
+    annotations = 0
+    total = survey.counts.total()
+    for candidate in _watched(iter_candidates(session, order.wanted), total):
+        if _takes(order.format, candidate.parent_id):
+            seed = survey.run_seeds[candidate.run_id]
+            split = order.splits.of(group_of(seed, candidate.label.name, candidate.key))
+            writer.add(Sample(candidate, split, images))
+            annotations += len(candidate.annotations)
+    return annotations
+
+
+def _draw_samples(
+    session: Session, images: ImageStore, folder: Folder, shown: list[tuple[int, int]]
+) -> None:
+    chosen = list_candidates(session, [candidate_id for _, candidate_id in shown])
+    chosen.sort(key=lambda candidate: (candidate.label.name, candidate.id))
+    sheet = draw_sheet(images, chosen, f"{len(chosen)} of the samples")
+    sheet.save(folder.place(SAMPLES_FILE), format="PNG")
+
+
+def _watched(candidates: Iterable[Candidate], total: int) -> Iterable[Candidate]:
+    return track(
+        candidates,
+        "Exporting",
+        total=total,
+        console=Console(stderr=True),
+        transient=True,
+        disable=total < LONG_EXPORT,
+    )

@@ -1,0 +1,57 @@
+"""ImageFolder: a folder per label in each split, and metadata.jsonl with all that is known."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from factory.export.base import Format, Plan, Sample, facts, objects_in_columns
+from factory.export.folder import Folder
+from factory.export.names import safe_names
+
+
+class ImageFolderWriter:
+    """Writes `<split>/<label>/` as torchvision reads it, with metadata as the hub's tools do."""
+
+    def __init__(self, folder: Folder, plan: Plan) -> None:
+        self._folder = folder
+        self._names = safe_names(plan.classes)
+        self._metadata = {
+            split: folder.open_text(f"{split}/metadata.jsonl") for split in plan.counts
+        }
+
+    def add(self, sample: Sample) -> None:
+        """Write a sample's image and its line of metadata."""
+        inside = f"{self._names[sample.candidate.label.name]}/{sample.file_name}"
+        self._folder.put_image(f"{sample.split}/{inside}", sample)
+        line = {
+            "file_name": inside,
+            **facts(sample.candidate),
+            "objects": objects_in_columns(sample.candidate.annotations),
+        }
+        self._metadata[sample.split].write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """End the metadata."""
+        for file in self._metadata.values():
+            file.close()
+
+
+def _hub(plan: Plan) -> Mapping[str, Any]:
+    files = [{"split": split, "path": f"{split}/**"} for split in plan.counts]
+    return {
+        "task_categories": ["image-classification"],
+        "configs": [{"config_name": "default", "data_files": files}],
+    }
+
+
+IMAGE_FOLDER = Format(
+    name="imagefolder",
+    title="ImageFolder with metadata",
+    open=ImageFolderWriter,
+    hub=_hub,
+    reading="""\
+from datasets import load_dataset
+dataset = load_dataset("{out}")  # with everything that is known
+from torchvision.datasets import ImageFolder
+dataset = ImageFolder("{out}/{split}")  # image and label only""",
+)

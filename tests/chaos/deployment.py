@@ -1,0 +1,217 @@
+"""A factory as it is deployed: its real processes on real servers, in one folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import yaml
+
+from db.images import ImageStore
+from db.session import connect, engine_of, upgrade
+from factory.embedded import EmbeddedBroker
+from tests.chaos.inside import ARMED, FOLDER_VARIABLE, MUTANT_VARIABLE, STRUCK
+from tests.chaos.servers import Disk, EmbeddedRedis, ForgetfulRedis
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PROFILE = HERE / "profile.yaml"
+LABELS = ("dog", "house", "car")
+FEW_LABELS = LABELS[:2]
+PER_LABEL = 8
+
+
+class Deployment:
+    """Processes and what they stand on; as a context, everything is gone at the end.
+
+    Args:
+        folder: A new one, of this deployment alone.
+        labels: What is asked for.
+        workers: The roles of the workers that a service manager keeps alive; none: the work is
+            done by `factory run`, which a person starts again whenever it ends.
+        database_url: None: SQLite in the folder.
+        forgetful: Whether the broker is a Redis without persistence instead of the embedded one.
+        endpoint_url: Of the language model; None: the rule book.
+        small_disk: Whether images lie on a file system that can be filled up.
+        delivery: Delivery options besides those of `profile.yaml`.
+        mutant: A change from `inside.MUTANTS` that every process runs with.
+        schema_change: A statement that spoils the fresh database.
+    """
+
+    def __init__(
+        self,
+        folder,
+        *,
+        labels=LABELS,
+        workers=(),
+        database_url=None,
+        forgetful=False,
+        endpoint_url=None,
+        small_disk=False,
+        delivery=None,
+        mutant=None,
+        schema_change=None,
+    ):
+        self.folder = folder
+        self.labels = labels
+        for name in ("", ARMED, STRUCK, "data"):
+            (folder / name).mkdir(exist_ok=True)
+        self.data_dir = folder / "data"
+        self.database_url = database_url or f"sqlite:///{self.data_dir / 'factory.sqlite3'}"
+        self.sessions = connect(self.database_url)
+        self.disk = Disk(folder / "disk") if small_disk else None
+        images_folder = self.disk.folder / "images" if self.disk else self.data_dir / "images"
+        self.images_folder = images_folder
+        self.images = ImageStore(str(images_folder))
+        self.redis = ForgetfulRedis() if forgetful else EmbeddedRedis(EmbeddedBroker(self.data_dir))
+        profile = self._write_profile(endpoint_url, delivery or {})
+        self._environment = self._make_environment(profile, mutant)
+        self._commands = {
+            f"{number}-{role}": ("worker", role, "--until-stdin-closes")
+            for number, role in enumerate(workers)
+        } or {"run": self._words("run")}
+        self._schema_change = schema_change
+        self.processes = {}
+
+    def __enter__(self):
+        upgrade(self.database_url)
+        if self._schema_change:
+            with engine_of(self.sessions).begin() as connection:
+                connection.exec_driver_sql(self._schema_change)
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        engine_of(self.sessions).dispose()
+        self.redis.remove()
+        if self.disk:
+            self.disk.remove()
+
+    @property
+    def is_one_command(self):
+        """Return whether `factory run` submits and does the work."""
+        return "run" in self._commands
+
+    def submit(self, kill_after_s=None):
+        """Run `factory submit`; return whether it ended well before it was killed."""
+        process = self._start("submit", self._words("submit"))
+        try:
+            return process.wait(kill_after_s) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return False
+
+    def keep_alive(self):
+        """Start what is not running, as a service manager would."""
+        for name, words in self._commands.items():
+            process = self.processes.get(name)
+            if process is None or process.poll() is not None:
+                self.processes[name] = self._start(name, words)
+
+    def worker_pids(self):
+        """Return the parents of the workers."""
+        if not self.is_one_command:
+            return [process.pid for process in self.processes.values() if process.poll() is None]
+        return [process.pid for process in self.all_processes() if "worker" in told(process)]
+
+    def child_pids(self, worker_pid):
+        """Return the processes in which a worker computes."""
+        with suppress(psutil.NoSuchProcess):
+            family = psutil.Process(worker_pid).children(recursive=True)
+            return [child.pid for child in family if "billiard" in " ".join(told(child))]
+        return []
+
+    def all_processes(self):
+        """Return every live process of the factory, whoever started it; its broker ends itself."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                ours = process.environ().get(FOLDER_VARIABLE) == str(self.folder)
+                if ours and "python" in process.name():
+                    found.append(process)
+        return found
+
+    def end(self):
+        """Kill every process of the deployment."""
+        for process in self.all_processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        for process in self.processes.values():
+            process.wait()
+
+    def stop(self, patience_s=60):
+        """End the workers politely; return whether all of them went."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + patience_s
+        while self.all_processes() and time.monotonic() < deadline:
+            [process.poll() for process in self.processes.values()]
+            time.sleep(0.1)
+        return not self.all_processes()
+
+    def call(self, *words):
+        """Run another command of the factory to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "factory", *words],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _start(self, name, words):
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "factory", *words],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.PIPE,  # workers end with the harness, however it ends
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _words(self, command):
+        return (command, *self.labels, "--per-label", str(PER_LABEL), "--seed", "7")
+
+    def _make_environment(self, profile, mutant):
+        ours = {
+            "PYTHONPATH": f"{HERE / 'site'}{os.pathsep}{ROOT}",
+            "PYTHONWARNINGS": "ignore",
+            FOLDER_VARIABLE: str(self.folder),
+            "FACTORY_PROFILE": str(profile),
+            "FACTORY_DATA_DIR": str(self.data_dir),
+            "FACTORY_DATABASE_URL": self.database_url,
+            "FACTORY_IMAGE_STORE_URL": str(self.images_folder),
+            "NO_PROXY": "127.0.0.1",
+        }
+        if isinstance(self.redis, ForgetfulRedis):
+            ours["REDIS_URL"] = self.redis.url
+        if mutant:
+            ours[MUTANT_VARIABLE] = mutant
+        theirs = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+        return {name: os.environ[name] for name in theirs if name in os.environ} | ours
+
+    def _write_profile(self, endpoint_url, delivery):
+        profile = yaml.safe_load(PROFILE.read_text())
+        profile["delivery"] |= delivery
+        if endpoint_url:
+            language = {"family": "openai", "model": "loopback", "base_url": endpoint_url}
+            profile["families"]["language"] = language | {"timeout_s": 1.5, "max_retries": 1}
+        path = self.folder / "chaos.yaml"
+        path.write_text(yaml.safe_dump(profile))
+        return path
+
+
+def told(process):
+    """Return the words of a process's command, none if it is gone."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,100 @@
+"""A language model's server on loopback: answers well, or badly for as long as it is told to."""
+
+import hashlib
+import json
+import re
+import threading
+import time
+
+from tests.loopback import Loopback, Reply, fails, says
+
+HANG_S = 4
+PLACES = ("on a beach", "in a forest", "on a city street", "under a night sky")
+THINGS = ("car", "tree", "ball", "boat", "dog", "house")
+PROMPTS = re.compile(r"Give me (\d+) high quality prompts .* containing the (.+?)\. Scene prompts")
+SCENES = re.compile(r"Give me (\d+) real scene .* should consist (.*), and also contain")
+PLACEMENTS = re.compile(r"make (\d+) possible .* following objects (.+?)\. The size of", re.DOTALL)
+STEPS = (("brainstorm", PROMPTS), ("imagine", SCENES), ("place", PLACEMENTS))
+
+
+class Endpoint(Loopback):
+    """Answers the loop's four questions, each always alike; `misbehave` spoils the next answers."""
+
+    def __init__(self):
+        super().__init__(self._reply)
+        self._lock = threading.Lock()
+        self._faults = []
+        self.struck = []
+
+    def misbehave(self, kind, times):
+        """Spoil the next `times` answers: "429", "500", "hang" or "half"."""
+        with self._lock:
+            self._faults = [kind] * times
+
+    def _reply(self, request):
+        step, answer = answer_to(request)
+        with self._lock:
+            kind = self._faults.pop() if self._faults else None
+            if kind:
+                self.struck.append((kind, step))
+        match kind:
+            case "429":
+                return fails(429, "slow down")
+            case "500":
+                return fails(500, "out of order")
+            case "hang":
+                time.sleep(HANG_S)
+            case "half":
+                whole = says(json.dumps(answer))
+                return Reply(whole.body[: len(whole.body) // 2])
+        return says(json.dumps(answer))
+
+
+def answer_to(request):
+    """Return the name of the step that asks, and a good answer that depends on nothing else."""
+    texts = [message["content"] for message in request["messages"] if message["role"] == "user"]
+    for step, question in STEPS:
+        for text in reversed(texts):  # a repair asks on; the question is the same
+            if match := question.search(text):
+                return step, ANSWERS[step](int(match[1]), match[2], _pick(text, request["seed"]))
+    pick = _pick(texts[-1], request["seed"])
+    return "brainstorm", {"features": [f"a {pick(('red', 'blue'))} back", "short legs", "a tail"]}
+
+
+def _prompts(count, label, pick):
+    prompts = [f"a {label} and a {pick(THINGS, n)} {pick(PLACES, n)}" for n in range(count)]
+    return {"prompts": prompts}
+
+
+def _scenes(count, existing, pick):
+    objects = [] if existing == "no exist objects" else existing.split(", ")
+    scenes = []
+    for number in range(count):
+        new = pick(THINGS, number)
+        _, _, background = pick(PLACES, number).partition(" ")
+        description = f"a {' and a '.join([*objects, new])} in {background}"
+        scenes.append(
+            {"background": background, "objects": [*objects, new], "description": description}
+        )
+    return {"scenes": scenes}
+
+
+def _placements(count, targets, pick):
+    names, corners = targets.split(", "), range(10, 340, 30)
+    placements = []
+    for number in range(count):
+        x, y = pick(corners, number), pick(corners, number, "y")
+        box = [x, y, x + 110, y + 120]
+        placements.append({"label": names[0], "box": box, "relationship": "near by"})
+    return {"placements": placements}
+
+
+ANSWERS = {"brainstorm": _prompts, "imagine": _scenes, "place": _placements}
+
+
+def _pick(*key):
+    def pick(choices, *more):
+        digest = hashlib.sha256(repr((key, more)).encode()).digest()
+        return choices[int.from_bytes(digest[:4], "big") % len(choices)]
+
+    return pick

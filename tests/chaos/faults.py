@@ -1,0 +1,251 @@
+"""The kinds of faults: each strikes a scenario and returns what it struck, or None if nothing."""
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+
+from redis import RedisError
+
+from db.failpoints import Failpoint
+from tests.chaos.inside import ARMED, STRUCK, TRIPLING
+from tests.chaos.servers import kill
+from tests.chaos.targets import (
+    Struck,
+    any_child,
+    any_worker,
+    held_by,
+    names_left,
+    waits_for_space,
+)
+
+IN_ANY_STEP = (
+    *(Failpoint.AFTER_CLAIM, Failpoint.BEFORE_COMMIT, Failpoint.AFTER_COMMIT),
+    Failpoint.BEFORE_ACK,
+)
+OF_A_FILE = (Failpoint.BEFORE_FILE, Failpoint.AFTER_FILE)
+PAINTING = ("generate", "edit", "fill")
+POINT_PATIENCE_S = 6
+DISK_PATIENCE_S = 8
+LONGER_THAN_A_LEASE_S = 4.5
+FROZEN_WITH_FILE_S = 6.5
+TRIPLING_S = 2.0
+
+
+def kill_child(scenario):
+    """Kill -9 the process that computes."""
+    found = any_child(scenario)
+    if found is None:
+        return None
+    worker, child = found
+    struck = held_by(scenario, worker)
+    kill(child)
+    return struck
+
+
+def kill_worker(scenario):
+    """Kill -9 the parent alone: its child, its dispatcher and its broker must end with it."""
+    worker = any_worker(scenario)
+    if worker is None:
+        return None
+    struck = held_by(scenario, worker)
+    kill(worker)
+    return struck
+
+
+def kill_submitter(scenario):
+    """Kill -9 `factory run`, which submitted and watches."""
+    process = scenario.deployment.processes["run"]
+    struck = held_by(scenario, None)
+    kill(process.pid)
+    process.wait()
+    return struck
+
+
+def freeze(scenario):
+    """Stop the process that computes for longer than its lease; it wakes up in the middle."""
+    found = any_child(scenario)
+    if found is None:
+        return None
+    worker, child = found
+    struck = held_by(scenario, worker)
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGSTOP)
+    scenario.later(LONGER_THAN_A_LEASE_S, lambda: _wake(child))
+    return struck
+
+
+def freeze_with_file(scenario):
+    """Stop a process that stored its images and wrote no row, until another did its work."""
+    struck = _arm(scenario, str(Failpoint.AFTER_FILE), "freeze_self")
+    if struck:
+        scenario.later(FROZEN_WITH_FILE_S, lambda: _wake(struck.pid))
+    return struck
+
+
+def terminate(scenario):
+    """Ask a worker to stop, as a service manager does when it deploys."""
+    worker = any_worker(scenario)
+    if worker is None:
+        return None
+    struck = held_by(scenario, worker)
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGTERM)
+    return struck
+
+
+def cut_redis(scenario):
+    """Close every connection to Redis."""
+    held = held_by(scenario, None)
+    client = scenario.deployment.redis.client()
+    try:
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
+    except RedisError:  # an embedded one that nobody started yet
+        return None
+    return held
+
+
+def flush_redis(scenario):
+    """Let Redis forget everything."""
+    held = held_by(scenario, None)
+    try:
+        scenario.deployment.redis.client().flushall()
+    except RedisError:
+        return None
+    return held
+
+
+def restart_redis(scenario):
+    """Kill -9 Redis; it comes back empty."""
+    held = held_by(scenario, None)
+    scenario.deployment.redis.restart_empty(scenario.random.uniform(0.1, 1.5))
+    return held
+
+
+def thrice(scenario):
+    """Deliver every message three times for a while."""
+    switch = scenario.deployment.folder / TRIPLING
+    switch.touch()
+    scenario.later(TRIPLING_S, switch.unlink)
+    return held_by(scenario, None)
+
+
+def cut_postgres(scenario):
+    """Close every connection to PostgreSQL."""
+    struck = held_by(scenario, None)
+    scenario.postgres.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    )
+    return struck
+
+
+def restart_postgres(scenario):
+    """Stop PostgreSQL, cleanly or as in a crash, and start it again a moment later."""
+    struck = held_by(scenario, None)
+    scenario.postgres.stop(scenario.random.choice([signal.SIGINT, signal.SIGQUIT]))
+    time.sleep(scenario.random.uniform(0.2, 1.5))
+    scenario.postgres.start()
+    return struck
+
+
+def fill_disk(scenario):
+    """Fill the images' file system until a writer fails on it, then make room."""
+    disk = scenario.deployment.disk
+    disk.fill()
+    try:
+        return scenario.wait_for(lambda: waits_for_space(scenario), DISK_PATIENCE_S)
+    finally:
+        disk.free()
+
+
+def strike_at(point, action="kill_self"):
+    """Return the fault that strikes whoever reaches the point, in a step of its choice."""
+
+    def strike(scenario):
+        steps = names_left(scenario)
+        if point in OF_A_FILE:
+            steps = [name for name in steps if name in PAINTING]
+        step = scenario.random.choice(steps) if steps else "none"
+        return _arm(scenario, f"{point}.{step}", action)
+
+    return strike
+
+
+def kill_dispatcher(scenario):
+    """Kill -9 a worker's main process when its dispatcher committed and did not ring yet."""
+    return _arm(scenario, str(Failpoint.BEFORE_RING), "kill_self")
+
+
+def misanswer(kind, times):
+    """Return the fault that spoils the next answers of the language model's server."""
+
+    def strike(scenario):
+        endpoint = scenario.endpoint
+        endpoint.struck.clear()
+        endpoint.misbehave(kind, times)
+        try:
+            return scenario.wait_for(
+                lambda: Struck(endpoint.struck[0][1]) if endpoint.struck else None,
+                POINT_PATIENCE_S,
+            )
+        finally:
+            if not endpoint.struck:
+                endpoint.misbehave(kind, 0)
+
+    return strike
+
+
+KILLS = {
+    "kill -9 child": kill_child,
+    "kill -9 worker": kill_worker,
+    "kill -9 dispatcher, before it rings": kill_dispatcher,
+    **{f"kill -9 child, {point}": strike_at(point) for point in (*IN_ANY_STEP, *OF_A_FILE)},
+    **{f"kill -9 worker, {point}": strike_at(point, "kill_worker") for point in IN_ANY_STEP},
+}
+FROZEN = {
+    "child frozen past its lease": freeze,
+    "child frozen past its lease, after_file": freeze_with_file,
+}
+SURROUNDINGS = {
+    "SIGTERM to worker": terminate,
+    "Redis connections cut": cut_redis,
+    "Redis flushed": flush_redis,
+    "Redis killed, back empty": restart_redis,
+    "every message three times": thrice,
+}
+SUBMITTER = {"kill -9 factory run": kill_submitter}
+POSTGRES = {
+    "PostgreSQL connections cut": cut_postgres,
+    "PostgreSQL restarted": restart_postgres,
+}
+DISK = {"disk full": fill_disk}
+FULL_BY_DECREE = {"disk full": strike_at(Failpoint.BEFORE_FILE, "disk_full")}
+"""Where no file system can be mounted: the error comes at the point where the write would be."""
+LANGUAGE = {
+    "LLM answers 429": misanswer("429", 4),
+    "LLM answers 500": misanswer("500", 4),
+    "LLM hangs": misanswer("hang", 3),
+    "LLM sends half a JSON": misanswer("half", 1),
+}
+
+
+def _arm(scenario, name, action):
+    """Arm a point and wait until somebody was struck there; disarm it if nobody comes by."""
+    folder = scenario.deployment.folder
+    told, armed = folder / STRUCK / f"{name}.json", folder / ARMED / name
+    told.unlink(missing_ok=True)
+    armed.with_suffix(".new").write_text(action)
+    armed.with_suffix(".new").rename(armed)
+    scenario.wait_for(told.exists, POINT_PATIENCE_S)
+    armed.unlink(missing_ok=True)
+    if not told.exists():
+        return None
+    struck = json.loads(told.read_text())
+    return Struck(struck["step"], struck["batch_id"], struck["pid"])
+
+
+def _wake(pid):
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,138 @@
+"""What a run left behind, and what is wrong with it when held to an undisturbed one."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from db.models import (
+    Annotation,
+    Batch,
+    Candidate,
+    Item,
+    Placement,
+    Prompt,
+    Run,
+    Scene,
+    Score,
+    Step,
+)
+from db.states import BatchState, ItemState, StepState
+from tests.chaos.deployment import PER_LABEL
+
+DIGITS = 6
+ONCE = (
+    (Candidate, (Candidate.label_id, Candidate.key)),
+    (Annotation, (Annotation.candidate_id, Annotation.index)),
+    (Score, (Score.candidate_id, Score.name)),
+    (Scene, (Scene.candidate_id, Scene.index)),
+    (Placement, (Placement.candidate_id, Placement.index)),
+    (Prompt, (Prompt.batch_id, Prompt.index)),
+    (Item, (Item.step_id, Item.subject_id)),
+)
+"""Rows of which there must not be two alike."""
+
+
+@dataclass
+class Outcome:
+    """What is wrong with a run; nothing if all is well.
+
+    Attributes:
+        lost: What an undisturbed run has and this one has not, or has otherwise.
+        doubled: What is there twice.
+        broken: Every other broken promise.
+        repeated: Items that were worked on again, beyond once each: the price of the faults.
+    """
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    repeated: int = 0
+
+    @property
+    def problems(self):
+        return [*self.lost, *self.doubled, *self.broken]
+
+
+def examine(deployment, expected):
+    """Return what is wrong with the deployment's only run.
+
+    Args:
+        deployment: Its run has ended, or will not.
+        expected: `remember` of an undisturbed run.
+    """
+    outcome = Outcome()
+    with deployment.sessions() as session:
+        _check_states(session, deployment, outcome)
+        _check_nothing_is_double(session, outcome)
+        _check_files(session, deployment, outcome)
+        _compare(remember(session), expected, outcome)
+        outcome.repeated = session.scalar(select(func.sum(Item.attempts) - func.count())) or 0
+    return outcome
+
+
+def remember(session):
+    """Return every candidate by label and key, with all that was found and decided about it."""
+    return {
+        (candidate.label.name, candidate.key): _record(candidate)
+        for candidate in session.scalars(select(Candidate))
+    }
+
+
+def _record(candidate):
+    annotations = [
+        (a.label, round(a.confidence, DIGITS), a.box_xyxy, a.rle["counts"], a.area_px)
+        for a in candidate.annotations
+    ]
+    return {
+        "sha256": candidate.sha256,
+        "seed": candidate.seed,
+        "prompt": candidate.prompt_text,
+        "caption": candidate.caption,
+        "parent": candidate.parent and candidate.parent.key,
+        "annotations": annotations,
+        "scores": {s.name: round(s.value, DIGITS) for s in candidate.scores},
+        "verdict": (candidate.verdict, candidate.reason),
+    }
+
+
+def _check_states(session, deployment, outcome):
+    runs = session.scalars(select(Run.state)).all()
+    if runs != ["done"]:
+        outcome.broken.append(f"there should be one run, and it done; there are {runs}")
+    open_batches = session.scalars(select(Batch.id).where(Batch.state != BatchState.DONE)).all()
+    outcome.lost += [f"batch {number} never ended" for number in open_batches]
+    for step in session.scalars(select(Step).where(Step.state != StepState.DONE)):
+        outcome.broken.append(f"step {step.name} of batch {step.batch_id} is {step.state}")
+    for item in session.scalars(select(Item).where(Item.state != ItemState.DONE)):
+        outcome.broken.append(f"an item of {item.step.name} is {item.state}: {item.error}")
+    wanted = len(deployment.labels) * PER_LABEL
+    submitted = session.scalar(select(func.sum(Batch.size)))
+    if submitted != wanted:
+        outcome.broken.append(f"{submitted} images were submitted instead of {wanted}")
+
+
+def _check_nothing_is_double(session, outcome):
+    for table, columns in ONCE:
+        many = select(*columns, func.count()).group_by(*columns).having(func.count() > 1)
+        outcome.doubled += [f"{table.__tablename__} {tuple(row)}" for row in session.execute(many)]
+
+
+def _check_files(session, deployment, outcome):
+    """Hold rows and files to each other; what a killed writer left is the doctor's to remove."""
+    wanted = Counter(session.scalars(select(Candidate.sha256)))
+    there = {path.stem for path in deployment.images_folder.rglob("*.png")}
+    outcome.lost += [f"the file of {sha256} is not there" for sha256 in wanted.keys() - there]
+    outcome.broken += [f"no row knows the file {sha256}" for sha256 in there - wanted.keys()]
+    for sha256 in wanted.keys() & there:
+        deployment.images.read_bytes(sha256)
+
+
+def _compare(found, expected, outcome):
+    outcome.lost += [f"candidate {key} is missing" for key in expected.keys() - found.keys()]
+    outcome.broken += [f"candidate {key} is too many" for key in found.keys() - expected.keys()]
+    for key in expected.keys() & found.keys():
+        differing = [name for name in expected[key] if expected[key][name] != found[key][name]]
+        if differing:
+            told = {name: (expected[key][name], found[key][name]) for name in differing}
+            outcome.lost.append(f"candidate {key} is another: {told}")

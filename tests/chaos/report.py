@@ -1,0 +1,114 @@
+"""The table of what struck, what was lost, what was done twice, and how long it took."""
+
+import os
+import platform
+import statistics
+import time
+from collections import Counter, defaultdict
+from importlib.metadata import version
+
+from tasks.chain import QUEUES
+from tests.chaos.deployment import LABELS, PER_LABEL, PROFILE
+
+STEPS = (*QUEUES, "submit", "-")
+
+
+def to_page(played, seconds):
+    """Return docs/chaos.md."""
+    every = [(fault, scenario) for scenario in played for fault in scenario.faults]
+    lost = sum(len(scenario.outcome.lost) for scenario in played)
+    doubled = sum(len(scenario.outcome.doubled) for scenario in played)
+    broken = sum(len(scenario.outcome.broken) for scenario in played)
+    repeated = sum(scenario.outcome.repeated for scenario in played)
+    return f"""\
+# Chaos: the queue under fire
+
+Written by `make chaos`: {len(every)} seeded faults in {len(played)} runs,
+**{lost} lost, {doubled} double**, {broken} other broken promises.
+It took {seconds / 60:.0f} minutes on {platform.system()} {platform.machine()}, {os.cpu_count()} \
+cores (load average at the
+end {os.getloadavg()[0]:.1f}), Python {platform.python_version()}, Celery {version("celery")}, on \
+{time.strftime("%Y-%m-%d")}.
+
+Each run makes {len(LABELS) * PER_LABEL} images of {len(LABELS)} labels and everything that \
+follows from them, through the
+real commands (`factory run`, `factory submit`, `factory worker`), the real chain, database, broker
+and image store. Only the model families are stand-ins, which paint and find deterministically and
+cost nothing. Leases are short (`tests/chaos/{PROFILE.name}`), so that minutes show what would take
+hours.
+After each run:
+
+- it ended by itself: every batch is done, no step is running, nothing is quarantined;
+- every candidate, annotation, score, scene, placement and prompt is there once;
+- every image file has its row and every row its file, whose checksum is right;
+- each candidate (pixels, seed, prompt, parent, caption, boxes, masks, scores, verdict) is equal to
+  that of a run that nothing struck: so is the accepted set.
+
+{repeated} items were worked on again: that is the price of the faults, and all of it.
+
+## By deployment
+
+| deployment | runs | faults | lost | double |
+|---|---|---|---|---|
+{_deployments(played)}
+
+## By kind of fault
+
+`lost` and `double` count what was lost or doubled in the runs that a kind of fault struck. Seconds
+to recover: from the strike until the step that it hit was done, as far as no other fault struck
+meanwhile ({_alone(every)} of {len(every)} faults). It includes the start of a new process.
+
+| fault | faults | lost | double | recovered, median s | max s |
+|---|---|---|---|---|---|
+{_kinds(every)}
+
+## By step
+
+How often each kind struck while a batch stood at a step; `-`: nobody worked at that moment.
+
+| fault | {" | ".join(STEPS)} |
+|---|{"---|" * len(STEPS)}
+{_matrix(every)}
+"""
+
+
+def _deployments(played):
+    by_name = defaultdict(list)
+    for scenario in played:
+        by_name[scenario.setting.name].append(scenario)
+    return "\n".join(
+        f"| {name} | {len(group)} | {sum(len(s.faults) for s in group)} "
+        f"| {sum(len(s.outcome.lost) for s in group)} "
+        f"| {sum(len(s.outcome.doubled) for s in group)} |"
+        for name, group in by_name.items()
+    )
+
+
+def _kinds(every):
+    by_kind = defaultdict(list)
+    for fault, scenario in every:
+        by_kind[fault.kind].append((fault, scenario))
+    rows = []
+    for kind, struck in sorted(by_kind.items()):
+        runs = {id(scenario): scenario.outcome for _, scenario in struck}.values()
+        times = [fault.recovered_s for fault, _ in struck if fault.recovered_s is not None]
+        median, most = (
+            (f"{statistics.median(times):.1f}", f"{max(times):.1f}") if times else ("", "")
+        )
+        lost = sum(len(outcome.lost) for outcome in runs)
+        doubled = sum(len(outcome.doubled) for outcome in runs)
+        rows.append(f"| {kind} | {len(struck)} | {lost} | {doubled} | {median} | {most} |")
+    return "\n".join(rows)
+
+
+def _matrix(every):
+    counts = Counter((fault.kind, fault.step or "-") for fault, _ in every)
+    kinds = sorted({kind for kind, _ in counts})
+    return "\n".join(
+        f"| {kind} | {' | '.join(str(counts[kind, step] or '') for step in STEPS)} |"
+        for kind in kinds
+    )
+
+
+def _alone(every):
+    return sum(fault.recovered_s is not None for fault, _ in every)

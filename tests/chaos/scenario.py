@@ -1,0 +1,202 @@
+"""One run under fire: faults strike it at seeded moments until it is over."""
+
+import random
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from db.models import Batch, Item, Run, Step
+from db.session import reading
+from db.states import BatchState, ItemState, RunState, StepState
+
+POLL_S = 0.1
+PATIENCE_S = 120
+"""Without any progress, a run counts as stuck."""
+MOST_PAUSE_S = 1.5
+ALONE_SHARE = 0.6
+"""Of the faults, how many are given time until what they struck is done."""
+RECOVERY_PATIENCE_S = 20
+
+
+@dataclass
+class Fault:
+    """A fault that struck.
+
+    Attributes:
+        kind: As the table names it.
+        step: What was struck; None if nobody worked at that moment.
+        struck_at: Epoch seconds.
+        step_ids: The steps that were struck.
+        recovered_s: From the strike until the first of those steps was done; None if another fault
+            struck in between.
+    """
+
+    kind: str
+    step: str | None
+    struck_at: float
+    step_ids: list[int]
+    recovered_s: float | None = None
+
+
+class Stuck(Exception):
+    """Nothing moved for too long."""
+
+
+class Scenario:
+    """Plays a deck of faults over a deployment.
+
+    Args:
+        deployment: A fresh one.
+        seed: Of the order of the faults, their moments, and their choices.
+        deck: Faults by kind.
+        most: How many faults at most, once there is work.
+        submit_kills: How often `factory submit` is killed at most before it gets through.
+        postgres, endpoint: What the faults of their kind strike.
+        patience_s: How long nothing may move.
+        say: Takes one line per fault.
+    """
+
+    def __init__(
+        self, deployment, seed, deck, *, most, submit_kills=2, postgres=None, endpoint=None,
+        patience_s=PATIENCE_S, say=print,
+    ):  # fmt: skip
+        self.deployment = deployment
+        self.random = random.Random(seed)
+        self.postgres = postgres
+        self.endpoint = endpoint
+        self.faults = []
+        self._deck = deck
+        self._most = most
+        self._submit_kills = submit_kills
+        self._patience_s = patience_s
+        self._say = say
+        self._later = []
+        self._started = time.monotonic()
+        self._moved = (None, self._started)
+
+    def play(self):
+        """Submit, strike, and return once the run is over by itself.
+
+        Raises:
+            Stuck: If it does not end.
+        """
+        if not self.deployment.is_one_command:
+            self._submit()
+        kinds, struck = [], 0
+        while not self.is_over():
+            self._tick()
+            if struck < self._most and self._works():
+                kinds = kinds or self.random.sample(list(self._deck), len(self._deck))
+                struck += self._strike(kinds.pop())
+                self._pause()
+        self._measure()
+
+    def later(self, seconds, action):
+        """Do something in a while, whatever else happens."""
+        self._later.append((time.monotonic() + seconds, action))
+
+    def wait_for(self, condition, patience_s=PATIENCE_S):
+        """Return what the condition gives once it is true, or None; the service goes on."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            if self.is_over():
+                return None
+            self._tick()
+        return None
+
+    def is_over(self):
+        """Return whether the run is done."""
+        states = self._ask(select(Run.state))
+        return bool(states) and all(row.state == RunState.DONE for row in states)
+
+    def _submit(self):
+        """Submit as a person does whose terminal is killed: again and again, until it worked."""
+        for _ in range(self._submit_kills):
+            if self.deployment.submit(self.random.uniform(0.2, 4.0)):
+                return
+            self._note("kill -9 factory submit", "submit", [])
+        assert self.deployment.submit(), "factory submit failed; see submit.log"
+
+    def _works(self):
+        """Return whether there is a step to strike."""
+        return bool(self._ask(select(Step.id).limit(1)))
+
+    def _strike(self, kind):
+        """Return whether the fault found something to strike."""
+        struck_at = time.time()
+        struck = self._deck[kind](self)
+        if struck is not None:
+            batch_id = struck.batch_id
+            self._note(kind, struck.step, self._current_steps(batch_id), struck_at)
+        return struck is not None
+
+    def _pause(self):
+        """Wait a moment, or until what was struck is done: faults come alone and in company."""
+        until = time.monotonic() + self.random.uniform(0, MOST_PAUSE_S)
+        self.wait_for(lambda: time.monotonic() > until)
+        if self.faults and self.random.random() < ALONE_SHARE:
+            self.wait_for(lambda: self._has_recovered(self.faults[-1]), RECOVERY_PATIENCE_S)
+
+    def _has_recovered(self, fault):
+        done = select(Step.id).where(Step.state == StepState.DONE, Step.id.in_(fault.step_ids))
+        return not fault.step_ids or bool(self._ask(done))
+
+    def _note(self, kind, step, step_ids, struck_at=None):
+        self.faults.append(Fault(kind, step, struck_at or time.time(), step_ids))
+        since = time.monotonic() - self._started
+        self._say(f"{since:7.1f} s  {kind:36} {step or '-'}")
+
+    def _current_steps(self, batch_id):
+        """Return the first open step of the batch, or of every batch in flight."""
+        in_flight = select(Batch.id).where(Batch.state == BatchState.IN_FLIGHT)
+        wanted = [batch_id] if batch_id else in_flight
+        first = (
+            select(func.min(Step.id))
+            .where(Step.state != StepState.DONE, Step.batch_id.in_(wanted))
+            .group_by(Step.batch_id)
+        )
+        return [row[0] for row in self._ask(first)]
+
+    def _tick(self):
+        self.deployment.keep_alive()
+        due = [entry for entry in self._later if entry[0] <= time.monotonic()]
+        for entry in due:
+            self._later.remove(entry)
+            entry[1]()
+        self._watch()
+        time.sleep(POLL_S)
+
+    def _watch(self):
+        """Notice that nothing moves."""
+        moved = self._ask(
+            select(
+                select(func.count()).where(Step.state == StepState.DONE).scalar_subquery(),
+                select(func.count()).where(Item.state == ItemState.DONE).scalar_subquery(),
+            )
+        )
+        before, since = self._moved
+        if moved and moved != before:
+            self._moved = (moved, time.monotonic())
+        elif time.monotonic() - since > self._patience_s:
+            raise Stuck(f"nothing moved for {self._patience_s} s; done so far: {before}")
+
+    def _measure(self):
+        """Find in the rows when what was struck was done."""
+        finished = dict(map(tuple, self._ask(select(Step.id, Step.finished_at))))
+        ends = [*(fault.struck_at for fault in self.faults[1:]), float("inf")]
+        for fault, next_at in zip(self.faults, ends, strict=True):
+            done_at = min((finished[step_id] for step_id in fault.step_ids), default=None)
+            if done_at is not None and done_at < next_at:
+                fault.recovered_s = max(0.0, done_at - fault.struck_at)
+
+    def _ask(self, query):
+        """Return rows; none while the database is away, as some faults have it."""
+        try:
+            with reading(self.deployment.sessions) as session:
+                return session.execute(query).all()
+        except OperationalError:
+            return []

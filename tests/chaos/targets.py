@@ -1,0 +1,69 @@
+"""What a fault can aim at: processes, and the work that they hold."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from db.models import Step
+from db.session import reading
+from db.states import StepState
+
+WORK_PATIENCE_S = 3
+
+
+@dataclass
+class Struck:
+    """What a fault hit: a step's name; the batch and the process, as far as they are known."""
+
+    step: str | None
+    batch_id: int | None = None
+    pid: int | None = None
+
+
+def any_worker(scenario):
+    """Return a worker's parent process; None if the run ends before one is there."""
+    pids = scenario.wait_for(scenario.deployment.worker_pids)
+    return scenario.random.choice(pids) if pids else None
+
+
+def any_child(scenario):
+    """Return a worker and the process in which it computes; None if the run ends before."""
+
+    def find():
+        return [
+            (worker, child)
+            for worker in scenario.deployment.worker_pids()
+            for child in scenario.deployment.child_pids(worker)
+        ]
+
+    pairs = scenario.wait_for(find)
+    return scenario.random.choice(pairs) if pairs else None
+
+
+def held_by(scenario, worker_pid):
+    """Wait a moment for work in hand and return it: of that worker, or else of anybody."""
+
+    def find():
+        with reading(scenario.deployment.sessions) as session:
+            running = session.execute(
+                select(Step.name, Step.batch_id, Step.owner).where(Step.state == StepState.RUNNING)
+            ).all()
+        mine = [row for row in running if f"#{worker_pid}/" in f"{row.owner}/"]
+        return mine or (running if worker_pid is None else None)
+
+    held = scenario.wait_for(find, WORK_PATIENCE_S)
+    return Struck(held[0].name, held[0].batch_id) if held else Struck(None)
+
+
+def names_left(scenario):
+    with reading(scenario.deployment.sessions) as session:
+        left = select(Step.name).where(Step.state != StepState.DONE).distinct()
+        return sorted(session.scalars(left))
+
+
+def waits_for_space(scenario):
+    with reading(scenario.deployment.sessions) as session:
+        waiting = session.execute(
+            select(Step.name, Step.batch_id).where(Step.error.contains("No space left"))
+        ).first()
+    return Struck(*waiting) if waiting else None

@@ -1,0 +1,65 @@
+"""The short form of `make chaos`, and proof that the harness would see what it looks for."""
+
+import os
+
+import pytest
+
+from tests.chaos import campaign, faults
+from tests.chaos.deployment import FEW_LABELS
+
+WITHOUT_KEY = "ALTER TABLE candidate DROP CONSTRAINT uq_candidate_label_id_key"
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """What comes out when nothing strikes."""
+    return campaign.undisturbed(tmp_path_factory.mktemp("chaos") / "u", labels=FEW_LABELS)
+
+
+def test_nothing_is_lost_and_nothing_done_twice_under_fire(tmp_path, expected, postgres):
+    played = campaign.play(
+        tmp_path / "c",
+        campaign.POSTGRES,
+        7,
+        expected,
+        most=10,
+        postgres=postgres,
+        disk=os.geteuid() == 0,
+        labels=FEW_LABELS,
+    )
+    assert played.outcome.problems == []
+    assert len(played.faults) >= 5
+
+
+def test_without_the_sweeper_the_harness_sees_a_run_that_never_ends(tmp_path, expected):
+    played = campaign.play(
+        tmp_path / "c",
+        campaign.FLEET,
+        1,
+        expected,
+        most=3,
+        labels=FEW_LABELS,
+        submit_kills=0,
+        mutant="no_sweeper",
+        deck={"Redis flushed": faults.flush_redis},
+        patience_s=10,
+    )
+    assert played.outcome.lost
+    assert any("does not end" in problem for problem in played.outcome.broken)
+
+
+def test_without_the_fence_and_the_unique_key_the_harness_sees_double(tmp_path, expected, postgres):
+    played = campaign.play(
+        tmp_path / "c",
+        campaign.POSTGRES,
+        1,
+        expected,
+        most=1,
+        postgres=postgres,
+        labels=FEW_LABELS,
+        submit_kills=0,
+        mutant="no_fence",
+        schema_change=WITHOUT_KEY,
+        deck={"frozen": faults.freeze_with_file},
+    )
+    assert any(problem.startswith("candidate") for problem in played.outcome.doubled)

@@ -1,0 +1,73 @@
+import pytest
+from sqlalchemy import select
+
+from db import delivery, items
+from db.models import Batch, Item
+from db.overview import overview
+from db.states import ItemState
+from tests import rows
+
+
+@pytest.fixture
+def held(place):
+    """The claim of a batch's first step."""
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+        batch = session.scalars(select(Batch)).one()
+        rows.add_steps(session, batch)
+        return delivery.claim_step(session, batch.id, "brainstorm", owner="me", lease_s=60)[0]
+
+
+def by_subject(session):
+    return {item.subject_id: item for item in session.scalars(select(Item))}
+
+
+def test_items_are_open_until_they_are_settled(place, held):
+    with place.sessions.begin() as session:
+        items.add_items(session, held, [30, 10, 20])
+        first, second, third = items.open_items(session, held)
+        assert [item.subject_id for item in (first, second, third)] == [30, 10, 20]
+        items.start_items(session, [first.id, second.id], "me")
+        items.put_back_items(session, [second.id])
+        items.settle_items(session, [first.id], ItemState.DONE, duration_s=0.5)
+        items.settle_items(
+            session, [third.id], ItemState.QUARANTINED, error="too dark", inputs={"seed": 7}
+        )
+    with place.sessions() as session:
+        [left] = items.open_items(session, held)
+        assert (left.subject_id, left.attempts) == (10, 0)
+        found = by_subject(session)
+    assert (found[30].attempts, found[30].duration_s, found[30].worker) == (1, 0.5, "me")
+    assert (found[20].error, found[20].inputs) == ("too dark", {"seed": 7})
+
+
+def test_an_attempt_that_was_never_counted_cannot_be_put_back(place, held):
+    with place.sessions.begin() as session:
+        items.add_items(session, held, [1])
+        items.put_back_items(session, [item.id for item in items.open_items(session, held)])
+    with place.sessions() as session:
+        assert by_subject(session)[1].attempts == 0
+
+
+def test_planning_again_adds_only_what_is_new(place, held):
+    with place.sessions.begin() as session:
+        items.add_items(session, held, [1, 2])
+        items.add_items(session, held, [2, 3])
+        assert [item.subject_id for item in items.open_items(session, held)] == [1, 2, 3]
+
+
+def test_the_overview_counts_items_by_what_happens_to_them(place, held):
+    with place.sessions.begin() as session:
+        items.add_items(session, held, [1, 2, 3])
+        done, given_up, _ = (item.id for item in items.open_items(session, held))
+        items.settle_items(session, [done], ItemState.DONE)
+        items.settle_items(session, [given_up], ItemState.QUARANTINED, error="no")
+    with place.sessions.begin() as session:
+        now = overview(session, 1)
+        (count,) = now.steps
+        assert (count.label, count.step) == ("dog", "brainstorm")
+        assert (count.waiting, count.running, count.done, count.quarantined) == (0, 1, 1, 1)
+        assert (now.batches, now.batches_done, now.batches_waiting) == (1, 0, 0)
+        delivery.release_step(session, held)
+        session.flush()
+        assert overview(session, 1).steps[0].waiting == 1

@@ -1,0 +1,117 @@
+"""What the tests of the exports share: to export, and what the database holds."""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from sqlalchemy import select
+
+from db.models import Candidate
+from db.queries import CandidateFilter
+from db.states import Verdict
+from factory.export.exporting import Order, export
+from factory.export.formats import get_format
+from factory.export.splits import Splits, parse_splits
+from workers import masks
+
+HALVES = "train=0.5,test=0.5"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database says of a candidate."""
+
+    id: int
+    label: str
+    caption: str
+    pixels: np.ndarray
+    objects: tuple
+    """Of (label, box_xyxy, mask)."""
+
+
+def export_as(place, name, out, *, masks=None, splits=None, overwrite=False, **wanted):
+    """Export the accepted, unless told otherwise."""
+    order = Order(
+        format=get_format(name),
+        out_dir=out,
+        wanted=CandidateFilter(**{"verdict": Verdict.ACCEPTED, **wanted}),
+        splits=parse_splits(splits) if splits else Splits(),
+        masks=masks,
+        overwrite=overwrite,
+    )
+    return export(place.sessions, place.images, order)
+
+
+def known_candidates(place):
+    """Return what the database holds of the accepted, by the stem of their files."""
+    with place.sessions() as session:
+        accepted = session.scalars(select(Candidate).where(Candidate.verdict == "accepted"))
+        return {f"{c.id:08d}-{c.sha256[:12]}": _known(c, place) for c in accepted}
+
+
+def _known(candidate, place):
+    objects = [(a.label, np.array(a.box_xyxy), masks.decode(a.rle)) for a in candidate.annotations]
+    return Known(
+        candidate.id,
+        candidate.label.name,
+        candidate.caption,
+        place.images.get(candidate.sha256),
+        tuple(objects),
+    )
+
+
+def by_label(objects):
+    """Return objects in an order that every format can give."""
+    return sorted(objects, key=lambda found: (found[0], tuple(found[1])))
+
+
+def iou(mask, other):
+    """Return the overlap of two masks."""
+    return np.count_nonzero(mask & other) / np.count_nonzero(mask | other)
+
+
+def read_coco(file):
+    """Return pycocotools' reader, without what it prints."""
+    from pycocotools.coco import COCO
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(file))
+
+
+def supervision():
+    """Return the library, without its word on OpenCV."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import supervision as sv
+
+    return sv
+
+
+def objects_of(detections, classes):
+    """Return what supervision read as (label, box, mask)."""
+    masks_read = detections.mask if detections.mask is not None else [None] * len(detections)
+    return [
+        (classes[class_id], box, mask)
+        for class_id, box, mask in zip(
+            detections.class_id, detections.xyxy, masks_read, strict=True
+        )
+    ]
+
+
+def pixels_of(image):
+    """Return the pixels of an image that a reader gave."""
+    return np.asarray(image.convert("RGB"))
+
+
+def open_pixels(path):
+    """Return the pixels of a file."""
+    with Image.open(path) as image:
+        return pixels_of(image)
+
+
+def files_in(folder):
+    """Return all files, relative."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,32 @@
+"""Ctrl-C in the first second, while the command is still being imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+INTERRUPTED = """
+import signal, sys
+sys.addaudithook(
+    lambda event, args: event == "import" and args[0] == {module!r}
+    and signal.raise_signal(signal.SIGINT)
+)
+sys.argv[1:] = ["run", "dog"]
+from factory.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "sqlalchemy", "factory.labels", "factory.run"])
+def test_ctrl_c_while_the_command_is_imported_ends_quietly(tmp_path, module):
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 130
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    assert not (tmp_path / "data").exists()

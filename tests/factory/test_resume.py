@@ -1,0 +1,101 @@
+"""`factory resume` and `factory retry`: what people do after an interruption."""
+
+import pytest
+from sqlalchemy import select, update
+from typer.testing import CliRunner
+
+from db import delivery
+from db.models import Batch, Item, Run, Step
+from db.session import now
+from db.states import ItemState, RunState, StepState
+from factory.cli import app
+from factory.cli.run import resume_command
+from factory.owners import name_owner
+from factory.settings import dump_profile, load_settings, models_key
+from tests import rows
+
+GONE = 2**22 + 1
+
+
+@pytest.fixture
+def run_id(place):
+    """A run of two batches in flight: one held by a dead worker, one that waits for an hour."""
+    key = models_key(dump_profile(load_settings("micro")))
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, batches=2, models_key=key)
+        held, waiting = session.scalars(select(Batch)).all()
+        for batch in (held, waiting):
+            rows.add_steps(session, batch)
+            batch.rung_at = 1.0
+        delivery.claim_step(session, held.id, "brainstorm", owner=_dead_owner(), lease_s=900)
+        delivery.current_step(session, waiting.id).run_after = now(session) + 3600
+        return run.id
+
+
+def _dead_owner():
+    return f"{name_owner('all', is_child=False).partition('#')[0]}#{GONE}"
+
+
+@pytest.fixture
+def factory(place):
+    def call(*words):
+        return CliRunner().invoke(app, [*map(str, words), "--data-dir", str(place.data_dir)])
+
+    return call
+
+
+def test_what_was_held_and_what_waited_goes_on_at_once(factory, place, run_id):
+    result = factory("resume", run_id, "--no-worker")
+    assert result.exit_code == 0, result.output
+    assert "Run 1 goes on: 2 batches are not done; 1 steps need not wait" in result.stderr
+    assert "factory status 1" in result.stderr
+    with place.sessions() as session:
+        assert set(session.scalars(select(Step.state))) == {StepState.READY}
+        assert set(session.scalars(select(Step.run_after))) == {0.0}
+        assert set(session.scalars(select(Batch.rung_at))) == {None}
+
+
+def test_a_paused_run_is_the_latest_and_goes_on(factory, place, run_id):
+    factory("pause", run_id)
+    assert factory("resume", "--no-worker").exit_code == 0
+    with place.sessions() as session:
+        assert session.get_one(Run, run_id).state == RunState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"state": "done"}, "factory retry 1"),
+        ({"state": "cancelled"}, "was cancelled"),
+        ({"models_key": "others"}, "--profile"),
+    ],
+)
+def test_a_run_that_cannot_go_on_is_refused_with_what_to_do(factory, place, run_id, values, part):
+    with place.sessions.begin() as session:
+        session.execute(update(Run).values(**values))
+    result = factory("resume", run_id)
+    assert result.exit_code == 2
+    assert part in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_command_that_goes_on_names_what_was_named_and_no_password(tmp_path):
+    assert resume_command(3, None, None, None) == "factory resume 3"
+    told = resume_command(3, "sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
+    assert told.startswith(f"factory resume 3 --profile sd15 --data-dir '{tmp_path}/a b'")
+    assert "hush" not in told
+
+
+def test_what_was_given_up_is_shown_and_tried_again_by_step_or_everywhere(factory, place, run_id):
+    with place.sessions.begin() as session:
+        for step in session.scalars(select(Step).where(Step.name.in_(["generate", "label"]))):
+            rows.add_item(session, step, 1, state="quarantined", error="Traceback\nBoom: no")
+    shown = factory("status", run_id).stdout
+    assert "Boom: no" in shown
+    assert "factory retry 1" in shown
+    assert "2 items of run 1" in factory("retry", run_id, "--step", "label").stdout
+    with place.sessions() as session:
+        left = select(Step.name).join(Item).where(Item.state == ItemState.QUARANTINED)
+        assert set(session.scalars(left)) == {"generate"}
+    assert "2 items of run 1 get another try: factory resume 1" in factory("retry", "--all").stdout
+    assert "nothing was given up" in factory("retry").stdout

@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
+
+import pyarrow as pa
+import pytest
+
+from db.errors import RowNotFound
+from db.states import Origin, Verdict
+from factory import open_store
+from factory.errors import NoDatabase, UnknownName
+from tests import rows
+
+
+@pytest.fixture
+def store(filled_place):
+    with open_store(filled_place.data_dir) as store:
+        yield store
+
+
+def test_candidates_are_typed_frozen_rows_that_stream(store):
+    found = store.candidates(label="DOG", verdict="accepted")
+    assert isinstance(found, Iterator)
+    root, edited, filled = found
+    assert (root.label, root.origin, root.verdict) == ("dog", Origin.GENERATED, Verdict.ACCEPTED)
+    assert (edited.parent_id, edited.scores["psnr_db"]) == (root.id, 24.0)
+    assert [one.label for one in filled.annotations] == ["dog", "tree"]
+    assert filled.annotations[1].box_xyxy == rows.TREE_BOX
+    with pytest.raises(FrozenInstanceError):
+        root.label = "cat"
+    with pytest.raises(TypeError):
+        root.scores["ssim"] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({}, 8),
+        ({"label": ["dog", "house"], "origin": Origin.FILLED}, 2),
+        ({"reason": "pixels_changed", "run": 1, "round": 1}, 2),
+        ({"objects": "tree"}, 2),
+        ({"object_count": (2, None)}, 2),
+        ({"object_count": (None, 1), "label": "dog"}, 3),
+        ({"scores": {"clip_similarity": (0.3, None)}, "caption": ["beach", "tree"]}, 2),
+        ({"caption": "bea", "label": "house"}, 2),
+        ({"reason": "pixels_changed", "verdict": "accepted"}, 0),
+    ],
+    ids=str,
+)
+def test_keywords_restrict(store, filters, count):
+    assert store.count(**filters) == count == len(list(store.candidates(**filters)))
+
+
+@pytest.mark.parametrize(
+    ("filters", "told"),
+    [
+        ({"verdict": "good"}, "there are: accepted, rejected"),
+        ({"origin": "found"}, "there are: generated, edited, filled"),
+        ({"reason": "ugly"}, "there are: label_not_found"),
+        ({"scores": {"clip": (0, 1)}}, "there are: label_confidence"),
+    ],
+    ids=str,
+)
+def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(store, filters, told):
+    with pytest.raises(UnknownName, match=told):
+        store.count(**filters)
+
+
+def test_a_candidate_comes_by_its_id_with_its_pixels(store):
+    row = store.get(3)
+    assert row.key == "b0/g0/e0/f0"
+    assert store.pixels(row).shape == (64, 64, 3)
+    with pytest.raises(RowNotFound):
+        store.get(99)
+
+
+def test_runs_come_in_a_line_each(store):
+    assert [(run.run_id, run.candidates, run.accepted) for run in store.runs()] == [(1, 8, 6)]
+
+
+def test_arrow_has_a_column_per_score_and_the_objects(store):
+    table = store.to_arrow(origin="filled")
+    assert isinstance(table, pa.Table)
+    assert table["fill_iou"].to_pylist() == [0.83, 0.83]
+    assert table["psnr_db"].to_pylist() == [None, None]
+    assert [one["label"] for one in table["objects"].to_pylist()[0]] == ["dog", "tree"]
+    assert store.to_arrow(label="cat").schema == table.schema
+
+
+def test_pandas_groups_what_the_database_counts(store):
+    frame = store.to_pandas()
+    assert frame.groupby("verdict").size().to_dict() == {"accepted": 6, "rejected": 2}
+
+
+def test_where_nothing_was_made_there_is_nothing_to_open(tmp_path):
+    with pytest.raises(NoDatabase, match="factory run"):
+        open_store(tmp_path / "new")
+
+
+def test_opening_a_store_loads_no_model_library():
+    script = "import sys, factory; print(*{'torch', 'pandas', 'pyarrow'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == ""

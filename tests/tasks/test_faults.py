@@ -1,0 +1,231 @@
+"""What becomes of items and steps when something fails, shown on a toy step."""
+
+import dataclasses
+import threading
+import time
+
+import pytest
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from db import delivery, items
+from db.models import Item, LlmCall
+from db.session import engine_of
+from db.states import ItemState, StepState
+from tasks import pass_sizes, resources
+from tasks.heartbeat import Heartbeat
+from tasks.step import run_step
+from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of
+from workers.errors import AnswerRefused, EndpointUnavailable
+from workers.values import Exchange
+
+EXCHANGE = Exchange("scenes", "toy", ({"role": "user", "content": "?"},), "nonsense")
+
+
+def test_one_bad_item_is_quarantined_with_its_traceback_and_the_rest_is_done(place, toy_batch):
+    toy = Toy(failing={3})
+    run_step(toy.work, toy_batch)
+    assert sorted(toy.written) == [1, 2, 4, 5]
+    bad = items_of(place)[3]
+    assert bad.state == ItemState.QUARANTINED
+    assert "ValueError: bad item" in bad.error
+    assert toy.passes.count([3]) == 3
+
+
+def test_a_batch_that_is_too_big_for_the_memory_is_halved(place, toy_batch):
+    toy = Toy(most=2)
+    run_step(toy.work, toy_batch)
+    assert sorted(toy.written) == list(SUBJECTS)
+    assert all(item.state == ItemState.DONE for item in items_of(place).values())
+
+
+def test_an_answer_that_is_refused_is_not_asked_for_again_and_stands_in_the_ledger(
+    place, toy_batch
+):
+    toy = Toy(failing={2}, error=AnswerRefused("no scenes in the answer", [EXCHANGE]))
+    run_step(toy.work, toy_batch)
+    assert items_of(place)[2].state == ItemState.QUARANTINED
+    assert toy.passes.count([2]) == 1
+    with place.sessions() as session:
+        assert session.scalars(select(LlmCall.answer)).all() == ["nonsense"]
+
+
+def test_a_fault_of_the_surroundings_makes_the_step_wait_without_costing_an_attempt(
+    place, toy_batch
+):
+    toy = Toy(failing=SUBJECTS, error=OperationalError("select 1", {}, Exception("gone")))
+    with pytest.raises(Ignore):
+        run_step(toy.work, toy_batch)
+    step = first_step(place)
+    assert (step.state, step.token) == (StepState.READY, None)
+    assert "gone" in step.error
+    assert {item.attempts for item in items_of(place).values()} == {0}
+    toy.failing = set()
+    run_step(toy.work, toy_batch)
+    assert sorted(toy.written) == list(SUBJECTS)
+
+
+def test_an_item_that_killed_its_worker_each_time_is_quarantined_and_the_rest_goes_on(
+    place, toy_batch
+):
+    toy = Toy()
+    with place.sessions.begin() as session:  # what three deaths in the middle of item 4 leave
+        held, _ = delivery.claim_step(session, toy_batch, "brainstorm", owner="dead", lease_s=-1)
+        items.add_items(session, held, SUBJECTS)
+        session.flush()
+        killer = session.scalars(select(Item).where(Item.subject_id == 4)).one()
+        killer.attempts = 3
+    run_step(toy.work, toy_batch)
+    assert items_of(place)[4].state == ItemState.QUARANTINED
+    assert sorted(toy.written) == [1, 2, 3, 5]
+
+
+def test_items_that_were_tried_before_run_alone(place, toy_batch):
+    toy = Toy()
+    with place.sessions.begin() as session:
+        held, _ = delivery.claim_step(session, toy_batch, "brainstorm", owner="dead", lease_s=-1)
+        items.add_items(session, held, SUBJECTS)
+        session.flush()
+        for item in session.scalars(select(Item).where(Item.subject_id <= 2)):
+            item.attempts = 1
+    run_step(toy.work, toy_batch)
+    assert toy.passes == [[3, 4, 5], [1], [2]]
+
+
+def test_what_was_given_up_tells_traceback_inputs_seed_and_worker(place, toy_batch):
+    run_step(Toy(failing={3}).work, toy_batch)
+    bad = items_of(place)[3]
+    assert "ValueError: bad item" in bad.error
+    assert bad.inputs == {"subject": 3, "seed": 30}
+    assert bad.worker == "test@here#1"
+
+
+def test_what_killed_its_worker_tells_inputs_seed_and_the_worker_that_died(place, toy_batch):
+    with place.sessions.begin() as session:
+        held, _ = delivery.claim_step(session, toy_batch, "brainstorm", owner="dead", lease_s=-1)
+        items.add_items(session, held, SUBJECTS)
+        for _ in range(3):
+            items.start_items(
+                session, [item.id for item in items.open_items(session, held)][3:4], "dead"
+            )
+    run_step(Toy().work, toy_batch)
+    killer = items_of(place)[4]
+    assert (killer.state, killer.worker) == (ItemState.QUARANTINED, "dead")
+    assert killer.inputs == {"subject": 4, "seed": 40}
+    assert "died" in killer.error
+
+
+def test_the_size_that_fits_is_remembered_and_outgrown_with_care(toy_batch, monkeypatch):
+    monkeypatch.setattr(pass_sizes, "GROW_AFTER", 2)
+    toy = Toy(most=2)
+    run_step(toy.work, toy_batch)
+    assert toy.passes == [[1, 2, 3, 4, 5], [1, 2], [3], [4, 5]]
+    sizes = resources.current().pass_sizes
+    assert sizes.limit("brainstorm", 8) == 2 * 2  # two passes at the limit went well
+    sizes.too_big("brainstorm", 4)
+    assert sizes.limit("brainstorm", 8) == 2
+    assert sizes.limit("generate", 8) == 8
+
+
+def test_an_item_that_cannot_be_read_does_not_hold_up_the_others(place, toy_batch):
+    toy = Toy()
+    toy.unreadable = {2}
+    run_step(toy.work, toy_batch)
+    assert toy.written == [1, 3, 4, 5]
+    assert "nothing to read" in items_of(place)[2].error
+    assert items_of(place)[2].state == ItemState.QUARANTINED
+
+
+def test_a_result_that_cannot_be_written_does_not_hold_up_the_others(place, toy_batch):
+    toy = Toy()
+    toy.unwritable = {2}
+    run_step(toy.work, toy_batch)
+    assert set(toy.written) == {1, 3, 4, 5}
+    assert toy.passes == [list(SUBJECTS), [2], [2]]  # what was computed is not computed again
+    done = [item for item in items_of(place).values() if item.state == ItemState.DONE]
+    assert [item.subject_id for item in done] == [1, 3, 4, 5]
+    assert "no such text" in items_of(place)[2].error
+
+
+def test_what_an_overloaded_endpoint_was_asked_stands_in_the_ledger(place, toy_batch):
+    error = EndpointUnavailable("429", [EXCHANGE])
+    with pytest.raises(Ignore):
+        run_step(Toy(failing=SUBJECTS, error=error).work, toy_batch)
+    with place.sessions() as session:
+        assert session.scalars(select(LlmCall.answer)).all() == ["nonsense"]
+    assert {item.attempts for item in items_of(place).values()} == {0}
+
+
+def test_a_step_that_cannot_be_concluded_waits_with_its_error(place, toy_batch):
+    def fail(_session, _step):
+        raise KeyError("missing score")
+
+    toy = Toy()
+    with pytest.raises(Ignore):
+        run_step(dataclasses.replace(toy.work, conclude=fail), toy_batch)
+    step = first_step(place)
+    assert (step.state, step.error) == (StepState.READY, "'missing score'")
+    assert {item.state for item in items_of(place).values()} == {ItemState.READY}
+    assert {item.attempts for item in items_of(place).values()} == {0}
+    run_step(toy.work, toy_batch)
+    assert first_step(place).state == StepState.DONE
+
+
+def test_a_pass_that_hits_the_time_limit_is_tried_item_by_item(place, toy_batch):
+    toy = Toy(failing=SUBJECTS, error=SoftTimeLimitExceeded())
+    with pytest.raises(Ignore):
+        run_step(toy.work, toy_batch)
+    assert toy.passes == [list(SUBJECTS)]
+    assert first_step(place).state == StepState.READY
+    toy.failing = set()
+    run_step(toy.work, toy_batch)
+    assert toy.passes[1:] == [[1], [2], [3], [4], [5]]
+
+
+def test_a_database_that_goes_away_for_a_moment_costs_no_attempt(place, toy_batch):
+    toy = Toy()
+    engine = engine_of(place.sessions)
+    back = threading.Timer(0.6, lambda: setattr(engine.pool, "_creator", creator))
+    creator = engine.pool._creator  # noqa: SLF001  # what a server that is away looks like
+
+    def away(*_):
+        raise engine.dialect.loaded_dbapi.OperationalError("the server is away")
+
+    def go_away():
+        engine.dispose()
+        engine.pool._creator = away  # noqa: SLF001
+        back.start()
+
+    toy.before_pass = go_away
+    with pytest.raises(Ignore):
+        run_step(toy.work, toy_batch)
+    back.join()
+    step = first_step(place)
+    assert (step.state, "away" in step.error) == (StepState.READY, True)
+    assert {item.attempts for item in items_of(place).values()} == {0}
+
+
+def test_a_worker_that_cannot_renew_its_lease_starts_nothing_more(place, toy_batch):
+    """Its own clock tells, even while the database does not answer at all."""
+    held = claim(place, toy_batch)
+    assert not Heartbeat(place.sessions, held, every_s=60).lost
+    long_ago = dataclasses.replace(held, claimed_at=held.claimed_at - 1.5 * held.lease_s)
+    assert Heartbeat(place.sessions, long_ago, every_s=60).lost
+
+
+def test_a_lease_is_renewed_while_the_models_compute(place, toy_batch):
+    held = claim(place, toy_batch)
+    before = first_step(place).lease_until
+    deadline = time.monotonic() + 30
+    with Heartbeat(place.sessions, held, every_s=0.02) as heartbeat:
+        while first_step(place).lease_until == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not heartbeat.lost
+    assert first_step(place).lease_until > before
+
+
+def claim(place, batch_id):
+    with place.sessions.begin() as session:
+        held, _ = delivery.claim_step(session, batch_id, "brainstorm", owner="me", lease_s=60)
+    return held
