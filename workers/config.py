@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-CHECKPOINT = "A folder, `bundled:<name>` for weights that ship with the package, or a hub id."
+CHECKPOINT = (
+    "A folder or file, `bundled:<name>` for weights that ship with the package, or a hub id."
+)
 
 
 class WeightsConfig(BaseModel):
@@ -14,13 +16,36 @@ class WeightsConfig(BaseModel):
 
     checkpoint: str = Field(min_length=1, description=CHECKPOINT)
     revision: str | None = Field(None, description="Hub commit to pin; None for local folders.")
-    dtype: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="Precision on the device."
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "float32", description="Precision on the device; auto: float16 on cuda, else float32."
     )
 
 
-class StableDiffusionConfig(WeightsConfig):
-    """Stable Diffusion: generates, and fills by Blended Latent Diffusion with the same weights."""
+class DiffusionConfig(WeightsConfig):
+    """What diffusion pipelines can be given besides their weights."""
+
+    settings_of: str | None = Field(
+        None,
+        description="For a single .safetensors file: the checkpoint (folder or hub id) that it was "
+        "made from, whose vocabulary, scheduler and shapes it takes.",
+    )
+    lora: tuple[str, ...] = Field(
+        (), description="LoRA weights to add: files, folders or hub ids; peft must be installed."
+    )
+    lora_scale: float = Field(1.0, ge=0, le=2, description="How strongly they are added.")
+    attention_slicing: bool = Field(
+        default=False, description="Less memory for attention, more time."
+    )
+    offload: Literal["none", "model", "sequential"] = Field(
+        "none", description="Keep on the device only the model, or the layer, that is at work."
+    )
+    compile: bool = Field(
+        default=False, description="Compile the denoiser at its first use: minutes once, then fast."
+    )
+
+
+class StableDiffusionConfig(DiffusionConfig):
+    """Stable Diffusion (1.x, 2.x, XL): generates, and fills by Blended Latent Diffusion."""
 
     family: Literal["stable_diffusion"] = "stable_diffusion"
     size_wh: tuple[int, int] = Field((512, 512), description="Size of a generated image, pixels.")
@@ -38,13 +63,20 @@ class StableDiffusionConfig(WeightsConfig):
     )
 
 
-class InstructPix2PixConfig(WeightsConfig):
+class InstructPix2PixConfig(DiffusionConfig):
     """InstructPix2Pix: edits by instruction."""
 
     family: Literal["instruct_pix2pix"] = "instruct_pix2pix"
     num_inference_steps: int = Field(50, ge=1, le=1000, description="Denoising steps.")
     guidance_scale: float = Field(7.5, ge=0, description="How closely it follows the instruction.")
     image_guidance_scale: float = Field(1.5, ge=1, description="How much it keeps of the image.")
+
+
+class BlipConfig(WeightsConfig):
+    """BLIP: captions, with a tenth of BLIP-2's weights."""
+
+    family: Literal["blip"] = "blip"
+    max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
 
 
 class Blip2Config(WeightsConfig):
@@ -110,6 +142,7 @@ class OpenAiConfig(BaseModel):
 FamilyConfig = Annotated[
     StableDiffusionConfig
     | InstructPix2PixConfig
+    | BlipConfig
     | Blip2Config
     | GroundingDinoConfig
     | SegmentAnythingConfig

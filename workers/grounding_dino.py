@@ -11,7 +11,8 @@ from transformers.image_transforms import center_to_corners_format
 
 from workers import boxes, pixels, weights
 from workers.config import GroundingDinoConfig
-from workers.device import inference, to_dtype
+from workers.device import inference
+from workers.pretrained import load_pretrained
 from workers.values import Detection, ModelIdentity, RgbImage
 
 SEPARATOR = "."
@@ -51,14 +52,9 @@ class GroundingDino:
             CheckpointBroken: If they do not load.
         """
         path = weights.resolve(config.checkpoint, config.revision)
-        with weights.loading(config.checkpoint):
-            weights.refuse_wordless(path)
-            processor = GroundingDinoProcessor.from_pretrained(path)
-            model, report = GroundingDinoForObjectDetection.from_pretrained(
-                path, dtype=to_dtype(config.dtype), use_safetensors=True, output_loading_info=True
-            )
-            weights.refuse_missing(report["missing_keys"])
-        return cls(config, weights.identity_of(config, path), model.to(device).eval(), processor)
+        kinds = GroundingDinoForObjectDetection, GroundingDinoProcessor
+        model, processor = load_pretrained(*kinds, config, path, device)
+        return cls(config, weights.identity_of(config, path), model, processor)
 
     @inference
     def detect(

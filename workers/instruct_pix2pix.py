@@ -31,7 +31,8 @@ class InstructPix2Pix:
         """
         path = weights.resolve(config.checkpoint, config.revision)
         editing = load_pipeline(StableDiffusionInstructPix2PixPipeline, config, path, device)
-        return cls(config, weights.identity_of(config, path), editing)
+        adapters = [weights.resolve(name) for name in config.lora]
+        return cls(config, weights.identity_of(config, path, adapters), editing)
 
     @inference
     def edit(

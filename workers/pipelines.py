@@ -1,46 +1,112 @@
-"""What Stable Diffusion and InstructPix2Pix load alike."""
+"""How diffusion pipelines are loaded: from a folder in the hub's layout or from a single file."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import transformers
 from diffusers import DiffusionPipeline
-from transformers import CLIPTextModel
 
 from workers import weights
-from workers.config import WeightsConfig
+from workers.config import DiffusionConfig
 from workers.device import to_dtype
+from workers.errors import CheckpointBroken
 
 Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
+INDEX_FILE = "model_index.json"
+WITHOUT_CHECKER = {
+    "safety_checker": None,
+    "feature_extractor": None,
+    "requires_safety_checker": False,
+}
 
-def load_pipeline(kind: type[Pipeline], config: WeightsConfig, path: Path, device: str) -> Pipeline:
+
+def load_pipeline(
+    kind: Any,  # noqa: ANN401 (a pipeline class, or an AutoPipeline that chooses one)
+    config: DiffusionConfig,
+    path: Path,
+    device: str,
+) -> Any:  # noqa: ANN401 (as above)
     """Return a pipeline ready on `device`, without progress bars and safety checker.
 
     Args:
-        kind: A Stable Diffusion pipeline class with one CLIP text encoder.
-        config: Names the checkpoint and its precision.
-        path: Where the checkpoint lies.
+        kind: A pipeline class, or one of diffusers' AutoPipelines.
+        config: Names the checkpoint, its precision, its LoRA weights and what saves memory.
+        path: Where the checkpoint lies: a folder, or a `.safetensors` file.
         device: As torch names it.
 
     Raises:
         CheckpointBroken: If anything is missing or does not load.
+        CheckpointNotFound: If LoRA weights or the settings of a single file are not there.
     """
-    settings = {"dtype": to_dtype(config.dtype), "use_safetensors": True}
+    adapters = [weights.resolve(name) for name in config.lora]
     with weights.loading(config.checkpoint):
-        weights.refuse_wordless(path / "tokenizer")
-        # Loaded apart, because the pipeline would not tell which of its weights are missing.
-        text_encoder, report = CLIPTextModel.from_pretrained(
-            path, subfolder="text_encoder", output_loading_info=True, **settings
+        pipeline = (
+            _from_file(kind, config, path) if path.is_file() else _from_folder(kind, config, path)
         )
-        weights.refuse_missing(report["missing_keys"])
-        pipeline: Pipeline = kind.from_pretrained(
-            path,
-            text_encoder=text_encoder,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-            **settings,
-        )
-        pipeline.to(device)
+        _fuse(pipeline, adapters, config.lora_scale)
+        _place(pipeline, config, device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: ANN401
+    settings = {"dtype": to_dtype(config.dtype), "use_safetensors": True}
+    index = json.loads((path / INDEX_FILE).read_text(encoding="utf-8"))
+    for name in (name for name in index if name.startswith("tokenizer")):
+        weights.refuse_wordless(path / name)
+    encoders = {
+        name: _load_text_encoder(path, name, part[1], settings)
+        for name, part in index.items()
+        if name.startswith("text_encoder") and part[0] == "transformers"
+    }
+    checker = WITHOUT_CHECKER if "safety_checker" in index else {}
+    return kind.from_pretrained(path, **encoders, **checker, **settings)
+
+
+def _load_text_encoder(path: Path, name: str, kind: str, settings: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return a text encoder; the pipeline would not tell which of its weights are missing."""
+    encoder, report = getattr(transformers, kind).from_pretrained(
+        path, subfolder=name, output_loading_info=True, **settings
+    )
+    weights.refuse_missing(report["missing_keys"])
+    return encoder
+
+
+def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: ANN401
+    """Return the pipeline of one `.safetensors` file, as people share them.
+
+    Such a file holds weights alone; vocabulary, scheduler and shapes come from `settings_of`.
+    """
+    if config.settings_of is None:
+        raise CheckpointBroken(
+            f"{path} is a single file, which holds neither vocabulary nor scheduler; name the "
+            "checkpoint that it was made from in `settings_of`, e.g. "
+            "stable-diffusion-v1-5/stable-diffusion-v1-5."
+        )
+    source = weights.resolve_settings(config.settings_of)
+    return kind.from_single_file(str(path), config=str(source), torch_dtype=to_dtype(config.dtype))
+
+
+def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noqa: ANN401
+    """Add LoRA weights to the pipeline's own, for good."""
+    for path in adapters:
+        pipeline.load_lora_weights(str(path))
+        pipeline.fuse_lora(lora_scale=scale)
+        pipeline.unload_lora_weights()
+
+
+def _place(pipeline: Any, config: DiffusionConfig, device: str) -> None:  # noqa: ANN401
+    """Bring the pipeline to the device, or let it go there piece by piece."""
+    if config.attention_slicing:
+        pipeline.enable_attention_slicing()
+    if config.offload == "none" or device == "cpu":
+        pipeline.to(device)
+    elif config.offload == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+    else:
+        pipeline.enable_sequential_cpu_offload(device=device)
+    if config.compile:
+        pipeline.unet.compile()

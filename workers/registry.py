@@ -9,7 +9,8 @@ from workers.interfaces import AnswerMemory, Family
 FAMILIES: dict[type, tuple[str, str]] = {
     settings.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
     settings.InstructPix2PixConfig: ("instruct_pix2pix", "InstructPix2Pix"),
-    settings.Blip2Config: ("blip2", "Blip2"),
+    settings.BlipConfig: ("blip", "Blip"),
+    settings.Blip2Config: ("blip", "Blip"),
     settings.GroundingDinoConfig: ("grounding_dino", "GroundingDino"),
     settings.SegmentAnythingConfig: ("sam", "SegmentAnything"),
     settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
@@ -42,5 +43,13 @@ def load_family(
         case settings.OpenAiConfig():
             loaded = family.load(config, memory)
         case _:
-            loaded = family.load(config, device)
+            loaded = family.load(_settled(config, device), device)
     return loaded
+
+
+def _settled(config: settings.WeightsConfig, device: str) -> settings.WeightsConfig:
+    """Return the settings with the precision that suits the device, if that was left open."""
+    if config.dtype != "auto":
+        return config
+    dtype = "float16" if device.startswith("cuda") else "float32"
+    return config.model_copy(update={"dtype": dtype})

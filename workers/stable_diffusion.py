@@ -1,17 +1,20 @@
 """Stable Diffusion (Rombach et al. 2022): generates, and fills by Blended Latent Diffusion."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
+import diffusers
 import numpy as np
-from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
+from diffusers import AutoPipelineForInpainting, AutoPipelineForText2Image, DiffusionPipeline
 
 from workers import pixels, weights
 from workers.config import StableDiffusionConfig
 from workers.device import inference, seeded
 from workers.errors import UnfitImage
-from workers.pipelines import load_pipeline
+from workers.pipelines import INDEX_FILE, load_pipeline
 from workers.values import Mask, ModelIdentity, RgbImage
 from workers.zoom import Zoom
 
@@ -24,8 +27,8 @@ class StableDiffusion:
 
     config: StableDiffusionConfig
     identity: ModelIdentity
-    _generating: StableDiffusionPipeline
-    _filling: StableDiffusionInpaintPipeline
+    _generating: DiffusionPipeline
+    _filling: DiffusionPipeline
 
     @classmethod
     def load(cls, config: StableDiffusionConfig, device: str) -> Self:
@@ -42,9 +45,11 @@ class StableDiffusion:
                 f"both sides must be multiples of {SIDE_MULTIPLE_PX}."
             )
         path = weights.resolve(config.checkpoint, config.revision)
-        generating = load_pipeline(StableDiffusionPipeline, config, path, device)
+        generating = load_pipeline(_kind_at(path, config), config, path, device)
         filling = _filling_with(generating)
-        return cls(config, weights.identity_of(config, path), generating, filling)
+        adapters = [weights.resolve(name) for name in config.lora]
+        identity = weights.identity_of(config, path, adapters)
+        return cls(config, identity, generating, filling)
 
     @inference
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
@@ -154,14 +159,21 @@ class StableDiffusion:
         return pixels.to_images(output.images, images[0].shape[:2])
 
 
-def _filling_with(generating: StableDiffusionPipeline) -> StableDiffusionInpaintPipeline:
+def _kind_at(path: Path, config: StableDiffusionConfig) -> Any:  # noqa: ANN401 (a pipeline class)
+    """Return the pipeline class of a checkpoint; a single file has that of its `settings_of`."""
+    if path.is_dir() or config.settings_of is None:
+        return AutoPipelineForText2Image
+    source = weights.resolve_settings(config.settings_of)
+    return getattr(diffusers, json.loads((source / INDEX_FILE).read_text())["_class_name"])
+
+
+def _filling_with(generating: DiffusionPipeline) -> DiffusionPipeline:
     """Return the inpainting pipeline over the same weights.
 
     The scheduler is its own, because a scheduler remembers where it stands.
     """
     scheduler = type(generating.scheduler).from_config(generating.scheduler.config)
-    components = {**generating.components, "scheduler": scheduler}
-    filling = StableDiffusionInpaintPipeline(**components, requires_safety_checker=False)
+    filling = AutoPipelineForInpainting.from_pipe(generating, scheduler=scheduler)
     filling.set_progress_bar_config(disable=True)
     return filling
 

@@ -5,7 +5,7 @@ import importlib
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,10 +19,12 @@ BUNDLED_FOLDER = Path(__file__).with_name("checkpoints")
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_LENGTH = 16
+WEIGHTS = (".safetensors", ".pth")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 # One copy of the weights in the hub's usual layouts: no pickles, no second precision.
-WANTED = ("*.json", "*.txt", "*.model", "*model*.safetensors")
+SETTINGS = ("*.json", "*.txt", "*.model")
+WANTED = (*SETTINGS, "*model*.safetensors", "*lora*.safetensors")
 UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*")
 
 
@@ -30,22 +32,33 @@ def resolve(checkpoint: str, revision: str | None = None) -> Path:
     """Return the folder or file that holds the weights, fetched from the hub if need be.
 
     Args:
-        checkpoint: "bundled:<name>" for weights of the package, a local folder or `.pth` file, or
-            a hub id "owner/name".
+        checkpoint: "bundled:<name>" for weights of the package, a local folder, `.safetensors` or
+            `.pth` file, or a hub id "owner/name".
         revision: Hub commit or branch; means nothing for local weights.
 
     Raises:
         CheckpointNotFound: If there are no weights.
     """
-    if checkpoint.startswith(BUNDLED_PREFIX):
-        path = BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
-    else:
-        path = Path(checkpoint).expanduser()
+    path = _local(checkpoint)
     if path.exists():
         return _with_weights(path)
-    if HUB_ID.fullmatch(checkpoint) and path.suffix != ".pth":
-        return _with_weights(_fetch(checkpoint, revision))
+    if HUB_ID.fullmatch(checkpoint) and path.suffix not in WEIGHTS:
+        return _with_weights(_fetch(checkpoint, revision, WANTED))
     raise CheckpointNotFound(f"no checkpoint at {path}; {_remedy(checkpoint)}")
+
+
+def resolve_settings(checkpoint: str) -> Path:
+    """Return the folder with a checkpoint's settings and vocabulary; weights are not fetched.
+
+    Raises:
+        CheckpointNotFound: If it is neither here nor on the hub.
+    """
+    path = _local(checkpoint)
+    if path.is_dir():
+        return path
+    if HUB_ID.fullmatch(checkpoint):
+        return _fetch(checkpoint, None, SETTINGS)
+    raise CheckpointNotFound(f"no folder at {path}; {_remedy(checkpoint)}")
 
 
 def revision_of(path: Path) -> str:
@@ -67,13 +80,16 @@ def revision_of(path: Path) -> str:
     return digest.hexdigest()[:REVISION_LENGTH]
 
 
-def identity_of(config: WeightsConfig, path: Path) -> ModelIdentity:
-    """Return which weights lie at `path`, with everything else in `config` as their settings."""
+def identity_of(config: WeightsConfig, path: Path, adapters: Sequence[Path] = ()) -> ModelIdentity:
+    """Return which weights lie at `path`, with everything else in `config` as their settings.
+
+    The revision tells of what was added to the weights too (LoRA adapters).
+    """
     named = {"family", "checkpoint", "revision"}
     return ModelIdentity(
         family=config.model_dump()["family"],
         checkpoint=config.checkpoint,
-        revision=revision_of(path),
+        revision="+".join(revision_of(place) for place in (path, *adapters)),
         settings=config.model_dump(exclude=named, mode="json"),
     )
 
@@ -125,6 +141,12 @@ def refuse_wordless(folder: Path) -> None:
         )
 
 
+def _local(checkpoint: str) -> Path:
+    if checkpoint.startswith(BUNDLED_PREFIX):
+        return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
+    return Path(checkpoint).expanduser()
+
+
 def _with_weights(path: Path) -> Path:
     if not _weights_in(path):
         raise CheckpointNotFound(
@@ -136,7 +158,7 @@ def _with_weights(path: Path) -> Path:
 
 def _weights_in(path: Path) -> list[Path]:
     if path.is_file():
-        return [path] if path.suffix in {".safetensors", ".pth"} else []
+        return [path] if path.suffix in WEIGHTS else []
     return sorted([*path.rglob("*.safetensors"), *path.rglob("*.pth")])
 
 
@@ -145,7 +167,7 @@ def _settings_in(path: Path) -> list[Path]:
     return sorted(path.rglob("*config*.json")) if path.is_dir() else []
 
 
-def _fetch(hub_id: str, revision: str | None) -> Path:
+def _fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
     """Return the local snapshot of a hub repository, downloading what is not there yet."""
     from huggingface_hub import snapshot_download
 
@@ -154,7 +176,7 @@ def _fetch(hub_id: str, revision: str | None) -> Path:
             snapshot_download(
                 hub_id,
                 revision=revision,
-                allow_patterns=list(WANTED),
+                allow_patterns=list(wanted),
                 ignore_patterns=list(UNWANTED),
             )
         )

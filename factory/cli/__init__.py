@@ -5,6 +5,7 @@ import typer
 from factory.cli import (
     contact_sheet,
     control,
+    doctor,
     export,
     models,
     query,
@@ -34,5 +35,6 @@ for module in (
     export,
     contact_sheet,
     models,
+    doctor,
 ):
     module.register(app)

@@ -24,7 +24,9 @@ from factory.cli.filtering import (
     CaptionWords,
     LabelNames,
     Least,
+    LeastObjects,
     Most,
+    MostObjects,
     Objects,
     OriginName,
     Reason,
@@ -75,6 +77,8 @@ def export_dataset(
     least: Least = None,
     most: Most = None,
     caption: CaptionWords = None,
+    least_objects: LeastObjects = None,
+    most_objects: MostObjects = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
     as_json: AsJson = False,
     profile: ProfileName = None,
@@ -98,6 +102,8 @@ def export_dataset(
         least=least,
         most=most,
         caption_words=caption,
+        least_objects=least_objects,
+        most_objects=most_objects,
     )
     order = Order(
         format=get_format(format_),

@@ -1,6 +1,6 @@
 """The registry: every format that `factory export` knows."""
 
-from factory.errors import UnknownName
+from factory.asked import check_name
 from factory.export.base import Format
 from factory.export.coco import COCO, FIFTYONE_FORMAT
 from factory.export.image_folder import IMAGE_FOLDER
@@ -34,6 +34,4 @@ def get_format(name: str) -> Format:
     Raises:
         UnknownName: If there is none of that name.
     """
-    if name not in FORMATS:
-        raise UnknownName(f"no format is called {name!r}; there are: {', '.join(FORMATS)}.")
-    return FORMATS[name]
+    return FORMATS[check_name("format", name, tuple(FORMATS))]

@@ -1,10 +1,8 @@
 """A factory as it is deployed: its real processes on real servers, in one folder."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -98,19 +96,19 @@ class Deployment:
 
     def submit(self, kill_after_s=None):
         """Run `factory submit`; return whether it ended well before it was killed."""
-        process = self._start("submit", self._words("submit"))
-        try:
-            return process.wait(kill_after_s) == 0
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return False
+        with self._start("submit", self._words("submit")) as process:
+            try:
+                return process.wait(kill_after_s) == 0
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return False
 
     def keep_alive(self):
         """Start what is not running, as a service manager would."""
         for name, words in self._commands.items():
             process = self.processes.get(name)
             if process is None or process.poll() is not None:
+                _bury(process)
                 self.processes[name] = self._start(name, words)
 
     def worker_pids(self):
@@ -142,28 +140,7 @@ class Deployment:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         for process in self.processes.values():
-            process.wait()
-
-    def stop(self, patience_s=60):
-        """End the workers politely; return whether all of them went."""
-        for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + patience_s
-        while self.all_processes() and time.monotonic() < deadline:
-            [process.poll() for process in self.processes.values()]
-            time.sleep(0.1)
-        return not self.all_processes()
-
-    def call(self, *words):
-        """Run another command of the factory to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "factory", *words],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+            _bury(process)
 
     def _start(self, name, words):
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -207,6 +184,13 @@ class Deployment:
         path = self.folder / "chaos.yaml"
         path.write_text(yaml.safe_dump(profile))
         return path
+
+
+def _bury(process):
+    """Close what is left of a process that ended."""
+    if process is not None:
+        with process:
+            pass
 
 
 def told(process):

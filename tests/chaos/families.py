@@ -65,7 +65,7 @@ class InstructPix2Pix(_Family):
         return edited
 
 
-class Blip2(_Family):
+class Blip(_Family):
     def caption(self, images):
         time.sleep(PASS_S)
         return [" and ".join(f"a {word}" for word in shown(image)) for image in images]

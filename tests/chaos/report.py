@@ -25,26 +25,29 @@ def to_page(played, seconds):
 
 Written by `make chaos`: {len(every)} seeded faults in {len(played)} runs,
 **{lost} lost, {doubled} double**, {broken} other broken promises.
-It took {seconds / 60:.0f} minutes on {platform.system()} {platform.machine()}, {os.cpu_count()} \
-cores (load average at the
-end {os.getloadavg()[0]:.1f}), Python {platform.python_version()}, Celery {version("celery")}, on \
-{time.strftime("%Y-%m-%d")}.
+It took {seconds / 60:.0f} minutes on {time.strftime("%Y-%m-%d")}: {platform.system()} \
+{platform.machine()}, {os.cpu_count()} cores,
+load average {os.getloadavg()[0]:.1f} at the end, Python {platform.python_version()}, Celery \
+{version("celery")}.
 
 Each run makes {len(LABELS) * PER_LABEL} images of {len(LABELS)} labels and everything that \
 follows from them, through the
 real commands (`factory run`, `factory submit`, `factory worker`), the real chain, database, broker
 and image store. Only the model families are stand-ins, which paint and find deterministically and
 cost nothing. Leases are short (`tests/chaos/{PROFILE.name}`), so that minutes show what would take
-hours.
-After each run:
+hours. After each run:
 
 - it ended by itself: every batch is done, no step is running, nothing is quarantined;
 - every candidate, annotation, score, scene, placement and prompt is there once;
-- every image file has its row and every row its file, whose checksum is right;
+- every image has its row and every row its image, whose checksum is right; what a killed writer
+  left half-written was set aside by the repair of `factory doctor`;
 - each candidate (pixels, seed, prompt, parent, caption, boxes, masks, scores, verdict) is equal to
   that of a run that nothing struck: so is the accepted set.
 
-{repeated} items were worked on again: that is the price of the faults, and all of it.
+{repeated} items were worked on again: that is the price of the faults, and all of it. That this \
+harness would see a loss
+or a double is tested too: with the sweeper taken out, and with the fence and the unique key taken
+out, it complains (`tests/chaos/test_chaos.py`).
 
 ## By deployment
 

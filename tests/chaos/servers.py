@@ -1,5 +1,6 @@
 """The servers and the disk that a deployment stands on, as the harness can break them."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -110,7 +111,5 @@ def answers(socket):
 
 def kill(pid):
     """Kill one process, if it is still there."""
-    import os
-
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -22,7 +22,7 @@ def test_nothing_is_lost_and_nothing_done_twice_under_fire(tmp_path, expected, p
         campaign.POSTGRES,
         7,
         expected,
-        most=10,
+        most=8,
         postgres=postgres,
         disk=os.geteuid() == 0,
         labels=FEW_LABELS,

@@ -7,9 +7,11 @@ import torch
 from diffusers import (
     AutoencoderKL,
     EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from open_clip import CLIP
@@ -22,9 +24,13 @@ from transformers import (
     Blip2Processor,
     Blip2QFormerConfig,
     Blip2VisionConfig,
+    BlipConfig,
+    BlipForConditionalGeneration,
     BlipImageProcessor,
+    BlipProcessor,
     CLIPTextConfig,
     CLIPTextModel,
+    CLIPTextModelWithProjection,
     CLIPTokenizer,
     GPT2Tokenizer,
     GroundingDinoConfig,
@@ -38,6 +44,11 @@ from transformers import (
 from workers import sam
 
 TEXT_WIDTH = 16
+XL_CONDITIONING = {
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 4,
+    "projection_class_embeddings_input_dim": TEXT_WIDTH + 6 * 4,
+}
 WORDS = ("dog", "house", "tree", "car", "city", "street", "a", "in", "forest")
 
 
@@ -50,6 +61,22 @@ def save_stable_diffusion(folder: Path) -> None:
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+
+
+def save_stable_diffusion_xl(folder: Path) -> None:
+    """Like stabilityai/stable-diffusion-xl-base-1.0: two text encoders, size conditioning."""
+    parts = _diffusion_parts(unet_channels=4, cross_width=2 * TEXT_WIDTH, **XL_CONDITIONING)
+    pipeline = StableDiffusionXLPipeline(
+        **parts,
+        tokenizer_2=parts["tokenizer"],
+        text_encoder_2=CLIPTextModelWithProjection(
+            CLIPTextConfig.from_dict(
+                parts["text_encoder"].config.to_dict() | {"projection_dim": TEXT_WIDTH}
+            )
+        ),
+        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
     )
     pipeline.save_pretrained(folder)
 
@@ -118,6 +145,37 @@ def save_blip2(folder: Path) -> None:
     )
     Blip2ForConditionalGeneration(config).save_pretrained(folder)
     processor.save_pretrained(folder)
+
+
+def save_blip(folder: Path) -> None:
+    """Like Salesforce/blip-image-captioning-base, with BERT's special words."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]", *WORDS]
+    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
+    part = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "projection_dim": 16,
+        "initializer_range": 0.5,
+    }
+    text = {
+        "vocab_size": len(words),
+        "encoder_hidden_size": 16,
+        "max_position_embeddings": 64,
+        "bos_token_id": words.index("[DEC]"),
+        "pad_token_id": 0,
+        "eos_token_id": words.index("[SEP]"),
+        "sep_token_id": words.index("[SEP]"),
+    }
+    config = BlipConfig(
+        text_config=part | text,
+        vision_config=part | {"image_size": 16, "patch_size": 8},
+        projection_dim=16,
+    )
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+    images = BlipImageProcessor(size={"height": 16, "width": 16})
+    BlipProcessor(images, tokenizer).save_pretrained(folder)
 
 
 def save_grounding_dino(folder: Path) -> None:
@@ -221,13 +279,17 @@ def save_all(root: Path) -> None:
     torch.manual_seed(0)
     save_stable_diffusion(root / "stable_diffusion")
     save_instruct_pix2pix(root / "instruct_pix2pix")
+    save_stable_diffusion_xl(root / "stable_diffusion_xl")
+    save_blip(root / "blip")
     save_blip2(root / "blip2")
     save_grounding_dino(root / "grounding_dino")
     save_segment_anything(root / "segment_anything")
     save_open_clip(root / "open_clip")
 
 
-def _diffusion_parts(unet_channels: int) -> dict[str, object]:
+def _diffusion_parts(
+    unet_channels: int, cross_width: int = TEXT_WIDTH, **conditioning: object
+) -> dict[str, object]:
     tokenizer = CLIPTokenizer(
         vocab=_letters("<|startoftext|>", "<|endoftext|>"), merges=[], model_max_length=16
     )
@@ -253,8 +315,9 @@ def _diffusion_parts(unet_channels: int) -> dict[str, object]:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=2,
-        cross_attention_dim=TEXT_WIDTH,
+        cross_attention_dim=cross_width,
         norm_num_groups=2,
+        **conditioning,
     )
     vae = AutoencoderKL(
         block_out_channels=(4, 4, 4, 4),

@@ -126,3 +126,15 @@ def test_pixels_outside_the_filled_box_must_not_change(measure, world):
     for name in ("psnr_db", "ssim"):
         assert passes(name, good)
         assert not passes(name, bad)
+
+
+def test_a_patch_of_another_ground_around_the_filled_object_is_seen(measure, world):
+    parent, text = world["dog_on_a_beach"], "a dog and a house on a beach"
+    given = {"origin": Origin.FILLED, "parent": parent, "text": text, "asked": HOUSE}
+    good = world["dog_and_house_on_a_beach"]
+    window = np.s_[28:51, 37:61]
+    bad = good.copy()
+    ground = (good[window] == parent[window]).all(axis=2, keepdims=True)
+    bad[window] = np.where(ground, 255 - good[window], good[window])
+    assert passes("seam", measure(good, **given))
+    assert not passes("seam", measure(bad, **given))

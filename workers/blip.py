@@ -1,28 +1,39 @@
-"""BLIP-2 (Li et al. 2023): captions."""
+"""BLIP (Li et al. 2022) and BLIP-2 (Li et al. 2023): captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
-from transformers import Blip2ForConditionalGeneration, Blip2Processor
+from transformers import (
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+    BlipForConditionalGeneration,
+    BlipProcessor,
+)
 
 from workers import weights
-from workers.config import Blip2Config
-from workers.device import inference, to_dtype
+from workers.config import Blip2Config, BlipConfig
+from workers.device import inference
+from workers.pretrained import load_pretrained
 from workers.values import ModelIdentity, RgbImage
+
+KINDS = {
+    "blip": (BlipForConditionalGeneration, BlipProcessor),
+    "blip2": (Blip2ForConditionalGeneration, Blip2Processor),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Blip2:
+class Blip:
     """A Captioner."""
 
-    config: Blip2Config
+    config: BlipConfig | Blip2Config
     identity: ModelIdentity
-    _model: Blip2ForConditionalGeneration
-    _processor: Blip2Processor
+    _model: Any
+    _processor: Any
 
     @classmethod
-    def load(cls, config: Blip2Config, device: str) -> Self:
+    def load(cls, config: BlipConfig | Blip2Config, device: str) -> Self:
         """Return the family ready on `device`.
 
         Raises:
@@ -30,14 +41,8 @@ class Blip2:
             CheckpointBroken: If they do not load.
         """
         path = weights.resolve(config.checkpoint, config.revision)
-        with weights.loading(config.checkpoint):
-            weights.refuse_wordless(path)
-            processor = Blip2Processor.from_pretrained(path)
-            model, report = Blip2ForConditionalGeneration.from_pretrained(
-                path, dtype=to_dtype(config.dtype), use_safetensors=True, output_loading_info=True
-            )
-            weights.refuse_missing(report["missing_keys"])
-        return cls(config, weights.identity_of(config, path), model.to(device).eval(), processor)
+        model, processor = load_pretrained(*KINDS[config.family], config, path, device)
+        return cls(config, weights.identity_of(config, path), model, processor)
 
     @inference
     def caption(self, images: Sequence[RgbImage]) -> list[str]:

@@ -1,0 +1,84 @@
+"""Whether rows and image files agree: every candidate has its file, every file its candidate."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from db.images import ImageStore, StoredFile
+from db.models import Candidate
+from db.session import Sessions, reading
+from db.states import Verdict
+
+AT_ONCE = 1000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What does not agree.
+
+    Attributes:
+        missing: Candidates whose file is gone, save those that are rejected for it.
+        orphans: Old files that no candidate names, or that were cut off while written.
+    """
+
+    missing: tuple[int, ...]
+    orphans: tuple[StoredFile, ...]
+
+
+def compare(
+    sessions: Sessions, images: ImageStore, *, reason: str, min_age_s: float
+) -> Disagreement:
+    """Return where rows and files disagree; workers may go on meanwhile.
+
+    A file is written before its row. So rows are read before files are listed, and a file counts
+    only if it is old and has no row afterwards either.
+
+    Args:
+        sessions: Opens database sessions.
+        images: The image store.
+        reason: What candidates are rejected for whose file is known to be gone.
+        min_age_s: A younger file may be one whose row is about to be written.
+    """
+    is_unknown = or_(Candidate.reason.is_(None), Candidate.reason != reason)
+    with reading(sessions) as session:
+        rows = session.execute(select(Candidate.id, Candidate.sha256).where(is_unknown))
+        named = {row.id: row.sha256 for row in rows}
+    files = list(images.list_files())
+    there = {file.sha256 for file in files}
+    with reading(sessions) as session:
+        unnamed = list(_find_unnamed(session, files))
+    orphans = [file for file in unnamed if images.age_s(file.path) > min_age_s]
+    missing = tuple(candidate_id for candidate_id, sha256 in named.items() if sha256 not in there)
+    return Disagreement(missing, tuple(orphans))
+
+
+def reject(session: Session, candidate_ids: Sequence[int], reason: str) -> None:
+    """Reject candidates whose file is gone; their rows, labels and descendants stay.
+
+    They are not made again: what was labelled, scored and derived belongs to the pixels that are
+    gone, and another device would not paint exactly these.
+    """
+    for ids in _some_at_once(candidate_ids):
+        session.execute(
+            update(Candidate)
+            .where(Candidate.id.in_(ids))
+            .values(verdict=Verdict.REJECTED, reason=reason)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _find_unnamed(session: Session, files: Sequence[StoredFile]) -> Iterator[StoredFile]:
+    for some in _some_at_once(files):
+        shas = [file.sha256 for file in some if file.sha256 is not None]
+        named = set(session.scalars(select(Candidate.sha256).where(Candidate.sha256.in_(shas))))
+        yield from (file for file in some if file.sha256 not in named)
+
+
+def _some_at_once(everything: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(everything), AT_ONCE):
+        yield everything[start : start + AT_ONCE]

@@ -1,0 +1,212 @@
+"""`factory doctor`: what a factory needs, looked at one by one, each with what to do."""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from sqlalchemy import make_url
+
+from db.errors import StoreError
+from db.images import ImageStore
+from db.session import connect, find_revision, newest_revision
+from factory.app import only_speaks
+from factory.broker import hide_password, open_broker
+from factory.embedded import EmbeddedBroker, find_server
+from factory.errors import FactoryError
+from factory.settings import Settings
+from workers import weights
+from workers.config import OpenAiConfig, WeightsConfig
+from workers.errors import WorkerError
+
+PACKAGE = "chatgenimage-factory"
+LITTLE_BYTES = 5 * 2**30
+TOO_LITTLE_BYTES = 2**30
+PATIENCE_S = 10.0
+EXPECTED = (FactoryError, StoreError, WorkerError, OSError)
+
+
+class Health(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: how it is, and if it is not well, what to do."""
+
+    name: str
+    health: Health
+    text: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what a factory of these settings needs; nothing is fetched, started or changed."""
+    yield Finding("settings", Health.OK, f"profile {settings.profile}, data in {settings.data_dir}")
+    for look in (
+        _database,
+        _broker,
+        _images,
+        _disk,
+        _checkpoints,
+        _device,
+        _versions,
+        _endpoint,
+    ):
+        try:
+            found = look(settings)
+        except EXPECTED as error:
+            found = Finding(look.__name__.strip("_"), Health.WRONG, str(error))
+        if found is not None:
+            yield found
+
+
+def has_database(settings: Settings) -> bool:
+    """Return whether there is a database to ask."""
+    url = make_url(settings.resolved_database_url())
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
+def _database(settings: Settings) -> Finding:
+    url = make_url(settings.resolved_database_url()).render_as_string()
+    if not has_database(settings):
+        return Finding("database", Health.OK, f"none yet at {url}; `factory run` makes it")
+    found, newest = find_revision(connect(settings.resolved_database_url())), newest_revision()
+    if found == newest:
+        return Finding("database", Health.OK, f"{url} answers, schema {found}")
+    remedy = "`factory run` or a worker brings it up to date"
+    if found is not None and found > newest:
+        remedy = "use the version that wrote it"
+    text = f"{url} has schema {found}, this version has {newest}: {remedy}"
+    return Finding("database", Health.WRONG, text)
+
+
+def _broker(settings: Settings) -> Finding:
+    broker = open_broker(settings)
+    if isinstance(broker, EmbeddedBroker):
+        return Finding("broker", Health.OK, f"embedded, {find_server()}")
+    broker.ensure()
+    return Finding("broker", Health.OK, f"{hide_password(broker.url)} answers")
+
+
+def _images(settings: Settings) -> Finding:
+    place = ImageStore(settings.resolved_image_store_url()).check_writable()
+    return Finding("images", Health.OK, f"{place} can be written to")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 2**30:.1f} GiB free at {folder}"
+    if free < TOO_LITTLE_BYTES:
+        return Finding("disk", Health.WRONG, f"{text}: make room, or work waits when it is full")
+    if free < LITTLE_BYTES:
+        return Finding("disk", Health.WARNING, f"{text}: little for a long run")
+    return Finding("disk", Health.OK, text)
+
+
+def _checkpoints(settings: Settings) -> Finding:
+    configs = [c for c in settings.families.values() if isinstance(c, WeightsConfig)]
+    absent = []
+    for config in configs:
+        if not _is_on_hub(config.checkpoint):
+            weights.resolve(config.checkpoint, config.revision)
+        elif not _is_fetched(config.checkpoint, config.revision):
+            absent.append(config.checkpoint)
+    if absent:
+        text = f"not fetched yet: {', '.join(absent)}; the worker that needs one fetches it"
+        return Finding("checkpoints", Health.WARNING, text)
+    return Finding("checkpoints", Health.OK, f"{len(configs)} are there")
+
+
+def _is_on_hub(checkpoint: str) -> bool:
+    path = Path(checkpoint).expanduser()
+    is_file = path.exists() or path.suffix in {".pth", ".safetensors"}
+    return not is_file and weights.HUB_ID.fullmatch(checkpoint) is not None
+
+
+def _is_fetched(hub_id: str, revision: str | None) -> bool:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        snapshot_download(hub_id, revision=revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return False
+    return True
+
+
+def _device(settings: Settings) -> Finding:
+    if only_speaks(settings, list(settings.roles)):
+        return Finding("device", Health.OK, "none needed")
+    try:
+        import torch
+    except ImportError:
+        return Finding("device", Health.WRONG, "no PyTorch: pip install '.[gpu]'")
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if settings.device.startswith("cuda") and not gpus:
+        text = f"device is {settings.device}, and PyTorch sees no GPU: check the driver, or auto"
+        return Finding("device", Health.WRONG, text)
+    seen = ", ".join(gpus) or "no GPU"
+    return Finding("device", Health.OK, f"{settings.device}; {seen}, torch {torch.__version__}")
+
+
+def _versions(settings: Settings) -> Finding:
+    try:
+        wanted = [Requirement(text) for text in requires(PACKAGE) or []]
+    except PackageNotFoundError:
+        return Finding("versions", Health.WARNING, "not installed as a package: pip install -e .")
+    extra = "" if only_speaks(settings, list(settings.roles)) else "gpu"
+    wrong = [
+        text
+        for need in wanted
+        if need.marker is None or need.marker.evaluate({"extra": extra})
+        if (text := _misfit(need))
+    ]
+    if wrong:
+        remedy = "pip install -r requirements.txt"
+        return Finding("versions", Health.WRONG, f"{', '.join(wrong)}: {remedy}")
+    parts = f"Python {platform.python_version()}, Celery {version('celery')}"
+    return Finding("versions", Health.OK, f"{parts}, all as required")
+
+
+def _misfit(need: Requirement) -> str | None:
+    try:
+        found = version(need.name)
+    except PackageNotFoundError:
+        return f"{need.name} is not installed"
+    return None if need.specifier.contains(found, prereleases=True) else f"{need} but {found}"
+
+
+def _endpoint(settings: Settings) -> Finding | None:
+    config = next((c for c in settings.families.values() if isinstance(c, OpenAiConfig)), None)
+    if config is None:
+        return None
+    from openai import APIError, AuthenticationError, NotFoundError, OpenAI, OpenAIError
+
+    key = config.api_key.get_secret_value() if config.api_key else None
+    try:
+        client = OpenAI(api_key=key, base_url=config.base_url, timeout=PATIENCE_S, max_retries=0)
+    except OpenAIError:
+        text = "no key: set OPENAI_API_KEY, to anything for a server of your own"
+        return Finding("endpoint", Health.WARNING, text)
+    host = client.base_url.host
+    try:
+        client.models.list()
+    except NotFoundError:
+        return Finding("endpoint", Health.OK, f"{host} answers, without a list of models")
+    except AuthenticationError:
+        return Finding("endpoint", Health.WRONG, f"{host} refuses the key: correct OPENAI_API_KEY")
+    except APIError as error:
+        text = f"{host} does not answer ({type(error).__name__}): check OPENAI_BASE_URL, start it"
+        return Finding("endpoint", Health.WRONG, text)
+    return Finding("endpoint", Health.OK, f"{host} answers for {config.model}")

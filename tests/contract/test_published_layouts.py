@@ -1,0 +1,104 @@
+"""Checkpoints as people publish them: other networks of a family, adapters, single files."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from peft import LoraConfig, get_peft_model_state_dict
+
+from tests.contract.conftest import ADAPTER, FEW_STEPS, SIZE_WH
+from tests.contract.same import same_image
+from workers.errors import CheckpointBroken, CheckpointNotFound
+from workers.registry import load_family
+
+PROMPTS, SEEDS = ["a dog in a forest", "a house"], [1, 2]
+
+
+def load(family, checkpoint, **settings):
+    values = {"family": family, "checkpoint": str(checkpoint), **FEW_STEPS.get(family, {})}
+    return load_family(ADAPTER.validate_python(values | settings), "cpu")
+
+
+def test_an_xl_checkpoint_generates_and_fills(tiny_folder, images):
+    family = load("stable_diffusion", tiny_folder / "stable_diffusion_xl")
+    first, second = family.generate(PROMPTS, SEEDS)
+    assert first.shape == second.shape == (*SIZE_WH[::-1], 3)
+    (alone,) = family.generate(PROMPTS[1:], SEEDS[1:])
+    assert same_image(alone, second)
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[20:50, 10:40] = True
+    (filled,) = family.fill(images[:1], [mask], PROMPTS[:1], SEEDS[:1])
+    np.testing.assert_array_equal(filled[~mask], images[0][~mask])
+    assert (filled[mask] != images[0][mask]).mean() > 0.5
+
+
+def test_blip_captions_like_blip_2(tiny_folder, images):
+    captioner = load("blip", tiny_folder / "blip", max_new_tokens=6)
+    together = captioner.caption(images)
+    assert [captioner.caption([image])[0] for image in images] == together
+    assert all(caption == caption.strip() for caption in together)
+
+
+@pytest.fixture(scope="module")
+def lora(tiny_folder, tmp_path_factory):
+    """LoRA weights for the tiny denoiser, as diffusers' training scripts write them."""
+    folder = tmp_path_factory.mktemp("lora")
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder / "stable_diffusion")
+    pipeline.unet.add_adapter(
+        LoraConfig(r=2, lora_alpha=64, init_lora_weights=False, target_modules=["to_q", "to_v"])
+    )
+    layers = get_peft_model_state_dict(pipeline.unet)
+    StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=layers)
+    return folder
+
+
+def test_lora_weights_change_the_image_and_the_revision(tiny_folder, lora):
+    checkpoint = tiny_folder / "stable_diffusion"
+    plain = load("stable_diffusion", checkpoint)
+    adapted = load("stable_diffusion", checkpoint, lora=[str(lora)], lora_scale=2.0)
+    unscaled = load("stable_diffusion", checkpoint, lora=[str(lora)], lora_scale=0.0)
+    before, after, same = (
+        family.generate(PROMPTS[:1], SEEDS[:1])[0] for family in (plain, adapted, unscaled)
+    )
+    assert not np.array_equal(before, after)
+    assert same_image(before, same)
+    assert plain.identity.revision != adapted.identity.revision
+    assert adapted.identity.settings["lora"] == [str(lora)]
+
+
+def test_lora_weights_that_are_not_there_are_said_so(tiny_folder):
+    with pytest.raises(CheckpointNotFound, match="nowhere"):
+        load("stable_diffusion", tiny_folder / "stable_diffusion", lora=["./nowhere"])
+
+
+@pytest.mark.parametrize("saving", [{"attention_slicing": True}, {"offload": "model"}])
+def test_what_saves_memory_changes_no_image(tiny_folder, saving):
+    checkpoint = tiny_folder / "stable_diffusion"
+    plain, saved = (
+        load("stable_diffusion", checkpoint, **settings).generate(PROMPTS, SEEDS)
+        for settings in ({}, saving)
+    )
+    assert all(map(same_image, plain, saved))
+
+
+def test_a_single_file_without_the_settings_it_lacks_is_told_what_to_name(tmp_path):
+    file = tmp_path / "mine.safetensors"
+    file.touch()
+    with pytest.raises(CheckpointBroken, match="settings_of"):
+        load("stable_diffusion", file)
+
+
+def test_an_open_precision_is_settled_by_the_device(tiny_folder):
+    family = load("blip", tiny_folder / "blip", dtype="auto")
+    assert family.identity.settings["dtype"] == "float32"
+
+
+def test_a_pickle_that_runs_code_is_not_opened(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "trapped"), "w"))
+
+    torch.save({"model": Trap()}, tmp_path / "sam.pth")
+    with pytest.raises(CheckpointBroken):
+        load("segment_anything", tmp_path / "sam.pth")
+    assert not (tmp_path / "trapped").exists()

@@ -1,0 +1,130 @@
+"""`factory doctor`: what it finds wrong, and what it mends."""
+
+import json
+import os
+import socket
+import time
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from db.models import Batch, Candidate
+from db.states import Verdict
+from factory.cli import app
+from factory.doctor_store import YOUNG_S, compare
+from tests import rows
+
+
+@pytest.fixture(autouse=True)
+def _quiet_environment(monkeypatch):
+    for name in ("REDIS_URL", "FACTORY_PROFILE", "FACTORY_DATABASE_URL", "FACTORY_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def doctor(place):
+    """Returns the exit code and what was found, by name."""
+
+    def call(*words):
+        command = ["doctor", *words, "--json", "--data-dir", str(place.data_dir)]
+        result = CliRunner().invoke(app, command)
+        return result.exit_code, {found["name"]: found for found in json.loads(result.stdout)}
+
+    return call
+
+
+@pytest.fixture
+def candidates(place):
+    """Three accepted candidates with their files."""
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+        batch = session.scalars(select(Batch)).one()
+        return [candidate.sha256 for candidate in rows.add_family(place, session, batch)]
+
+
+def grow_old(path):
+    os.utime(path, (0, time.time() - 2 * YOUNG_S))
+
+
+def healths(place):
+    return [found.health for found in compare(place.sessions, place.images)]
+
+
+def test_a_healthy_factory_has_a_line_for_everything(doctor, candidates):
+    code, found = doctor()
+    assert code == 0, found
+    names = ["settings", "database", "broker", "images", "disk", "checkpoints", "device"]
+    assert [name for name in names if name in found] == names
+    assert found["rows"]["text"] == "every candidate has its file"
+    assert found["files"]["text"] == "every file has its candidate"
+
+
+def test_what_is_wrong_is_told_with_what_to_do(doctor, place, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("REDIS_URL", f"redis://:hush@127.0.0.1:{taken.getsockname()[1]}/0")
+    (place.data_dir / "a-file").touch()
+    monkeypatch.setenv("FACTORY_IMAGE_STORE_URL", str(place.data_dir / "a-file" / "images"))
+    monkeypatch.setenv("FACTORY_FAMILIES__EDITING__CHECKPOINT", "/nowhere")
+    monkeypatch.setenv("FACTORY_DEVICE", "cuda:7")
+    code, found = doctor()
+    assert code == 1
+    for name, part in {
+        "broker": "Start it",
+        "images": "cannot write",
+        "checkpoints": "/nowhere",
+        "device": "sees no GPU",
+    }.items():
+        assert found[name]["health"] == "wrong"
+        assert part in found[name]["text"]
+    assert "hush" not in str(found)
+    assert "rows" not in found  # nothing can be compared
+
+
+def test_before_the_first_run_nothing_is_wrong_and_nothing_is_made(tmp_path):
+    result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path / "data")])
+    assert result.exit_code == 0, result.output
+    assert "`factory run` makes it" in result.stdout
+
+
+def test_a_candidate_whose_file_is_gone_is_rejected_and_its_row_stays(doctor, place, candidates):
+    os.remove(place.images.path_of(candidates[0]))  # noqa: PTH107  # a path as text
+    code, found = doctor()
+    assert (code, found["rows"]["health"]) == (1, "wrong")
+    assert doctor("--repair")[0] == 0
+    with place.sessions() as session:
+        root = session.scalars(select(Candidate).where(Candidate.sha256 == candidates[0])).one()
+        assert (root.verdict, root.reason) == (Verdict.REJECTED, "image_missing")
+        others = select(Candidate.verdict).where(Candidate.id != root.id)
+        assert session.scalars(others).all() == [Verdict.ACCEPTED] * 2
+
+
+def test_old_files_without_a_row_are_set_aside_and_young_ones_left(place, candidates, doctor):
+    pixels, _ = rows.paint("red")
+    orphan = place.images.put(pixels, {"key": "none"})
+    half = f"{place.images.path_of(orphan)}.0123.tmp"
+    with open(half, "wb") as file:  # noqa: PTH123  # a path as text
+        file.write(b"\x89PNG")
+    assert healths(place) == ["ok", "ok"]  # a worker may be about to write their rows
+    for path in (half, place.images.path_of(orphan)):
+        grow_old(path)
+    assert healths(place) == ["ok", "wrong"]
+    assert doctor("--repair")[0] == 0
+    assert healths(place) == ["ok", "ok"]
+    aside = place.data_dir / "images" / "set-aside"
+    assert sorted(path.suffix for path in aside.iterdir()) == [".png", ".tmp"]
+    for sha256 in candidates:
+        place.images.get(sha256)
+
+
+def test_a_file_that_is_stored_again_is_young_and_whole_again(place, candidates):
+    pixels, _ = rows.paint("red")
+    sha256 = place.images.put(pixels, {"key": "none"})
+    path = place.images.path_of(sha256)
+    with open(path, "wb") as file:  # noqa: PTH123  # a path as text
+        file.write(b"damaged")
+    grow_old(path)
+    assert place.images.put(pixels, {"key": "none"}) == sha256
+    assert place.images.get(sha256).shape == pixels.shape
+    assert place.images.age_s(path) < YOUNG_S
