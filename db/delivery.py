@@ -10,15 +10,74 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Float, String, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Batch, Run, Step
-from db.session import clock
+from db.session import Clock
 from db.states import BatchState, RunState, StepState
 
 FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}
 """What stands in a step that nobody holds."""
+
+
+_other = aliased(Step)
+_first_unfinished = (
+    select(_other.id)
+    .where(_other.batch_id == bindparam("of_batch"), _other.state != StepState.DONE)
+    .order_by(_other.position)
+    .limit(1)
+    .scalar_subquery()
+)
+_is_free: ColumnElement[bool] = or_(
+    and_(Step.state == StepState.READY, Step.run_after <= Clock()),
+    and_(Step.state == StepState.RUNNING, Step.lease_until < Clock()),
+)
+_run_is_ours = (
+    select(Run.id)
+    .join(Batch, Batch.run_id == Run.id)
+    .where(Batch.id == Step.batch_id, Run.state == RunState.ACTIVE)
+    .where(func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key)
+    .exists()
+)
+
+# Built once: every step runs these, and building a statement takes longer than running it.
+CLAIM = (
+    update(Step)
+    .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_ours)
+    .values(
+        state=StepState.RUNNING,
+        token=bindparam("new_token"),
+        owner=bindparam("new_owner"),
+        attempts=Step.attempts + 1,
+        lease_until=Clock() + bindparam("lease_s", type_=Float),
+        stop_requested=False,
+        started_at=Clock(),
+    )
+    .returning(Step.id, Step.attempts)
+    .execution_options(synchronize_session=False)
+)
+FENCE = (
+    update(Step)
+    .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
+    .where(Step.state == StepState.RUNNING)
+    .values(lease_until=Clock() + bindparam("lease_s", type_=Float))
+    .returning(Step.id)
+    .execution_options(synchronize_session=False)
+)
+FINISH = (
+    update(Step)
+    .where(Step.id == bindparam("held_step"))
+    .values(FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None})
+    .returning(Step.batch_id)
+    .execution_options(synchronize_session=False)
+)
+END_BATCH = (
+    update(Batch)
+    .where(Batch.id == bindparam("of_batch"), _first_unfinished.is_(None))
+    .values(state=BatchState.DONE)
+    .execution_options(synchronize_session=False)
+)
 
 
 class LeaseLost(Exception):
@@ -77,22 +136,17 @@ def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and wit
         The claim and whether it is the step's first, or None: the message came twice, too early
         or too late, or the run is paused, cancelled or asks for other models.
     """
-    asked_at, token, now = time.monotonic(), uuid4().hex, clock(session)
+    asked_at, token = time.monotonic(), uuid4().hex
     taken = session.execute(
-        update(Step)
-        .where(Step.id == _first_unfinished(batch_id), Step.name == name, _is_free(now))
-        .where(_run_of_step().where(is_workable(models_key)).exists())
-        .values(
-            state=StepState.RUNNING,
-            token=token,
-            owner=owner,
-            attempts=Step.attempts + 1,
-            lease_until=now + lease_s,
-            stop_requested=False,
-            started_at=now,
-        )
-        .returning(Step.id, Step.attempts)
-        .execution_options(synchronize_session=False)
+        CLAIM,
+        {
+            "of_batch": batch_id,
+            "called": name,
+            "their_models": models_key,
+            "new_token": token,
+            "new_owner": owner,
+            "lease_s": lease_s,
+        },
     ).one_or_none()
     if taken is None:
         return None
@@ -111,14 +165,8 @@ def fence(session: Session, claim: Claim) -> None:
     Raises:
         LeaseLost: If another claim took the step.
     """
-    held = session.scalar(
-        update(Step)
-        .where(Step.id == claim.step_id, Step.token == claim.token)
-        .where(Step.state == StepState.RUNNING)
-        .values(lease_until=clock(session) + claim.lease_s)
-        .returning(Step.id)
-        .execution_options(synchronize_session=False)
-    )
+    asked = {"held_step": claim.step_id, "held_token": claim.token, "lease_s": claim.lease_s}
+    held = session.scalar(FENCE, asked)
     if held is None:
         raise LeaseLost(claim.step_id)
 
@@ -130,20 +178,8 @@ def may_go_on(step: Step) -> bool:
 
 def finish_step(session: Session, claim: Claim) -> None:
     """Mark the step done, and the batch too when it was the last; call after `fence`."""
-    now = clock(session)
-    batch_id = session.scalars(
-        update(Step)
-        .where(Step.id == claim.step_id)
-        .values(FREE | {"state": StepState.DONE, "finished_at": now, "error": None})
-        .returning(Step.batch_id)
-        .execution_options(synchronize_session=False)
-    ).one()
-    session.execute(
-        update(Batch)
-        .where(Batch.id == batch_id, _first_unfinished(batch_id).is_(None))
-        .values(state=BatchState.DONE)
-        .execution_options(synchronize_session=False)
-    )
+    batch_id = session.scalar(FINISH, {"held_step": claim.step_id})
+    session.execute(END_BATCH, {"of_batch": batch_id})
 
 
 def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error: str = "") -> None:
@@ -151,7 +187,7 @@ def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error:
     batch_id = session.scalar(
         update(Step)
         .where(Step.id == claim.step_id, Step.token == claim.token)
-        .values(FREE | {"run_after": clock(session) + delay_s, "error": error or None})
+        .values(FREE | {"run_after": Clock() + delay_s, "error": error or None})
         .returning(Step.batch_id)
         .execution_options(synchronize_session=False)
     )
@@ -175,7 +211,7 @@ def request_stop(session: Session, owner: str) -> None:
 
 def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
     """Free the steps whose lease ran out, or whose owner is known to be dead."""
-    dead = or_(Step.lease_until < clock(session), Step.owner.in_(owners))
+    dead = or_(Step.lease_until < Clock(), Step.owner.in_(owners))
     ids = list(session.scalars(select(Step.id).where(Step.state == StepState.RUNNING, dead)))
     if ids:
         batch_ids = select(Step.batch_id).where(Step.id.in_(ids))
@@ -198,24 +234,3 @@ def list_owners(session: Session) -> list[str]:
     """Return who holds a step now."""
     owners = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
     return [owner for owner in session.scalars(owners) if owner]
-
-
-def _first_unfinished(batch_id: int) -> ColumnElement[int]:
-    step = aliased(Step)
-    return (
-        select(step.id)
-        .where(step.batch_id == batch_id, step.state != StepState.DONE)
-        .order_by(step.position)
-        .limit(1)
-        .scalar_subquery()
-    )
-
-
-def _run_of_step() -> Select[int]:
-    return select(Run.id).join(Batch, Batch.run_id == Run.id).where(Batch.id == Step.batch_id)
-
-
-def _is_free(now: ColumnElement[float]) -> ColumnElement[bool]:
-    ready = and_(Step.state == StepState.READY, Step.run_after <= now)
-    expired = and_(Step.state == StepState.RUNNING, Step.lease_until < now)
-    return or_(ready, expired)

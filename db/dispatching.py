@@ -6,6 +6,7 @@ here takes its turn first: one dispatcher at a time, however many there are.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, update
@@ -200,6 +201,7 @@ def _in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() tak
     )
 
 
+@cache  # building it takes longer than running it
 def _is_current() -> ColumnElement[bool]:
     """Return the condition on a step that it is the first unfinished one of its batch."""
     other = aliased(Step)

@@ -3,12 +3,26 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.delivery import Claim
 from db.models import Item
 from db.states import ItemState
+
+# Built once, as those of db/delivery.py.
+OPEN = (
+    select(Item)
+    .where(Item.step_id == bindparam("of_step"), Item.state == ItemState.READY)
+    .order_by(Item.id)
+    .execution_options(populate_existing=True)
+)
+START = (
+    update(Item)
+    .where(Item.id.in_(bindparam("ids", expanding=True)))
+    .values(attempts=Item.attempts + 1, worker=bindparam("tried_by"))
+    .execution_options(synchronize_session=False)
+)
 
 
 def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> None:
@@ -25,22 +39,12 @@ def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> Non
 
 def open_items(session: Session, claim: Claim) -> Sequence[Item]:
     """Return what is left to do, in order."""
-    return session.scalars(
-        select(Item)
-        .where(Item.step_id == claim.step_id, Item.state == ItemState.READY)
-        .order_by(Item.id)
-        .execution_options(populate_existing=True)
-    ).all()
+    return session.scalars(OPEN, {"of_step": claim.step_id}).all()
 
 
 def start_items(session: Session, item_ids: Sequence[int], worker: str) -> None:
     """Count an attempt on the items before the work starts, so that crashes count."""
-    session.execute(
-        update(Item)
-        .where(Item.id.in_(item_ids))
-        .values(attempts=Item.attempts + 1, worker=worker)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(START, {"ids": item_ids, "tried_by": worker})
 
 
 def put_back_items(session: Session, item_ids: Sequence[int]) -> None:

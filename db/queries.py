@@ -9,7 +9,19 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from db.captions import has_words, with_words
 from db.errors import RowNotFound
-from db.models import Annotation, Candidate, Label, Placement, Scene, Score
+from db.models import (
+    Annotation,
+    Candidate,
+    Label,
+    LlmCall,
+    Placement,
+    Rejudging,
+    Scene,
+    Score,
+    Step,
+    VerdictChange,
+)
+from db.rejudging import list_changes
 from db.states import Origin, Verdict
 
 PAGE_ROWS = 200
@@ -55,6 +67,8 @@ class Story:
 
     Attributes:
         ancestors: From the root to the parent.
+        calls: What a language model was asked for the candidate and its ancestors, in order.
+        changes: How it was judged again, oldest first.
     """
 
     candidate: Candidate
@@ -62,6 +76,8 @@ class Story:
     children: tuple[Candidate, ...]
     scenes: tuple[Scene, ...]
     placements: tuple[Placement, ...]
+    calls: tuple[LlmCall, ...]
+    changes: tuple[tuple[Rejudging, VerdictChange], ...]
 
 
 def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candidate]:
@@ -77,7 +93,7 @@ def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candi
 
 def count_candidates(session: Session, wanted: CandidateFilter) -> int:
     """Return how many candidates `iter_candidates` would yield; a limit bounds the counting."""
-    ids = _ids(session, wanted).subquery()
+    ids = _ids(session, wanted).order_by(None).subquery()
     return session.scalar(select(func.count()).select_from(ids)) or 0
 
 
@@ -114,6 +130,23 @@ def get_candidate(session: Session, candidate_id: int) -> Story:
         tuple(session.scalars(children)),
         tuple(session.scalars(scenes)),
         tuple(session.scalars(placements)),
+        tuple(session.scalars(_calls_for([*ancestors, candidate]))),
+        tuple(list_changes(session, candidate_id)),
+    )
+
+
+def _calls_for(line: Sequence[Candidate]) -> Select[LlmCall]:
+    """Return the query for what was asked for a batch's features and prompts and for a line."""
+    batch_id = line[-1].batch_id
+    of_batch = and_(Step.name == "brainstorm", LlmCall.subject_id == batch_id)
+    of_line = and_(
+        Step.name.in_(["imagine", "place"]), LlmCall.subject_id.in_([one.id for one in line])
+    )
+    return (
+        select(LlmCall)
+        .join(Step, Step.id == LlmCall.step_id)
+        .where(Step.batch_id == batch_id, or_(of_batch, of_line))
+        .order_by(LlmCall.id)
     )
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
+    Float,
     create_engine,
     event,
-    func,
     inspect,
     make_url,
     select,
@@ -18,8 +18,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from db.errors import DatabaseAway, DatabaseUnavailable
 
@@ -30,14 +33,21 @@ READS_ONLY = "reads_only"
 Sessions = sessionmaker[Session]
 
 
-def connect(url: str) -> Sessions:
+def connect(url: str, *, durable: bool = True) -> Sessions:
     """Return a session factory; nothing is opened yet.
+
+    Args:
+        url: Of SQLite or PostgreSQL.
+        durable: Whether a commit is on disk when it returns. Without, a power cut may undo the
+            last seconds (never half of a transaction); what a killed process committed stays.
 
     Raises:
         DatabaseUnavailable: If the URL cannot be understood or its driver is not installed.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_args(url))
+        engine = create_engine(
+            url, pool_pre_ping=True, connect_args=_connect_args(url, durable=durable)
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseUnavailable(
             f"cannot use the database URL: {error}. Use sqlite:////absolute/path or "
@@ -45,7 +55,7 @@ def connect(url: str) -> Sessions:
         ) from error
     if engine.dialect.name == "sqlite":
         _refuse_memory(engine)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _prepare_durable if durable else _prepare_quick)
         event.listen(engine, "begin", _begin)
     return sessionmaker(engine, expire_on_commit=False)
 
@@ -114,16 +124,26 @@ def engine_of(sessions: Sessions) -> Engine:
     return engine
 
 
+class Clock(FunctionElement[float]):
+    """The database's clock in epoch seconds, for statements: one clock for every lease."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(Clock, "sqlite")
+def _julian_clock(_element: Clock, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
+    return "((julianday('now') - 2440587.5) * 86400.0)"  # the epoch as a Julian day
+
+
+@compiles(Clock, "postgresql")
+def _wall_clock(_element: Clock, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
+    return "date_part('epoch', clock_timestamp())"
+
+
 def now(session: Session) -> float:
-    """Return the database's clock in epoch seconds: one clock for every worker's lease."""
-    return float(session.scalars(select(clock(session))).one())
-
-
-def clock(session: Session) -> ColumnElement[float]:
-    """Return the same as an expression, for statements that look at the clock themselves."""
-    if session.get_bind().dialect.name == "postgresql":
-        return func.date_part("epoch", func.clock_timestamp())
-    return (func.julianday("now") - 2440587.5) * 86400.0  # the epoch as a Julian day
+    """Return the database's clock in epoch seconds."""
+    return float(session.scalars(select(Clock())).one())
 
 
 def _read_only(engine: Engine) -> Engine:
@@ -148,15 +168,25 @@ def _refuse_memory(engine: Engine) -> None:
         )
 
 
-def _connect_args(url: str) -> dict[str, float | int]:
-    return {"timeout": BUSY_TIMEOUT_S} if url.startswith("sqlite") else {"connect_timeout": 10}
+def _connect_args(url: str, *, durable: bool) -> dict[str, int | str]:
+    if url.startswith("sqlite"):
+        return {"timeout": BUSY_TIMEOUT_S}
+    return {"connect_timeout": 10} | ({} if durable else {"options": "-c synchronous_commit=off"})
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _prepare_durable(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    _prepare_sqlite(connection, "FULL")
+
+
+def _prepare_quick(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    _prepare_sqlite(connection, "NORMAL")
+
+
+def _prepare_sqlite(connection: DBAPIConnection, synchronous: str) -> None:
     connection.isolation_level = None  # BEGIN is ours, see below
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 

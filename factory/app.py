@@ -17,7 +17,7 @@ from tasks.chain import QUEUES
 from tasks.resources import Resources
 from workers import weights
 from workers.config import OpenAiConfig, RulesConfig, WeightsConfig
-from workers.device import limit_threads, pick_device
+from workers.device import limit_memory, limit_threads, pick_device
 from workers.interfaces import Family
 from workers.registry import load_family
 
@@ -124,7 +124,9 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     device = "cpu" if only_speaks(settings, roles) else pick_device(settings.device)
     if settings.cpu_threads is not None:
         limit_threads(settings.cpu_threads)
-    sessions = connect(settings.resolved_database_url())
+    if settings.device_memory_share < 1.0:
+        limit_memory(settings.device_memory_share, device)
+    sessions = connect(settings.resolved_database_url(), durable=False)  # docs/adr/0010
     return Resources(
         sessions=sessions,
         images=ImageStore(settings.resolved_image_store_url()),

@@ -12,6 +12,8 @@ FactoryError
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
 ├── RunUnfinished        a run must be over before it is judged again
+├── BadMarks             the marks to calibrate by cannot be used
+├── ModelChanged         a replay needs the model that painted the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
 ├── CannotMeasure        what measures checkpoints is not there
@@ -89,6 +91,14 @@ class NothingFound(FactoryError):
 
 class RunUnfinished(FactoryError):
     """A run must be over before it is judged again."""
+
+
+class BadMarks(FactoryError):
+    """The marks to calibrate by cannot be used."""
+
+
+class ModelChanged(FactoryError):
+    """A replay needs the model that painted the image."""
 
 
 class UnknownName(FactoryError):

@@ -6,7 +6,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.images import ImageStore
-from db.models import Annotation, Candidate, Placement, Run, Scene
+from db.models import (
+    Annotation,
+    Candidate,
+    LlmCall,
+    Placement,
+    Rejudging,
+    Run,
+    Scene,
+    VerdictChange,
+)
 from db.overview import overview
 from db.queries import Story
 from db.runs import count_funnel, count_funnel_by_label, list_quarantined
@@ -58,6 +67,8 @@ def story_record(story: Story, images: ImageStore) -> dict[str, Any]:
         "children": [candidate_record(child, images) for child in story.children],
         "imagined": [_scene(scene) for scene in story.scenes],
         "proposed": [_placement(placement) for placement in story.placements],
+        "asked": [_call(call) for call in story.calls],
+        "judged_again": [_change(*change) for change in story.changes],
     }
 
 
@@ -96,6 +107,31 @@ def _annotation(annotation: Annotation) -> dict[str, Any]:
         "box_xyxy": list(annotation.box_xyxy),
         "area_px": annotation.area_px,
         "rle": annotation.rle,
+    }
+
+
+def _call(call: LlmCall) -> dict[str, Any]:
+    return {
+        "question": call.question,
+        "model": call.model,
+        "messages": call.messages,
+        "answer": call.answer,
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "cost": call.cost,
+        "problem": call.problem,
+    }
+
+
+def _change(made: Rejudging, change: VerdictChange) -> dict[str, Any]:
+    return {
+        "created_at": made.created_at,
+        "author": made.author,
+        "thresholds": made.limits,
+        "verdict_before": change.verdict_before,
+        "reason_before": change.reason_before,
+        "verdict_after": change.verdict_after,
+        "reason_after": change.reason_after,
     }
 
 

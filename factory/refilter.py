@@ -112,6 +112,15 @@ def refilter(session: Session, run: Run, limits: Limits) -> Preview:
     return seen
 
 
+def measured_of(page: Sequence[JudgedCandidate]) -> list[Measured]:
+    """Return candidates as judging sees them; those whose file is gone are left as they are."""
+    return [
+        Measured(c.candidate_id, c.origin, c.parent_id, _without_rank(c.scores))
+        for c in page
+        if c.reason != IMAGE_MISSING
+    ]
+
+
 def _nothing_yet(before: Limits, after: Limits) -> Preview:
     changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
     return Preview(changed)
@@ -125,12 +134,7 @@ def _judge_page(
     page: Sequence[JudgedCandidate], limits: Limits
 ) -> tuple[list[Change], dict[int, int | None]]:
     """Return the verdicts and the ranks that change."""
-    measured = [
-        Measured(c.candidate_id, c.origin, c.parent_id, _without_rank(c.scores))
-        for c in page
-        if c.reason != IMAGE_MISSING
-    ]
-    judged = judge_families(measured, limits)
+    judged = judge_families(measured_of(page), limits)
     changes: list[Change] = []
     ranks: dict[int, int | None] = {}
     for old in page:

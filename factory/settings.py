@@ -37,7 +37,15 @@ ENV_BROKER = "REDIS_URL"
 DATABASE_FILE = "factory.sqlite3"
 IMAGES_FOLDER = "images"
 PLACES = frozenset(
-    {"data_dir", "database_url", "broker_url", "image_store_url", "device", "cpu_threads"}
+    {
+        "data_dir",
+        "database_url",
+        "broker_url",
+        "image_store_url",
+        "device",
+        "cpu_threads",
+        "device_memory_share",
+    }
 )
 """Keys about where a run happens; a frozen profile says only what is made."""
 
@@ -73,6 +81,9 @@ class Settings(BaseSettings):
     )
     cpu_threads: int | None = Field(
         None, ge=1, description="Threads of one forward pass on the CPU; None: torch decides."
+    )
+    device_memory_share: float = Field(
+        1.0, gt=0, le=1, description="Most of a CUDA device's memory that one worker takes."
     )
     families: dict[str, FamilyConfig] = Field(description="Which model does what.")
     roles: dict[str, tuple[str, ...]] = Field(

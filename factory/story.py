@@ -1,6 +1,7 @@
 """The story of one candidate for people: its lineage as a tree, its scores as a table."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,7 +9,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 from db.images import ImageStore
-from db.models import Annotation, Candidate, Placement, Score
+from db.models import (
+    Annotation,
+    Candidate,
+    LlmCall,
+    Placement,
+    Rejudging,
+    Score,
+    VerdictChange,
+)
 from db.queries import Story
 from factory.tables import colour_of
 
@@ -22,6 +31,8 @@ def render_story(story: Story, images: ImageStore) -> RenderableType:
     if candidate.annotations:
         parts += [_annotations(candidate.annotations), ""]
     parts += _proposals(story)
+    parts += [part for call in story.calls for part in _tell_call(call)]
+    parts += [_tell_change(*change) for change in story.changes]
     parts.append(Text(f"image  {images.path_of(candidate.sha256)}", overflow="fold"))
     return Group(*parts)
 
@@ -94,6 +105,22 @@ def _proposals(story: Story) -> Iterator[RenderableType]:
     for placement in story.placements:
         refused = f"  refused: {placement.problem}" if placement.problem else ""
         yield Text(f"proposed  {_tell_placement(placement)}{refused}")
+
+
+def _tell_call(call: LlmCall) -> Iterator[Text]:
+    """Yield what a language model was asked and what it said, word for word."""
+    tokens = f", {call.prompt_tokens} + {call.completion_tokens} tokens" * bool(call.prompt_tokens)
+    refused = f"  refused: {call.problem}" if call.problem else ""
+    yield Text(f"asked     {call.question} of {call.model}{tokens}{refused}")
+    yield Text(f"          {call.answer.strip()}", style="dim", overflow="fold")
+
+
+def _tell_change(made: Rejudging, change: VerdictChange) -> Text:
+    """Return how it was judged again."""
+    when = datetime.fromtimestamp(made.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    before = change.reason_before or change.verdict_before
+    after = change.reason_after or change.verdict_after
+    return Text(f"judged    {before} -> {after}, {when}, {made.author}")
 
 
 def _tell_placement(placement: Placement) -> str:

@@ -16,6 +16,7 @@ from factory.app import ROLE_KEY, SETTINGS_KEY, assemble, roles_named
 from factory.owners import name_owner
 from factory.settings import Settings
 from tasks import resources
+from workers.device import lost_because
 
 log = structlog.get_logger()
 
@@ -54,3 +55,6 @@ def _bind_task(task_id: str, task: "Task[..., None]", args: tuple[int], **_: Any
 @task_postrun.connect(weak=False)
 def _unbind_task(**_: Any) -> None:  # noqa: ANN401
     structlog.contextvars.clear_contextvars()
+    if reason := lost_because():
+        log.error("device_lost", reason=reason)
+        os.kill(os.getppid(), signal.SIGTERM)

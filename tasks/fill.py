@@ -22,10 +22,11 @@ from tasks.painting import (
     lineage_of_placement,
     store_painted,
 )
+from tasks.predictions import choose, predict
 from tasks.resources import Resources
 from tasks.step import StepWork, options_of, run_step
 from workers import boxes, masks
-from workers.interfaces import LanguageModel, ObjectFiller
+from workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
 from workers.rulebook import with_article
 from workers.values import Answer, BoxXyxy, Detection
 from workers.values import Placement as Proposal
@@ -49,10 +50,11 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What is to be painted, and in which box."""
+    """What is to be painted, in which box, and how many predictions there are to choose from."""
 
     lineage: Lineage
     box_xyxy: BoxXyxy
+    predictions: int = 1
 
 
 def plan_place(session: Session, step: Step) -> Sequence[int]:
@@ -141,12 +143,14 @@ def read_fill(session: Session, step: Step, placement_id: int) -> Filling:
     """Return what is to be painted where."""
     placement = session.get_one(Placement, placement_id)
     scene = placement.candidate.scene
-    prompt_text = options_of(step).chain.fill_prompt.format(
+    options = options_of(step).chain
+    prompt_text = options.fill_prompt.format(
         object=with_article(placement.label),
         relationship=placement.relationship_text,
         place=place_of(scene.description, scene.background) if scene else "",
     )
-    return Filling(lineage_of_placement(step, placement, prompt_text), placement.box_xyxy)
+    lineage = lineage_of_placement(step, placement, prompt_text)
+    return Filling(lineage, placement.box_xyxy, options.fill_predictions)
 
 
 def compute_fill(resources: Resources, fillings: Sequence[Filling]) -> list[Painted]:
@@ -158,13 +162,13 @@ def compute_fill(resources: Resources, fillings: Sequence[Filling]) -> list[Pain
         masks.from_box(filling.box_xyxy, (image.shape[1], image.shape[0]))
         for filling, image in zip(fillings, images, strict=True)
     ]
-    filled = filler.fill(
-        images,
-        mask_images,
-        [lineage.prompt_text for lineage in lineages],
-        [lineage.seed for lineage in lineages],
-    )
-    return store_painted(resources, lineages, filled, filler)
+    count = fillings[0].predictions
+    filled = list(predict(filler, images, mask_images, lineages, count))
+    if count == 1:
+        return store_painted(resources, lineages, filled[0], filler)
+    encoder = resources.able(ImageTextEncoder)
+    best, notes = choose(encoder, filled, mask_images, lineages)
+    return store_painted(resources, lineages, best, filler, notes)
 
 
 def write_fill(session: Session, step: Step, filling: Filling, painted: Painted) -> None:

@@ -1,8 +1,7 @@
-"""A thread that extends a claim's lease while the models compute."""
+"""Extends the leases of a process's claims while the models compute."""
 
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -13,6 +12,8 @@ from db.delivery import Claim, LeaseLost
 from db.session import Sessions
 
 log = structlog.get_logger()
+
+TICK_S = 0.25
 
 
 class Heartbeat:
@@ -27,10 +28,8 @@ class Heartbeat:
         self._sessions = sessions
         self._claim = claim
         self._every_s = every_s
-        self._renewed_at = claim.claimed_at
+        self._asked_at = self._renewed_at = claim.claimed_at
         self._refused = False
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     @property
     def lost(self) -> bool:
@@ -38,26 +37,55 @@ class Heartbeat:
         return self._refused or time.monotonic() - self._renewed_at > self._claim.lease_s
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        _pacemaker.add(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+    def __exit__(self, *_: object) -> None:
+        _pacemaker.discard(self)
 
-    def _beat(self) -> None:
-        while not self._ended.wait(self._every_s) and not self.lost:
-            asked_at = time.monotonic()  # the lease counts from later than this
-            try:
-                with self._sessions.begin() as session:
-                    delivery.fence(session, self._claim)
-                self._renewed_at = asked_at
-            except LeaseLost:
-                self._refused = True
-            except SQLAlchemyError as error:
-                log.warning("heartbeat_missed", step_id=self._claim.step_id, error=str(error))
+    def beat(self) -> None:
+        """Renew the lease if that is due and of any use."""
+        if self.lost or time.monotonic() - self._asked_at < self._every_s:
+            return
+        self._asked_at = time.monotonic()  # the lease counts from later than this
+        try:
+            with self._sessions.begin() as session:
+                delivery.fence(session, self._claim)
+            self._renewed_at = self._asked_at
+        except LeaseLost:
+            self._refused = True
+        except SQLAlchemyError as error:
+            log.warning("heartbeat_missed", step_id=self._claim.step_id, error=str(error))
+
+
+class Pacemaker:
+    """One thread for every claim of the process: starting one costs more than most steps' rows."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heartbeats: set[Heartbeat] = set()
+        self._thread: threading.Thread | None = None
+
+    def add(self, heartbeat: Heartbeat) -> None:
+        """Let it beat from now on."""
+        with self._lock:
+            self._heartbeats.add(heartbeat)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread.start()
+
+    def discard(self, heartbeat: Heartbeat) -> None:
+        """Let it rest; a beat that is under way finds a step that is done, which does no harm."""
+        with self._lock:
+            self._heartbeats.discard(heartbeat)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(TICK_S)
+            with self._lock:
+                heartbeats = tuple(self._heartbeats)
+            for heartbeat in heartbeats:
+                heartbeat.beat()
+
+
+_pacemaker = Pacemaker()

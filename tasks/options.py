@@ -26,6 +26,13 @@ class ChainOptions(BaseModel):
         description="What the filling model is told: {object} is the object with its article, "
         "{relationship} the language model's words, {place} the scene's background.",
     )
+    fill_predictions: int = Field(
+        1,
+        ge=1,
+        le=24,
+        description="Fills of each box, of which the one most like its prompt is kept; more than "
+        "one needs the family `similarity` in the role that serves `diffusion`.",
+    )
     class_list: tuple[str, ...] = Field(
         (), description="Names the detector always looks for besides the label and the caption."
     )

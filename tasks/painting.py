@@ -1,7 +1,7 @@
 """From pixels to a candidate row: what generate, edit and fill have in common."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -84,18 +84,38 @@ def lineage_of_placement(step: Step, placement: Placement, prompt_text: str) -> 
 
 
 def store_painted(
-    resources: Resources, lineages: Sequence[Lineage], images: Sequence[RgbImage], family: Family
+    resources: Resources,
+    lineages: Sequence[Lineage],
+    images: Sequence[RgbImage],
+    family: Family,
+    notes: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Painted]:
-    """Put the images into the store, each with its provenance in the PNG."""
-    model = asdict(family.identity)
+    """Put the images into the store, each with its provenance in the PNG.
+
+    Args:
+        resources: Has the store.
+        lineages: Where each image comes from.
+        images: What was painted.
+        family: What painted them.
+        notes: What else shaped each image, told among the model's settings.
+    """
+    notes = [{}] * len(lineages) if notes is None else notes
     return [
-        Painted(
-            resources.images.put(pixels, _provenance(lineage, model)),
-            (pixels.shape[1], pixels.shape[0]),
-            model,
-        )
-        for lineage, pixels in zip(lineages, images, strict=True)
+        _store(resources, lineage, pixels, _model(family, note))
+        for lineage, pixels, note in zip(lineages, images, notes, strict=True)
     ]
+
+
+def _model(family: Family, note: Mapping[str, Any]) -> dict[str, Any]:
+    model = asdict(family.identity)
+    return model | {"settings": model["settings"] | note}
+
+
+def _store(
+    resources: Resources, lineage: Lineage, pixels: RgbImage, model: dict[str, Any]
+) -> Painted:
+    sha256 = resources.images.put(pixels, _provenance(lineage, model))
+    return Painted(sha256, (pixels.shape[1], pixels.shape[0]), model)
 
 
 def add_candidate(session: Session, _step: Step, lineage: Lineage, painted: Painted) -> None:

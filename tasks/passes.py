@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from db import delivery, dispatching, items
@@ -36,6 +37,12 @@ SHARE_OF_TIME_LIMIT = 0.5
 RETRY_S = 0.5
 MOST_DOUBLINGS = 16
 
+WITH_ITS_RUN = (
+    select(Step)
+    .options(joinedload(Step.batch).options(joinedload(Batch.run), joinedload(Batch.label)))
+    .where(Step.id == bindparam("of_step"))
+)
+"""The step and all that its functions look at; built once, as those of db/delivery.py."""
 
 Write = Callable[[Session, Step], None]
 
@@ -213,8 +220,7 @@ class Passes(Generic[In, Out]):
                 return
 
     def _step(self, session: Session) -> Step:
-        batch = joinedload(Step.batch).options(joinedload(Batch.run), joinedload(Batch.label))
-        return session.get_one(Step, self.claim.step_id, options=[batch])
+        return session.scalars(WITH_ITS_RUN, {"of_step": self.claim.step_id}).one()
 
     def _is_late(self) -> bool:
         used_s = time.monotonic() - self.claim.claimed_at

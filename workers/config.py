@@ -54,6 +54,13 @@ class StableDiffusionConfig(DiffusionConfig):
     negative_prompt: str = Field("", description="What no image should show.")
     fill_num_inference_steps: int = Field(50, ge=1, le=1000, description="Steps of a fill.")
     fill_guidance_scale: float = Field(7.5, ge=0, description="Guidance of a fill.")
+    fill_mask_growth: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="Latent cells by which a small mask is grown at first, to shrink as it is "
+        "painted; 0: no mask shrinks.",
+    )
     fill_zoom_share: float | None = Field(
         None,
         gt=0,

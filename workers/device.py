@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from workers.errors import OutOfMemory
+from workers.errors import DeviceLost, OutOfMemory
 
 if TYPE_CHECKING:
     import torch
@@ -13,6 +13,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CPU_ALLOCATOR = "DefaultCPUAllocator"
+_lost: list[str] = []
 
 
 def pick_device(name: str) -> str:
@@ -51,8 +52,26 @@ def seeded(seed: int) -> "torch.Generator":
     return torch.Generator("cpu").manual_seed(seed)
 
 
+def limit_memory(share: float, device: str) -> None:
+    """Let this process use a share of a CUDA device's memory, so that several can have one."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.set_per_process_memory_fraction(share, torch.device(device))
+
+
+def lost_because() -> str | None:
+    """Return why this process lost its device, if it did: it can compute nothing from then on."""
+    return _lost[0] if _lost else None
+
+
 def inference(compute: Callable[P, R]) -> Callable[P, R]:
-    """Return the method without gradients, its exhausted memory reported as OutOfMemory."""
+    """Return the method without gradients, its device's faults reported as errors of this room.
+
+    Raises:
+        OutOfMemory: If the batch was too large for the device.
+        DeviceLost: If the driver gave the device up; it stays lost to this process.
+    """
 
     @wraps(compute)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -62,11 +81,15 @@ def inference(compute: Callable[P, R]) -> Callable[P, R]:
             with torch.inference_mode():
                 return compute(*args, **kwargs)
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and CPU_ALLOCATOR not in str(error):
+            problem = (str(error).strip() or type(error).__name__).splitlines()[0]
+            is_memory = isinstance(error, torch.OutOfMemoryError) or CPU_ALLOCATOR in str(error)
+            if not is_memory and not isinstance(error, torch.AcceleratorError):
                 raise
-            problem = str(error).strip().splitlines()[0]
         # Raised outside the handler: the traceback would keep the batch's tensors alive.
-        torch.cuda.empty_cache()
-        raise OutOfMemory(f"{problem} Halve the batch, or give the role another device.")
+        if is_memory:
+            torch.cuda.empty_cache()
+            raise OutOfMemory(f"{problem} Halve the batch, or give the role another device.")
+        _lost.append(problem)
+        raise DeviceLost(f"{problem}. The worker ends; its step is done by another.")
 
     return guarded

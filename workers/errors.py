@@ -7,7 +7,8 @@ WorkerError
 ├── EndpointUnavailable  a language model's server cannot be reached or is overloaded
 ├── UnknownWord          a language model cannot speak about a word
 ├── UnfitImage           an image or mask has a shape that this cannot work with
-└── OutOfMemory          the device's memory did not suffice for this batch
+├── OutOfMemory          the device's memory did not suffice for this batch
+└── DeviceLost           the device does not compute any more
 """
 
 from collections.abc import Sequence
@@ -61,3 +62,7 @@ class UnfitImage(WorkerError):
 
 class OutOfMemory(WorkerError):
     """The batch did not fit into the device's memory; half of it might."""
+
+
+class DeviceLost(WorkerError, ConnectionError):
+    """The device does not compute any more in this process; elsewhere the work may go on."""

@@ -31,7 +31,7 @@ def to_tensor(images: Sequence[RgbImage], multiple_of: int = 1) -> "torch.Tensor
 
 
 def to_cells(masks: Sequence[Mask], cell_px: int) -> "torch.Tensor":
-    """Return (N, 1, H, W) float masks in which every latent cell that is touched is white.
+    """Return (N, 1, h, w) float masks of latent cells; every cell that is touched is 1.
 
     A mask thinner than a cell would otherwise vanish in latent space.
     """
@@ -40,8 +40,13 @@ def to_cells(masks: Sequence[Mask], cell_px: int) -> "torch.Tensor":
     stacked = _padded(np.stack(masks), cell_px, mode="constant")
     count, height, width = stacked.shape
     cells = stacked.reshape(count, height // cell_px, cell_px, width // cell_px, cell_px)
-    touched = cells.any(axis=(2, 4)).repeat(cell_px, axis=1).repeat(cell_px, axis=2)
-    return torch.from_numpy(touched[:, np.newaxis]).float()
+    touched = np.expand_dims(cells.any(axis=(2, 4)), 1)
+    return torch.from_numpy(touched).float()
+
+
+def from_cells(cells: "torch.Tensor", cell_px: int) -> "torch.Tensor":
+    """Return (N, 1, H, W) masks in which each cell covers its pixels."""
+    return cells.repeat_interleave(cell_px, dim=2).repeat_interleave(cell_px, dim=3)
 
 
 def to_images(stacked: NDArray[np.float32], shape_hw: tuple[int, ...]) -> list[RgbImage]:

@@ -15,6 +15,7 @@ from workers.config import StableDiffusionConfig
 from workers.device import inference, seeded
 from workers.errors import UnfitImage
 from workers.pipelines import INDEX_FILE, load_pipeline
+from workers.shrinking import ShrinkingMasks
 from workers.values import Mask, ModelIdentity, RgbImage
 from workers.zoom import Zoom
 
@@ -143,14 +144,19 @@ class StableDiffusion:
         """Return images of one shape as the pipeline paints them, outside not yet restored."""
         cell_px = self._filling.vae_scale_factor
         tensor = pixels.to_tensor(images, multiple_of=cell_px)
+        cells = pixels.to_cells(mask_images, cell_px)
+        shrinking = ShrinkingMasks.over(cells, self.config.fill_mask_growth)
+        steps = self.config.fill_num_inference_steps
         output = self._filling(
             list(prompts),
             image=tensor,
-            mask_image=pixels.to_cells(mask_images, cell_px),
+            mask_image=pixels.from_cells(shrinking.at(0, steps), cell_px),
+            callback_on_step_end=shrinking,
+            callback_on_step_end_tensor_inputs=["mask"],
             height=tensor.shape[2],
             width=tensor.shape[3],
             strength=1.0,
-            num_inference_steps=self.config.fill_num_inference_steps,
+            num_inference_steps=steps,
             guidance_scale=self.config.fill_guidance_scale,
             negative_prompt=[self.config.negative_prompt] * len(prompts),
             generator=[seeded(seed) for seed in seeds],

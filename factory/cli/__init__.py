@@ -10,10 +10,13 @@ from factory.cli import (
     models,
     query,
     refilter,
+    replay,
+    report,
     resume,
     run,
     show,
     status,
+    thresholds,
     worker,
 )
 
@@ -32,6 +35,9 @@ for module in (
     query,
     show,
     refilter,
+    thresholds,
+    replay,
+    report,
     export,
     contact_sheet,
     models,

@@ -10,6 +10,9 @@ from factory.settings import load_settings
 
 def worker(
     role: Annotated[str, typer.Argument(help="A role of the profile, or all.")] = "all",
+    device: Annotated[
+        str | None, typer.Option(help="Where its models compute, e.g. cuda:1; one process each.")
+    ] = None,
     profile: ProfileName = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -22,10 +25,12 @@ def worker(
 
     Waits for a database or broker that does not answer yet.
 
-    Example: factory worker diffusion --profile sd15
+    Example: factory worker diffusion --profile sd15 --device cuda:1
     """
     with expected_errors():
-        settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+        settings = load_settings(
+            profile, data_dir=data_dir, database_url=database_url, device=device
+        )
         if probe:
             from factory import pulse
 

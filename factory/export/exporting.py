@@ -101,12 +101,18 @@ class _Survey:
         if len(self.shown) > SHOWN_SAMPLES:
             heapq.heappop(self.shown)
 
-    def per_split(self) -> dict[str, int]:
-        """Return how many samples each split has, without those that have none."""
+    def plan(self, session: Session) -> Plan:
+        """Return what a writer is told."""
         totals: Counter[str] = Counter()
         for (split, _, _), count in self.counts.items():
             totals[split] += count
-        return {name: totals[name] for name in self.order.splits.names if totals[name]}
+        return Plan(
+            classes=list_classes(session, self.order.wanted),
+            counts={name: totals[name] for name in self.order.splits.names if totals[name]},
+            masks=self.order.masks or "rle",
+            made_at=self.made_at,
+            out_name=self.order.out_dir.name,
+        )
 
 
 def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
@@ -130,30 +136,29 @@ def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
         fingerprint = survey.run(session)
         if not survey.counts:
             raise NothingFound(_nothing(order.format))
-        plan = Plan(
-            classes=list_classes(session, order.wanted),
-            counts=survey.per_split(),
-            masks=order.masks or "rle",
-            made_at=survey.made_at,
-            out_name=order.out_dir.name,
-        )
         with growing(order.out_dir, fingerprint) as folder:
-            writer = order.format.open(folder, plan)
-            annotations = _write_samples(session, images, survey, writer)
-            writer.close()
-            _draw_samples(session, images, folder, survey.shown)
-            runs = list_runs_of(session, survey.run_seeds)
-            write_card(folder, Facts(order.format, plan, survey.counts, runs, order.command))
-            done = Exported(
-                order.out_dir,
-                order.format.name,
-                sum(plan.counts.values()),
-                annotations,
-                len(plan.classes),
-                dict(plan.counts),
-            )
-            known = {"folder": order.out_dir.name, "command": order.command}
-            write_manifest(folder, asdict(done) | known)
+            return _write(session, images, folder, survey)
+
+
+def _write(session: Session, images: ImageStore, folder: Folder, survey: _Survey) -> Exported:
+    """Write the samples, then what tells of them."""
+    order, plan = survey.order, survey.plan(session)
+    writer = order.format.open(folder, plan)
+    annotations = _write_samples(session, images, survey, writer)
+    writer.close()
+    _draw_samples(session, images, folder, survey.shown)
+    runs = list_runs_of(session, survey.run_seeds)
+    write_card(folder, Facts(order.format, plan, survey.counts, runs, order.command))
+    done = Exported(
+        folder=order.out_dir,
+        format=order.format.name,
+        images=survey.counts.total(),
+        annotations=annotations,
+        classes=len(plan.classes),
+        splits=dict(plan.counts),
+    )
+    known = {"folder": order.out_dir.name, "command": order.command}
+    write_manifest(folder, asdict(done) | known)
     return done
 
 
@@ -210,11 +215,12 @@ def _draw_samples(
 
 
 def _watched(candidates: Iterable[Candidate], total: int) -> Iterable[Candidate]:
+    console = Console(stderr=True)
     return track(
         candidates,
         "Exporting",
         total=total,
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        disable=total < LONG_EXPORT,
+        disable=total < LONG_EXPORT or not console.is_terminal,
     )

@@ -89,8 +89,8 @@ def growing(out_dir: Path, fingerprint: str) -> Iterator[Folder]:
             _prepare(partial, fingerprint)
             with ExitStack() as open_files:
                 yield Folder(partial, open_files)
-            (partial / _FINGERPRINT).unlink()
             _move_into_place(partial, out_dir)
+            (out_dir / _FINGERPRINT).unlink()
     except OSError as error:
         raise CannotWrite(_explain(error, out_dir, partial)) from error
 
@@ -129,7 +129,10 @@ def _prepare(partial: Path, fingerprint: str) -> None:
     if found and mark.read_text(encoding="utf-8") == fingerprint:
         return
     for path in found:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != mark:  # goes last: without it the folder would be a stranger's
+            path.unlink()
     mark.write_text(fingerprint, encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """What a run left behind, and what is wrong with it when held to an undisturbed one."""
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -17,7 +18,10 @@ from db.models import (
     Score,
     Step,
 )
+from db.session import reading
 from db.states import BatchState, ItemState, StepState
+from factory import doctor_store
+from factory.doctor import Health
 from tests.chaos.deployment import PER_LABEL
 
 DIGITS = 6
@@ -62,7 +66,7 @@ def examine(deployment, expected):
         expected: `remember` of an undisturbed run.
     """
     outcome = Outcome()
-    with deployment.sessions() as session:
+    with reading(deployment.sessions) as session:
         _check_states(session, deployment, outcome)
         _check_nothing_is_double(session, outcome)
         _check_files(session, deployment, outcome)
@@ -119,13 +123,19 @@ def _check_nothing_is_double(session, outcome):
 
 
 def _check_files(session, deployment, outcome):
-    """Hold rows and files to each other; what a killed writer left is the doctor's to remove."""
+    """Hold rows and files to each other, by hand and by what `factory doctor` does and says."""
     wanted = Counter(session.scalars(select(Candidate.sha256)))
     there = {path.stem for path in deployment.images_folder.rglob("*.png")}
     outcome.lost += [f"the file of {sha256} is not there" for sha256 in wanted.keys() - there]
     outcome.broken += [f"no row knows the file {sha256}" for sha256 in there - wanted.keys()]
     for sha256 in wanted.keys() & there:
         deployment.images.read_bytes(sha256)
+    for path in deployment.images_folder.rglob("*"):
+        os.utime(path, (0, 0))  # the doctor leaves young files alone
+    doctor_store.repair(deployment.sessions, deployment.images)
+    for finding in doctor_store.compare(deployment.sessions, deployment.images):
+        if finding.health is not Health.OK:
+            outcome.broken.append(f"after the doctor's repair, {finding.name}: {finding.text}")
 
 
 def _compare(found, expected, outcome):

@@ -61,3 +61,15 @@ def test_a_mask_of_another_size_is_refused(filler, images):
 
 def test_no_images_give_no_images(filler):
     assert filler.fill([], [], [], []) == []
+
+
+def test_a_mask_that_shrinks_is_painted_otherwise_and_still_only_inside(load, images, mask_images):
+    plain = load("tiny", "stable_diffusion", fill_num_inference_steps=4)
+    shrinking = load("tiny", "stable_diffusion", fill_num_inference_steps=4, fill_mask_growth=2)
+    (before,), (after,) = (
+        family.fill(images[:1], mask_images[:1], PROMPTS[:1], SEEDS[:1])
+        for family in (plain, shrinking)
+    )
+    outside = ~mask_images[0]
+    np.testing.assert_array_equal(after[outside], images[0][outside])
+    assert not same_image(before, after)

@@ -112,3 +112,22 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     path.write_text("these are not the rows you are looking for" * 50)
     with pytest.raises(DatabaseUnavailable, match="not a database"):
         find_revision(connect(f"sqlite:///{path}"))
+
+
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_a_commit_waits_for_the_disk_unless_told_on_sqlite(sqlite_place, durable, synchronous):
+    with connect(url_of(sqlite_place), durable=durable)() as session:
+        assert session.scalar(text("PRAGMA synchronous")) == synchronous
+        engine = session.get_bind()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_commit_waits_for_the_disk_unless_told_on_postgresql(postgres_place, durable):
+    with connect(url_of(postgres_place), durable=durable)() as session:
+        given = session.scalar(
+            text("SELECT source = 'client' FROM pg_settings WHERE name = 'synchronous_commit'")
+        )
+        assert given is not durable
+        engine = session.get_bind()
+    engine.dispose()

@@ -77,7 +77,6 @@ def test_lineage_goes_back_to_the_first_prompt(ask):
 
 PLANS = {
     "ix_candidate_run_": {"run_id": 1},
-    "ix_candidate_run_outcome": {"run_id": 1, "verdict": Verdict.ACCEPTED},
     "ix_candidate_outcome": {"reason": "not_measured"},
     "ix_candidate_object_count": {"object_count": (9, None)},
     "ix_annotation_lower_label": {"objects": ("unicorn",)},

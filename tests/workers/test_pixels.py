@@ -23,10 +23,16 @@ def test_a_single_pixel_whitens_its_cell(pixel):
     mask = np.zeros((8, 6), dtype=bool)
     mask[pixel] = True
     cells = pixels.to_cells([mask], 4)
-    assert cells.shape == (1, 1, 8, 8)
-    row, column = pixel[0] // 4 * 4, pixel[1] // 4 * 4
-    assert cells[0, 0, row : row + 4, column : column + 4].min() == 1
-    assert cells.sum() == 16
+    assert cells.shape == (1, 1, 2, 2)
+    assert cells[0, 0, pixel[0] // 4, pixel[1] // 4] == cells.sum() == 1
+
+
+def test_a_cell_covers_its_pixels():
+    cells = pixels.to_cells([np.eye(8, dtype=bool)], 4)
+    whole = pixels.from_cells(cells, 4)
+    assert whole.shape == (1, 1, 8, 8)
+    assert whole[0, 0, :4, :4].min() == 1
+    assert whole.sum() == 32
 
 
 def test_an_empty_mask_has_no_cells():

@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from workers import weights
+from workers import device, weights
 from workers.config import OpenClipConfig
 from workers.device import inference, seeded
-from workers.errors import CheckpointBroken, CheckpointNotFound, OutOfMemory
+from workers.errors import CheckpointBroken, CheckpointNotFound, DeviceLost, OutOfMemory
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -136,6 +136,18 @@ def test_a_devices_exhausted_memory_is_reported_as_such():
 
     with pytest.raises(OutOfMemory, match="CUDA out of memory"):
         compute()
+
+
+def test_a_lost_device_is_reported_and_remembered(monkeypatch):
+    monkeypatch.setattr(device, "_lost", [])
+
+    @inference
+    def compute():
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore")
+
+    with pytest.raises(DeviceLost, match=r"unspecified launch failure\. The worker ends"):
+        compute()
+    assert device.lost_because() == "CUDA error: unspecified launch failure"
 
 
 def test_other_faults_of_a_model_pass_through():

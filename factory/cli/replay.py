@@ -1,0 +1,62 @@
+"""`factory replay`: an image painted again from its record."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image
+
+from factory.cli.common import (
+    MAX_ID,
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    print_json,
+    stdout,
+)
+from factory.written import write_file
+
+
+@expected_errors()
+def replay(
+    candidate_id: Annotated[
+        int, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists it.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to save it.", show_default="in the data dir")
+    ] = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Paint an image again from its record, save it, and say whether it is the same (else exit 1).
+
+    Example: factory replay 12
+    """
+    from factory.replay import replay as paint_again
+
+    store = open_store(profile, data_dir, database_url)
+    done = paint_again(store, candidate_id)
+    path = out or store.settings.data_dir / f"replay-{candidate_id}.png"
+    buffer = io.BytesIO()
+    Image.fromarray(done.pixels).save(buffer, format="PNG")
+    write_file(path, buffer.getvalue())
+    if as_json:
+        told = {"identical": done.is_identical, "psnr_db": done.psnr_db}
+        print_json({**told, "pass_size": done.pass_size, "image": path})
+    else:
+        likeness = "identical" if done.is_identical else f"different, PSNR {done.psnr_db:.1f} dB"
+        alone = "alone" if done.pass_size == 1 else f"in a pass of {done.pass_size}"
+        stdout.print(f"{likeness}; painted {alone}\n{path}", soft_wrap=True)
+    if not done.is_identical:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(replay)

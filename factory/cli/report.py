@@ -1,0 +1,61 @@
+"""`factory report`: what a run looks like, as one page and one picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.runs import get_run
+from db.session import reading
+from factory.cli.common import (
+    MAX_ID,
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    print_json,
+    stdout,
+)
+
+
+@expected_errors()
+def report(
+    run: Annotated[
+        int | None,
+        typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="the latest"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="An HTML file; the PNG lies beside it.", show_default="in the data dir"),
+    ] = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write a run's funnel, scores, examples, balance, diversity and cost as one HTML page.
+
+    Example: factory report 1
+    """
+    from factory.report import read_facts, to_page, to_picture
+    from factory.written import write_file
+
+    store = open_store(profile, data_dir, database_url)
+    with reading(store.sessions) as session:
+        facts = read_facts(session, get_run(session, run))
+        page = to_page(facts, store.images)
+    path = out or store.settings.data_dir / f"run-{facts.run.id}-report.html"
+    picture = path.with_suffix(".png")
+    write_file(path, page.encode())
+    write_file(picture, to_picture(facts))
+    if as_json:
+        print_json({"page": path, "picture": picture})
+    else:
+        stdout.print(f"{path}\n{picture}", soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)

@@ -1,0 +1,227 @@
+"""The report of a run: one HTML page that needs nothing else, and a PNG of its charts."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from db import reporting
+from db.errors import ImageBroken, ImageMissing
+from db.images import ImageStore
+from db.models import Candidate, Run
+from db.queries import list_candidates
+from db.reporting import Diversity, ScoreValues, Spending
+from db.runs import Stage, count_funnel, count_funnel_by_label
+from db.states import Origin
+from factory import charts
+from factory.charts import Draw
+from factory.overlay import Overlay, colours_of
+from tasks.chain import QUEUES
+from tasks.judging import RULES
+
+TEMPLATES = Path(__file__).parent / "templates"
+THUMBNAIL_PX = 176
+EXAMPLES_PER_KIND = 8
+MOST_LABELS = 30
+CHART_IN = (6.4, 3.2)
+SCORE_IN = (4.2, 2.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that is told of a run, read in one moment."""
+
+    run: Run
+    stages: tuple[Stage, ...]
+    by_label: Mapping[str, tuple[Stage, ...]]
+    proposals: Mapping[str, int]
+    scores: tuple[ScoreValues, ...]
+    objects_per_image: Mapping[int, int]
+    objects_by_label: Mapping[str, int]
+    box_shares: tuple[tuple[float, float], ...]
+    diversity: Diversity
+    spending: Spending
+    examples: Mapping[str, list[Candidate]]
+
+    @property
+    def made(self) -> int:
+        """Return how many candidates there are."""
+        return sum(stage.made for stage in self.stages)
+
+    @property
+    def accepted(self) -> int:
+        """Return how many of them were accepted."""
+        return sum(stage.accepted for stage in self.stages)
+
+
+def read_facts(session: Session, run: Run) -> Facts:
+    """Return what there is to tell of a run."""
+    judged = {(origin, rule.name) for origin, rules in RULES.items() for rule in rules}
+    scores = reporting.list_score_values(session, run.id)
+    examples = reporting.list_examples(session, run.id, EXAMPLES_PER_KIND)
+    return Facts(
+        run=run,
+        stages=count_funnel(session, run.id),
+        by_label=count_funnel_by_label(session, run.id),
+        proposals=reporting.count_proposals(session, run.id),
+        scores=tuple(score for score in scores if (score.origin, score.name) in judged),
+        objects_per_image=reporting.count_objects_per_image(session, run.id),
+        objects_by_label=reporting.count_objects_by_label(session, run.id),
+        box_shares=tuple(reporting.iter_box_shares(session, run.id)),
+        diversity=reporting.measure_diversity(session, run.id),
+        spending=reporting.measure_spending(session, run.id),
+        examples={kind: list_candidates(session, ids) for kind, ids in examples.items()},
+    )
+
+
+def to_page(facts: Facts, images: ImageStore) -> str:
+    """Return the report as HTML, with every chart and image inside."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    labels = [
+        one.label for found in facts.examples.values() for c in found for one in c.annotations
+    ]
+    overlay = Overlay(THUMBNAIL_PX, colours_of(sorted(set(labels))))
+    return environment.get_template("report.html").render(
+        facts=facts,
+        charts=[_to_markup(*chart, CHART_IN) for chart in _charts(facts).items()],
+        scores=[_to_markup(*chart, SCORE_IN) for chart in _score_charts(facts).items()],
+        examples={
+            kind: [_to_example(candidate, overlay, images) for candidate in found]
+            for kind, found in sorted(
+                facts.examples.items(), key=lambda kind: kind[0] != "accepted"
+            )
+        },
+        spending=_tell_spending(facts),
+        diversity=_tell_diversity(facts.diversity),
+    )
+
+
+def to_picture(facts: Facts) -> bytes:
+    """Return the report's charts as PNG."""
+    title = f"Run {facts.run.id}: {facts.accepted} of {facts.made} candidates accepted"
+    return charts.to_png([*_charts(facts).values(), *_score_charts(facts).values()], title)
+
+
+def _charts(facts: Facts) -> dict[str, Draw]:
+    """Return what can be drawn of the run, by a name of its own; nothing accepted, less drawn."""
+    outcomes = {label: _outcome(stages) for label, stages in facts.by_label.items()}
+    if len(outcomes) > MOST_LABELS:
+        outcomes = {stage.origin.value: _outcome((stage,)) for stage in facts.stages}
+    drawn: dict[str, Draw] = {
+        "funnel": partial(charts.draw_funnel, stages=_funnel(facts)),
+        "outcomes": partial(charts.draw_outcomes, outcomes=outcomes),
+    }
+    if facts.box_shares:
+        drawn |= {
+            "objects": partial(charts.draw_objects, counts=facts.objects_per_image),
+            "balance": partial(charts.draw_balance, counts=facts.objects_by_label),
+            "boxes": partial(charts.draw_box_sizes, shares=facts.box_shares),
+        }
+    if facts.spending.seconds_by_step:
+        spent = facts.spending.seconds_by_step
+        seconds = {name: spent[name] for name in QUEUES if name in spent}
+        drawn["seconds"] = partial(charts.draw_seconds, seconds_by_step=seconds)
+    return drawn
+
+
+def _score_charts(facts: Facts) -> dict[str, Draw]:
+    return {
+        f"{score.origin}-{score.name}": partial(charts.draw_score, score=score)
+        for score in facts.scores
+    }
+
+
+def _funnel(facts: Facts) -> dict[str, int]:
+    """Return how many there are after each step, in the order of the chain."""
+    stages, proposals = {stage.origin: stage for stage in facts.stages}, facts.proposals
+    generated, edited, filled = (stages[origin] for origin in Origin)
+    return {
+        "prompts": proposals["prompts"],
+        "generated": generated.made,
+        "generated, accepted": generated.accepted,
+        "scenes": proposals["scenes"],
+        "edited": edited.made,
+        "edited, objects kept": edited.made - edited.rejected.get("objects_lost", 0),
+        "edited, accepted": edited.accepted,
+        "placements": proposals["placements"],
+        "valid placements": proposals["valid placements"],
+        "filled": filled.made,
+        "filled, accepted": filled.accepted,
+    }
+
+
+def _outcome(stages: tuple[Stage, ...]) -> dict[str, int]:
+    outcome = {"accepted": sum(stage.accepted for stage in stages)}
+    for stage in stages:
+        for reason, count in stage.rejected.items():
+            outcome[reason] = outcome.get(reason, 0) + count
+    return outcome
+
+
+def _to_markup(name: str, draw: Draw, size_in: tuple[float, float]) -> Markup:
+    return Markup(charts.to_svg(draw, name, size_in))  # noqa: S704  # matplotlib escapes its texts
+
+
+def _to_example(candidate: Candidate, overlay: Overlay, images: ImageStore) -> dict[str, Any]:
+    scores = {score.name: score for score in candidate.scores}
+    failed = next((score for score in candidate.scores if score.passed is False), None)
+    shown = failed or scores.get("clip_similarity")
+    held = "" if shown is None or shown.threshold is None else f" (threshold {shown.threshold:g})"
+    return {
+        "candidate": candidate,
+        "image": _to_data_uri(candidate, overlay, images),
+        "score": "" if shown is None else f"{shown.name} {shown.value:.3g}{held}",
+    }
+
+
+def _to_data_uri(candidate: Candidate, overlay: Overlay, images: ImageStore) -> str | None:
+    """Return the image with its objects as a data URI, None if its file is gone or damaged."""
+    try:
+        drawn = overlay.annotated(images.get(candidate.sha256), candidate)
+    except (ImageMissing, ImageBroken):
+        return None
+    return f"data:image/webp;base64,{base64.b64encode(_to_webp(drawn)).decode()}"
+
+
+def _to_webp(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=85)
+    return buffer.getvalue()
+
+
+def _tell_spending(facts: Facts) -> Iterator[tuple[str, str, str]]:
+    """Yield what was spent, in all and per accepted image."""
+    spent, run = facts.spending, facts.run
+    amounts = {
+        "compute time": (sum(spent.seconds_by_step.values()), "{:,.1f} s"),
+        "wall-clock time": ((run.finished_at or run.created_at) - run.created_at, "{:,.1f} s"),
+        "calls of the language model": (spent.calls, "{:,.1f}"),
+        "tokens asked": (spent.prompt_tokens, "{:,.1f}"),
+        "tokens answered": (spent.completion_tokens, "{:,.1f}"),
+        "cost": (spent.cost, "{:,.4f}"),
+    }
+    for name, (amount, form) in amounts.items():
+        each = form.format(amount / facts.accepted) if facts.accepted else "-"
+        yield name, form.format(amount), each
+
+
+def _tell_diversity(diversity: Diversity) -> Iterator[tuple[str, int, str]]:
+    """Yield how many different ones there are, and as a share of the accepted images."""
+    for name, count in (
+        ("families (initial images with an accepted descendant)", diversity.roots),
+        ("prompts and instructions", diversity.prompts),
+        ("captions", diversity.captions),
+        ("backgrounds that were edited in", diversity.backgrounds),
+    ):
+        share = f"{count / diversity.accepted:.0%}" if diversity.accepted else "-"
+        yield name, count, share

@@ -1,0 +1,218 @@
+"""Thresholds: how many would survive others, and which ones a person's marks speak for."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Candidate, Label, Run
+from db.rejudging import JudgedCandidate, iter_judged
+from db.states import Origin, Verdict
+from factory.errors import BadMarks
+from factory.refilter import limits_in_force, measured_of
+from tasks.judging import CLIP_RANK, RULES, Limits, Rule, judge_families
+
+STEPS = 9
+MARKS = {"good": True, "bad": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Survivors:
+    """How many of a run would be accepted if one threshold were another.
+
+    Attributes:
+        passing: How many pass this rule alone.
+        accepted: How many would be accepted, the other thresholds as they are.
+    """
+
+    threshold: float
+    passing: int
+    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSurvey:
+    """A score of a run, over all origins that are held to it.
+
+    Attributes:
+        values: All that were measured, ascending.
+        threshold: In force.
+        survivors: At some values, the one in force among them.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    threshold: float
+    survivors: tuple[Survivors, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How a threshold sorts what was marked.
+
+    Attributes:
+        precision: Share of good ones among those that pass; None if none passes.
+        recall: Share of the good ones that pass.
+    """
+
+    threshold: float
+    precision: float | None
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the marks say about one score.
+
+    Attributes:
+        marked: How many marked candidates have the score.
+        now: With the threshold in force.
+        best: With the threshold of the greatest F1, the harmonic mean of precision and recall.
+    """
+
+    name: str
+    marked: int
+    now: Quality
+    best: Quality
+
+
+def survey(session: Session, run: Run) -> list[ScoreSurvey]:
+    """Return every judged score of a run, and how many would survive at other thresholds."""
+    pages = list(iter_judged(session, run.id))
+    limits = limits_in_force(session, run)
+    rules = {rule.name: rule for rules in RULES.values() for rule in rules}
+    found = []
+    for name, rule in rules.items():
+        values = sorted(_values(pages, name))
+        if values:
+            steps = _steps(values, limits[name])
+            survivors = tuple(_survive(pages, limits, rule, values, step) for step in steps)
+            found.append(ScoreSurvey(name, tuple(values), limits[name], survivors))
+    return found
+
+
+def read_marks(session: Session, run: Run, path: Path) -> dict[int, bool]:
+    """Return whether a person found candidates good, by id.
+
+    Args:
+        session: To look the candidates up.
+        run: Whose candidates they are.
+        path: CSV with a column `mark` (good or bad), and either `candidate` (its id) or `label`
+            and `key`.
+
+    Raises:
+        BadMarks: If the file cannot be read, or a line names no candidate of the run.
+    """
+    known = _known(session, run)
+    marks: dict[int, bool] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for number, line in enumerate(csv.DictReader(file), start=2):
+                candidate_id, mark = _find(line, known), (line.get("mark") or "").strip().lower()
+                if candidate_id is None or mark not in MARKS:
+                    raise BadMarks(
+                        f"{path}, line {number}: expected the columns mark (good or bad) and "
+                        f"candidate (an id of run {run.id}), or label and key."
+                    )
+                marks[candidate_id] = MARKS[mark]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadMarks(f"cannot read the marks in {path}: {error}.") from error
+    if len(set(marks.values())) < len(MARKS):
+        raise BadMarks(f"{path} must mark some candidates as good and some as bad.")
+    return marks
+
+
+def calibrate(session: Session, run: Run, marks: Mapping[int, bool]) -> list[Advice]:
+    """Return what the marks say about each score; about a rank they say nothing."""
+    limits = limits_in_force(session, run)
+    candidates = [c for page in iter_judged(session, run.id) for c in page]
+    rules = {rule.name: rule for rules in RULES.values() for rule in rules if rule is not CLIP_RANK}
+    advice = []
+    for name, rule in rules.items():
+        pairs = [
+            (candidate.scores[name], marks[candidate.candidate_id])
+            for candidate in candidates
+            if candidate.candidate_id in marks and name in candidate.scores
+        ]
+        values = {value for value, _ in pairs}
+        if len(values) > 1 and len({is_good for _, is_good in pairs}) == len(MARKS):
+            best = max((quality_of(rule, pairs, step) for step in _between(values)), key=_f1)
+            now = quality_of(rule, pairs, limits[name])
+            advice.append(Advice(name, len(pairs), now, best))
+    return advice
+
+
+def quality_of(rule: Rule, pairs: Sequence[tuple[float, bool]], threshold: float) -> Quality:
+    """Return how a threshold sorts values that are marked as good or not."""
+    passing = [is_good for value, is_good in pairs if rule.passes(value, threshold)]
+    good = sum(is_good for _, is_good in pairs)
+    precision = sum(passing) / len(passing) if passing else None
+    return Quality(threshold, precision, sum(passing) / good)
+
+
+def _f1(quality: Quality) -> float:
+    if not quality.precision or not quality.recall:
+        return 0.0
+    return 2 * quality.precision * quality.recall / (quality.precision + quality.recall)
+
+
+def _between(values: Iterable[float]) -> list[float]:
+    """Return thresholds that lie between neighbouring values, and one below all."""
+    ordered = sorted(values)
+    middles = [(low + high) / 2 for low, high in pairwise(ordered)]
+    return [ordered[0], *middles]
+
+
+def _steps(values: Sequence[float], threshold: float) -> list[float]:
+    """Return round thresholds over the range of the values, with the one in force."""
+    quantiles = np.quantile(values, np.linspace(0, 1, STEPS))
+    return sorted({threshold, *(float(f"{value:.3g}") for value in quantiles)})
+
+
+def _survive(
+    pages: Sequence[Sequence[JudgedCandidate]],
+    limits: Limits,
+    rule: Rule,
+    values: Sequence[float],
+    threshold: float,
+) -> Survivors:
+    tried = {**limits, rule.name: threshold}
+    accepted = sum(
+        judgement.verdict is Verdict.ACCEPTED
+        for page in pages
+        for judgement in judge_families(measured_of(page), tried).values()
+    )
+    passing = sum(rule.passes(value, threshold) for value in values)
+    return Survivors(threshold, passing, accepted)
+
+
+def _values(pages: Sequence[Sequence[JudgedCandidate]], name: str) -> Iterable[float]:
+    held = {origin for origin in Origin if any(rule.name == name for rule in RULES[origin])}
+    for page in pages:
+        for candidate in page:
+            if candidate.origin in held and name in candidate.scores:
+                yield candidate.scores[name]
+
+
+def _known(session: Session, run: Run) -> dict[str, int]:
+    """Return the ids of a run's candidates, by id and by label and key."""
+    rows = session.execute(
+        select(Candidate.id, Label.name, Candidate.key)
+        .join(Label, Label.id == Candidate.label_id)
+        .where(Candidate.run_id == run.id)
+    )
+    known: dict[str, int] = {}
+    for candidate_id, label, key in rows:
+        known[str(candidate_id)] = known[f"{label}\n{key}"] = candidate_id
+    return known
+
+
+def _find(line: Mapping[str, str | None], known: Mapping[str, int]) -> int | None:
+    candidate = (line.get("candidate") or "").strip()
+    named = f"{(line.get('label') or '').strip()}\n{(line.get('key') or '').strip()}"
+    return known.get(candidate or named)

@@ -1,0 +1,127 @@
+import io
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from db.models import Batch, Candidate, Label, LlmCall, Score
+from db.runs import get_run
+from db.session import reading
+from factory.cli import app
+from factory.report import read_facts, to_page
+from tests import rows
+
+NASTY = "<script>alert(1)</script> $x$ & co"
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would load, run or show."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.sources, self.tags, self.text = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in {"src", "href", "xlink:href"}]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture
+def nasty_place(filled_place):
+    """Texts that are no words, a file that is gone, and what a language model took."""
+    with filled_place.sessions.begin() as session:
+        session.get_one(Label, 1).name = NASTY
+        candidate = session.get_one(Candidate, 1)
+        candidate.caption, candidate.sha256 = NASTY, "0" * 64
+        for score in session.scalars(select(Score)):
+            score.threshold, score.passed = 0.3, score.value >= 0.3
+        batch = session.scalars(select(Batch)).first()
+        step = rows.add_steps(session, batch)[0]
+        rows.add_item(session, step, 1).duration_s = 2.5
+        session.add(
+            LlmCall(
+                run_id=1,
+                step_id=step.id,
+                subject_id=1,
+                question="prompts",
+                model="gpt",
+                messages=[],
+                answer="",
+                prompt_tokens=300,
+                completion_tokens=60,
+                duration_s=1,
+                cost=0.6,
+            )
+        )
+    return filled_place
+
+
+@pytest.fixture
+def page(nasty_place):
+    with reading(nasty_place.sessions) as session:
+        return to_page(read_facts(session, get_run(session, 1)), nasty_place.images)
+
+
+def test_the_page_needs_nothing_from_elsewhere(page):
+    sources = Reader(page).sources
+    outside = [source for source in sources if not source.startswith(("data:image/", "#"))]
+    assert outside == []
+    assert len([source for source in sources if source.startswith("data:image/webp")]) == 7
+    assert not re.search(r"url\(\s*['\"]?https?:|@import", page)
+
+
+def test_what_people_typed_is_text(page):
+    reader = Reader(page)
+    assert "script" not in reader.tags
+    assert any(NASTY in text for text in reader.text)
+
+
+def test_an_image_that_is_gone_leaves_a_gap(page):
+    assert page.count("file gone") == 1
+
+
+def test_the_page_tells_the_funnel_the_scores_and_the_cost(page):
+    text = " ".join(Reader(page).text)
+    assert "6 of 8 candidates accepted" in text
+    assert "rejected: pixels_changed" in text
+    assert "clip_similarity of filled" in text
+    assert re.search(r"cost\s+0\.6000\s+0\.1000", text)
+    assert re.search(r"tokens asked\s+300\.0\s+50\.0", text)
+
+
+def test_the_page_has_its_own_colours_for_dark_rooms(page):
+    assert "prefers-color-scheme: dark" in page
+    assert "currentColor" in page
+    assert "#010203" not in page
+
+
+def test_charts_share_no_ids(page):
+    ids = re.findall(r'<[a-zA-Z]+[^>]* id="([^"]+)"', page)
+    clips = [one for one in ids if re.fullmatch(r"p[0-9a-f]{10}", one)]
+    assert len(clips) == len(set(clips)) > 1
+
+
+def test_the_command_writes_a_page_and_a_picture(nasty_place, tmp_path):
+    out = tmp_path / "new" / "r.html"
+    words = ["report", "--data-dir", str(nasty_place.data_dir), "--out", str(out)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == [str(out), str(out.with_suffix(".png"))]
+    assert out.read_text().startswith("<!doctype html>")
+    with Image.open(io.BytesIO(out.with_suffix(".png").read_bytes())) as picture:
+        assert picture.width > 1000
+
+
+def test_a_run_without_candidates_has_a_report_too(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+    with reading(place.sessions) as session:
+        text = to_page(read_facts(session, get_run(session)), place.images)
+    assert "0 of 0 candidates accepted" in text
