@@ -34,7 +34,7 @@ chaos: install  ## hundreds of faults against real processes, 20 minutes and mor
 bench: install  ## speed as ratios against a baseline in the same run
 	$(BIN)/python -m benchmarks.delivery
 
-train: install sprites  ## the micro checkpoints from nothing; 4 hours on two cores, resumes where it stopped
+train: install sprites  ## the micro checkpoints from nothing; 6 hours on two cores, resumes where it stopped
 	$(BIN)/python -m training all
 	$(BIN)/factory models evaluate micro
 

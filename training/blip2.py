@@ -155,7 +155,7 @@ class CaptionTrainer:
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Return the language loss of a random batch."""
-        rows = np.sort(self._rng.choice(len(self._dataset), BATCH, replace=False))
+        rows = self._softener.draw_rows(self._dataset, BATCH)
         twin = self._rng.random(BATCH) < 0.5
         images = self._softener.soften(self._dataset, rows, step, twin)
         captions = [self._caption(int(row), bool(t)) for row, t in zip(rows, twin, strict=True)]

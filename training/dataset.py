@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from training.world import BACKGROUNDS, LABELS, MAX_OBJECTS, World, WorldScene, 
 TRAIN_SCENES, TRAIN_SEED = 40_000, 1
 HELD_OUT_SCENES, HELD_OUT_SEED = 2_000, 2_000_003
 NO_OBJECT = -1
+BLOCK = 500
 PACKED_BYTES = SIZE_PX * SIZE_PX // 8
 
 
@@ -71,10 +73,20 @@ class Dataset:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return the scenes in `folder` as read-only memory maps."""
-        return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES})
+        return cls(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _COLUMNS})
 
 
-_NAMES = tuple(field.name for field in fields(Dataset))
+_COLUMNS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+    "images": ((SIZE_PX, SIZE_PX, 3), np.uint8),
+    "edited": ((SIZE_PX, SIZE_PX, 3), np.uint8),
+    "backgrounds": ((), np.int8),
+    "edited_backgrounds": ((), np.int8),
+    "labels": ((MAX_OBJECTS,), np.int8),
+    "boxes_xyxy": ((MAX_OBJECTS, 4), np.float32),
+    "packed_masks": ((MAX_OBJECTS, PACKED_BYTES), np.uint8),
+    "is_close_up": ((), np.bool_),
+}
+"""Shape of a row and type of each array of a Dataset."""
 
 
 def train_set() -> Dataset:
@@ -88,39 +100,39 @@ def held_out_set() -> Dataset:
 
 
 def _load_or_render(name: str, count: int, seed: int) -> Dataset:
-    folder = DATASETS / f"{name}-{count}-{seed}"
+    folder = DATASETS / f"{name}-{len(LABELS)}-labels-{count}-{seed}"
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         partial.mkdir(parents=True)
-        render_dataset(World(load_sprites(SPRITES)), count, seed, partial)
+        _render_in_parallel(count, seed, partial)
         partial.rename(folder)
     return Dataset.load(folder)
 
 
-def render_dataset(world: World, count: int, seed: int, folder: Path) -> None:
-    """Render `count` pairs into `folder`."""
-    shapes = {
-        "images": ((SIZE_PX, SIZE_PX, 3), np.uint8),
-        "edited": ((SIZE_PX, SIZE_PX, 3), np.uint8),
-        "backgrounds": ((), np.int8),
-        "edited_backgrounds": ((), np.int8),
-        "labels": ((MAX_OBJECTS,), np.int8),
-        "boxes_xyxy": ((MAX_OBJECTS, 4), np.float32),
-        "packed_masks": ((MAX_OBJECTS, PACKED_BYTES), np.uint8),
-        "is_close_up": ((), np.bool_),
-    }
-    columns: dict[str, NDArray[Any]] = {
-        name: np.lib.format.open_memmap(
-            folder / f"{name}.npy", mode="w+", dtype=dtype, shape=(count, *shape)
-        )
-        for name, (shape, dtype) in shapes.items()
-    }
-    rng = np.random.default_rng(seed)
-    for index in range(count):
-        before, after = world.pair(rng)
+def _render_in_parallel(count: int, seed: int, folder: Path) -> None:
+    """Render with every core; a scene depends on the seed and its number alone."""
+    world = World(load_sprites(SPRITES))
+    create_columns(count, folder)
+    cuts = range(0, count, BLOCK)
+    with ProcessPoolExecutor() as pool:
+        parts = [pool.submit(render_rows, world, seed, folder, cut, cut + BLOCK) for cut in cuts]
+    for part in parts:
+        part.result()
+
+
+def create_columns(count: int, folder: Path) -> None:
+    """Create the empty arrays of `count` pairs in `folder`."""
+    for name, (shape, dtype) in _COLUMNS.items():
+        path = folder / f"{name}.npy"
+        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(count, *shape)).flush()
+
+
+def render_rows(world: World, seed: int, folder: Path, start: int, stop: int) -> None:
+    """Render the pairs from `start` up to `stop` into the arrays in `folder`."""
+    columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in _COLUMNS}
+    for index in range(start, min(stop, len(columns["images"]))):
+        before, after = world.pair(np.random.default_rng((seed, index)))
         _write_row(columns, index, before, after)
-    for column in columns.values():
-        column.flush()  # type: ignore[attr-defined]
 
 
 def _write_row(

@@ -32,7 +32,7 @@ NAME = "grounding_dino"
 BATCH = 24
 PRIOR_LOGIT = -4.0
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-MAX_TOKENS = 64
+MAX_TOKENS = 80
 KEPT_SHARE = 0.9
 DENSE_FOCAL, DENSE_L1, DENSE_GIOU = 2.0, 5.0, 2.0
 """Weights of the dense loss on the encoder's cells."""
@@ -135,10 +135,9 @@ class DetectorTrainer:
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Return the losses of a random batch."""
-        rows = self._rng.choice(len(self._dataset), BATCH, replace=False)
-        images = self._softener.soften(self._dataset, np.sort(rows), step)
-        rows = np.sort(rows)
-        count = int(self._rng.choice((4, 8, 12, 13, 16), p=(0.15, 0.2, 0.15, 0.15, 0.35)))
+        rows = self._softener.draw_rows(self._dataset, BATCH)
+        images = self._softener.soften(self._dataset, rows, step)
+        count = int(self._rng.choice((4, 8, 12, len(LABELS)), p=(0.15, 0.2, 0.25, 0.4)))
         asked = [draw_labels(self._rng, self._dataset.labels[row], count) for row in rows]
         targets = [self._target(row, labels) for row, labels in zip(rows, asked, strict=True)]
         with torch.autocast("cpu", torch.bfloat16):

@@ -13,7 +13,7 @@ from training.softened import ROUND_TRIPS
 
 LATENTS, READY = "latents.npy", "latents_ready.txt"
 BLOCK, BATCH = 1000, 50
-ENCODED_SCENES, ROUND_TRIP_SCENES = 16_000, 5_000
+ENCODED_SCENES, ROUND_TRIP_SCENES = 20_000, 5_000
 WAIT_S = 5.0
 
 

@@ -18,6 +18,8 @@ from training.places import STATES
 SAVE_EVERY_S = 150.0
 PRINT_EVERY_STEPS = 50
 STATE_FILE = "state.pt"
+START_FILE = "start.pt"
+"""Weights of the model to begin with, if there is no state yet; see `training.warm_start`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class Trainer:
     def _resume(self) -> None:
         path = self._plan.folder / STATE_FILE
         if not path.exists():
+            self._start_warm()
             return
         state = torch.load(path, weights_only=True)
         self._model.load_state_dict(state["model"])
@@ -172,6 +175,13 @@ class Trainer:
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
         print(f"{self._plan.name}: goes on at step {self.step}", flush=True)
+
+    def _start_warm(self) -> None:
+        path = self._plan.folder / START_FILE
+        if path.exists():
+            self._model.load_state_dict(torch.load(path, weights_only=True))
+            self.average = {k: v.detach().clone() for k, v in self._model.state_dict().items()}
+            print(f"{self._plan.name}: starts from {path}", flush=True)
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True

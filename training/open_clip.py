@@ -73,7 +73,7 @@ class ContrastiveTrainer:
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Return both directions of the contrastive loss of a random batch."""
-        rows = np.sort(self._rng.choice(len(self._dataset), BATCH, replace=False))
+        rows = self._softener.draw_rows(self._dataset, BATCH)
         twin = self._rng.random(BATCH) < 0.5
         images = self._softener.soften(self._dataset, rows, step, twin)
         truths = [self._truth(int(row), bool(t)) for row, t in zip(rows, twin, strict=True)]

@@ -118,7 +118,7 @@ class MaskTrainer:
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Return mask, Dice and IoU losses of a random batch."""
-        rows = np.sort(self._rng.choice(len(self._dataset), BATCH, replace=False))
+        rows = self._softener.draw_rows(self._dataset, BATCH)
         images = self._softener.soften(self._dataset, rows, step) * 255
         owners, slots = np.nonzero(self._dataset.labels[rows] != NO_OBJECT)
         boxes = torch.from_numpy(self._dataset.boxes_xyxy[rows][owners, slots])

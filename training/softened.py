@@ -1,4 +1,4 @@
-"""Images as the generators paint them: blurred, noisy, or through the autoencoder and back."""
+"""Images as the generators paint them: blurred, noisy, through the autoencoder, half diffused."""
 
 from pathlib import Path
 
@@ -10,23 +10,33 @@ from torchvision.transforms.functional import gaussian_blur
 
 from training.dataset import Dataset
 
-ROUND_TRIPS = "round_trips.npy"
-SOFT_SHARE, ROUND_TRIP_SHARE = 0.5, 0.45
+ROUND_TRIPS, DIFFUSED = "round_trips.npy", "diffused.npy"
+SOFT_SHARE, REPAINTED_SHARE = 0.5, 0.5
+FAVOURED_SCENES, FAVOURED_SHARE = 1_500, 0.3
+"""The first scenes, all of them repainted, are drawn more often than the rest."""
 LOOK_EVERY_STEPS = 200
 
 
 class Softener:
-    """Mixes clean renders with softened ones; uses round trips as soon as the VAE wrote some.
+    """Mixes clean renders with softened ones; uses repainted ones as soon as there are some.
 
     Args:
-        states: The folder in which the VAE stage leaves `vae/round_trips.npy`,
-            (2, R, 64, 64, 3) uint8: the first R images, then their edited twins.
+        states: The folder in which other stages leave `vae/round_trips.npy` and
+            `vae/diffused.npy`, (2, R, 64, 64, 3) uint8 each: the first R images, then their
+            edited twins.
     """
 
     def __init__(self, states: Path) -> None:
-        self._path = states / "vae" / ROUND_TRIPS
-        self._round_trips: NDArray[np.uint8] | None = None
+        self._paths = [states / "vae" / name for name in (ROUND_TRIPS, DIFFUSED)]
+        self._repainted: list[NDArray[np.uint8]] = []
         self._rng = np.random.default_rng()
+
+    def draw_rows(self, dataset: Dataset, count: int) -> NDArray[np.int64]:
+        """Return `count` different training scenes, in order."""
+        favoured = round(count * FAVOURED_SHARE)
+        others = self._rng.choice(len(dataset) - FAVOURED_SCENES, count - favoured, replace=False)
+        first = self._rng.choice(FAVOURED_SCENES, favoured, replace=False)
+        return np.sort(np.concatenate([first, others + FAVOURED_SCENES]))
 
     def soften(
         self,
@@ -40,18 +50,19 @@ class Softener:
         Args:
             dataset: The training scenes.
             rows: (B,) which of them.
-            step: Of the training; round trips are looked for now and then.
+            step: Of the training; repainted scenes are looked for now and then.
             twin: (B,) bool, True for the edited twin; None draws it.
         """
-        if step % LOOK_EVERY_STEPS == 0 and self._round_trips is None and self._path.exists():
-            self._round_trips = np.load(self._path, mmap_mode="r")
+        if step % LOOK_EVERY_STEPS == 0 or not self._repainted:
+            ready = (path for path in self._paths if path.exists())
+            self._repainted = [np.load(path, mmap_mode="r") for path in ready]
         if twin is None:
             twin = self._rng.random(len(rows)) < 0.5
         pictures = np.where(twin[:, None, None, None], dataset.edited[rows], dataset.images[rows])
-        if self._round_trips is not None:
-            soft = self._rng.random(len(rows)) < ROUND_TRIP_SHARE
-            soft &= rows < self._round_trips.shape[1]
-            pictures[soft] = self._round_trips[twin[soft].astype(int), rows[soft]]
+        for repainted in self._repainted:
+            soft = self._rng.random(len(rows)) < REPAINTED_SHARE
+            soft &= rows < repainted.shape[1]
+            pictures[soft] = repainted[twin[soft].astype(int), rows[soft]]
         images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         return self._disturb(images)
 

@@ -121,5 +121,5 @@ def train(minutes: float) -> None:
             to_half(model).save_pretrained(folder)
         print(f"vae: psnr {psnr(model, sample):.2f} dB, scaling factor {scale:.3f}", flush=True)
 
-    trainer = Trainer(Plan(NAME, minutes, lr=1.5e-3, export_every_minutes=3), model)
+    trainer = Trainer(Plan(NAME, minutes, lr=1e-3, export_every_minutes=3), model)
     trainer.fit(AutoencoderTrainer(model, dataset).losses, export)

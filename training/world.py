@@ -21,29 +21,47 @@ CODEPOINTS = {
     "elephant": "1f418",
     "penguin": "1f427",
     "frog": "1f438",
+    "tiger": "1f42f",
+    "pig": "1f437",
+    "turtle": "1f422",
+    "whale": "1f433",
+    "owl": "1f989",
     "car": "1f697",
     "bus": "1f68c",
     "boat": "26f5",
+    "rocket": "1f680",
+    "tractor": "1f69c",
+    "helicopter": "1f681",
     "tree": "1f333",
     "cactus": "1f335",
     "sunflower": "1f33b",
     "mushroom": "1f344",
+    "tulip": "1f337",
+    "pumpkin": "1f383",
     "house": "1f3e0",
     "castle": "1f3f0",
+    "tent": "26fa",
+    "hut": "1f6d6",
     "ball": "26bd",
     "balloon": "1f388",
+    "gift": "1f381",
+    "clock": "23f0",
+    "robot": "1f916",
+    "crown": "1f451",
 }
 LABELS = tuple(CODEPOINTS)
 BACKGROUNDS = tuple(PAINTERS)
 MAX_OBJECTS = 3
-SIDES_PX = {1: (18, 36), 2: (16, 32), 3: (15, 27)}
-CLOSE_UP_PX = (34, 46)
+SIDES_PX = {1: (20, 38), 2: (18, 32), 3: (16, 27)}
+CLOSE_UP_PX = (38, 50)
+CLOSE_UP_VIEW_PX = (26, 64)
+"""Side of the part of the background that a close-up shows enlarged."""
 MIN_SIDE_PX = 10  # the paper's 75 of 512 pixels, at 64
 MAX_OVERLAP = 0.08
 MARGIN_PX = 1
 OPAQUE = 0.5
-COUNT_WEIGHTS = (0.45, 0.35, 0.20)
-CLOSE_UP_SHARE = 0.08
+COUNT_WEIGHTS = (0.38, 0.42, 0.20)
+CLOSE_UP_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +107,7 @@ def load_sprites(assets: Path) -> dict[str, Sprite]:
 
 
 def resize_sprite(picture: Image.Image) -> dict[int, Canvas]:
-    """Return the picture cut to its alpha, once per longest side from 15 to 46 pixels."""
+    """Return the picture cut to its alpha, once per longest side from 16 to 50 pixels."""
     rgba = picture.convert("RGBA")
     tight = rgba.crop(rgba.getchannel("A").point(lambda alpha: 255 * (alpha > 127)).getbbox())
     smallest, largest = SIDES_PX[MAX_OBJECTS][0], CLOSE_UP_PX[1]
@@ -165,6 +183,8 @@ def _render(
     background: str, pastings: Sequence[_Pasting], rng: np.random.Generator, *, is_close_up: bool
 ) -> WorldScene:
     canvas = paint_background(background, rng)
+    if is_close_up:
+        canvas = _step_closer(canvas, rng)
     masks: list[Mask] = []
     for pasting in pastings:
         height, width = pasting.rgba.shape[:2]
@@ -184,6 +204,15 @@ def _render(
     placed.sort(key=lambda item: item.box_xyxy[0] + item.box_xyxy[2])
     image = np.round(canvas * 255).astype(np.uint8)
     return WorldScene(image, background, tuple(placed), is_close_up)
+
+
+def _step_closer(canvas: Canvas, rng: np.random.Generator) -> Canvas:
+    """Return a random square part of the canvas, enlarged to its size."""
+    side = int(rng.integers(CLOSE_UP_VIEW_PX[0], CLOSE_UP_VIEW_PX[1] + 1))
+    left, top = rng.integers(0, SIZE_PX - side + 1, 2)
+    part = np.round(canvas[top : top + side, left : left + side] * 255).astype(np.uint8)
+    enlarged = Image.fromarray(part).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
+    return np.asarray(enlarged, np.float32) / 255
 
 
 def tight_box(mask: NDArray[np.bool_]) -> BoxXyxy:

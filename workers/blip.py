@@ -46,7 +46,7 @@ class Blip:
 
     @inference
     def caption(self, images: Sequence[RgbImage]) -> list[str]:
-        """Return one stripped caption per image, decoded greedily; may be empty."""
+        """Return one stripped caption per image, the likeliest found; may be empty."""
         if not images:
             return []
         inputs = self._processor(
@@ -55,7 +55,7 @@ class Blip:
         tokens = self._model.generate(
             inputs.pixel_values.to(self._model.device, self._model.dtype),
             max_new_tokens=self.config.max_new_tokens,
-            num_beams=1,
+            num_beams=self.config.num_beams,
             do_sample=False,
         )
         captions = self._processor.batch_decode(tokens, skip_special_tokens=True)

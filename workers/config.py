@@ -84,6 +84,7 @@ class BlipConfig(WeightsConfig):
 
     family: Literal["blip"] = "blip"
     max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
+    num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
 
 
 class Blip2Config(WeightsConfig):
@@ -91,6 +92,7 @@ class Blip2Config(WeightsConfig):
 
     family: Literal["blip2"] = "blip2"
     max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
+    num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
 
 
 class GroundingDinoConfig(WeightsConfig):

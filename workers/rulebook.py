@@ -9,19 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 FILE_NAME = "rules.json"
 EDIT_INSTRUCTION = "change the background to {background}"
 
 
 class ObjectRule(BaseModel):
-    """What the book knows of an object: how to recognise it and what kind of thing it is."""
+    """What the book knows of an object.
+
+    Attributes:
+        features: How to recognise it.
+        group: What kind of thing it is.
+        aspect: Its width as a multiple of its height, for a box that it will fill.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: tuple[str, ...]
     group: str
+    aspect: float = Field(default=1.0, gt=0.4, lt=2.5)
 
 
 class BackgroundRule(BaseModel):

@@ -6,6 +6,7 @@ nothing else. Every choice is drawn from the seed, so an answer can be had again
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -147,11 +148,12 @@ class Rules:
         taken = [detection.box_xyxy for detection in existing]
         placements: list[Placement] = []
         for index in range(count if labels else 0):
-            box_xyxy = _free_box(rng, taken, size_wh)
+            label = labels[index % len(labels)]
+            box_xyxy = _free_box(rng, taken, size_wh, self._book.objects[label].aspect)
             if box_xyxy is None:
                 break
             taken.append(box_xyxy)
-            placements.append(Placement(labels[index % len(labels)], box_xyxy, relationship))
+            placements.append(Placement(label, box_xyxy, relationship))
         asked = {
             "caption": caption,
             "existing": [[item.label, item.confidence, item.box_xyxy] for item in existing],
@@ -241,18 +243,23 @@ def _unlike(written: Sequence[str], write: Callable[[], str]) -> str:
 
 
 def _free_box(
-    rng: random.Random, taken: Sequence[BoxXyxy], size_wh: tuple[int, int]
+    rng: random.Random, taken: Sequence[BoxXyxy], size_wh: tuple[int, int], aspect: float
 ) -> BoxXyxy | None:
     """Return a box in whole pixels where Table 1 allows one, or None if none was found.
 
-    Starts near the size of its neighbours and shrinks towards the least allowed size.
+    Starts near the size of its neighbours and shrinks towards the least allowed size. Its shape
+    is near `aspect`, width to height in pixels, so that the object fills it.
     """
     least, most = LEAST_SIDE, 0.9 * MAX_SIDE_PX / REFERENCE_SIDE_PX
     sides = [(box[2] - box[0]) / size_wh[0] for box in taken] or [0.4]
     wanted = min(max(sum(sides) / len(sides), 0.3), 0.45)
+    shape = aspect * size_wh[1] / size_wh[0]
     for attempt in range(ATTEMPTS_PER_BOX):
         shrunk = wanted + (least - wanted) * attempt / ATTEMPTS_PER_BOX
-        extent = [min(max(shrunk * rng.uniform(0.85, 1.15), least), most) for _ in size_wh]
+        extent = [
+            min(max(shrunk * stretch * rng.uniform(0.9, 1.1), least), most)
+            for stretch in (math.sqrt(shape), 1 / math.sqrt(shape))
+        ]
         corner = [rng.uniform(0, 1 - side) for side in extent]
         box = _whole_pixels(corner, extent, size_wh)
         if placement_problem(box, taken, size_wh) is None:

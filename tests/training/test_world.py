@@ -3,10 +3,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from training.backgrounds import PAINTERS, SIZE_PX, paint_background
-from training.dataset import NO_OBJECT, Dataset, render_dataset
+from training.dataset import NO_OBJECT, Dataset, create_columns, render_rows
 from training.words import BOOK, all_words, detector_vocabulary, write_caption
 from training.world import (
     BACKGROUNDS,
+    CLOSE_UP_PX,
     LABELS,
     MAX_OVERLAP,
     MIN_SIDE_PX,
@@ -60,7 +61,7 @@ def test_sides_obey_the_placement_rule(pairs):
         for placed in scene.objects:
             left, top, right, bottom = placed.box_xyxy
             assert min(right - left, bottom - top) >= MIN_SIDE_PX * (1 - MAX_OVERLAP) - 1
-            assert max(right - left, bottom - top) <= 46
+            assert max(right - left, bottom - top) <= CLOSE_UP_PX[1]
 
 
 def test_objects_stand_from_left_to_right(pairs):
@@ -108,11 +109,12 @@ def test_the_rule_book_speaks_of_the_same_world():
 
 
 def test_a_dataset_reads_back_what_was_rendered(world, tmp_path):
-    render_dataset(world, 5, 11, tmp_path)
+    create_columns(5, tmp_path)
+    for start, stop in ((3, 6), (0, 3)):
+        render_rows(world, 11, tmp_path, start, stop)
     dataset = Dataset.load(tmp_path)
-    rng = np.random.default_rng(11)
     for index in range(5):
-        before, after = world.pair(rng)
+        before, after = world.pair(np.random.default_rng((11, index)))
         assert np.array_equal(dataset.images[index], before.image)
         assert np.array_equal(dataset.edited[index], after.image)
         assert dataset.nouns(index) == [placed.label for placed in before.objects]

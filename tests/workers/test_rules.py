@@ -101,6 +101,17 @@ def test_placements_obey_the_paper_s_rules_and_do_not_meet_each_other(rules, siz
     assert placements
 
 
+@pytest.mark.parametrize("size_wh", [(64, 64), (96, 64)])
+@pytest.mark.parametrize("label", ["turtle", "penguin"])
+def test_a_placement_has_the_shape_of_its_object(rules, label, size_wh):
+    aspects = []
+    for seed in range(20):
+        (placement,) = rules.place_objects("", [], [label], 1, size_wh=size_wh, seed=seed).value
+        x_min, y_min, x_max, y_max = placement.box_xyxy
+        aspects.append((x_max - x_min) / (y_max - y_min))
+    assert sum(aspects) / len(aspects) == pytest.approx(BOOK.objects[label].aspect, rel=0.12)
+
+
 def test_targets_are_taken_in_order_and_those_that_stand_there_last(rules):
     placements = rules.place_objects(
         "a dog on a beach", [DOG], ["dog", "unheard", "ball"], 1, size_wh=(64, 64), seed=1
