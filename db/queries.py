@@ -93,8 +93,10 @@ def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candi
 
 def count_candidates(session: Session, wanted: CandidateFilter) -> int:
     """Return how many candidates `iter_candidates` would yield; a limit bounds the counting."""
-    ids = _ids(session, wanted).order_by(None).subquery()
-    return session.scalar(select(func.count()).select_from(ids)) or 0
+    few = _find_few(session, wanted)
+    among = () if few is None else (Candidate.id.in_(few),)
+    ids = select(Candidate.id).where(*among, *conditions(wanted)).limit(wanted.limit)
+    return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
 
 
 def list_candidates(session: Session, candidate_ids: Sequence[int]) -> list[Candidate]:

@@ -1,12 +1,14 @@
 """`factory replay`: an image painted again from its record."""
 
 import io
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from PIL import Image
 
+from factory import log
 from factory.cli.common import (
     MAX_ID,
     AsJson,
@@ -40,6 +42,7 @@ def replay(
     """
     from factory.replay import replay as paint_again
 
+    log.configure(logging.WARNING)  # stdout is for the answer
     store = open_store(profile, data_dir, database_url)
     done = paint_again(store, candidate_id)
     path = out or store.settings.data_dir / f"replay-{candidate_id}.png"
