@@ -11,22 +11,23 @@ from sqlalchemy import func, select
 from db.models import Candidate, Item, Run, Step
 from db.states import ItemState, StepState, Verdict
 from tests.e2e.conftest import interrupt, model_child, processes_in
+from training.judges import ObjectJudge
 
-LABELS = ("dog", "house")
+LABELS = ("dog", "penguin", "car", "tree", "house", "ball")
 
 
 def test_label_words_become_an_annotated_dataset(factory, tmp_path):
-    result = factory.call_json("run", *LABELS, "--per-label", "6")
+    result = factory.call_json("run", *LABELS, "--per-label", "2")
     with factory.sessions() as session:
         candidates = session.scalars(select(Candidate)).all()
         assert session.scalars(select(Run.state)).all() == ["done"]
         assert_rows_and_files_agree(candidates, factory.images)
         assert_lineage_is_whole(candidates)
         accepted = [c for c in candidates if c.verdict == Verdict.ACCEPTED]
-        for label in LABELS:
-            changed = [c for c in accepted if c.label.name == label and c.origin != "generated"]
-            assert changed, f"no edited or filled image of a {label} was accepted"
-            assert all(label in {a.label for a in c.annotations} for c in changed)
+        changed = [c for c in accepted if c.origin != "generated"]
+        assert len({c.label.name for c in changed}) >= len(LABELS) / 2
+        assert all(c.label.name in {a.label for a in c.annotations} for c in changed)
+        assert_the_independent_judge_agrees(accepted, factory.images)
         annotations = sum(len(c.annotations) for c in accepted)
     assert sum(result["accepted"].values()) == len(accepted)
     with Image.open(result["contact_sheet"]) as sheet:
@@ -77,6 +78,15 @@ def assert_rows_and_files_agree(candidates, images):
         assert provenance["model"]["revision"] == candidate.model["revision"]
         assert candidate.verdict in (Verdict.ACCEPTED, Verdict.REJECTED)
         assert (candidate.reason is None) == (candidate.verdict == Verdict.ACCEPTED)
+
+
+def assert_the_independent_judge_agrees(accepted, images):
+    judge, right = ObjectJudge.load(), []
+    for candidate in accepted:
+        boxes = [annotation.box_xyxy for annotation in candidate.annotations]
+        named = judge.name(images.get(candidate.sha256), boxes)
+        right += [a.label == name for a, name in zip(candidate.annotations, named, strict=True)]
+    assert sum(right) / len(right) >= 0.7, f"{right.count(False)} of {len(right)} are not that"
 
 
 def assert_lineage_is_whole(candidates):
