@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import LlmAnswer, LlmCall, Run
@@ -39,8 +40,15 @@ def find_answer(session: Session, key: str) -> list[dict[str, Any]] | None:
 
 
 def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> None:
-    """Keep a conversation; what answered the request before is replaced."""
-    session.merge(LlmAnswer(key=key, exchanges=exchanges))
+    """Keep a conversation; what answered the request before, or just now, is replaced."""
+    is_postgres = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert if is_postgres else sqlite.insert
+    statement = insert(LlmAnswer).values(key=key, exchanges=exchanges)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[LlmAnswer.key], set_={"exchanges": statement.excluded.exchanges}
+        )
+    )
 
 
 def is_recorded(session: Session, request_key: str) -> bool:
