@@ -11,7 +11,7 @@ from tests.chaos.outcome import Outcome, examine, remember
 from tests.chaos.scenario import Scenario, Stuck
 
 UNDISTURBED_S = 900
-OF_SCENARIO = ("patience_s", "submit_kills")
+OF_SCENARIO = ("patience_s", "submit_kills", "alone_share")
 OF_DEPLOYMENT = ("labels", "mutant", "schema_change")
 _databases = count()
 
@@ -109,7 +109,7 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         disk: Whether a disk can be filled up, which needs root.
         say: Takes one line per fault.
         options: `labels`, `mutant` and `schema_change` of the deployment; `deck`,
-            `patience_s` and `submit_kills` of the scenario.
+            `patience_s`, `submit_kills` and `alone_share` of the scenario.
     """
     with ExitStack() as stack:
         endpoint = stack.enter_context(Endpoint()) if setting.speaks else None

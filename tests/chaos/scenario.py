@@ -16,7 +16,6 @@ PATIENCE_S = 120
 """Without any progress, a run counts as stuck."""
 MOST_PAUSE_S = 1.5
 ALONE_SHARE = 0.6
-"""Of the faults, how many are given time until what they struck is done."""
 RECOVERY_PATIENCE_S = 20
 
 
@@ -55,12 +54,13 @@ class Scenario:
         submit_kills: How often `factory submit` is killed at most before it gets through.
         postgres, endpoint: What the faults of their kind strike.
         patience_s: How long nothing may move.
+        alone_share: Of the faults, how many are given time until what they struck is done.
         say: Takes one line per fault.
     """
 
     def __init__(
         self, deployment, seed, deck, *, most, submit_kills=2, postgres=None, endpoint=None,
-        patience_s=PATIENCE_S, say=print,
+        patience_s=PATIENCE_S, alone_share=ALONE_SHARE, say=print,
     ):  # fmt: skip
         self.deployment = deployment
         self.random = random.Random(seed)
@@ -71,6 +71,7 @@ class Scenario:
         self._most = most
         self._submit_kills = submit_kills
         self._patience_s = patience_s
+        self._alone_share = alone_share
         self._say = say
         self._later = []
         self._started = time.monotonic()
@@ -138,7 +139,7 @@ class Scenario:
         """Wait a moment, or until what was struck is done: faults come alone and in company."""
         until = time.monotonic() + self.random.uniform(0, MOST_PAUSE_S)
         self.wait_for(lambda: time.monotonic() > until)
-        if self.faults and self.random.random() < ALONE_SHARE:
+        if self.faults and self.random.random() < self._alone_share:
             self.wait_for(lambda: self._has_recovered(self.faults[-1]), RECOVERY_PATIENCE_S)
 
     def _has_recovered(self, fault):
