@@ -40,7 +40,8 @@ class Factory:
         return json.loads(called.stdout)
 
     def start(self, *arguments):
-        """Start a command in the background."""
+        """Start a command in the background, one that hears Ctrl-C."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
         with (self.data_dir.parent / "started.log").open("ab") as log:
             return subprocess.Popen(self.command(*arguments), stdout=log, stderr=log)
 
