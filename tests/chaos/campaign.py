@@ -50,7 +50,7 @@ POSTGRES = Setting(
     ("all", "all"),
     postgres=True,
     forgetful=True,
-    faults=DEADLY | faults.POSTGRES,
+    faults=DEADLY | faults.POSTGRES | faults.POSTGRES_CRASH,
 )
 LANGUAGE = Setting(
     "2 workers (threads, prefork), LLM endpoint, SQLite, embedded broker",

@@ -141,13 +141,18 @@ def cut_postgres(scenario):
     return struck
 
 
-def restart_postgres(scenario):
-    """Stop PostgreSQL, cleanly or as in a crash, and start it again a moment later."""
+def restart_postgres(scenario, how=signal.SIGINT):
+    """Stop PostgreSQL cleanly, which cuts every connection, and start it again a moment later."""
     struck = held_by(scenario, None)
-    scenario.postgres.stop(scenario.random.choice([signal.SIGINT, signal.SIGQUIT]))
+    scenario.postgres.stop(how)
     time.sleep(scenario.random.uniform(0.2, 1.5))
     scenario.postgres.start()
     return struck
+
+
+def crash_postgres(scenario):
+    """Stop PostgreSQL without a farewell: what workers committed last may be gone (ADR 0010)."""
+    return restart_postgres(scenario, signal.SIGQUIT)
 
 
 def fill_disk(scenario):
@@ -220,6 +225,7 @@ POSTGRES = {
     "PostgreSQL connections cut": cut_postgres,
     "PostgreSQL restarted": restart_postgres,
 }
+POSTGRES_CRASH = {"PostgreSQL crashed": crash_postgres}
 DISK = {"disk full": fill_disk}
 FULL_BY_DECREE = {"disk full": strike_at(Failpoint.BEFORE_FILE, "disk_full")}
 """Where no file system can be mounted: the error comes at the point where the write would be."""
