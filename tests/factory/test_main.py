@@ -7,6 +7,7 @@ import pytest
 
 INTERRUPTED = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
 sys.addaudithook(
     lambda event, args: event == "import" and args[0] == {module!r}
     and signal.raise_signal(signal.SIGINT)
