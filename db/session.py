@@ -17,7 +17,13 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -78,7 +84,7 @@ def upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
-        raise DatabaseAway(_no_answer(make_url(url).render_as_string(), error)) from error
+        raise _no_answer(make_url(url).render_as_string(), error) from error
     except CommandError as error:
         raise DatabaseUnavailable(
             f"the database at {make_url(url).render_as_string()} is of another version: {error}. "
@@ -109,7 +115,7 @@ def find_revision(sessions: Sessions) -> str | None:
             return None if revision is None else str(revision)
     except DBAPIError as error:
         url = engine_of(sessions).url.render_as_string()
-        raise DatabaseAway(_no_answer(url, error)) from error
+        raise _no_answer(url, error) from error
 
 
 def newest_revision() -> str:
@@ -152,9 +158,11 @@ def _read_only(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def _no_answer(url: str, error: DBAPIError) -> str:
+def _no_answer(url: str, error: DBAPIError) -> DatabaseUnavailable:
+    """Return what to tell; a file that is no database will not become one by waiting."""
+    is_away = isinstance(error, OperationalError | InterfaceError)
     reason = " ".join(str(error.orig).split()).rstrip(".")
-    return (
+    return (DatabaseAway if is_away else DatabaseUnavailable)(
         f"the database at {url} does not answer: {reason}. "
         "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
     )
