@@ -113,7 +113,7 @@ def test_a_full_queue_holds_chains_back_and_leaves_the_other_queues_their_work(p
 def test_urgent_runs_go_first_then_urgent_batches_and_labels_take_turns(place):
     with place.sessions.begin() as session:
         rows.add_run(session, ("dog", "house"), batches=2)
-        dog_0, dog_1, house_0, house_1 = (b.id for b in session.scalars(select(Batch)))
+        dog_0, dog_1, house_0, house_1 = session.scalars(select(Batch.id).order_by(Batch.id))
         urgent = rows.add_run(session, ("cat",), priority=5)
         cat = session.scalars(select(Batch.id).where(Batch.run_id == urgent.id)).one()
         session.get_one(Batch, house_1).priority = 1

@@ -184,7 +184,7 @@ def test_without_a_yes_nothing_is_written(factory, judged):
     for more in ([], ["--dry-run"], ["--dry-run", "--yes"]):
         result = factory("refilter", 1, "--set", "clip_similarity=0.85", *more)
         assert result.exit_code == 0, result.output
-        assert "clip_similarity 0.6 -> 0.85" in result.stdout
+        assert "clip_similarity 0.65 -> 0.85" in result.stdout
         assert "accepted 4 -> 2" in result.stdout
         assert "nothing was written" in result.stderr
     assert verdicts(judged) == before

@@ -48,9 +48,9 @@ def marked(tmp_path, text):
 
 def test_survivors_are_counted_at_each_value(judged):
     clip = next(one for one in asked(judged, survey) if one.name == "clip_similarity")
-    assert (clip.threshold, clip.values) == (0.6, VALUES)
+    assert (clip.threshold, clip.values) == (0.65, VALUES)
     accepted = {one.threshold: one.accepted for one in clip.survivors}
-    assert (accepted[0.2], accepted[0.6], accepted[0.9]) == (6, 3, 1)
+    assert (accepted[0.2], accepted[0.65], accepted[0.9]) == (6, 3, 1)
     assert all(one.passing == one.accepted for one in clip.survivors)
 
 
