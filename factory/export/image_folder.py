@@ -8,6 +8,9 @@ from factory.export.base import Format, Plan, Sample, facts, objects_in_columns
 from factory.export.folder import Folder
 from factory.export.names import safe_names
 
+NO_PARENT = 0
+"""Not null: a split in which nothing has a parent must have the columns of the others."""
+
 
 class ImageFolderWriter:
     """Writes `<split>/<label>/` as torchvision reads it, with metadata as the hub's tools do."""
@@ -26,6 +29,7 @@ class ImageFolderWriter:
         line = {
             "file_name": inside,
             **facts(sample.candidate),
+            "parent_id": sample.candidate.parent_id or NO_PARENT,
             "objects": objects_in_columns(sample.candidate.annotations),
         }
         self._metadata[sample.split].write(json.dumps(line, ensure_ascii=False) + "\n")
