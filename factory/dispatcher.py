@@ -3,6 +3,8 @@
 Any number may run at once: they take turns, rows decide, and a ring too many does no harm.
 """
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -96,7 +98,8 @@ class Dispatcher:
                 stop.wait(RETRY_S)
             except Exception:
                 log.exception("dispatcher_broken")  # a worker without one would wait for ever
-                stop.wait(RETRY_S)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             stop.wait(BUSY_TICK_S if rung else TICK_S)
 
     def start(self) -> "DispatcherThread":
