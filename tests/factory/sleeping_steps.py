@@ -13,8 +13,7 @@ from tasks import resources
 from tasks.chain import QUEUES
 from tasks.resources import Resources
 from tasks.step import StepWork, run_step
-
-SLEEP_FILE = "sleep_s"
+from tests.factory.sleeping import SLEEP_FILE
 
 
 @worker_process_init.connect(weak=False)

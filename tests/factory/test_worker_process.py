@@ -21,7 +21,7 @@ from factory.labels import read_labels
 from factory.pulse import probe
 from factory.settings import CONFIGS, load_settings
 from factory.submitter import submit
-from tests.factory.sleeping_steps import SLEEP_FILE
+from tests.factory.sleeping import SLEEP_FILE
 
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[2]
