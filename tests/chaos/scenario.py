@@ -17,6 +17,7 @@ PATIENCE_S = 120
 MOST_PAUSE_S = 1.5
 ALONE_SHARE = 0.6
 RECOVERY_PATIENCE_S = 20
+AWAKE_S = 1.0
 
 
 @dataclass
@@ -92,6 +93,7 @@ class Scenario:
                 kinds = kinds or self.random.sample(list(self._deck), len(self._deck))
                 struck += self._strike(kinds.pop())
                 self._pause()
+        self._wake_all()
         self._measure()
 
     def later(self, seconds, action):
@@ -162,14 +164,24 @@ class Scenario:
         )
         return [row[0] for row in self._ask(first)]
 
+    def _wake_all(self):
+        """Wait until what was frozen is awake and had time to write: it may change nothing."""
+        while self._later:
+            self._do_what_is_due()
+            time.sleep(POLL_S)
+        time.sleep(AWAKE_S)
+
     def _tick(self):
         self.deployment.keep_alive()
+        self._do_what_is_due()
+        self._watch()
+        time.sleep(POLL_S)
+
+    def _do_what_is_due(self):
         due = [entry for entry in self._later if entry[0] <= time.monotonic()]
         for entry in due:
             self._later.remove(entry)
             entry[1]()
-        self._watch()
-        time.sleep(POLL_S)
 
     def _watch(self):
         """Notice that nothing moves."""

@@ -9,6 +9,8 @@ from tests.chaos.deployment import FEW_LABELS
 
 WITHOUT_KEY = "ALTER TABLE candidate DROP CONSTRAINT uq_candidate_label_id_key"
 
+LEAST_FAULTS = 4
+
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
@@ -17,20 +19,25 @@ def expected(tmp_path_factory):
 
 
 def test_nothing_is_lost_and_nothing_done_twice_under_fire(tmp_path, expected, postgres):
-    played = campaign.play(
-        tmp_path / "c",
-        campaign.POSTGRES,
-        7,
-        expected,
-        most=8,
-        submit_kills=1,
-        alone_share=0.0,
-        postgres=postgres,
-        disk=os.geteuid() == 0,
-        labels=FEW_LABELS,
-    )
-    assert played.outcome.problems == []
-    assert len(played.faults) >= 4
+    struck = 0
+    for seed in range(7, 15):  # how many faults a run has time for depends on the machine
+        played = campaign.play(
+            tmp_path / f"{seed}",
+            campaign.POSTGRES,
+            seed,
+            expected,
+            most=8,
+            submit_kills=1,
+            alone_share=0.0,
+            postgres=postgres,
+            disk=os.geteuid() == 0,
+            labels=FEW_LABELS,
+        )
+        assert played.outcome.problems == []
+        struck += len(played.faults)
+        if struck >= LEAST_FAULTS:
+            return
+    raise AssertionError(f"only {struck} faults struck")
 
 
 def test_without_the_sweeper_the_harness_sees_a_run_that_never_ends(tmp_path, expected):
