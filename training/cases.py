@@ -252,7 +252,8 @@ def _filled(maker: CaseMaker, kind: str) -> Case | None:
     if box is None:
         return None
     image, pasted = maker.paste(scene.image, label, box)
-    if boxes.iou(box, pasted) < FITTING_IOU:
+    sticks_out = boxes.intersection(box, pasted) < boxes.area(pasted)
+    if sticks_out or boxes.iou(box, pasted) < FITTING_IOU:
         return None
     text = _describe(scene, scene.background)
     asked = (label, box)
