@@ -355,6 +355,20 @@ class VerdictChange(Base):
     reason_after: Mapped[str | None] = mapped_column(String(64))
 
 
+class Mark(Base):
+    """What a person said of a candidate; rows are only ever added, the newest stands."""
+
+    __tablename__ = "mark"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"), index=True)
+    is_good: Mapped[bool | None]
+    """NULL takes back what was said before."""
+    author: Mapped[str] = mapped_column(String(200))
+    """Who said so, as user@host."""
+    created_at: Mapped[float] = mapped_column(default=time.time)
+
+
 class LlmCall(Base):
     """One question to a language model, its raw answer and its cost."""
 
