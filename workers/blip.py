@@ -56,6 +56,7 @@ class Blip:
             inputs.pixel_values.to(self._model.device, self._model.dtype),
             max_new_tokens=self.config.max_new_tokens,
             num_beams=self.config.num_beams,
+            length_penalty=self.config.length_penalty if self.config.num_beams > 1 else None,
             do_sample=False,
         )
         captions = self._processor.batch_decode(tokens, skip_special_tokens=True)

@@ -85,6 +85,9 @@ class BlipConfig(WeightsConfig):
     family: Literal["blip"] = "blip"
     max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
     num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
+    length_penalty: float = Field(
+        1.0, description="With beams: above 1 favours longer captions, which name more objects."
+    )
 
 
 class Blip2Config(WeightsConfig):
@@ -93,6 +96,9 @@ class Blip2Config(WeightsConfig):
     family: Literal["blip2"] = "blip2"
     max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
     num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
+    length_penalty: float = Field(
+        1.0, description="With beams: above 1 favours longer captions, which name more objects."
+    )
 
 
 class GroundingDinoConfig(WeightsConfig):

@@ -22,3 +22,12 @@ def test_a_caption_is_the_same_in_any_batch(captioner, images):
 
 def test_no_images_give_no_captions(captioner):
     assert captioner.caption([]) == []
+
+
+def test_a_length_penalty_favours_longer_captions(load, images):
+    terse, wordy = (
+        load("micro", "blip2", max_new_tokens=24, num_beams=4, length_penalty=penalty)
+        for penalty in (-8.0, 8.0)
+    )
+    lengths = [sum(map(len, captioner.caption(images))) for captioner in (terse, wordy)]
+    assert lengths[0] < lengths[1]
