@@ -12,8 +12,12 @@ from db.models import Annotation, Candidate, Score, Step
 from db.states import Origin
 from tasks.judging import (
     BACKGROUND,
+    BLUR,
+    BRIGHTEST,
     CLIP_RANK,
     CLIP_SIMILARITY,
+    CONTRAST,
+    DARKEST,
     FILL_IOU,
     LABEL_CONFIDENCE,
     OBJECTS_KEPT,
@@ -36,7 +40,7 @@ from tasks.judging import (
 from tasks.options import RunOptions
 from tasks.resources import Resources
 from tasks.step import StepWork, options_of, run_step
-from workers import fidelity, masks
+from workers import fidelity, hygiene, masks
 from workers.interfaces import ImageTextEncoder
 from workers.masks import Rle
 from workers.values import Mask, RgbImage
@@ -125,7 +129,11 @@ def compute(resources: Resources, subjects: Sequence[Subject]) -> list[dict[str,
     scores = []
     for subject, image, embedding in zip(subjects, images, embeddings, strict=True):
         cosines = encoder.embed_texts([subject.text, *subject.rival_texts]) @ embedding
-        measured = {CLIP_SIMILARITY.name: float(cosines[0]), **_measure(subject)}
+        measured = {
+            CLIP_SIMILARITY.name: float(cosines[0]),
+            **_examine(image),
+            **_measure(subject),
+        }
         if subject.origin is Origin.EDITED and subject.rival_texts:
             measured[BACKGROUND.name] = _probability_of_first(cosines)
         if subject.parent_sha256:
@@ -176,6 +184,17 @@ def give_verdict(candidate: Candidate, judgement: Judgement, limits: Limits) -> 
             score.threshold = limits[score.name]
             score.passed = rule.passes(score.value, score.threshold)
     candidate.verdict, candidate.reason = judgement.verdict, judgement.reason
+
+
+def _examine(image: RgbImage) -> dict[str, float]:
+    """Return what the image alone tells."""
+    light = hygiene.light(image)
+    return {
+        BRIGHTEST.name: light.brightest,
+        DARKEST.name: light.darkest,
+        CONTRAST.name: light.contrast,
+        BLUR.name: hygiene.blur(image),
+    }
 
 
 def _measure(subject: Subject) -> dict[str, float]:

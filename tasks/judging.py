@@ -34,6 +34,13 @@ class Rule:
         return value <= threshold if self.at_most else value >= threshold
 
 
+BRIGHTEST = Rule("brightest", "too_dark")
+DARKEST = Rule("darkest", "too_bright", at_most=True)
+CONTRAST = Rule("contrast", "blank")
+BLUR = Rule("blur", "blurry", at_most=True)
+HYGIENE = (BRIGHTEST, DARKEST, CONTRAST, BLUR)
+"""What any image is held to, whatever it should show."""
+
 LABEL_CONFIDENCE = Rule("label_confidence", "label_not_found")
 OBJECTS_KEPT = Rule("objects_kept", "objects_lost")
 FILL_IOU = Rule("fill_iou", "fill_not_found")
@@ -45,9 +52,9 @@ CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
 
 RULES: dict[Origin, tuple[Rule, ...]] = {
-    Origin.GENERATED: (LABEL_CONFIDENCE, CLIP_SIMILARITY, CLIP_RANK),
-    Origin.EDITED: (OBJECTS_KEPT, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, CLIP_RANK),
-    Origin.FILLED: (FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, CLIP_RANK),
 }
 """Which rules a candidate is held to, by origin; the first that fails names the reason."""
 
@@ -102,6 +109,10 @@ class Judgement:
 def thresholds_of(thresholds: FilterThresholds) -> Limits:
     """Return the threshold of each rule, by the score's name."""
     return {
+        BRIGHTEST.name: thresholds.brightest_min,
+        DARKEST.name: thresholds.darkest_max,
+        CONTRAST.name: thresholds.contrast_min,
+        BLUR.name: thresholds.blur_max,
         LABEL_CONFIDENCE.name: thresholds.label_confidence_min,
         OBJECTS_KEPT.name: 1.0,
         FILL_IOU.name: thresholds.fill_iou_min,

@@ -8,6 +8,18 @@ class FilterThresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    brightest_min: float = Field(
+        0.3, ge=0, le=1, description="Least luminance of the brightest percent: else too dark."
+    )
+    darkest_max: float = Field(
+        0.9, ge=0, le=1, description="Most luminance of the darkest percent: else too bright."
+    )
+    contrast_min: float = Field(
+        0.1, ge=0, le=1, description="Least luminance from the darkest to the brightest percent."
+    )
+    blur_max: float = Field(
+        0.75, ge=0, le=1, description="Most blur, as scikit-image measures it; 0 is sharp."
+    )
     psnr_min_db: float = Field(
         18.0, ge=0, description="Least PSNR to the parent over what should not have changed, dB."
     )

@@ -204,7 +204,7 @@ def test_yes_writes_and_the_history_tells(factory, judged):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("1", "--set", "clip=0.2"), "there are: label_confidence"),
+        (("1", "--set", "clip=0.2"), "there are: brightest"),
         (("1", "--set", "ssim=high"), "expected ssim=NUMBER"),
         (("1", "--set", "ssim=inf"), "expected ssim=NUMBER"),
         (("9", "--set", "ssim=0.1"), "no run 9"),

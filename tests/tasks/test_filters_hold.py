@@ -5,6 +5,7 @@ The images are scenes of a small world whose truth is known; the models are the 
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from db.states import Origin
 from factory.settings import load_settings
@@ -61,8 +62,29 @@ def measure(micro, label_image):
     return measure
 
 
+def spoil(pixels, how):
+    """Return an image that is told to be spoilt in one way."""
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(4))
+    spoilt = {
+        "too_dark": pixels * 0.15,
+        "too_bright": 255 - (255 - pixels) * 0.05,
+        "blank": 128 + (pixels - 128.0) * 0.03,
+        "blurry": np.asarray(blurred),
+    }
+    return spoilt[how].astype(np.uint8)
+
+
 def passes(name, scores):
     return RULES[name].passes(scores[name], LIMITS[name])
+
+
+@pytest.mark.parametrize("how", [rule.reason for rule in judging.HYGIENE])
+@pytest.mark.parametrize("name", ["dog_on_a_beach", "dog_in_a_forest", "empty_beach"])
+def test_hygiene_tells_an_image_from_the_same_spoilt(measure, world, name, how):
+    good = measure(world[name], origin=Origin.GENERATED)
+    bad = measure(spoil(world[name], how), origin=Origin.GENERATED)
+    assert all(passes(rule.name, good) for rule in judging.HYGIENE)
+    assert judging.judge(Origin.GENERATED, bad, LIMITS)[1] == how
 
 
 def test_label_confidence_tells_a_dog_from_an_empty_beach(measure, world):

@@ -14,9 +14,11 @@ THRESHOLDS = FilterThresholds(
     label_confidence_min=0.3,
 )
 LIMITS = judging.thresholds_of(THRESHOLDS)
+CLEAN = {"brightest": 0.9, "darkest": 0.1, "contrast": 0.8, "blur": 0.3}
 GOOD = {
-    Origin.GENERATED: {"label_confidence": 0.9, "clip_similarity": 0.3},
-    Origin.EDITED: {
+    Origin.GENERATED: CLEAN | {"label_confidence": 0.9, "clip_similarity": 0.3},
+    Origin.EDITED: CLEAN
+    | {
         "objects_kept": 1.0,
         "psnr_db": 25.0,
         "ssim": 0.8,
@@ -24,7 +26,8 @@ GOOD = {
         "clip_similarity": 0.3,
         "clip_rank": 1.0,
     },
-    Origin.FILLED: {
+    Origin.FILLED: CLEAN
+    | {
         "fill_iou": 0.7,
         "objects_kept": 1.0,
         "psnr_db": 100.0,
@@ -58,6 +61,23 @@ def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
 )
 def test_one_bad_score_is_enough_and_names_the_reason(origin, score, bad, reason):
     scores = GOOD[origin] | {score: bad}
+    assert judging.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
+
+
+@pytest.mark.parametrize("origin", list(Origin))
+@pytest.mark.parametrize(
+    ("score", "bad", "reason"),
+    [
+        ("brightest", 0.1, "too_dark"),
+        ("darkest", 0.97, "too_bright"),
+        ("contrast", 0.02, "blank"),
+        ("blur", 0.95, "blurry"),
+    ],
+)
+def test_an_image_that_shows_nothing_is_told_so_before_what_it_does_not_show(
+    origin, score, bad, reason
+):
+    scores = GOOD[origin] | {score: bad, "clip_similarity": 0.0, "label_confidence": 0.0}
     assert judging.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
 
 
