@@ -45,7 +45,7 @@ sprites: .cache/sprites/package  ## the pictures of objects that the small world
 	cd $(@D) && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0 && tar xzf lobehub-fluent-emoji-3d-1.1.0.tgz
 
 lock:  ## new versions of everything, for every Python and machine
-	uv pip compile --universal --python-version 3.11 --extra gpu --extra export --extra postgres --extra dev \
+	uv pip compile --universal --python-version 3.11 --extra gpu --extra export --extra postgres --extra s3 --extra dev \
 		--no-annotate --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 
 install: .venv/installed

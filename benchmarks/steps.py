@@ -10,10 +10,10 @@ from celery import current_app, shared_task
 from celery.signals import worker_process_init
 from sqlalchemy.orm import Session
 
-from db.images import ImageStore
 from db.models import Step
 from db.session import connect
 from factory.app import SETTINGS_KEY
+from factory.images import open_images
 from factory.owners import name_owner
 from factory.settings import Settings
 from tasks import resources
@@ -34,7 +34,7 @@ def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     resources.use(
         Resources(
             sessions=connect(settings.resolved_database_url(), durable=False),
-            images=ImageStore(settings.resolved_image_store_url()),
+            images=open_images(settings),
             families=(),
             delivery=settings.delivery,
             owner=name_owner("bench", is_child=True),

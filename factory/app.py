@@ -8,10 +8,10 @@ import structlog
 from celery import Celery
 from kombu import Queue
 
-from db.images import ImageStore
 from db.session import Sessions, connect
 from factory.answer_memory import DatabaseMemory
 from factory.errors import SettingsError
+from factory.images import open_images
 from factory.settings import Settings, dump_profile, models_key
 from tasks.chain import QUEUES
 from tasks.resources import Resources
@@ -129,7 +129,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     sessions = connect(settings.resolved_database_url(), durable=False)  # docs/adr/0010
     return Resources(
         sessions=sessions,
-        images=ImageStore(settings.resolved_image_store_url()),
+        images=open_images(settings),
         families=[_load(settings, key, device, sessions) for key in _family_keys(settings, roles)],
         delivery=settings.delivery,
         owner=owner,

@@ -12,12 +12,12 @@ from packaging.requirements import Requirement
 from sqlalchemy import make_url
 
 from db.errors import StoreError
-from db.images import ImageStore
 from db.session import connect, find_revision, newest_revision
 from factory.app import only_speaks
 from factory.broker import hide_password, open_broker
 from factory.embedded import EmbeddedBroker, find_server
 from factory.errors import FactoryError
+from factory.images import open_images
 from factory.settings import Settings
 from workers import weights
 from workers.config import OpenAiConfig, WeightsConfig
@@ -97,7 +97,7 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _images(settings: Settings) -> Finding:
-    place = ImageStore(settings.resolved_image_store_url()).check_writable()
+    place = open_images(settings).check_writable()
     return Finding("images", Health.OK, f"{place} can be written to")
 
 

@@ -92,6 +92,7 @@ def _settings_of(run: Run, here: Settings) -> Settings:
         data_dir=here.data_dir,
         database_url=here.database_url,
         image_store_url=here.image_store_url,
+        image_store_endpoint=here.image_store_endpoint,
         device=here.device,
         cpu_threads=here.cpu_threads,
     )

@@ -42,6 +42,7 @@ PLACES = frozenset(
         "database_url",
         "broker_url",
         "image_store_url",
+        "image_store_endpoint",
         "device",
         "cpu_threads",
         "device_memory_share",
@@ -75,6 +76,12 @@ class Settings(BaseSettings):
     )
     image_store_url: str | None = Field(
         None, description="fsspec URL, e.g. s3://bucket/images; None: a folder in the data folder."
+    )
+    image_store_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^@]+$",
+        description="URL of an S3 server that is not Amazon's; its keys: AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY.",
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where the models compute."
@@ -292,4 +299,6 @@ def environment_for_child(
         f"{ENV_PREFIX}DEVICE": settings.device,
         f"{ENV_PREFIX}BROKER_URL": broker_url,
     }
+    if settings.image_store_endpoint is not None:
+        places[f"{ENV_PREFIX}IMAGE_STORE_ENDPOINT"] = settings.image_store_endpoint
     return dict(os.environ) | places

@@ -13,6 +13,7 @@ from db.runs import RunSummary
 from db.session import Sessions, connect, engine_of, find_revision, newest_revision, reading
 from factory.asked import CandidateRow, Filters, make_filter
 from factory.errors import NoDatabase
+from factory.images import open_images
 from factory.settings import Settings, load_settings
 from workers.values import RgbImage
 
@@ -135,4 +136,4 @@ def open_store(
             f"the database at {url.render_as_string()} has schema {revision}, this version has "
             f"{newest_revision()}; `factory run` brings an older one up to date."
         )
-    return Store(settings, sessions, ImageStore(settings.resolved_image_store_url()))
+    return Store(settings, sessions, open_images(settings))

@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
-from db.images import ImageStore
 from db.overview import Overview, overview
 from db.session import connect, reading
 from db.states import Origin
 from factory.contact_sheet import write_contact_sheet
+from factory.images import open_images
 from factory.settings import Settings
 
 
@@ -38,7 +38,7 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
     with reading(sessions) as session:
         now = overview(session, run_id)
     path = settings.data_dir / f"run-{run_id}-contact-sheet.png"
-    images = ImageStore(settings.resolved_image_store_url())
+    images = open_images(settings)
     return {
         "run": run_id,
         "made": {origin.value: _of_origin(now.made, origin) for origin in Origin},

