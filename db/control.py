@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from db.items import WHOLE_STEP
 from db.models import Batch, Item, Run, Step
 from db.states import BatchState, ItemState, RunState, StepState
 
@@ -85,6 +86,12 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
         .group_by(Step.batch_id)
     ).all():
         _reopen(session, batch_id, position)
+    whole = session.scalars(
+        delete(Item)
+        .where(Item.id.in_(failed), Item.subject_id == WHOLE_STEP)
+        .returning(Item.id)
+        .execution_options(synchronize_session=False)
+    ).all()
     retried = session.scalars(
         update(Item)
         .where(Item.id.in_(failed))
@@ -92,9 +99,9 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
         .returning(Item.id)
         .execution_options(synchronize_session=False)
     ).all()
-    if retried:
+    if whole or retried:
         run.state = RunState.ACTIVE
-    return len(retried)
+    return len(whole) + len(retried)
 
 
 def _quarantined(run_id: int, step: str | None = None) -> Select[int]:

@@ -10,10 +10,14 @@ from db.delivery import Claim
 from db.models import Item
 from db.states import ItemState
 
+WHOLE_STEP = -1
+"""The subject of the item that stands for its step as a whole: there once that itself failed."""
+
 # Built once, as those of db/delivery.py.
 OPEN = (
     select(Item)
     .where(Item.step_id == bindparam("of_step"), Item.state == ItemState.READY)
+    .where(Item.subject_id != WHOLE_STEP)
     .order_by(Item.id)
     .execution_options(populate_existing=True)
 )
@@ -40,6 +44,25 @@ def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> Non
 def open_items(session: Session, claim: Claim) -> Sequence[Item]:
     """Return what is left to do, in order."""
     return session.scalars(OPEN, {"of_step": claim.step_id}).all()
+
+
+def find_whole(session: Session, claim: Claim) -> Item | None:
+    """Return the item that stands for the step as a whole, if that itself ever failed."""
+    asked = select(Item).where(Item.step_id == claim.step_id, Item.subject_id == WHOLE_STEP)
+    return session.scalar(asked)
+
+
+def fail_whole(
+    session: Session, claim: Claim, *, worker: str, error: str, inputs: dict[str, Any]
+) -> Item:
+    """Count a failed try of the step as a whole; return the item that stands for it."""
+    whole = find_whole(session, claim)
+    if whole is None:
+        whole = Item(step_id=claim.step_id, subject_id=WHOLE_STEP, attempts=0)
+        session.add(whole)
+    whole.attempts += 1
+    whole.state, whole.worker, whole.error, whole.inputs = ItemState.READY, worker, error, inputs
+    return whole
 
 
 def start_items(session: Session, item_ids: Sequence[int], worker: str) -> None:

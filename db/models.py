@@ -146,7 +146,10 @@ class Step(Base):
 
 
 class Item(Base):
-    """One unit of a step's work; its subject is a row of the table that the step reads."""
+    """One unit of a step's work; its subject is a row of the table that the step reads.
+
+    One more, with the subject `db.items.WHOLE_STEP`, stands for a step that itself failed.
+    """
 
     __tablename__ = "item"
     __table_args__ = (UniqueConstraint("step_id", "subject_id"),)

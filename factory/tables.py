@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
+from db.items import WHOLE_STEP
 from db.models import Run
 from db.overview import Overview, StepCount, overview
 from db.runs import QuarantinedItem
@@ -80,7 +81,8 @@ def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
         table.add_column(name)
     for item in items:
         last_line = (item.error.strip().splitlines() or [""])[-1]
-        numbers = (str(item.round), str(item.subject_id), str(item.attempts))
+        subject = "whole step" if item.subject_id == WHOLE_STEP else str(item.subject_id)
+        numbers = (str(item.round), subject, str(item.attempts))
         table.add_row(
             str(item.item_id), Text(item.label), item.step, *numbers, Text(last_line, style="red")
         )

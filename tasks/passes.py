@@ -6,7 +6,8 @@ transaction more than it has passes.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session, joinedload
 from db import delivery, dispatching, items
 from db.delivery import Claim, LeaseLost
 from db.failpoints import Failpoint, reach
-from db.models import Batch, Step
+from db.models import Batch, Item, Step
 from db.states import ItemState
 from tasks.faults import TRANSIENT, Fault, exchanges_of
 from tasks.heartbeat import Heartbeat
@@ -51,6 +52,10 @@ class WriteFailed(Exception):
     """A result could not be written, for a reason that lies in the result."""
 
 
+class StepFailed(Exception):
+    """A step could not be planned or concluded, for a reason that lies in none of its items."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn(Generic[In, Out]):
     """What follows a transaction: another pass, or the end of the work, and of the chain or not."""
@@ -70,13 +75,25 @@ class Passes(Generic[In, Out]):
         self._items = StepItems(work, resources, claim)
         self._waiting: list[Part[In, Out]] = []
         self._goes_on = False
+        self._whole: Item | None = None
 
     def start(self, session: Session, *, is_first: bool) -> None:
-        """Plan the step if nobody did, and take its first pass."""
+        """Plan the step if nobody could so far, and take its first pass.
+
+        Raises:
+            StepFailed: If that cannot be done.
+        """
         step = self._step(session)
-        if is_first:
-            items.add_items(session, self.claim, self._work.plan(session, step))
-        self._follow(self._next_turn(session, step))
+        self._whole = None if is_first else items.find_whole(session, self.claim)
+        with _faults_of_the_step():
+            if is_first or self._whole:
+                items.add_items(session, self.claim, self._work.plan(session, step))
+            turn = self._next_turn(session, step)
+        self._follow(turn)
+
+    def fail(self, session: Session, fault: Fault) -> None:
+        """Write down that the step itself failed, and let it wait, or end it without."""
+        self._follow(self._turn_after(session, self._step(session), fault))
 
     def run(self, heartbeat: Heartbeat) -> bool:
         """Return whether the chain goes on; False if the rest was given back or must wait.
@@ -160,15 +177,29 @@ class Passes(Generic[In, Out]):
 
     def _commit(self, write: Write = lambda *_: None, *, gives_back: bool = False) -> None:
         """Write behind the fence; then take the next pass if none waits, or give the rest back."""
+
+        def choose(session: Session, step: Step) -> Turn[In, Out] | None:
+            if gives_back or not delivery.may_go_on(step) or self._is_late():
+                return self._give_back(session)
+            if self._waiting:
+                return None
+            with _faults_of_the_step():
+                return self._next_turn(session, step)
+
+        try:
+            self._transact(write, choose)
+        except StepFailed as error:
+            fault = Fault.of(error.__cause__ or error)
+            self._transact(write, lambda session, step: self._turn_after(session, step, fault))
+
+    def _transact(
+        self, write: Write, choose: Callable[[Session, Step], Turn[In, Out] | None]
+    ) -> None:
         with self._resources.sessions.begin() as session:
             delivery.fence(session, self.claim)
             step = self._step(session)
             write(session, step)
-            turn = None
-            if gives_back or not delivery.may_go_on(step) or self._is_late():
-                turn = self._give_back(session)
-            elif not self._waiting:
-                turn = self._next_turn(session, step)
+            turn = choose(session, step)
             reach(Failpoint.BEFORE_COMMIT)
         reach(Failpoint.AFTER_COMMIT)
         if turn:
@@ -184,6 +215,19 @@ class Passes(Generic[In, Out]):
             return Turn(part)
         self._work.conclude(session, step)
         session.flush()
+        if self._whole:
+            items.settle_items(session, [self._whole.id], ItemState.DONE)
+        return self._end(session, step)
+
+    def _turn_after(self, session: Session, step: Step, fault: Fault) -> Turn[In, Out]:
+        """Put a step back that itself failed, or end it if its tries are used up."""
+        log.warning("step_failed", step=self._work.name, error=fault.summary)
+        if self._items.fail_whole(session, step, fault):
+            return self._end(session, step)
+        delivery.release_step(session, self.claim, delay_s=self._delay_s(), error=fault.summary)
+        return Turn()
+
+    def _end(self, session: Session, step: Step) -> Turn[In, Out]:
         delivery.finish_step(session, self.claim)
         return Turn(
             goes_on=dispatching.hand_on(session, step.batch_id, window=self._options.window)
@@ -201,9 +245,7 @@ class Passes(Generic[In, Out]):
         """
         trace = None if isinstance(error, TRANSIENT) else error
         log.warning("step_waits", step=self._work.name, error=str(error), exc_info=trace)
-        doublings = min(self.claim.attempt, MOST_DOUBLINGS)
-        delay_s = min(2.0**doublings, self._options.max_backoff_s)
-        delay_s *= random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not cryptography
+        delay_s = self._delay_s()
         while not heartbeat.lost:
             try:
                 with self._resources.sessions.begin() as session:
@@ -219,6 +261,11 @@ class Passes(Generic[In, Out]):
             else:
                 return
 
+    def _delay_s(self) -> float:
+        doublings = min(self.claim.attempt, MOST_DOUBLINGS)
+        longest_s = min(2.0**doublings, self._options.max_backoff_s)
+        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not cryptography
+
     def _step(self, session: Session) -> Step:
         return session.scalars(WITH_ITS_RUN, {"of_step": self.claim.step_id}).one()
 
@@ -227,26 +274,11 @@ class Passes(Generic[In, Out]):
         return used_s > SHARE_OF_TIME_LIMIT * self._options.time_limit_s
 
 
-def claim_passes(
-    work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> Passes[In, Out] | None:
-    """Claim the batch's current step and take its first pass, in one transaction.
-
-    Returns:
-        The step's passes, or None if it is not this one or somebody holds it.
-    """
-    with resources.sessions.begin() as session:
-        claimed = delivery.claim_step(
-            session,
-            batch_id,
-            work.name,
-            owner=resources.owner,
-            lease_s=resources.delivery.lease_s,
-            models_key=resources.models_key,
-        )
-        if claimed is None:
-            return None
-        claim, is_first = claimed
-        passes = Passes(work, resources, claim)
-        passes.start(session, is_first=is_first)
-    return passes
+@contextmanager
+def _faults_of_the_step() -> Iterator[None]:
+    try:
+        yield
+    except TRANSIENT:
+        raise
+    except Exception as error:
+        raise StepFailed from error

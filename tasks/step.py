@@ -9,12 +9,14 @@ from typing import TypeVar
 
 import structlog
 from celery.exceptions import Ignore
+from sqlalchemy.orm import Session
 
+from db import delivery
 from db.delivery import LeaseLost
 from db.failpoints import Failpoint, reach
-from tasks.faults import TRANSIENT
+from tasks.faults import TRANSIENT, Fault
 from tasks.heartbeat import Heartbeat
-from tasks.passes import Passes, claim_passes
+from tasks.passes import Passes, StepFailed
 from tasks.resources import Resources, current
 from tasks.work import StepWork, options_of
 
@@ -51,10 +53,51 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
 
 def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Passes[In, Out] | None:
     try:
-        passes = claim_passes(work, batch_id, resources)
+        passes = _claim_or_fail(work, batch_id, resources)
     except TRANSIENT as error:
         log.warning("claim_failed", batch_id=batch_id, step=work.name, error=str(error))
         return None
     if passes is None:
         log.info("doorbell_answered_by_another", batch_id=batch_id, step=work.name)
     return passes
+
+
+def _claim_or_fail(
+    work: StepWork[In, Out], batch_id: int, resources: Resources
+) -> Passes[In, Out] | None:
+    """Claim the batch's current step and take its first pass, in one transaction.
+
+    Where planning fails, that transaction is undone, and another claims to write down why.
+
+    Returns:
+        The step's passes, or None if it is not this one or somebody holds it.
+    """
+    try:
+        with resources.sessions.begin() as session:
+            passes, is_first = _take_step(session, work, batch_id, resources)
+            if passes:
+                passes.start(session, is_first=is_first)
+    except StepFailed as error:
+        fault = Fault.of(error.__cause__ or error)
+        with resources.sessions.begin() as session:
+            passes, _ = _take_step(session, work, batch_id, resources)
+            if passes:
+                passes.fail(session, fault)
+    return passes
+
+
+def _take_step(
+    session: Session, work: StepWork[In, Out], batch_id: int, resources: Resources
+) -> tuple[Passes[In, Out] | None, bool]:
+    claimed = delivery.claim_step(
+        session,
+        batch_id,
+        work.name,
+        owner=resources.owner,
+        lease_s=resources.delivery.lease_s,
+        models_key=resources.models_key,
+    )
+    if claimed is None:
+        return None, False
+    claim, is_first = claimed
+    return Passes(work, resources, claim), is_first

@@ -74,6 +74,23 @@ class StepItems(Generic[In, Out]):
             inputs=None if subject is None else inputs_of(subject),
         )
 
+    def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
+        """Write down why the step itself failed; return whether it is given up.
+
+        What is open in it is given up with it.
+        """
+        owner, batch = self._resources.owner, step.batch
+        inputs = {"batch_id": batch.id, "index": batch.index, "size": batch.size}
+        whole = items.fail_whole(
+            session, self._claim, worker=owner, error=fault.text, inputs=inputs
+        )
+        if whole.attempts < self._resources.delivery.max_attempts and not fault.is_permanent:
+            return False
+        whole.state = ItemState.QUARANTINED
+        left = [item.id for item in items.open_items(session, self._claim)]
+        items.settle_items(session, left, ItemState.QUARANTINED, error=fault.text)
+        return True
+
     def fitting(self, wanted: int) -> int:
         """Return how many of so many items the device's memory has room for, as far as is known."""
         return self._resources.pass_sizes.limit(self._work.name, wanted)

@@ -20,7 +20,8 @@ class StepWork(Generic[In, Out]):
 
     Attributes:
         name: Of the Celery task.
-        plan: Returns the subjects, one item each; called once, at the first claim.
+        plan: Returns the subjects, one item each; called at the first claim, and again after
+            `plan` or `conclude` failed.
         read: Returns what computing needs of one subject.
         compute: Runs the models on a pass of subjects; no session is open.
         write: Stores one result; must be the same when called with the same result.

@@ -5,6 +5,7 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from db import delivery
+from db.items import WHOLE_STEP
 from db.models import Batch, Item, Run, Step
 from db.session import now
 from db.states import ItemState, RunState, StepState
@@ -90,10 +91,11 @@ def test_what_was_given_up_is_shown_and_tried_again_by_step_or_everywhere(factor
     with place.sessions.begin() as session:
         for step in session.scalars(select(Step).where(Step.name.in_(["generate", "label"]))):
             rows.add_item(session, step, 1, state="quarantined", error="Traceback\nBoom: no")
+        rows.add_item(session, step, WHOLE_STEP, state="quarantined", error="KeyError: 'score'")
     shown = factory("status", run_id).stdout
-    assert "Boom: no" in shown
-    assert "factory retry 1" in shown
-    assert "2 items of run 1" in factory("retry", run_id, "--step", "label").stdout
+    for part in ("Boom: no", "whole step", "KeyError: 'score'", "factory retry 1"):
+        assert part in shown
+    assert "3 items of run 1" in factory("retry", run_id, "--step", "label").stdout
     with place.sessions() as session:
         left = select(Step.name).join(Item).where(Item.state == ItemState.QUARANTINED)
         assert set(session.scalars(left)) == {"generate"}

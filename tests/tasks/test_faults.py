@@ -1,5 +1,6 @@
 """What becomes of items and steps when something fails, shown on a toy step."""
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -9,8 +10,8 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from db import delivery, items
-from db.models import Item, LlmCall
+from db import control, delivery, items
+from db.models import Item, LlmCall, Run
 from db.session import engine_of
 from db.states import ItemState, StepState
 from tasks import pass_sizes, resources
@@ -157,19 +158,65 @@ def test_what_an_overloaded_endpoint_was_asked_stands_in_the_ledger(place, toy_b
     assert {item.attempts for item in items_of(place).values()} == {0}
 
 
-def test_a_step_that_cannot_be_concluded_waits_with_its_error(place, toy_batch):
-    def fail(_session, _step):
-        raise KeyError("missing score")
+def broken(_session, _step):
+    raise KeyError("missing score")
 
+
+def run_to_the_end(work, batch_id):
+    """Answer doorbells until the chain goes on; return how many that took."""
+    for tries in range(1, 9):
+        with contextlib.suppress(Ignore):
+            run_step(work, batch_id)
+            return tries
+    raise AssertionError("it waits for ever")
+
+
+@pytest.mark.parametrize("part", ["plan", "conclude"])
+def test_a_step_that_fails_each_time_is_given_up_and_the_chain_goes_on(place, toy_batch, part):
+    assert run_to_the_end(dataclasses.replace(Toy().work, **{part: broken}), toy_batch) == 3
+    assert first_step(place).state == StepState.DONE
+    whole = items_of(place).pop(items.WHOLE_STEP)
+    assert (whole.state, whole.attempts) == (ItemState.QUARANTINED, 3)
+    assert "KeyError: 'missing score'" in whole.error
+    assert whole.worker == "test@here#1"
+    assert whole.inputs["batch_id"] == toy_batch
+
+
+@pytest.mark.parametrize("part", ["plan", "conclude"])
+def test_a_step_that_was_given_up_is_done_in_full_when_it_is_tried_again(place, toy_batch, part):
+    toy = Toy()
+    run_to_the_end(dataclasses.replace(toy.work, **{part: broken}), toy_batch)
+    with place.sessions.begin() as session:
+        run_id = session.scalars(select(Run.id)).one()
+        assert control.retry_quarantined(session, run_id) == 1
+    assert run_to_the_end(toy.work, toy_batch) == 1
+    assert {item.state for item in items_of(place).values()} == {ItemState.DONE}
+    assert toy.passes == [list(SUBJECTS)]  # what was computed before is not computed again
+
+
+@pytest.mark.parametrize("part", ["plan", "conclude"])
+def test_a_step_that_fails_once_waits_with_its_error_and_is_then_done(place, toy_batch, part):
     toy = Toy()
     with pytest.raises(Ignore):
-        run_step(dataclasses.replace(toy.work, conclude=fail), toy_batch)
+        run_step(dataclasses.replace(toy.work, **{part: broken}), toy_batch)
     step = first_step(place)
     assert (step.state, step.error) == (StepState.READY, "'missing score'")
-    assert {item.state for item in items_of(place).values()} == {ItemState.READY}
-    assert {item.attempts for item in items_of(place).values()} == {0}
     run_step(toy.work, toy_batch)
     assert first_step(place).state == StepState.DONE
+    assert {item.state for item in items_of(place).values()} == {ItemState.DONE}
+    assert toy.passes == [list(SUBJECTS)]
+
+
+def test_a_database_that_is_away_while_a_step_is_planned_is_no_fault_of_the_step(place, toy_batch):
+    def away(_session, _step):
+        raise OperationalError("select 1", {}, Exception("gone"))
+
+    toy = Toy()
+    for _ in range(4):
+        with pytest.raises(Ignore):
+            run_step(dataclasses.replace(toy.work, plan=away), toy_batch)
+    run_step(toy.work, toy_batch)
+    assert set(items_of(place)) == set(SUBJECTS)
 
 
 def test_a_pass_that_hits_the_time_limit_is_tried_item_by_item(place, toy_batch):
