@@ -1,5 +1,7 @@
 """Connections: SQLite in WAL mode by default, PostgreSQL by URL."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +13,13 @@ from sqlalchemy import (
     Float,
     create_engine,
     event,
+    func,
     inspect,
     make_url,
     select,
     text,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -34,7 +37,10 @@ from db.errors import DatabaseAway, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
+RETRY_S = 0.02
 READS_ONLY = "reads_only"
+UPGRADE = 0x75706772616465
+"""Names the lock of whoever upgrades among PostgreSQL's advisory locks."""
 
 Sessions = sessionmaker[Session]
 
@@ -69,6 +75,8 @@ def connect(url: str, *, durable: bool = True) -> Sessions:
 def upgrade(url: str) -> None:
     """Bring the schema to the newest migration, creating it if there is none.
 
+    Several may do it at once: they take turns, on SQLite because there is one writer at a time.
+
     Raises:
         DatabaseUnavailable: If the database does not answer or is of a newer version.
     """
@@ -79,6 +87,8 @@ def upgrade(url: str) -> None:
     sessions = connect(url)
     try:
         with engine_of(sessions).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(UPGRADE)))
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
@@ -193,10 +203,24 @@ def _prepare_quick(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 def _prepare_sqlite(connection: DBAPIConnection, synchronous: str) -> None:
     connection.isolation_level = None  # BEGIN is ours, see below
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Switch to WAL mode; SQLite does not wait by itself if another is about to switch, too."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
