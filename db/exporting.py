@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from db.marks import newest_mark
 from db.models import Annotation, Candidate, Label, Run
 from db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
 
@@ -25,6 +27,7 @@ class Head:
     sha256: str
     caption: str | None
     created_at: float
+    is_good: bool | None
 
 
 def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
@@ -42,6 +45,7 @@ def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
             Candidate.sha256,
             Candidate.caption,
             Candidate.created_at,
+            newest_mark(),
         )
         .join(Label, Label.id == Candidate.label_id)
         .join(Run, Run.id == Candidate.run_id)
@@ -51,7 +55,8 @@ def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
         .execution_options(yield_per=PAGE_ROWS)
     )
     for row in session.execute(query):
-        yield Head(*row)
+        values: tuple[Any, ...] = tuple(row)
+        yield Head(*values)
 
 
 def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """Marks: what people say of candidates, good or bad; a history, of which the newest stands."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from db.errors import RowNotFound
 from db.models import Candidate, Mark
+from db.states import Marked, Origin, Verdict
 
 AUTHOR_LENGTH = 200
 PAGE_ROWS = 1000
@@ -47,6 +49,47 @@ def iter_marks(session: Session, run_id: int) -> Iterator[tuple[int, bool]]:
     yield from _told(session, query)
 
 
+def is_marked(said: Marked) -> ColumnElement[bool]:
+    """Return the condition that this is what people say of a candidate."""
+    if said is Marked.NONE:
+        return Candidate.id.not_in(ids_marked(Marked.GOOD).union_all(ids_marked(Marked.BAD)))
+    return Candidate.id.in_(ids_marked(said))
+
+
+def ids_marked(said: Marked) -> Select[int]:
+    """Return the query for the ids of those that people find good, or bad."""
+    is_said = Mark.is_good.is_(said is Marked.GOOD)
+    return select(Mark.candidate_id).where(is_said, Mark.id == _newest())
+
+
+def newest_mark() -> ScalarSelect[bool | None]:
+    """Return what to select beside candidates: whether each is marked as good, else NULL."""
+    query = select(Mark.is_good).where(Mark.candidate_id == Candidate.id)
+    return query.order_by(Mark.id.desc()).limit(1).correlate(Candidate).scalar_subquery()
+
+
+def count_marks(session: Session, run_id: int) -> Counter[tuple[Origin, Verdict, bool]]:
+    """Return how many judged and marked candidates a run has, by origin, verdict and mark."""
+    query = (
+        select(Candidate.origin, Candidate.verdict, Mark.is_good, func.count())
+        .join(Mark, Mark.candidate_id == Candidate.id)
+        .where(
+            Candidate.run_id == run_id,
+            Candidate.verdict.is_not(None),
+            Mark.is_good.is_not(None),
+            Mark.id == _newest(),
+        )
+        .group_by(Candidate.origin, Candidate.verdict, Mark.is_good)
+    )
+    return Counter(
+        {
+            (Origin(origin), Verdict(verdict), bool(is_good)): count
+            for origin, verdict, is_good, count in session.execute(query)
+            if verdict is not None
+        }
+    )
+
+
 def _told(session: Session, query: Select[int, bool | None]) -> Iterator[tuple[int, bool]]:
     for candidate_id, is_good in session.execute(query.execution_options(yield_per=PAGE_ROWS)):
         if is_good is not None:
@@ -55,6 +98,10 @@ def _told(session: Session, query: Select[int, bool | None]) -> Iterator[tuple[i
 
 def _standing() -> Select[int, bool | None]:
     """Return the query for the newest mark of each candidate, those included that take back."""
+    return select(Mark.candidate_id, Mark.is_good).where(Mark.id == _newest())
+
+
+def _newest() -> ScalarSelect[int]:
     of_same = aliased(Mark)
-    newest = select(func.max(of_same.id)).where(of_same.candidate_id == Mark.candidate_id)
-    return select(Mark.candidate_id, Mark.is_good).where(Mark.id == newest.scalar_subquery())
+    query = select(func.max(of_same.id)).where(of_same.candidate_id == Mark.candidate_id)
+    return query.correlate(Mark).scalar_subquery()

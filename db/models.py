@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from db.states import BatchState, ItemState, RunState, StepState
+from db.states import BatchState, ItemState, Marked, RunState, StepState
 
 
 class Base(DeclarativeBase):
@@ -236,6 +236,13 @@ class Candidate(Base):
     placement: Mapped["Placement | None"] = relationship(foreign_keys=[placement_id])
     annotations: Mapped[list["Annotation"]] = relationship(order_by="Annotation.index")
     scores: Mapped[list["Score"]] = relationship(order_by="Score.id")
+    marks: Mapped[list["Mark"]] = relationship(order_by="Mark.id")
+
+    @property
+    def mark(self) -> Marked | None:
+        """Return what people say of it, None if nothing."""
+        is_good = self.marks[-1].is_good if self.marks else None
+        return None if is_good is None else Marked.GOOD if is_good else Marked.BAD
 
 
 class Annotation(Base):

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from db.captions import has_words, with_words
 from db.errors import RowNotFound
+from db.marks import ids_marked, is_marked
 from db.models import (
     Annotation,
     Candidate,
@@ -22,7 +23,7 @@ from db.models import (
     VerdictChange,
 )
 from db.rejudging import list_changes
-from db.states import Origin, Verdict
+from db.states import Marked, Origin, Verdict
 
 PAGE_ROWS = 200
 FEW_ROWS = 1000
@@ -45,6 +46,9 @@ class CandidateFilter:
         scores: Ranges by score name; a candidate without the score does not match.
         object_count: Least and most annotations.
         caption_words: With each a word of the caption must begin, compared without case.
+        marked: What people must say of it.
+        heeds_marks: Whether a mark outranks the verdict: what people find good counts as
+            accepted, what they find bad as rejected.
         limit: Most candidates.
     """
 
@@ -58,6 +62,8 @@ class CandidateFilter:
     object_count: tuple[int | None, int | None] = (None, None)
     scores: Mapping[str, Range] = field(default_factory=dict)
     caption_words: tuple[str, ...] = ()
+    marked: Marked | None = None
+    heeds_marks: bool = False
     limit: int | None = None
 
 
@@ -160,6 +166,7 @@ def _told() -> tuple[ORMOption, ...]:
         joinedload(Candidate.placement),
         selectinload(Candidate.annotations),
         selectinload(Candidate.scores),
+        selectinload(Candidate.marks),
     )
 
 
@@ -202,6 +209,8 @@ def _each_by_its_index(wanted: CandidateFilter, dialect: str) -> Iterator[Select
         yield select(Annotation.candidate_id).where(found)
     for name, limits in wanted.scores.items():
         yield select(Score.candidate_id).where(*_within(name, limits))
+    if wanted.marked in {Marked.GOOD, Marked.BAD}:
+        yield ids_marked(wanted.marked)
     for words in wanted.caption_words:
         yield with_words(dialect, Candidate.id, Candidate.caption, words)
 
@@ -224,13 +233,15 @@ def _own_conditions(
     least, most = wanted.object_count
     for column, value in (
         (Candidate.run_id, wanted.run_id),
-        (verdict, wanted.verdict if wanted.reason is None else Verdict.REJECTED),
         (reason, wanted.reason),
         (Candidate.origin, wanted.origin),
         (Candidate.round, wanted.round),
     ):
         if value is not None:
             yield column == value
+    asked = wanted.verdict if wanted.reason is None else Verdict.REJECTED
+    if asked is not None:
+        yield _is_held_for(asked, verdict) if wanted.heeds_marks else verdict == asked
     if wanted.reason is not None and wanted.verdict not in {None, Verdict.REJECTED}:
         yield false()
     if least is not None:
@@ -239,12 +250,22 @@ def _own_conditions(
         yield object_count <= most
 
 
+def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnElement[bool]:
+    """Return the condition that a person, or else the filters, gave this verdict."""
+    said, denied = Marked.GOOD, Marked.BAD
+    if asked is Verdict.REJECTED:
+        said, denied = denied, said
+    return or_(is_marked(said), and_(verdict == asked, not_(is_marked(denied))))
+
+
 def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     """Yield what must hold in other tables."""
     if wanted.labels:
         asked, lowered = aliased(Label), [label.lower() for label in wanted.labels]
         is_named = or_(asked.name.in_(wanted.labels), func.lower(asked.name).in_(lowered))
         yield Candidate.label_id.in_(select(asked.id).where(is_named))
+    if wanted.marked is not None:
+        yield is_marked(wanted.marked)
     for name in wanted.objects:
         yield Candidate.annotations.any(func.lower(Annotation.label) == name.lower())
     for name, limits in wanted.scores.items():

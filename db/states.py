@@ -44,6 +44,14 @@ class Origin(StrEnum):
     FILLED = "filled"
 
 
+class Marked(StrEnum):
+    """What people say of a candidate: its newest mark, or that there is none."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NONE = "none"
+
+
 class Verdict(StrEnum):
     """What the filters decided; NULL in the database means not judged yet."""
 

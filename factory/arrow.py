@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("caption", pa.string()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
+        ("mark", pa.string()),
         ("width_px", pa.int64()),
         ("height_px", pa.int64()),
         ("sha256", pa.string()),

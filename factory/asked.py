@@ -8,7 +8,7 @@ from typing import Any, Self, TypedDict, Unpack
 from db.images import ImageStore
 from db.models import Annotation, Candidate
 from db.queries import CandidateFilter, Range
-from db.states import Origin, Verdict
+from db.states import Marked, Origin, Verdict
 from factory.errors import UnknownName
 from tasks.judging import REASONS, SCORE_NAMES
 
@@ -23,6 +23,8 @@ class Filters(TypedDict, total=False):
     object_count: Least and most annotations, None for open.
     scores: Least and most value by score name, both inclusive, None for open.
     caption: One or several words with each of which a word of the caption begins.
+    marked: What people must say of it: good, bad or none.
+    heeds_marks: Whether a mark outranks the verdict.
     limit: Most candidates.
     """
 
@@ -36,6 +38,8 @@ class Filters(TypedDict, total=False):
     object_count: tuple[int | None, int | None]
     scores: Mapping[str, Range]
     caption: str | Sequence[str]
+    marked: Marked | str
+    heeds_marks: bool
     limit: int
 
 
@@ -76,6 +80,7 @@ class CandidateRow:
         prompt: What the model was told.
         verdict: None if it was not judged yet.
         reason: Why it was rejected.
+        mark: What people say of it, None if nothing.
         scores: Values by name.
         image: Where its PNG lies.
         created_at: Seconds since the epoch.
@@ -93,6 +98,7 @@ class CandidateRow:
     caption: str | None
     verdict: Verdict | None
     reason: str | None
+    mark: Marked | None
     width_px: int
     height_px: int
     sha256: str
@@ -117,6 +123,7 @@ class CandidateRow:
             caption=candidate.caption,
             verdict=Verdict(candidate.verdict) if candidate.verdict else None,
             reason=candidate.reason,
+            mark=candidate.mark,
             width_px=candidate.width_px,
             height_px=candidate.height_px,
             sha256=candidate.sha256,
@@ -131,14 +138,14 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
     """Return the filter that the keywords ask for.
 
     Raises:
-        UnknownName: If a verdict, an origin, a reason or a score is none of ours.
+        UnknownName: If a verdict, origin, reason, score or mark is none of ours.
     """
     reason, scores = asked.get("reason"), asked.get("scores") or {}
     if reason is not None:
         check_name("reason", reason, REASONS)
     for name in scores:
         check_name("score", name, SCORE_NAMES)
-    verdict, origin = asked.get("verdict"), asked.get("origin")
+    verdict, origin, marked = asked.get("verdict"), asked.get("origin"), asked.get("marked")
     return CandidateFilter(
         run_id=asked.get("run"),
         labels=_several(asked.get("label")),
@@ -150,11 +157,13 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
         object_count=asked.get("object_count", (None, None)),
         scores=scores,
         caption_words=_several(asked.get("caption")),
+        marked=None if marked is None else Marked(check_name("mark", marked, Marked)),
+        heeds_marks=asked.get("heeds_marks", False),
         limit=asked.get("limit"),
     )
 
 
-def check_name(kind: str, name: str, known: Sequence[str] | type[Verdict | Origin]) -> str:
+def check_name(kind: str, name: str, known: Sequence[str] | type[Verdict | Origin | Marked]) -> str:
     """Return the name if it is known.
 
     Raises:

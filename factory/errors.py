@@ -12,7 +12,7 @@ FactoryError
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate matches what was asked for
 ├── RunUnfinished        a run must be over before it is judged again
-├── BadMarks             the marks to calibrate by cannot be used
+├── BadMarks             marks of a file, or to calibrate by, cannot be used
 ├── ModelChanged         a replay needs the model that painted the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
@@ -94,7 +94,7 @@ class RunUnfinished(FactoryError):
 
 
 class BadMarks(FactoryError):
-    """The marks to calibrate by cannot be used."""
+    """Marks of a file, or to calibrate by, cannot be used."""
 
 
 class ModelChanged(FactoryError):

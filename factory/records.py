@@ -10,6 +10,7 @@ from db.models import (
     Annotation,
     Candidate,
     LlmCall,
+    Mark,
     Placement,
     Rejudging,
     Run,
@@ -34,6 +35,7 @@ def candidate_record(candidate: Candidate, images: ImageStore) -> dict[str, Any]
         "round": candidate.round,
         "verdict": candidate.verdict,
         "reason": candidate.reason,
+        "mark": candidate.mark,
         "parent": candidate.parent_id,
         "seed": candidate.seed,
         "prompt": candidate.prompt_text,
@@ -69,6 +71,7 @@ def story_record(story: Story, images: ImageStore) -> dict[str, Any]:
         "imagined": [_scene(scene) for scene in story.scenes],
         "proposed": [_placement(placement) for placement in story.placements],
         "asked": [_call(call) for call in story.calls],
+        "marks": [_mark(mark) for mark in candidate.marks],
         "judged_again": [_change(*change) for change in story.changes],
     }
 
@@ -136,6 +139,10 @@ def _change(made: Rejudging, change: VerdictChange) -> dict[str, Any]:
         "verdict_after": change.verdict_after,
         "reason_after": change.reason_after,
     }
+
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    return {"created_at": mark.created_at, "author": mark.author, "is_good": mark.is_good}
 
 
 def _scene(scene: Scene) -> dict[str, Any]:

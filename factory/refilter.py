@@ -1,8 +1,6 @@
 """Refilter: a run judged again from its stored scores, without a model and without an image."""
 
-import getpass
 import math
-import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from db.models import Rejudging, Run
 from db.rejudging import Change, JudgedCandidate, Limit
 from db.states import RunState, Verdict
 from factory.errors import RunUnfinished, UnknownName
+from factory.owners import name_person
 from tasks.judging import (
     CLIP_RANK,
     IMAGE_MISSING,
@@ -97,7 +96,7 @@ def refilter(session: Session, run: Run, limits: Limits) -> Preview:
         )
     before = limits_in_force(session, run)
     seen = _nothing_yet(before, limits)
-    made = Rejudging(run_id=run.id, author=_author(), limits=dict(limits))
+    made = Rejudging(run_id=run.id, author=name_person(), limits=dict(limits))
     session.add(made)
     session.flush()
     for page in rejudging.iter_judged(session, run.id):
@@ -181,7 +180,3 @@ def _parse_limit(text: str) -> tuple[str, float]:
     if not math.isfinite(limit):
         raise UnknownName(f"{text!r} sets no threshold: expected {name}=NUMBER, e.g. {name}=0.27.")
     return name, limit
-
-
-def _author() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

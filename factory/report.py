@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +17,12 @@ from sqlalchemy.orm import Session
 from db import reporting
 from db.errors import ImageBroken, ImageMissing
 from db.images import ImageStore
+from db.marks import count_marks
 from db.models import Candidate, Run
 from db.queries import list_candidates
 from db.reporting import Diversity, ScoreValues, Spending
 from db.runs import Stage, count_funnel, count_funnel_by_label
-from db.states import Origin
+from db.states import Origin, Verdict
 from factory import charts
 from factory.charts import Draw
 from factory.overlay import Overlay, colours_of
@@ -50,6 +52,7 @@ class Facts:
     diversity: Diversity
     spending: Spending
     examples: Mapping[str, list[Candidate]]
+    marks: Mapping[tuple[Origin, Verdict, bool], int]
 
     @property
     def made(self) -> int:
@@ -79,6 +82,7 @@ def read_facts(session: Session, run: Run) -> Facts:
         diversity=reporting.measure_diversity(session, run.id),
         spending=reporting.measure_spending(session, run.id),
         examples={kind: list_candidates(session, ids) for kind, ids in examples.items()},
+        marks=count_marks(session, run.id),
     )
 
 
@@ -103,6 +107,7 @@ def to_page(facts: Facts, images: ImageStore) -> str:
         },
         spending=_tell_spending(facts),
         diversity=_tell_diversity(facts.diversity),
+        agreement=_tell_agreement(facts.marks),
     )
 
 
@@ -213,6 +218,25 @@ def _tell_spending(facts: Facts) -> Iterator[tuple[str, str, str]]:
     for name, (amount, form) in amounts.items():
         each = form.format(amount / facts.accepted) if facts.accepted else "-"
         yield name, form.format(amount), each
+
+
+def _tell_agreement(
+    marks: Mapping[tuple[Origin, Verdict, bool], int],
+) -> Iterator[tuple[str, int, int, str, str]]:
+    """Yield origin, how many are marked good and bad, and precision and recall of the filters."""
+    origins = [origin for origin in Origin if any(origin is each for each, _, _ in marks)]
+    for name, some in [*((str(one), [one]) for one in origins), ("all", origins)]:
+        counted = Counter[tuple[Verdict, bool]]()
+        for (origin, verdict, is_good), count in marks.items():
+            counted[verdict, is_good] += count * (origin in some)
+        kept, let_in = counted[Verdict.ACCEPTED, True], counted[Verdict.ACCEPTED, False]
+        lost, kept_out = counted[Verdict.REJECTED, True], counted[Verdict.REJECTED, False]
+        precision, recall = _share(kept, kept + let_in), _share(kept, kept + lost)
+        yield name, kept + lost, let_in + kept_out, precision, recall
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%} of {whole}" if whole else "-"
 
 
 def _tell_diversity(diversity: Diversity) -> Iterator[tuple[str, int, str]]:

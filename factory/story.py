@@ -13,6 +13,7 @@ from db.models import (
     Annotation,
     Candidate,
     LlmCall,
+    Mark,
     Placement,
     Rejudging,
     Score,
@@ -33,6 +34,7 @@ def render_story(story: Story, images: ImageStore) -> RenderableType:
     parts += _proposals(story)
     parts += [part for call in story.calls for part in _tell_call(call)]
     parts += [_tell_change(*change) for change in story.changes]
+    parts += [_tell_mark(mark) for mark in candidate.marks]
     parts.append(Text(f"image  {images.path_of(candidate.sha256)}", overflow="fold"))
     return Group(*parts)
 
@@ -117,10 +119,19 @@ def _tell_call(call: LlmCall) -> Iterator[Text]:
 
 def _tell_change(made: Rejudging, change: VerdictChange) -> Text:
     """Return how it was judged again."""
-    when = datetime.fromtimestamp(made.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     before = change.reason_before or change.verdict_before
     after = change.reason_after or change.verdict_after
-    return Text(f"judged    {before} -> {after}, {when}, {made.author}")
+    return Text(f"judged    {before} -> {after}, {_when(made.created_at)}, {made.author}")
+
+
+def _tell_mark(mark: Mark) -> Text:
+    """Return what a person said of it."""
+    said = {True: "good", False: "bad", None: "mark taken back"}[mark.is_good]
+    return Text(f"marked    {said}, {_when(mark.created_at)}, {mark.author}")
+
+
+def _when(created_at: float) -> str:
+    return datetime.fromtimestamp(created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _tell_placement(placement: Placement) -> str:

@@ -108,8 +108,8 @@ def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, st
 
 
 def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason", "parent", "seed")
-    names = (*plain, "prompt", "caption", "objects", *SCORE_NAMES, "image")
+    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason", "mark")
+    names = (*plain, "parent", "seed", "prompt", "caption", "objects", *SCORE_NAMES, "image")
     text = io.StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -128,13 +128,14 @@ def _to_table(records: Sequence[Mapping[str, Any]], *, with_image: bool) -> Tabl
     for record in records:
         verdict = record["verdict"] or "not judged"
         reason = f": {record['reason']}" if record["reason"] else ""
+        mark = f", marked {record['mark']}" if record["mark"] else ""
         similarity = record["scores"].get(CLIP_SIMILARITY.name)
         image = [Text(_short(record["image"]))] if with_image else []
         table.add_row(
             str(record["id"]),
             Text(record["label"]),
             record["origin"],
-            Text(verdict + reason, style=colour_of(record["verdict"])),
+            Text(verdict + reason + mark, style=colour_of(record["verdict"])),
             "" if similarity is None else f"{similarity:.2f}",
             Text(record["caption"] or ""),
             *image,

@@ -1,24 +1,25 @@
 """Thresholds: how many would survive others, and which ones a person's marks speak for."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Label, Run
+from db.marks import iter_marks
+from db.models import Run
 from db.rejudging import JudgedCandidate, iter_judged
 from db.states import Origin, Verdict
 from factory.errors import BadMarks
+from factory.marking import MARKS, read_marks
 from factory.refilter import limits_in_force, measured_of
 from tasks.judging import CLIP_RANK, RULES, Limits, Rule, judge_families
 
 STEPS = 9
-MARKS = {"good": True, "bad": False}
+GALLERY = "gallery"
+"""Where people mark what the database keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +97,25 @@ def survey(session: Session, run: Run) -> list[ScoreSurvey]:
     return found
 
 
-def read_marks(session: Session, run: Run, path: Path) -> dict[int, bool]:
-    """Return whether a person found candidates good, by id.
+def marks_of(session: Session, run: Run, source: str) -> dict[int, bool]:
+    """Return whether people found candidates of a run good, by id.
 
     Args:
-        session: To look the candidates up.
+        session: To look them up.
         run: Whose candidates they are.
-        path: CSV with a column `mark` (good or bad), and either `candidate` (its id) or `label`
-            and `key`.
+        source: `GALLERY` for what the database keeps, or the path of a CSV.
 
     Raises:
-        BadMarks: If the file cannot be read, or a line names no candidate of the run.
+        BadMarks: If the file cannot be used, or nothing is marked good or nothing bad.
     """
-    known = _known(session, run)
-    marks: dict[int, bool] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, line in enumerate(csv.DictReader(file), start=2):
-                candidate_id, mark = _find(line, known), (line.get("mark") or "").strip().lower()
-                if candidate_id is None or mark not in MARKS:
-                    raise BadMarks(
-                        f"{path}, line {number}: expected the columns mark (good or bad) and "
-                        f"candidate (an id of run {run.id}), or label and key."
-                    )
-                marks[candidate_id] = MARKS[mark]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadMarks(f"cannot read the marks in {path}: {error}.") from error
+    kept = source == GALLERY
+    marks = dict(iter_marks(session, run.id)) if kept else read_marks(session, run, Path(source))
     if len(set(marks.values())) < len(MARKS):
-        raise BadMarks(f"{path} must mark some candidates as good and some as bad.")
+        place = f"the database for run {run.id}" if kept else source
+        raise BadMarks(
+            f"the marks in {place} must call some candidates good and some bad; "
+            "`factory mark good ID` and `factory mark bad ID` add some."
+        )
     return marks
 
 
@@ -197,22 +189,3 @@ def _values(pages: Sequence[Sequence[JudgedCandidate]], name: str) -> Iterable[f
         for candidate in page:
             if candidate.origin in held and name in candidate.scores:
                 yield candidate.scores[name]
-
-
-def _known(session: Session, run: Run) -> dict[str, int]:
-    """Return the ids of a run's candidates, by id and by label and key."""
-    rows = session.execute(
-        select(Candidate.id, Label.name, Candidate.key)
-        .join(Label, Label.id == Candidate.label_id)
-        .where(Candidate.run_id == run.id)
-    )
-    known: dict[str, int] = {}
-    for candidate_id, label, key in rows:
-        known[str(candidate_id)] = known[f"{label}\n{key}"] = candidate_id
-    return known
-
-
-def _find(line: Mapping[str, str | None], known: Mapping[str, int]) -> int | None:
-    candidate = (line.get("candidate") or "").strip()
-    named = f"{(line.get('label') or '').strip()}\n{(line.get('key') or '').strip()}"
-    return known.get(candidate or named)

@@ -2,8 +2,10 @@
 
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,14 +42,48 @@ Budget = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
+RunNumber = Annotated[
+    int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="the latest")
+]
+CandidateId = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists it.")]
+
 stdout = Console(highlight=False, markup=False)  # a path may have brackets
 stderr = Console(stderr=True, highlight=False, markup=False)
 if not stdout.is_terminal:
     stdout.width = PIPED_WIDTH
 
 
+def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of functions, and call it with what these functions return.
+
+    Args:
+        makers: By the name of the command's argument. What their own arguments are called must
+            be unique among all of the command's.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = signature(command, eval_str=True)
+        taken = {name: signature(make, eval_str=True).parameters for name, make in makers.items()}
+
+        @wraps(command)
+        def call(**options: Any) -> None:  # noqa: ANN401  # of any command
+            for name, parameters in taken.items():
+                options[name] = makers[name](**{each: options.pop(each) for each in parameters})
+            command(**options)
+
+        shown = [
+            each.replace(kind=Parameter.KEYWORD_ONLY)
+            for name, parameter in own.parameters.items()
+            for each in (taken[name].values() if name in taken else [parameter])
+        ]
+        call.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
 def open_store(
-    profile: str | None = None, data_dir: Path | None = None, database_url: str | None = None
+    profile: ProfileName = None, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> Store:
     """Return the database and the image store that the options name.
 

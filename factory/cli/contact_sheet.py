@@ -9,18 +9,19 @@ from db.runs import get_run
 from db.session import reading
 from factory.cli.common import (
     MAX_ID,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
     expected_errors,
     open_store,
     stdout,
+    takes,
 )
 from factory.errors import NothingFound
+from factory.store import Store
 
 
 @expected_errors()
+@takes(store=open_store)
 def contact_sheet(
+    *,
     run: Annotated[
         int | None, typer.Option(min=1, max=MAX_ID, help="Its number.", show_default="latest")
     ] = None,
@@ -28,9 +29,7 @@ def contact_sheet(
         Path | None, typer.Option(help="A PNG file.", show_default="in the data dir")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most candidates.")] = 24,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Draw accepted candidates with boxes, masks and captions, next to what each came from.
 
@@ -38,7 +37,6 @@ def contact_sheet(
     """
     from factory.contact_sheet import default_path, write_contact_sheet
 
-    store = open_store(profile, data_dir, database_url)
     with reading(store.sessions) as session:
         run_id = get_run(session, run).id
     path = out or default_path(store.settings, run_id)

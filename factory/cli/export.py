@@ -2,42 +2,22 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from db.queries import CandidateFilter
 from db.states import Verdict
-from factory.cli.common import (
-    AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
-    expected_errors,
-    open_store,
-    print_json,
-    stdout,
-)
-from factory.cli.filtering import (
-    CaptionWords,
-    LabelNames,
-    Least,
-    LeastObjects,
-    Most,
-    MostObjects,
-    Objects,
-    OriginName,
-    Reason,
-    Round,
-    RunId,
-    make_filter,
-)
+from factory.cli.common import AsJson, expected_errors, open_store, print_json, stdout, takes
+from factory.cli.filtering import make_filter
 from factory.export.base import Masks
 from factory.export.exporting import Order, export
 from factory.export.formats import FORMATS, get_format
 from factory.export.splits import Splits, parse_splits
+from factory.store import Store
 
 MAX_SEED = 2**63 - 1
 NOT_REPEATED = frozenset({"profile", "data_dir", "database_url", "overwrite", "as_json"})
@@ -53,7 +33,9 @@ class Judged(StrEnum):
 
 
 @expected_errors()
+@takes(wanted=make_filter, store=open_store)
 def export_dataset(
+    *,
     context: typer.Context,
     format_: Annotated[
         str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}.")
@@ -67,23 +49,11 @@ def export_dataset(
         int, typer.Option(min=0, max=MAX_SEED, help="Of the splits; families stay together.")
     ] = 0,
     masks: Annotated[Masks | None, typer.Option(help="How COCO has them; default rle.")] = None,
-    run: RunId = None,
-    label: LabelNames = None,
+    wanted: CandidateFilter,
     verdict: Annotated[Judged, typer.Option(help="Which candidates.")] = Judged.ACCEPTED,
-    origin: OriginName = None,
-    reason: Reason = None,
-    round_: Round = None,
-    objects: Objects = None,
-    least: Least = None,
-    most: Most = None,
-    caption: CaptionWords = None,
-    least_objects: LeastObjects = None,
-    most_objects: MostObjects = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
     as_json: AsJson = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Write the accepted candidates as a dataset, with a card that says what it is.
 
@@ -91,30 +61,15 @@ def export_dataset(
 
     Example: factory export coco --out dataset --run 1 --splits train=0.8,val=0.2
     """
-    wanted = make_filter(
-        run_id=run,
-        labels=label,
-        verdict=None if verdict is Judged.ANY else Verdict(verdict),
-        origin=origin,
-        reason=reason,
-        round_=round_,
-        objects=objects,
-        least=least,
-        most=most,
-        caption_words=caption,
-        least_objects=least_objects,
-        most_objects=most_objects,
-    )
     order = Order(
         format=get_format(format_),
         out_dir=out,
-        wanted=wanted,
+        wanted=replace(wanted, verdict=None if verdict is Judged.ANY else Verdict(verdict)),
         splits=Splits(seed=seed) if splits is None else parse_splits(splits, seed),
         masks=masks,
         command=spell_command(context),
         overwrite=overwrite,
     )
-    store = open_store(profile, data_dir, database_url)
     done = export(store.sessions, store.images, order)
     if as_json:
         print_json(asdict(done))

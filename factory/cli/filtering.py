@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from db.queries import CandidateFilter, Range
-from db.states import Origin, Verdict
+from db.states import Marked, Origin, Verdict
 from factory.asked import check_name
 from factory.cli.common import MAX_ID
 from factory.errors import UnknownName
@@ -49,24 +49,35 @@ LeastObjects = Annotated[
 MostObjects = Annotated[
     int | None, typer.Option("--max-objects", min=0, max=MAX_ID, help="Most objects found.")
 ]
+MarkName = Annotated[
+    Marked | None, typer.Option("--marked", help="What people said of it (`factory mark`).")
+]
+HeedsMarks = Annotated[
+    bool,
+    typer.Option(
+        "--heed-marks",
+        help="A mark outranks the verdict: good counts as accepted, bad as rejected.",
+    ),
+]
 
 
-def make_filter(
+def make_filter(  # an argument is an option
     *,
-    run_id: int | None = None,
-    labels: list[str] | None = None,
-    verdict: Verdict | None = None,
-    origin: Origin | None = None,
-    reason: str | None = None,
-    round_: int | None = None,
-    objects: list[str] | None = None,
-    least: list[str] | None = None,
-    most: list[str] | None = None,
-    caption_words: list[str] | None = None,
-    least_objects: int | None = None,
-    most_objects: int | None = None,
+    run_id: RunId = None,
+    labels: LabelNames = None,
+    origin: OriginName = None,
+    reason: Reason = None,
+    round_: Round = None,
+    objects: Objects = None,
+    least: Least = None,
+    most: Most = None,
+    caption_words: CaptionWords = None,
+    least_objects: LeastObjects = None,
+    most_objects: MostObjects = None,
+    marked: MarkName = None,
+    heeds_marks: HeedsMarks = False,
 ) -> CandidateFilter:
-    """Return the filter that the options ask for.
+    """Return the filter that the options ask for; the verdict and the limit are left open.
 
     Raises:
         UnknownName: If a score or a reason is none of ours, or a bound is no number.
@@ -76,7 +87,6 @@ def make_filter(
     return CandidateFilter(
         run_id=run_id,
         labels=tuple(labels or ()),
-        verdict=verdict,
         origin=origin,
         reason=reason,
         round=round_,
@@ -84,6 +94,8 @@ def make_filter(
         object_count=(least_objects, most_objects),
         scores=parse_ranges(least or [], most or []),
         caption_words=tuple(caption_words or ()),
+        marked=marked,
+        heeds_marks=heeds_marks,
     )
 
 

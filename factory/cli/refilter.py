@@ -10,14 +10,12 @@ from db.session import reading
 from factory.cli.common import (
     MAX_ID,
     AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
     expected_errors,
     open_store,
     print_json,
     stderr,
     stdout,
+    takes,
 )
 from factory.refilter import limits_in_force, parse_limits, preview, submitted_limits
 from factory.refilter import refilter as write_verdicts
@@ -27,7 +25,9 @@ from tasks.judging import SCORE_NAMES, Limits
 
 
 @expected_errors()
+@takes(store=open_store)
 def refilter(
+    *,
     run: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")],
     sets: Annotated[
         list[str] | None,
@@ -45,16 +45,13 @@ def refilter(
         bool, typer.Option("--dry-run", help="Only show what would change.")
     ] = False,
     as_json: AsJson = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Judge a run again from its stored scores: no model, no image. Without --set: its history.
 
     Example: factory refilter 3 --set clip_similarity=0.27
     """
     wanted = parse_limits(sets or [])
-    store = open_store(profile, data_dir, database_url)
     if not wanted and not submitted:
         _show_history(store, run, as_json=as_json)
         return

@@ -10,31 +10,28 @@ from PIL import Image
 
 from factory import log
 from factory.cli.common import (
-    MAX_ID,
     AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    CandidateId,
     expected_errors,
     open_store,
     print_json,
     stdout,
+    takes,
 )
+from factory.store import Store
 from factory.written import write_file
 
 
 @expected_errors()
+@takes(store=open_store)
 def replay(
-    candidate_id: Annotated[
-        int, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists it.")
-    ],
+    *,
+    candidate_id: CandidateId,
     out: Annotated[
         Path | None, typer.Option(help="Where to save it.", show_default="in the data dir")
     ] = None,
     as_json: AsJson = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Paint an image again from its record, save it, and say whether it is the same (else exit 1).
 
@@ -43,7 +40,6 @@ def replay(
     from factory.replay import replay as paint_again
 
     log.configure(logging.WARNING)  # stdout is for the answer
-    store = open_store(profile, data_dir, database_url)
     done = paint_again(store, candidate_id)
     path = out or store.settings.data_dir / f"replay-{candidate_id}.png"
     buffer = io.BytesIO()

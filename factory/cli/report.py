@@ -8,32 +8,28 @@ import typer
 from db.runs import get_run
 from db.session import reading
 from factory.cli.common import (
-    MAX_ID,
     AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    RunNumber,
     expected_errors,
     open_store,
     print_json,
     stdout,
+    takes,
 )
+from factory.store import Store
 
 
 @expected_errors()
+@takes(store=open_store)
 def report(
-    run: Annotated[
-        int | None,
-        typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="the latest"),
-    ] = None,
+    *,
+    run: RunNumber = None,
     out: Annotated[
         Path | None,
         typer.Option(help="An HTML file; the PNG lies beside it.", show_default="in the data dir"),
     ] = None,
     as_json: AsJson = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Write a run's funnel, scores, examples, balance, diversity and cost as one HTML page.
 
@@ -42,7 +38,6 @@ def report(
     from factory.report import read_facts, to_page, to_picture
     from factory.written import write_file
 
-    store = open_store(profile, data_dir, database_url)
     with reading(store.sessions) as session:
         facts = read_facts(session, get_run(session, run))
         page = to_page(facts, store.images)

@@ -8,48 +8,46 @@ import typer
 from db.runs import get_run
 from db.session import reading
 from factory.cli.common import (
-    MAX_ID,
     AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    RunNumber,
     expected_errors,
     open_store,
     print_json,
     stdout,
+    takes,
 )
+from factory.store import Store
 
 
 @expected_errors()
+@takes(store=open_store)
 def thresholds(
-    run: Annotated[
-        int | None,
-        typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="the latest"),
-    ] = None,
+    *,
+    run: RunNumber = None,
     marks: Annotated[
-        Path | None,
-        typer.Option(help="CSV of marks: mark (good or bad), and candidate, or label and key."),
+        str | None,
+        typer.Option(
+            metavar="gallery|FILE.csv",
+            help="Marks that the database keeps, or a CSV as `factory mark --file` reads it.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A PNG of the histograms.", show_default="in the data dir")
     ] = None,
     as_json: AsJson = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Show each score's histogram, and how many would survive at other thresholds.
 
-    Example: factory thresholds 1 --marks marks.csv
+    Example: factory thresholds 1 --marks gallery
     """
     from factory import thresholds_view as view
-    from factory.thresholds import calibrate, read_marks, survey
+    from factory.thresholds import calibrate, marks_of, survey
     from factory.written import write_file
 
-    store = open_store(profile, data_dir, database_url)
     with reading(store.sessions) as session:
         found = get_run(session, run)
-        marked = read_marks(session, found, marks) if marks else {}
+        marked = marks_of(session, found, marks) if marks else {}
         surveys, advice = survey(session, found), calibrate(session, found, marked)
     if as_json:
         print_json(view.surveys_record(surveys, advice))

@@ -125,6 +125,7 @@ def facts(candidate: Candidate) -> dict[str, Any]:
         "origin": candidate.origin,
         "round": candidate.round,
         "verdict": candidate.verdict,
+        "mark": candidate.mark,
         "caption": candidate.caption,
         "prompt": candidate.prompt_text,
     }

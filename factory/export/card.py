@@ -5,14 +5,14 @@ import html
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import yaml
 
 from db.models import Run
-from db.states import Origin
+from db.states import Origin, Verdict
 from factory.export.base import Format, Plan
 from factory.export.folder import Folder
 from factory.export.licences import UNKNOWN, find_licence
@@ -35,6 +35,9 @@ class Facts:
         runs: The runs that the samples come from.
         limits: The thresholds that their verdicts follow from, by run and score.
         command: How the export was asked for.
+        marks: Samples that a person marked, by verdict and whether they are good.
+        marks_csv: The marks of each run that the choice of samples follows from, by run; empty
+            if it follows from the filters alone.
     """
 
     format: Format
@@ -43,6 +46,8 @@ class Facts:
     runs: Sequence[Run]
     limits: Mapping[int, Mapping[str, float]]
     command: str
+    marks: Mapping[tuple[str | None, bool], int] = field(default_factory=dict)
+    marks_csv: Mapping[int, str] = field(default_factory=dict)
 
 
 def write_card(folder: Folder, facts: Facts) -> None:
@@ -50,6 +55,8 @@ def write_card(folder: Folder, facts: Facts) -> None:
     for run in facts.runs:
         folder.put_text(_profile_file(run), yaml.safe_dump(run.profile, sort_keys=False))
         folder.put_text(_labels_file(run), _labels_csv(run))
+        if run.id in facts.marks_csv:
+            folder.put_text(_marks_file(run), facts.marks_csv[run.id])
     folder.put_text(CARD_FILE, "\n".join(_lines(facts)) + "\n")
 
 
@@ -82,11 +89,24 @@ def _about(facts: Facts) -> list[str]:
     total = sum(facts.plan.counts.values())
     return [
         f"{total} images that models made and labelled, as {facts.format.title}.",
-        "Boxes, masks and captions are what models claim; no person has checked them.",
+        f"Boxes, masks and captions are what models claim; {_checked(facts)}.",
         "",
         "An initial image and everything edited or filled from it lie in the same split.",
         "Which one depends on the seed and the image alone: more data never moves what is there.",
     ]
+
+
+def _checked(facts: Facts) -> str:
+    """Return what people say of the samples."""
+    good = sum(count for (_, is_good), count in facts.marks.items() if is_good)
+    bad = sum(facts.marks.values()) - good
+    if not good + bad:
+        return "no person has checked them"
+    told = f"a person marked {good} of the images as good and {bad} as bad"
+    if not facts.marks_csv:
+        return f"{told}, which did not decide what is in"
+    saved = facts.marks.get((Verdict.REJECTED, True), 0)
+    return f"{told}, which decided what is in: {saved} are good that the filters had rejected"
 
 
 def _contents(facts: Facts) -> Iterator[str]:
@@ -140,6 +160,8 @@ def _commands(facts: Facts) -> Iterator[str]:
         if changed := facts.limits[run.id].items() - submitted_limits(run).items():
             told = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
             yield f"factory refilter {told}"
+        if run.id in facts.marks_csv:
+            yield f"factory mark --file {_marks_file(run)}"
     yield from (facts.command, "```", "")
     yield "On the same kind of machine the same seed gives the same images."
 
@@ -156,6 +178,10 @@ def _profile_file(run: Run) -> str:
 
 def _labels_file(run: Run) -> str:
     return f"runs/{run.id}.csv"
+
+
+def _marks_file(run: Run) -> str:
+    return f"runs/{run.id}-marks.csv"
 
 
 def _labels_csv(run: Run) -> str:

@@ -24,6 +24,7 @@ from factory.export.base import Format, Masks, Plan, Sample, Writer
 from factory.export.card import Facts, write_card
 from factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
 from factory.export.splits import Splits, group_of
+from factory.marking import marks_csv
 from factory.refilter import limits_in_force
 
 LONG_EXPORT = 200
@@ -76,6 +77,8 @@ class _Survey:
     order: Order
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Samples by split, label and origin."""
+    marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
+    """Samples that a person marked, by verdict and whether they are good."""
     run_seeds: dict[int, int] = field(default_factory=dict)
     made_at: float = 0.0
     shown: list[tuple[int, int]] = field(default_factory=list)
@@ -90,12 +93,14 @@ class _Survey:
             if _takes(order.format, head.parent_id):
                 self._take(head)
                 known = (head.candidate_id, head.sha256, head.label, head.verdict, head.caption)
-                digest.update(json.dumps(known).encode())
+                digest.update(json.dumps((*known, head.is_good)).encode())
         return digest.hexdigest()
 
     def _take(self, head: Head) -> None:
         split = self.order.splits.of(group_of(head.run_seed, head.label, head.key))
         self.counts[split, head.label, head.origin] += 1
+        if head.is_good is not None:
+            self.marks[head.verdict, head.is_good] += 1
         self.run_seeds[head.run_id] = head.run_seed
         self.made_at = max(self.made_at, head.created_at)
         heapq.heappush(self.shown, (-int(head.sha256[:12], 16), head.candidate_id))
@@ -150,7 +155,9 @@ def _write(session: Session, images: ImageStore, folder: Folder, survey: _Survey
     _draw_samples(session, images, folder, survey.shown)
     runs = list_runs_of(session, survey.run_seeds)
     limits = {run.id: limits_in_force(session, run) for run in runs}
-    write_card(folder, Facts(order.format, plan, survey.counts, runs, limits, order.command))
+    facts = Facts(order.format, plan, survey.counts, runs, limits, order.command, survey.marks)
+    marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(order.wanted) else {}
+    write_card(folder, replace(facts, marks_csv=marks))
     done = Exported(
         folder=order.out_dir,
         format=order.format.name,
@@ -182,6 +189,10 @@ def _require(wanted: Format) -> None:
             "Install what the exports need: pip install 'chatgenimage-factory[export]', "
             f"or only this: pip install {' '.join(missing)}"
         )
+
+
+def _asks_marks(wanted: CandidateFilter) -> bool:
+    return wanted.heeds_marks or wanted.marked is not None
 
 
 def _takes(wanted: Format, parent_id: int | None) -> bool:

@@ -85,6 +85,7 @@ def _open(folder: Folder, plan: Plan) -> Shards:
             "origin": Value("string"),
             "round": Value("int32"),
             "verdict": Value("string"),
+            "mark": Value("string"),
             "caption": Value("string"),
             "prompt": Value("string"),
             "objects": {

@@ -3,10 +3,11 @@ from sqlalchemy import event, select
 
 from db import queries, runs
 from db.errors import RowNotFound
-from db.models import Batch
+from db.marks import add_mark
+from db.models import Batch, Candidate
 from db.queries import CandidateFilter
 from db.session import engine_of, reading
-from db.states import Origin, Verdict
+from db.states import Marked, Origin, Verdict
 from tests import rows
 
 
@@ -64,6 +65,34 @@ def test_filters_restrict(place, run, wanted, expected):
 
 
 @pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"marked": Marked.GOOD}, ["b0/g0/e0", "b0/g9"]),
+        ({"marked": Marked.BAD}, ["b0/g0"]),
+        ({"marked": Marked.NONE}, ["b0/g0/e0/f0"]),
+        ({"marked": Marked.GOOD, "verdict": Verdict.ACCEPTED}, ["b0/g0/e0"]),
+        ({"heeds_marks": True, "verdict": Verdict.ACCEPTED}, ["b0/g0/e0", "b0/g0/e0/f0", "b0/g9"]),
+        ({"heeds_marks": True, "verdict": Verdict.REJECTED}, ["b0/g0"]),
+        ({"heeds_marks": True, "reason": "label_not_found"}, []),
+        ({"heeds_marks": True}, ["b0/g0", "b0/g0/e0", "b0/g0/e0/f0", "b0/g9"]),
+    ],
+    ids=lambda value: " ".join(map(str, value)) or "none",
+)
+def test_marks_choose_and_outrank_the_verdict_when_they_are_heeded(place, run, wanted, expected):
+    with place.sessions.begin() as session:
+        ids = {c.key: c.id for c in session.scalars(select(Candidate)) if c.label_id == 1}
+        for key, is_good in {
+            "b0/g0": False,
+            "b0/g9": True,
+            "b0/g0/e0": True,
+            "b0/g0/e0/f0": None,
+        }.items():
+            for said in (False, True, is_good):
+                add_mark(session, ids[key], is_good=said, author="ann@studio")
+    assert found(place, labels=("dog",), **wanted) == [f"dog {key}" for key in expected]
+
+
+@pytest.mark.parametrize(
     ("scores", "expected"),
     [
         ({"clip_similarity": (0.3, None)}, ["b0/g0", "b0/g0/e0/f0"]),
@@ -92,7 +121,7 @@ def test_every_word_must_be_in_the_caption_in_any_case(place, run):
     assert found(place, caption_words=("BEACH", "tree"), labels=("dog",)) == ["dog b0/g0/e0/f0"]
 
 
-def test_reading_a_page_of_candidates_takes_four_queries_however_many_there_are(place, run):
+def test_reading_a_page_of_candidates_takes_five_queries_however_many_there_are(place, run):
     statements = []
     with reading(place.sessions) as session:
         event.listen(
@@ -103,8 +132,8 @@ def test_reading_a_page_of_candidates_takes_four_queries_however_many_there_are(
         for candidate in queries.iter_candidates(session, CandidateFilter()):
             assert candidate.label.name
             assert candidate.origin == Origin.GENERATED or candidate.parent.sha256
-            assert len(candidate.annotations) + len(candidate.scores) < 9
-    assert len([text for text in statements if text.startswith("SELECT")]) == 4
+            assert len(candidate.annotations) + len(candidate.scores) + len(candidate.marks) < 9
+    assert len([text for text in statements if text.startswith("SELECT")]) == 5
 
 
 def test_a_candidate_s_story_goes_up_to_the_root_and_down_to_its_children(place, run):

@@ -9,7 +9,8 @@ from db.session import reading
 from db.states import Origin, Verdict
 from factory.cli import app
 from factory.errors import BadMarks
-from factory.thresholds import calibrate, quality_of, read_marks, survey
+from factory.marking import read_marks
+from factory.thresholds import calibrate, marks_of, quality_of, survey
 from tasks.judging import CLIP_RANK, CLIP_SIMILARITY
 from tests import rows
 
@@ -73,6 +74,24 @@ def test_marks_may_name_candidates_by_label_and_key(judged, tmp_path):
     assert asked(judged, read_marks, path) == {1: False, 6: True}
 
 
+def test_the_database_s_marks_speak_as_a_file_s(judged, tmp_path):
+    path = marked(tmp_path, "candidate,mark\n1,bad\n2,bad\n3,good\n4,good\n6,good\n")
+    from_file = asked(judged, marks_of, str(path))
+    with pytest.raises(BadMarks, match="factory mark good ID"):
+        asked(judged, marks_of, "gallery")
+    command(judged, "mark", "--file", str(path))
+    assert asked(judged, marks_of, "gallery") == from_file
+    advice = command(judged, "thresholds", "1", "--marks", "gallery", "--json")["advice"]
+    assert [(one["name"], one["marked"]) for one in advice] == [("clip_similarity", 5)]
+
+
+def command(place, *words):
+    """Run a command that must end well, and return what it prints, parsed if asked for."""
+    result = CliRunner().invoke(app, [*words, "--data-dir", str(place.data_dir)])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout) if "--json" in words else result.stdout
+
+
 def test_precision_is_none_where_nothing_passes_and_a_rank_counts_downwards():
     pairs = [(0.2, True), (0.4, False)]
     assert quality_of(CLIP_SIMILARITY, pairs, 0.9).precision is None
@@ -85,13 +104,13 @@ def test_precision_is_none_where_nothing_passes_and_a_rank_counts_downwards():
         ("candidate,mark\n1,bad\n99,good\n", "line 3"),
         ("candidate,mark\n1,fine\n", "line 2: expected the columns mark"),
         ("label,key,mark\ncat,b0/g0,good\n", "line 2"),
-        ("candidate,mark\n1,good\n", "as good and some as bad"),
+        ("candidate,mark\n1,good\n", "some candidates good and some bad"),
     ],
     ids=["no such candidate", "no such mark", "no such label", "one kind only"],
 )
 def test_marks_that_cannot_be_used_name_the_line(judged, tmp_path, text, told):
     with pytest.raises(BadMarks, match=told):
-        asked(judged, read_marks, marked(tmp_path, text))
+        asked(judged, marks_of, str(marked(tmp_path, text)))
 
 
 def test_the_command_draws_and_advises(judged, tmp_path):

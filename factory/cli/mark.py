@@ -1,0 +1,71 @@
+"""`factory mark`: what a person says of candidates."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.runs import get_run
+from db.states import Marked
+from factory.cli.common import (
+    MAX_ID,
+    AsJson,
+    expected_errors,
+    open_store,
+    print_json,
+    stdout,
+    takes,
+)
+from factory.errors import BadMarks
+from factory.marking import MARKS, add_marks, read_marks
+from factory.owners import name_person
+from factory.store import Store
+
+
+@expected_errors()
+@takes(store=open_store)
+def mark(
+    *,
+    said: Annotated[
+        Marked | None,
+        typer.Argument(metavar="MARK", help="good, bad, or none to take marks back."),
+    ] = None,
+    candidate_ids: Annotated[
+        list[int] | None, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists them.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Or a CSV: mark (good or bad), and candidate, or label and key."),
+    ] = None,
+    run: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_ID, help="Whose CSV it is.", show_default="the latest"),
+    ] = None,
+    as_json: AsJson = False,
+    store: Store,
+) -> None:
+    """Mark candidates as good or bad: to calibrate the filters by, and for exports that heed it.
+
+    Example: factory mark good 12 15 17
+    """
+    if (said is None or not candidate_ids) == (file is None):
+        raise BadMarks("expected MARK and candidates, or --file; e.g. factory mark good 12 15.")
+    with store.sessions.begin() as session:
+        marks: dict[int, bool | None] = (
+            {**read_marks(session, get_run(session, run), file)}
+            if file
+            else dict.fromkeys(candidate_ids or [], MARKS.get(said or Marked.NONE))
+        )
+        add_marks(session, marks, name_person())
+    if as_json:
+        print_json(marks)
+    else:
+        told = {"good": True, "bad": False, "not marked any more": None}
+        found = list(marks.values())
+        counts = [f"{found.count(one)} {name}" for name, one in told.items() if one in found]
+        stdout.print(", ".join(counts) or "no marks")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(mark)
