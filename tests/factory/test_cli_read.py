@@ -210,7 +210,7 @@ def test_brackets_in_captions_are_text_not_markup(factory, filled_place):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--min", "clip=0.2"), "there are: label_confidence, clip_similarity"),
+        (("--min", "clip=0.2"), "label_confidence, clip_similarity"),
         (("--min", "clip_similarity=high"), "expected clip_similarity=NUMBER"),
         (("--min", "ssim=nan"), "expected ssim=NUMBER"),
         (("--max", "clip_similarity"), "expected clip_similarity=NUMBER"),
