@@ -249,7 +249,8 @@ def test_the_card_tells_what_is_inside_and_how_to_repeat_it(filled_place, out):
     assert all(list(out.glob(entry["path"])) for entry in files)
     assert "| label | images |" in text
     assert "| bundled:micro/stable_diffusion | apache-2.0 |" in text
-    assert "| run | background_probability | clip_" in text
+    assert "| run | background_probability |" in text
+    assert "| clip_similarity |" in text
     assert "factory run --file runs/1.csv --profile runs/1.yaml --seed 0" in text
     assert load_settings(out / "runs" / "1.yaml").chain == load_settings("micro").chain
     assert (out / "runs" / "1.csv").read_text().splitlines()[1:] == [
