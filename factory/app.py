@@ -121,11 +121,7 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     """Return what a worker of these roles needs, its models loaded."""
-    device = "cpu" if only_speaks(settings, roles) else pick_device(settings.device)
-    if settings.cpu_threads is not None:
-        limit_threads(settings.cpu_threads)
-    if settings.device_memory_share < 1.0:
-        limit_memory(settings.device_memory_share, device)
+    device = "cpu" if only_speaks(settings, roles) else _prepare_device(settings)
     sessions = connect(settings.resolved_database_url(), durable=False)  # docs/adr/0010
     return Resources(
         sessions=sessions,
@@ -135,6 +131,15 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
         owner=owner,
         models_key=models_key(dump_profile(settings)),
     )
+
+
+def _prepare_device(settings: Settings) -> str:
+    device = pick_device(settings.device)
+    if settings.cpu_threads is not None:
+        limit_threads(settings.cpu_threads)
+    if settings.device_memory_share < 1.0:
+        limit_memory(settings.device_memory_share, device)
+    return device
 
 
 def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:

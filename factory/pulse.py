@@ -23,11 +23,12 @@ def probe(settings: Settings, role: str) -> float:
         age_s = time.time() - pulse_file(settings, role).stat().st_mtime
     except OSError:
         raise WorkerSilent(
-            f"no worker {role!r} ever beat here; start it with `factory worker {role}`."
+            f"no {role} ever beat here; start it with `factory worker {role}`, a dispatcher with "
+            "`factory dispatch`."
         ) from None
     if age_s > SILENT_S:
         raise WorkerSilent(
-            f"worker {role!r} has been silent for {age_s:.0f} s: it is gone, hangs, or its broker "
+            f"the {role} here has been silent for {age_s:.0f} s: it is gone, hangs, or its broker "
             "does not answer. See its log; start it again."
         )
     return age_s

@@ -5,6 +5,7 @@ import typer
 from factory.cli import (
     contact_sheet,
     control,
+    dispatch,
     doctor,
     export,
     mark,
@@ -31,6 +32,7 @@ for module in (
     run,
     resume,
     worker,
+    dispatch,
     status,
     control,
     query,

@@ -1,0 +1,60 @@
+"""`factory dispatch` and `factory migrate`: what a deployment runs beside its workers."""
+
+from typing import Annotated
+
+import typer
+
+from factory.cli.common import DatabaseUrl, DataDir, ProfileName, expected_errors, stdout
+from factory.settings import load_settings
+
+
+@expected_errors()
+def dispatch(
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Only tell whether one lives here: exit code 0 or 1.")
+    ] = False,
+) -> None:
+    """Fill the queues without working them off, until Ctrl-C.
+
+    A worker does this too; alone it is for what starts workers by the length of a queue.
+
+    Example: factory dispatch --profile sd15
+    """
+    settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+    from factory.dispatch import NAME, run_dispatcher
+    from factory.pulse import probe as age_of
+
+    if probe:
+        stdout.print(f"dispatcher beat {age_of(settings, NAME):.0f} s ago")
+    else:
+        run_dispatcher(settings)
+
+
+@expected_errors()
+def migrate(
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Bring the database to the newest schema; it is made if there is none.
+
+    Workers and `factory run` do this too; alone it is the first step of an upgrade.
+
+    Example: factory migrate --database-url postgresql+psycopg://factory@db/factory
+    """
+    settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+    from db.session import engine_of, find_revision
+    from factory.database import open_database
+
+    sessions = open_database(settings)
+    url = engine_of(sessions).url.render_as_string()
+    stdout.print(f"{url} has schema {find_revision(sessions)}", soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(dispatch)
+    app.command()(migrate)

@@ -1,0 +1,46 @@
+"""A dispatcher alone, without models: rings for batches while no worker runs.
+
+Every worker has a dispatcher beside it, so a factory needs no other. This one is for whatever
+starts workers when a queue fills: without a worker, nobody else would fill it.
+"""
+
+import signal
+import threading
+
+import structlog
+
+from factory import log as logs
+from factory.app import make_celery
+from factory.broker import check_broker, open_broker
+from factory.database import open_database
+from factory.dispatcher import Dispatcher
+from factory.pulse import pulse_file
+from factory.settings import Settings, dump_profile, models_key
+from factory.worker import wait_for
+
+log = structlog.get_logger()
+
+NAME = "dispatcher"
+"""What it is called where workers are called by their role."""
+
+
+def run_dispatcher(settings: Settings) -> None:
+    """Dispatch the runs of one profile's models until SIGTERM or Ctrl-C."""
+    sessions = wait_for(lambda: open_database(settings))
+    wait_for(lambda: check_broker(settings))
+    logs.configure()
+    pulse = pulse_file(settings, NAME)
+    pulse.parent.mkdir(exist_ok=True)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with open_broker(settings) as broker:
+
+        def ensure_and_beat() -> None:
+            broker.ensure()
+            pulse.touch()
+
+        app = make_celery(settings, broker.url)
+        key = models_key(dump_profile(settings))
+        log.info("dispatcher_starting", profile=settings.profile)
+        Dispatcher(app, sessions, settings.delivery, ensure_and_beat, key).run(stop)
