@@ -92,7 +92,7 @@ def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candi
     Label, parent, scene, placement, annotations and scores come with each; anything else would
     be a query per candidate.
     """
-    ids = session.scalars(_ids(session, wanted).execution_options(yield_per=PAGE_ROWS))
+    ids = session.scalars(ids_in_order(session, wanted).execution_options(yield_per=PAGE_ROWS))
     for page in ids.partitions():
         yield from list_candidates(session, page)
 
@@ -176,7 +176,7 @@ def conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     yield from _other_conditions(wanted)
 
 
-def _ids(session: Session, wanted: CandidateFilter) -> Select[int]:
+def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
     """Return the query for the ids, in order and up to the limit.
 
     Among few candidates the first are found by sorting them. Among many they are met soon when

@@ -43,6 +43,7 @@ PLACES = frozenset(
         "broker_url",
         "image_store_url",
         "image_store_endpoint",
+        "gallery_token",
         "device",
         "cpu_threads",
         "device_memory_share",
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^@]+$",
         description="URL of an S3 server that is not Amazon's; its keys: AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY.",
+    )
+    gallery_token: SecretStr | None = Field(
+        None,
+        description="What a browser must know to see the gallery; None: see `factory gallery`.",
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where the models compute."

@@ -1,0 +1,58 @@
+"""`factory gallery`: pages in a browser to see what was made, and to judge it."""
+
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from factory.cli.common import (
+    AsJson,
+    expected_errors,
+    open_store,
+    print_json,
+    stdout,
+    takes,
+)
+from factory.store import Store
+
+
+@expected_errors()
+@takes(store=open_store)
+def gallery(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8484,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than loopback ask for a token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="What a browser must know; better in FACTORY_GALLERY_TOKEN, which `ps` hides.",
+            show_default="none on loopback, else a new one",
+        ),
+    ] = None,
+    opens_browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Whether to open it in a browser.")
+    ] = False,
+    as_json: AsJson = False,
+    store: Store,
+) -> None:
+    """Serve pages that show runs and candidates, and take your marks, until Ctrl-C.
+
+    Example: factory gallery --open
+    """
+    from factory.gallery.serving import bind, serve
+
+    with store:
+        asked = store.settings.gallery_token if token is None else SecretStr(token)
+        address = bind(host, port, asked)
+        if as_json:
+            print_json({"url": address.url})
+        else:
+            stdout.print(f"Gallery  {address.url}\nStop it with Ctrl-C.", soft_wrap=True)
+        serve(store, address, opens_browser=opens_browser)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(gallery)

@@ -1,0 +1,69 @@
+"""What is shown of one candidate: its objects as shapes, its scores beside their thresholds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from db.models import Candidate, Score
+from db.states import Origin
+from factory.gallery.drawing import Shape, draw_objects
+from tasks.judging import RULES
+
+AT_MOST = {rule.name for rules in RULES.values() for rule in rules if rule.at_most}
+HEADROOM = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A score as a bar with a tick where its threshold is.
+
+    Attributes:
+        held_to: The threshold with its direction, e.g. "at least 0.25"; empty if not judged.
+        outcome: In words.
+        fill: Length of the bar in percent.
+        tick: Where the threshold is, in percent; None without one.
+    """
+
+    name: str
+    value: float
+    held_to: str
+    outcome: str
+    passed: bool | None
+    fill: float
+    tick: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateView:
+    """What the page draws of a candidate."""
+
+    shapes: tuple[Shape, ...]
+    bars: tuple[Bar, ...]
+
+
+def view_candidate(candidate: Candidate) -> CandidateView:
+    """Return what the page draws."""
+    return CandidateView(tuple(draw_objects(candidate)), tuple(_bars(candidate)))
+
+
+def _bars(candidate: Candidate) -> Iterator[Bar]:
+    """Yield the scores, those first by which it is judged, in the order of the rules."""
+    order = [rule.name for rule in RULES[Origin(candidate.origin)]]
+    places = {name: place for place, name in enumerate(order)}
+    for score in sorted(candidate.scores, key=lambda one: places.get(one.name, len(places))):
+        yield _to_bar(score)
+
+
+def _to_bar(score: Score) -> Bar:
+    full = HEADROOM * max(abs(score.value), abs(score.threshold or 0.0), 1e-9)
+    held_to = ""
+    if score.threshold is not None:
+        held_to = f"{'at most' if score.name in AT_MOST else 'at least'} {score.threshold:g}"
+    return Bar(
+        name=score.name,
+        value=score.value,
+        held_to=held_to,
+        outcome={True: "passed", False: "failed", None: "not judged"}[score.passed],
+        passed=score.passed,
+        fill=100 * max(score.value, 0.0) / full,
+        tick=None if score.threshold is None else 100 * max(score.threshold, 0.0) / full,
+    )

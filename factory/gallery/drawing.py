@@ -1,0 +1,100 @@
+"""What is drawn over an image: the shapes of its objects, for an SVG that lies on it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from PIL import ImageFont
+
+from db.models import Annotation, Candidate
+from factory.export.base import rle_of
+from factory.export.outlines import Ring, find_outlines
+from factory.overlay import Colour, colours_of, one_line, text_colour_on
+from workers import masks
+from workers.values import BoxXyxy
+
+FLIP_AT = 0.6
+"""Where a box begins further right than this share of the image, its tag ends with it."""
+ROOM_ABOVE = 0.06
+"""Where a box begins further up than this share of the image, its tag stands inside."""
+TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 12, 18, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Where the label of an object is written.
+
+    Attributes:
+        left: Of the corner it is tied to, in percent of the image, as `top`.
+        x_px: From that corner to its own, on the screen, as `y_px`.
+    """
+
+    left: float
+    top: float
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int = TAG_HEIGHT_PX
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An object as it is drawn.
+
+    Attributes:
+        outline: SVG path of its mask in pixels; empty if it has none.
+    """
+
+    label: str
+    confidence: float
+    box_xyxy: BoxXyxy
+    outline: str
+    colour: str
+    text_colour: str
+    tag: Tag
+
+
+def draw_objects(candidate: Candidate) -> list[Shape]:
+    """Return the shapes of a candidate's objects, the most confident first."""
+    colours = colours_of(sorted({one.label for one in candidate.annotations}))
+    return [_to_shape(candidate, one, colours) for one in candidate.annotations]
+
+
+def _to_shape(candidate: Candidate, found: Annotation, colours: Mapping[str, Colour]) -> Shape:
+    return Shape(
+        label=found.label,
+        confidence=found.confidence,
+        box_xyxy=found.box_xyxy,
+        outline=" ".join(_paths(found)),
+        colour=_to_hex(colours[found.label]),
+        text_colour=_to_hex(text_colour_on(colours[found.label])),
+        tag=_to_tag(candidate, found),
+    )
+
+
+def _to_tag(candidate: Candidate, found: Annotation) -> Tag:
+    x_min, y_min, x_max, _ = found.box_xyxy
+    font = ImageFont.load_default(TAG_FONT_PX)
+    width_px = round(font.getlength(one_line(found.label))) + 2 * TAG_PADDING_PX
+    ends_with_it = x_min > FLIP_AT * candidate.width_px
+    stands_above = y_min > ROOM_ABOVE * candidate.height_px
+    return Tag(
+        left=100 * (x_max if ends_with_it else x_min) / candidate.width_px,
+        top=100 * y_min / candidate.height_px,
+        x_px=-width_px if ends_with_it else 0,
+        y_px=-TAG_HEIGHT_PX if stands_above else 0,
+        width_px=width_px,
+    )
+
+
+def _paths(found: Annotation) -> Iterator[str]:
+    for part in find_outlines(masks.decode(rle_of(found))):
+        yield from map(_to_path, part)
+
+
+def _to_path(ring: Ring) -> str:
+    corners = " ".join(f"{x} {y}" for x, y in ring.tolist())
+    return f"M{corners}Z"
+
+
+def _to_hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

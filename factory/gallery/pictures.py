@@ -1,0 +1,123 @@
+"""Images over HTTP: as they are stored, and small ones that are made once."""
+
+import io
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+from anyio.to_thread import run_sync
+from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from db.browsing import has_image
+from db.errors import ImageBroken, ImageMissing
+from db.session import reading
+from factory.store import Store
+
+THUMBNAIL_PX = 256
+"""Longer side; images up to this size are sent as they are."""
+MOST_THUMBNAILS = 20_000
+AT_ONCE = 2
+MOST_WAITING = 256
+FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+"""An address with a hash in it never means another image."""
+GONE = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" font-family="sans-serif">
+<rect width="64" height="64" fill="#8883"/>
+<text x="32" y="31" font-size="6" text-anchor="middle" fill="#888">{}</text>
+<text x="32" y="40" font-size="4" text-anchor="middle" fill="#888">factory doctor --repair</text>
+</svg>"""
+
+
+class Pictures:
+    """Sends images that rows name; nothing of an address but such a hash reaches the disk."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._thumbnails = Thumbnails(store.settings.data_dir / "thumbnails")
+        self._limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def original(self, request: Request) -> Response:
+        """Send an image as it is stored."""
+        sha256: str = request.path_params["sha256"]
+        return await self._send(lambda: self._read(sha256), "image/png")
+
+    async def thumbnail(self, request: Request) -> Response:
+        """Send a small image."""
+        sha256: str = request.path_params["sha256"]
+        return await self._send(lambda: self._shrink(sha256), "image/webp")
+
+    async def _send(self, read: Callable[[], bytes], media_type: str) -> Response:
+        if self._limiter.statistics().tasks_waiting > MOST_WAITING:
+            raise HTTPException(503, "too many images are asked for at once; wait a moment.")
+        try:
+            content = await run_sync(read, limiter=self._limiter)
+        except (ImageMissing, ImageBroken) as error:
+            told = "file gone" if isinstance(error, ImageMissing) else "file damaged"
+            return Response(GONE.format(told), 404, media_type="image/svg+xml")
+        return Response(content, headers=FOR_EVER, media_type=media_type)
+
+    def _read(self, sha256: str) -> bytes:
+        with reading(self._store.sessions) as session:
+            if not has_image(session, sha256):
+                raise ImageMissing(f"no candidate shows {sha256}.")
+        return self._store.images.read_bytes(sha256)
+
+    def _shrink(self, sha256: str) -> bytes:
+        return self._thumbnails.get(sha256, lambda: self._read(sha256))
+
+
+class Thumbnails:
+    """A folder of small images by hash; the oldest make room for new ones."""
+
+    def __init__(self, folder: Path, most: int = MOST_THUMBNAILS) -> None:
+        self._folder = folder
+        self._most = most
+        self._lock = threading.Lock()
+        self._count = sum(1 for _ in folder.glob("*.webp"))
+
+    def get(self, sha256: str, read: Callable[[], bytes]) -> bytes:
+        """Return a thumbnail as WebP; what cannot be kept is made again.
+
+        Args:
+            sha256: Hash of the image.
+            read: Returns the image's file.
+        """
+        path = self._folder / f"{sha256}.webp"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            content = shrink(read())
+            self._keep(path, content)
+            return content
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        temporary = path.with_suffix(f".{uuid4().hex}.tmp")
+        with self._lock:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+            self._count += 1
+            if self._count > self._most:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Delete the older half."""
+        by_age = sorted(self._folder.glob("*.webp"), key=lambda path: path.stat().st_mtime)
+        for path in by_age[: len(by_age) // 2]:
+            path.unlink(missing_ok=True)
+        self._count = len(by_age) - len(by_age) // 2
+
+
+def shrink(content: bytes) -> bytes:
+    """Return an image at the size of a thumbnail, as WebP."""
+    with Image.open(io.BytesIO(content)) as image:
+        small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, format="WEBP", quality=82)
+    return buffer.getvalue()

@@ -1,0 +1,135 @@
+"""The gallery as an ASGI application: its addresses, its guards and its error pages."""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from db.errors import DatabaseUnavailable, RowNotFound
+from factory.errors import UnknownName
+from factory.gallery.marking import Marking
+from factory.gallery.pages import Pages
+from factory.gallery.pictures import Pictures
+from factory.gallery.rendering import FOLDER, Renderer
+from factory.gallery.search import MAX_ID
+from factory.gallery.security import Forms, SafeHeaders
+from factory.gallery.token_gate import TokenGate
+from factory.store import Store
+
+Answer = Callable[[Request, Exception], Response]
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+TITLES = {
+    400: "That cannot be asked for",
+    401: "Who are you?",
+    403: "Not done",
+    404: "Not here",
+    405: "Not done",
+    413: "Not done",
+    500: "Something broke",
+    503: "Not now",
+}
+
+
+class _Sha256(Convertor[str]):
+    regex = "[0-9a-f]{64}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class _RowId(Convertor[int]):
+    regex = "[1-9][0-9]{0,9}"
+
+    def convert(self, value: str) -> int:
+        return min(int(value), MAX_ID)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("sha256", _Sha256())
+register_url_convertor("row", _RowId())
+
+
+def build_app(store: Store, *, token: str | None = None) -> Starlette:
+    """Return the gallery of a store.
+
+    Args:
+        store: What is shown; marks are written into it.
+        token: Who does not know it sees nothing, from whatever host is asked; None: everyone who
+            asks a loopback host sees everything.
+    """
+    renderer, forms = Renderer(), Forms()
+    pages, pictures, marking = Pages(store, renderer, forms), Pictures(store), Marking(store, forms)
+    gate = [Middleware(TokenGate, token=token, renderer=renderer)] if token else []
+    hosts = ["*"] if token else list(LOOPBACK)
+    return Starlette(
+        routes=[
+            Route("/", _to_runs),
+            Route("/runs", pages.runs),
+            Route("/runs/{run_id:row}", pages.run),
+            Route("/candidates", pages.candidates),
+            Route("/candidates/{candidate_id:row}", pages.candidate),
+            Route("/candidates/{candidate_id:row}/mark", marking.mark, methods=["POST"]),
+            Route("/images/{sha256:sha256}.png", pictures.original),
+            Route("/thumbnails/{sha256:sha256}.webp", pictures.thumbnail),
+            Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
+        ],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+            *gate,
+        ],
+        exception_handlers=_error_pages(renderer),
+    )
+
+
+def _to_runs(_: Request) -> RedirectResponse:
+    return RedirectResponse("/runs")
+
+
+def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
+    """Return what answers each kind of error: a page that says what to do next."""
+
+    def page(status: int, message: str) -> Response:
+        title = TITLES.get(status, "Not done")
+        return renderer.page("error.html", status, title=title, message=message)
+
+    def not_found(_: Request, error: Exception) -> Response:
+        return page(404, str(error))
+
+    def bad_filter(_: Request, error: Exception) -> Response:
+        return page(400, str(error))
+
+    def database_away(_: Request, error: Exception) -> Response:
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        return page(503, f"the database does not answer: {reason}. Check that it runs; try again.")
+
+    def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+        return page(error.status_code, error.detail)
+
+    def broken(_: Request, error: Exception) -> Response:
+        kind = type(error).__name__
+        return page(500, f"the gallery met an error of its own ({kind}); its terminal tells more.")
+
+    return {
+        RowNotFound: not_found,
+        UnknownName: bad_filter,
+        DatabaseUnavailable: database_away,
+        DBAPIError: database_away,
+        HTTPException: refused,
+        Exception: broken,
+    }

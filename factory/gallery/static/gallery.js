@@ -1,0 +1,55 @@
+// What HTML and htmx cannot do: keys, what is drawn over an image, the slider. Pages work without.
+"use strict";
+
+const remembered = {
+  get: (name) => localStorage.getItem(`gallery ${name}`) !== "off",
+  set: (name, isOn) => localStorage.setItem(`gallery ${name}`, isOn ? "on" : "off"),
+};
+
+// An element with data-key="j ArrowRight" is clicked by these keys, unless something is being typed.
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest("input:not([type=checkbox]), select, textarea");
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (isTyping || !isPlain || event.repeat || !remembered.get("keys")) return;
+  if (event.key === "Escape" && document.querySelector("[popover]:popover-open")) return;
+  const meant = [...document.querySelectorAll("[data-key]")].find((element) =>
+    element.dataset.key.split(" ").includes(event.key),
+  );
+  if (!meant) return;
+  event.preventDefault();
+  meant.click();
+});
+
+// data-hides="no-masks" sets that class on the viewer; data-shows=".object-0" hides that object.
+// The first kind, and the switch of the keys, are remembered from page to page.
+function apply(box) {
+  const { hides, shows } = box.dataset;
+  if (hides) document.getElementById("viewer").classList.toggle(hides, !box.checked);
+  if (shows) {
+    for (const shape of document.querySelectorAll(shows)) {
+      shape.classList.toggle("hidden", !box.checked);
+    }
+  }
+}
+
+document.addEventListener("change", ({ target }) => {
+  if (target.type !== "checkbox") return;
+  const name = target.dataset.hides ?? target.dataset.remembers;
+  if (name) remembered.set(name, target.checked);
+  apply(target);
+});
+
+for (const box of document.querySelectorAll("[data-hides], [data-remembers]")) {
+  box.checked = remembered.get(box.dataset.hides ?? box.dataset.remembers);
+  apply(box);
+}
+
+// data-compares="id": a range that uncovers the one image over the other.
+document.addEventListener("input", ({ target }) => {
+  const compared = document.getElementById(target.dataset.compares);
+  compared?.style.setProperty("--at", `${target.value}%`);
+});
+
+// On a narrow screen the filters begin closed.
+const filters = document.querySelector("details.filters");
+if (filters && matchMedia("(max-width: 52rem)").matches) filters.open = false;

@@ -1,0 +1,56 @@
+"""The gate of a gallery that others can reach: who does not know the token sees nothing."""
+
+import hashlib
+import hmac
+from urllib.parse import parse_qsl, urlencode
+
+from itsdangerous import BadSignature, TimestampSigner
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from factory.gallery.rendering import Renderer
+
+COOKIE = "gallery"
+COOKIE_AGE_S = 30 * 24 * 3600
+OPEN_TO_ALL = "/static/"
+
+
+class TokenGate:
+    """Lets in who brings the token: once in the address, from then on by a signed cookie."""
+
+    def __init__(self, app: ASGIApp, token: str, renderer: Renderer) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._render = renderer.page
+        self._signer = TimestampSigner(token, salt="gallery", digest_method=hashlib.sha256)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on the request, set the cookie, or ask for the token."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        if self._is_known(request) or request.url.path.startswith(OPEN_TO_ALL):
+            await self._app(scope, receive, send)
+        else:
+            await self._answer(request)(scope, receive, send)
+
+    def _is_known(self, request: Request) -> bool:
+        try:
+            self._signer.unsign(request.cookies.get(COOKIE, ""), max_age=COOKIE_AGE_S)
+        except BadSignature:
+            return False
+        return True
+
+    def _answer(self, request: Request) -> Response:
+        asked = dict(parse_qsl(request.url.query))
+        token = asked.pop("token", None)
+        if token is None or not hmac.compare_digest(token.encode(), self._token):
+            return self._render("token.html", 401, is_wrong=token is not None)
+        address = f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
+        # The path of `//elsewhere` would be read as another host.
+        response = RedirectResponse(f"/{address.lstrip('/')}", status_code=303)
+        cookie = self._signer.sign(b"known").decode()
+        response.set_cookie(COOKIE, cookie, COOKIE_AGE_S, httponly=True, samesite="lax")
+        return response

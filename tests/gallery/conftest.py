@@ -1,0 +1,100 @@
+import os
+import shutil
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+
+from db.models import Candidate
+from factory.gallery.server import build_app
+from factory.store import open_store
+from tests import rows
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WAIT_S = 20
+
+
+@contextmanager
+def served(data_dir, **options):
+    """Serve the gallery of a data folder by the real server; yield its address."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    with open_store(data_dir) as store:
+        config = uvicorn.Config(build_app(store, **options), log_level="warning", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread.start()
+        until = time.monotonic() + WAIT_S
+        while not server.started:
+            assert time.monotonic() < until, "the server does not start"
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(WAIT_S)
+            bound.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser for all tests."""
+    if CHROMIUM is None:
+        reason = "no chromium found: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Opens pages that fail the test when a script fails or the policy forbids something."""
+    contexts, complaints = [], []
+
+    def open_one(**options):
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_S * 1000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda message: message.type == "error" and complaints.append(message.text),
+        )
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def family(sqlite_place):
+    """A finished run of two labels, each with an image, its edit and its fill."""
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, ["dog", "house"], state="done", finished_at=time.time())
+        for batch in rows.batches_of(session, run):
+            rows.add_family(sqlite_place, session, batch)
+    return sqlite_place
+
+
+@pytest.fixture
+def gallery(family):
+    """The address of the gallery of that run."""
+    with served(family.data_dir) as address:
+        yield address
+
+
+def candidate_of(place, label, key):
+    """Return the candidate of a label with a key."""
+    with place.sessions() as session:
+        query = session.query(Candidate).join(Candidate.label)
+        return query.filter(Candidate.key == key, Candidate.label.has(name=label)).one()

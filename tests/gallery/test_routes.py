@@ -1,0 +1,74 @@
+import pytest
+from starlette.testclient import TestClient
+
+from factory.gallery.server import build_app
+from factory.store import open_store
+from tests import rows
+from tests.gallery.conftest import candidate_of
+
+
+@pytest.fixture
+def client(family):
+    with open_store(family.data_dir) as store:
+        yield TestClient(build_app(store), "http://127.0.0.1", raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/runs/1", "/candidates", "/candidates/1", "/candidates/3?run=1"]
+)
+def test_a_page_answers(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "Gallery" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/runs/7", 404, "no run 7; the latest is 1"),
+        ("/candidates/777", 404, "no candidate 777"),
+        ("/candidates/99999999999", 404, "See the runs"),
+        ("/nothing", 404, "See the runs"),
+        ("/candidates?verdict=perhaps", 400, "there are: accepted, rejected"),
+        ("/candidates?run=one", 400, "no number of ours"),
+        ("/candidates?score=clip_similarity&min=much", 400, "expected one such as 0.25"),
+        ("/candidates?score=beauty", 400, "no score is called"),
+        ("/candidates?after=777", 404, "no candidate 777"),
+    ],
+)
+def test_what_cannot_be_shown_is_a_page_that_says_why(client, path, status, told):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert told in answer.text
+
+
+def test_an_image_is_sent_as_it_is_stored(client, family):
+    candidate = candidate_of(family, "dog", "b0/g0")
+    answer = client.get(f"/images/{candidate.sha256}.png")
+    assert answer.content == family.images.read_bytes(candidate.sha256)
+    assert answer.headers["content-type"] == "image/png"
+
+
+def test_an_image_whose_file_is_gone_or_damaged_says_so_and_the_page_stays(client, family):
+    gone, damaged = (candidate_of(family, "dog", key) for key in ("b0/g0", "b0/g0/e0"))
+    place = family.data_dir / "images"
+    next(place.rglob(f"{gone.sha256}.png")).unlink()
+    next(place.rglob(f"{damaged.sha256}.png")).write_bytes(b"no image")
+    for candidate, told in ((gone, "file gone"), (damaged, "file damaged")):
+        for address in (f"/images/{candidate.sha256}.png", f"/thumbnails/{candidate.sha256}.webp"):
+            answer = client.get(address)
+            assert (answer.status_code, told in answer.text) == (404, True)
+        assert client.get(f"/candidates/{candidate.id}").status_code == 200
+
+
+def test_a_label_is_text_wherever_it_stands(sqlite_place):
+    label = "<script>alert(1)</script>"
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, [label], state="done")
+        rows.add_family(sqlite_place, session, rows.batch_of(session, run))
+    with open_store(sqlite_place.data_dir) as store:
+        client = TestClient(build_app(store), "http://127.0.0.1")
+        for path in ("/runs", "/runs/1", "/candidates", "/candidates/3"):
+            text = client.get(path).text
+            assert "&lt;script&gt;alert" in text
+            assert "<script>alert" not in text

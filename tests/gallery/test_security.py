@@ -1,0 +1,130 @@
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from db.marks import current_marks
+from factory.gallery.server import build_app
+from factory.store import open_store
+
+TOKEN = "a token that nobody guesses"
+ORIGIN = {"Origin": "http://127.0.0.1"}
+
+
+@pytest.fixture
+def store(family):
+    with open_store(family.data_dir) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(store):
+    return TestClient(build_app(store), "http://127.0.0.1", follow_redirects=False)
+
+
+@pytest.fixture
+def guarded(store):
+    return TestClient(build_app(store, token=TOKEN), "http://box.example", follow_redirects=False)
+
+
+def form_of(client):
+    return re.search(r'name="form" value="([^"]+)"', client.get("/candidates/1").text)[1]
+
+
+def marks_of(family):
+    with family.sessions() as session:
+        return current_marks(session, range(1, 100))
+
+
+def test_every_answer_says_what_it_may_load(client):
+    for path in ("/runs", "/static/gallery.css", "/nothing", f"/images/{'0' * 64}.png"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_needs_nothing_from_elsewhere_and_has_no_script_or_style_inside(client):
+    for path in ("/runs", "/runs/1", "/candidates", "/candidates/3"):
+        text = client.get(path).text
+        assert re.findall(r'(?:src|href|action)="(?!/|#)[^"]*"', text) == []
+        assert re.findall(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text) == []
+
+
+def test_a_name_that_is_not_this_machine_s_is_refused(client):
+    assert client.get("/runs", headers={"Host": "evil.example"}).status_code == 400
+    assert client.get("/runs", headers={"Host": "localhost:8484"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/images/../factory.sqlite3", "/images/%2e%2e%2ffactory.sqlite3", "/static/../pages.py"],
+)
+def test_no_path_of_a_request_reaches_the_disk(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_a_hash_that_no_row_names_is_not_read(client, family):
+    stray = family.images.put(_pixels(), {})
+    assert client.get(f"/images/{stray}.png").status_code == 404
+
+
+def test_a_mark_is_written_for_our_own_form_only(client, family):
+    good = {"mark": "good", "form": form_of(client)}
+    refused = [
+        client.post("/candidates/1/mark", data=good, headers={"Origin": "http://evil.example"}),
+        client.post("/candidates/1/mark", data=good, headers={"Origin": "null"}),
+        client.post("/candidates/1/mark", data=good, headers={"Sec-Fetch-Site": "cross-site"}),
+        client.post("/candidates/1/mark", data={"mark": "good"}, headers=ORIGIN),
+        client.post("/candidates/1/mark", data=good | {"form": "forged"}, headers=ORIGIN),
+    ]
+    assert [answer.status_code for answer in refused] == [403] * 5
+    assert marks_of(family) == {}
+    assert client.post("/candidates/1/mark", data=good, headers=ORIGIN).status_code == 303
+    assert marks_of(family) == {1: True}
+
+
+def test_a_mark_leads_to_a_page_of_ours_whatever_the_form_says(client):
+    fields = {"mark": "none", "form": form_of(client), "search": "//evil.example?label=dog"}
+    answer = client.post("/candidates/1/mark", data=fields, headers=ORIGIN)
+    assert answer.headers["location"].startswith("/candidates/1")
+
+
+def test_a_form_that_is_too_big_or_says_nothing_known_is_refused(client, family):
+    form = form_of(client)
+    for fields, status in (
+        ({"mark": "good", "form": form, "search": "x" * 10_000}, 413),
+        ({"form": form} | {f"f{index}": "1" for index in range(50)}, 413),
+        ({"mark": "perhaps", "form": form}, 400),
+    ):
+        answer = client.post("/candidates/1/mark", data=fields, headers=ORIGIN)
+        assert answer.status_code == status
+    assert marks_of(family) == {}
+
+
+def test_who_does_not_know_the_token_sees_nothing(guarded):
+    for path in ("/", "/runs", "/candidates/1", f"/images/{'0' * 64}.png"):
+        answer = guarded.get(path)
+        assert answer.status_code == 401
+        assert "dog" not in answer.text
+    assert guarded.get("/runs?token=wrong").status_code == 401
+    assert guarded.post("/candidates/1/mark", data={"mark": "good"}).status_code == 401
+
+
+def test_who_knows_the_token_is_known_from_then_on(guarded):
+    answer = guarded.get(f"/candidates?label=dog&token={TOKEN}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/candidates?label=dog")
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert TOKEN not in answer.headers["set-cookie"]
+    assert guarded.get("/runs").status_code == 200
+
+
+def test_the_way_in_leads_nowhere_else(guarded):
+    answer = guarded.get(f"http://box.example//evil.example/runs?token={TOKEN}")
+    assert answer.headers["location"] == "/evil.example/runs"
+
+
+def _pixels():
+    from tests.rows import paint
+
+    return paint("white")[0]
