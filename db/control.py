@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db.items import WHOLE_STEP
 from db.models import Batch, Item, Run, Step
-from db.states import BatchState, ItemState, RunState, StepState
+from db.states import WHOLE_STEP, BatchState, ItemState, RunState, StepState
 
 
 @dataclass(frozen=True, slots=True)

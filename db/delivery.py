@@ -2,6 +2,9 @@
 
 A step is claimed by compare-and-set under a fresh token and a lease. Every later write of its
 worker goes through `fence`, so a worker that lost its lease can change nothing any more.
+
+What every step needs is stated once, below, and run on the session's connection: building a
+statement takes longer than running it, and so would the session's search for objects it changes.
 """
 
 import time
@@ -10,12 +13,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Float, String, and_, bindparam, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Float,
+    String,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session, aliased, joinedload
 
-from db.models import Batch, Run, Step
+from db.models import Batch, Item, Run, Step
 from db.session import Clock
-from db.states import BatchState, RunState, StepState
+from db.states import WHOLE_STEP, ItemState, RunState, StepState
 
 FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}
 """What stands in a step that nobody holds."""
@@ -40,8 +55,19 @@ _run_is_ours = (
     .where(func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key)
     .exists()
 )
+# Spelled out: in what SQLite returns, SQLAlchemy leaves the tables' names out of a subquery too.
+_may_go_on = literal_column(
+    "NOT step.stop_requested AND EXISTS "  # noqa: S608  # nothing in it is anybody's input
+    "(SELECT 1 FROM batch JOIN run ON run.id = batch.run_id"
+    f" WHERE batch.id = step.batch_id AND run.state = '{RunState.ACTIVE}')",
+    Boolean,
+)
+_open_item = (
+    select(Item.id)
+    .where(Item.step_id == Step.id, Item.state == ItemState.READY, Item.subject_id != WHOLE_STEP)
+    .exists()
+)
 
-# Built once: every step runs these, and building a statement takes longer than running it.
 CLAIM = (
     update(Step)
     .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_ours)
@@ -55,28 +81,23 @@ CLAIM = (
         started_at=Clock(),
     )
     .returning(Step.id, Step.attempts)
-    .execution_options(synchronize_session=False)
+)
+HELD = (
+    select(Step)
+    .options(joinedload(Step.batch).options(joinedload(Batch.run), joinedload(Batch.label)))
+    .where(Step.id == bindparam("held_step"))
 )
 FENCE = (
     update(Step)
     .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
     .where(Step.state == StepState.RUNNING)
     .values(lease_until=Clock() + bindparam("lease_s", type_=Float))
-    .returning(Step.id)
-    .execution_options(synchronize_session=False)
+    .returning(_may_go_on)
 )
 FINISH = (
     update(Step)
-    .where(Step.id == bindparam("held_step"))
+    .where(Step.id == bindparam("held_step"), ~_open_item)
     .values(FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None})
-    .returning(Step.batch_id)
-    .execution_options(synchronize_session=False)
-)
-END_BATCH = (
-    update(Batch)
-    .where(Batch.id == bindparam("of_batch"), _first_unfinished.is_(None))
-    .values(state=BatchState.DONE)
-    .execution_options(synchronize_session=False)
 )
 
 
@@ -137,20 +158,27 @@ def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and wit
         or too late, or the run is paused, cancelled or asks for other models.
     """
     asked_at, token = time.monotonic(), uuid4().hex
-    taken = session.execute(
-        CLAIM,
-        {
-            "of_batch": batch_id,
-            "called": name,
-            "their_models": models_key,
-            "new_token": token,
-            "new_owner": owner,
-            "lease_s": lease_s,
-        },
-    ).one_or_none()
+    asked = {
+        "of_batch": batch_id,
+        "called": name,
+        "their_models": models_key,
+        "new_token": token,
+        "new_owner": owner,
+        "lease_s": lease_s,
+    }
+    taken = session.connection().execute(CLAIM, asked).one_or_none()
     if taken is None:
         return None
     return Claim(taken.id, token, lease_s, taken.attempts, asked_at), taken.attempts == 1
+
+
+def get_held_step(session: Session, claim: Claim) -> Step:
+    """Return the claimed step with its batch, run and label.
+
+    What stands in them besides states does not change while the step is held, so its holder may
+    bring it into later transactions; `fence` tells of the states.
+    """
+    return session.scalars(HELD, {"held_step": claim.step_id}).one()
 
 
 def is_workable(models_key: str | None) -> ColumnElement[bool]:
@@ -159,27 +187,25 @@ def is_workable(models_key: str | None) -> ColumnElement[bool]:
     return active if models_key is None else and_(active, Run.models_key == models_key)
 
 
-def fence(session: Session, claim: Claim) -> None:
+def fence(session: Session, claim: Claim) -> bool:
     """Extend the lease, or refuse the transaction if the claim is no longer the holder's.
+
+    Returns:
+        Whether the holder should start another pass: not stopped, paused or cancelled.
 
     Raises:
         LeaseLost: If another claim took the step.
     """
     asked = {"held_step": claim.step_id, "held_token": claim.token, "lease_s": claim.lease_s}
-    held = session.scalar(FENCE, asked)
-    if held is None:
+    may_go_on = session.connection().scalar(FENCE, asked)
+    if may_go_on is None:
         raise LeaseLost(claim.step_id)
+    return bool(may_go_on)
 
 
-def may_go_on(step: Step) -> bool:
-    """Return whether its holder should start another pass: not stopped, paused or cancelled."""
-    return not step.stop_requested and step.batch.run.state == RunState.ACTIVE
-
-
-def finish_step(session: Session, claim: Claim) -> None:
-    """Mark the step done, and the batch too when it was the last; call after `fence`."""
-    batch_id = session.scalar(FINISH, {"held_step": claim.step_id})
-    session.execute(END_BATCH, {"of_batch": batch_id})
+def finish_step(session: Session, claim: Claim) -> bool:
+    """Return whether the step is done now: not while items are open; call after `fence`."""
+    return session.connection().execute(FINISH, {"held_step": claim.step_id}).rowcount == 1
 
 
 def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error: str = "") -> None:

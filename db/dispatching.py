@@ -6,21 +6,66 @@ here takes its turn first: one dispatcher at a time, however many there are.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db import delivery
 from db.models import Batch, Run, Step
-from db.session import now
+from db.session import Clock, now
 from db.states import BatchState, RunState, StepState
 
 PlanSteps = Callable[[Batch], Sequence[Step]]
 
 TURN = 0x666163746F7279
 """Names the dispatchers' lock among the database's advisory locks."""
+
+
+_other = aliased(Step)
+_current_position = (
+    select(func.min(_other.position))
+    .where(_other.batch_id == Batch.id, _other.state != StepState.DONE)
+    .correlate(Batch)
+    .scalar_subquery()
+)
+
+
+def _in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() takes them
+    """Return a query over the batches in flight, each with its run and its current step."""
+    return (
+        select(*columns)
+        .select_from(Batch)
+        .join(Step, and_(Step.batch_id == Batch.id, Step.position == _current_position))
+        .join(Run, Run.id == Batch.run_id)
+        .where(Batch.state == BatchState.IN_FLIGHT)
+    )
+
+
+# Built once, as the statements of db/delivery.py.
+_next_queue = (
+    select(_other.queue)
+    .where(_other.batch_id == bindparam("of_batch"), _other.state != StepState.DONE)
+    .order_by(_other.position)
+    .limit(1)
+    .scalar_subquery()
+)
+_others_there = (
+    _in_flight(func.count())
+    .where(Run.state == RunState.ACTIVE, Batch.id != bindparam("of_batch"))
+    .where(Step.queue == _next_queue)
+    .correlate(None)
+    .scalar_subquery()
+)
+HAND_ON = (
+    update(Batch)
+    .where(Batch.id == bindparam("of_batch"))
+    .values(
+        state=case((_next_queue.is_(None), BatchState.DONE), else_=Batch.state),
+        rung_at=case((_others_there < bindparam("window"), Clock())),
+    )
+    .returning(Batch.rung_at)
+)
 
 
 def take_turn(session: Session) -> bool:
@@ -131,19 +176,13 @@ def take_due(
 
 
 def hand_on(session: Session, batch_id: int, *, window: int) -> bool:
-    """Return whether the chain may ring for the batch's next step; call after `finish_step`.
+    """Return whether the chain goes on by itself; call after `finish_step`.
 
-    False when as many stand in that queue already: then the dispatcher rings, in order of
-    priority, and the chain must end here.
+    False when as many stand in the queue of the batch's next step already: then the dispatcher
+    rings, in order of priority, and the chain must end here. After its last step a batch is done.
     """
-    step = delivery.current_step(session, batch_id)
-    if step is None:
-        return True
-    others = _in_flight(func.count()).where(Batch.id != batch_id, Step.queue == step.queue)
-    standing = session.scalar(others.where(Run.state == RunState.ACTIVE))
-    has_room = (standing or 0) < window
-    session.get_one(Batch, batch_id).rung_at = now(session) if has_room else None
-    return has_room
+    asked = {"of_batch": batch_id, "window": window}
+    return session.connection().scalar(HAND_ON, asked) is not None
 
 
 def close_runs(session: Session) -> list[int]:
@@ -188,30 +227,6 @@ def _count_standing(session: Session, models_key: str | None) -> Counter[tuple[i
         _in_flight(Run.priority, Step.queue).where(delivery.is_workable(models_key))
     )
     return Counter((priority, queue) for priority, queue in rows)
-
-
-def _in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() takes them
-    """Return a query over the batches in flight, each with its run and its current step."""
-    return (
-        select(*columns)
-        .select_from(Batch)
-        .join(Step, _is_current())
-        .join(Run, Run.id == Batch.run_id)
-        .where(Batch.state == BatchState.IN_FLIGHT)
-    )
-
-
-@cache  # building it takes longer than running it
-def _is_current() -> ColumnElement[bool]:
-    """Return the condition on a step that it is the first unfinished one of its batch."""
-    other = aliased(Step)
-    first = (
-        select(func.min(other.position))
-        .where(other.batch_id == Batch.id, other.state != StepState.DONE)
-        .correlate(Batch)
-        .scalar_subquery()
-    )
-    return and_(Step.batch_id == Batch.id, Step.position == first)
 
 
 def _names_left(session: Session, batch_id: int) -> list[str]:

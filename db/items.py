@@ -1,31 +1,52 @@
 """The units of a step's work: written down when it is planned, tried, and settled one by one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import JSON, Float, String, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.delivery import Claim
 from db.models import Item
-from db.states import ItemState
+from db.states import WHOLE_STEP, ItemState
 
-WHOLE_STEP = -1
-"""The subject of the item that stands for its step as a whole: there once that itself failed."""
 
-# Built once, as those of db/delivery.py.
+class OpenItem(NamedTuple):
+    """What a worker needs to know of a unit of work that is not settled."""
+
+    id: int
+    subject_id: int
+    attempts: int
+    error: str | None
+    inputs: dict[str, Any] | None
+
+
+_columns = tuple(getattr(Item, name) for name in OpenItem._fields)
+
+# Built once and run on the session's connection, as those of db/delivery.py.
 OPEN = (
-    select(Item)
+    select(*_columns)
     .where(Item.step_id == bindparam("of_step"), Item.state == ItemState.READY)
     .where(Item.subject_id != WHOLE_STEP)
     .order_by(Item.id)
-    .execution_options(populate_existing=True)
 )
+UNTRIED = OPEN.with_only_columns(Item.id).where(Item.attempts == 0).limit(bindparam("most"))
 START = (
     update(Item)
-    .where(Item.id.in_(bindparam("ids", expanding=True)))
     .values(attempts=Item.attempts + 1, worker=bindparam("tried_by"))
-    .execution_options(synchronize_session=False)
+    .returning(*_columns)
+)
+START_UNTRIED = START.where(Item.id.in_(UNTRIED))
+START_ONE = START.where(Item.id == bindparam("of_item"))
+SETTLE = (
+    update(Item)
+    .where(Item.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        state=bindparam("reached", type_=String),
+        error=bindparam("why", type_=String),
+        inputs=bindparam("given", type_=JSON(none_as_null=True)),
+        duration_s=bindparam("took_s", type_=Float),
+    )
 )
 
 
@@ -41,9 +62,10 @@ def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> Non
         session.execute(insert(Item), rows)
 
 
-def open_items(session: Session, claim: Claim) -> Sequence[Item]:
+def open_items(session: Session, claim: Claim) -> list[OpenItem]:
     """Return what is left to do, in order."""
-    return session.scalars(OPEN, {"of_step": claim.step_id}).all()
+    found = session.connection().execute(OPEN, {"of_step": claim.step_id})
+    return [OpenItem(*row) for row in found]
 
 
 def find_whole(session: Session, claim: Claim) -> Item | None:
@@ -65,9 +87,17 @@ def fail_whole(
     return whole
 
 
-def start_items(session: Session, item_ids: Sequence[int], worker: str) -> None:
-    """Count an attempt on the items before the work starts, so that crashes count."""
-    session.execute(START, {"ids": item_ids, "tried_by": worker})
+def start_untried(session: Session, claim: Claim, *, most: int, worker: str) -> list[OpenItem]:
+    """Count an attempt on items that saw none, before the work starts, so that crashes count."""
+    asked = {"of_step": claim.step_id, "most": most, "tried_by": worker}
+    started = session.connection().execute(START_UNTRIED, asked)
+    return sorted(OpenItem(*row) for row in started)
+
+
+def start_item(session: Session, item_id: int, *, worker: str) -> OpenItem:
+    """Count an attempt on one item, as `start_untried` does."""
+    asked = {"of_item": item_id, "tried_by": worker}
+    return OpenItem(*session.connection().execute(START_ONE, asked).one())
 
 
 def put_back_items(session: Session, item_ids: Sequence[int]) -> None:
@@ -90,9 +120,7 @@ def settle_items(  # noqa: PLR0913  # what became of items has four sides
     duration_s: float | None = None,
 ) -> None:
     """Set the items' state and what each cost, or why it failed and what it was given."""
-    session.execute(
-        update(Item)
-        .where(Item.id.in_(item_ids))
-        .values(state=state, error=error, inputs=inputs, duration_s=duration_s)
-        .execution_options(synchronize_session=False)
+    session.connection().execute(
+        SETTLE,
+        {"ids": item_ids, "reached": state, "why": error, "given": inputs, "took_s": duration_s},
     )

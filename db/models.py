@@ -148,7 +148,7 @@ class Step(Base):
 class Item(Base):
     """One unit of a step's work; its subject is a row of the table that the step reads.
 
-    One more, with the subject `db.items.WHOLE_STEP`, stands for a step that itself failed.
+    One more, with the subject `db.states.WHOLE_STEP`, stands for a step that itself failed.
     """
 
     __tablename__ = "item"

@@ -32,7 +32,7 @@ class QuarantinedItem:
     """A unit of work that was given up: its last error, what it was given, and who tried it.
 
     Attributes:
-        subject_id: Of the row that the step read; `db.items.WHOLE_STEP` if the step itself failed.
+        subject_id: Of the row that the step read; `db.states.WHOLE_STEP` if the step itself failed.
         inputs: What the step read of its subject, such as prompt and seed; None if it could not.
     """
 

@@ -36,6 +36,10 @@ class ItemState(StrEnum):
     QUARANTINED = "quarantined"
 
 
+WHOLE_STEP = -1
+"""The subject of the item that stands for its step as a whole: there once that itself failed."""
+
+
 class Origin(StrEnum):
     """How a candidate came to be."""
 

@@ -14,12 +14,11 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
-from db.items import WHOLE_STEP
 from db.models import Run
 from db.overview import Overview, StepCount, overview
 from db.runs import QuarantinedItem
 from db.spending import Spending, spending
-from db.states import Verdict
+from db.states import WHOLE_STEP, Verdict
 from factory.progress import render
 from factory.summary import funnel_table
 from tasks.judging import CLIP_SIMILARITY, SCORE_NAMES

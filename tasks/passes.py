@@ -13,13 +13,12 @@ from typing import Generic, TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from db import delivery, dispatching, items
 from db.delivery import Claim, LeaseLost
 from db.failpoints import Failpoint, reach
-from db.models import Batch, Item, Step
+from db.models import Item, Step
 from db.states import ItemState
 from tasks.faults import TRANSIENT, Fault, exchanges_of
 from tasks.heartbeat import Heartbeat
@@ -37,13 +36,6 @@ SHARE_OF_TIME_LIMIT = 0.5
 """After this share no pass is started: the rest is given back and gets a fresh limit."""
 RETRY_S = 0.5
 MOST_DOUBLINGS = 16
-
-WITH_ITS_RUN = (
-    select(Step)
-    .options(joinedload(Step.batch).options(joinedload(Batch.run), joinedload(Batch.label)))
-    .where(Step.id == bindparam("of_step"))
-)
-"""The step and all that its functions look at; built once, as those of db/delivery.py."""
 
 Write = Callable[[Session, Step], None]
 
@@ -67,8 +59,11 @@ class Turn(Generic[In, Out]):
 class Passes(Generic[In, Out]):
     """Works off the open items of one claimed step."""
 
-    def __init__(self, work: StepWork[In, Out], resources: Resources, claim: Claim) -> None:
+    def __init__(
+        self, work: StepWork[In, Out], resources: Resources, claim: Claim, step: Step
+    ) -> None:
         self.claim = claim
+        self._step = step
         self._work = work
         self._resources = resources
         self._options = resources.delivery
@@ -83,17 +78,16 @@ class Passes(Generic[In, Out]):
         Raises:
             StepFailed: If that cannot be done.
         """
-        step = self._step(session)
         self._whole = None if is_first else items.find_whole(session, self.claim)
         with _faults_of_the_step():
             if is_first or self._whole:
-                items.add_items(session, self.claim, self._work.plan(session, step))
-            turn = self._next_turn(session, step)
+                items.add_items(session, self.claim, self._work.plan(session, self._step))
+            turn = self._next_turn(session)
         self._follow(turn)
 
     def fail(self, session: Session, fault: Fault) -> None:
         """Write down that the step itself failed, and let it wait, or end it without."""
-        self._follow(self._turn_after(session, self._step(session), fault))
+        self._follow(self._turn_after(session, fault))
 
     def run(self, heartbeat: Heartbeat) -> bool:
         """Return whether the chain goes on; False if the rest was given back or must wait.
@@ -178,60 +172,65 @@ class Passes(Generic[In, Out]):
     def _commit(self, write: Write = lambda *_: None, *, gives_back: bool = False) -> None:
         """Write behind the fence; then take the next pass if none waits, or give the rest back."""
 
-        def choose(session: Session, step: Step) -> Turn[In, Out] | None:
-            if gives_back or not delivery.may_go_on(step) or self._is_late():
+        def choose(session: Session, may_go_on: bool) -> Turn[In, Out] | None:  # noqa: FBT001
+            if gives_back or not may_go_on or self._is_late():
                 return self._give_back(session)
             if self._waiting:
                 return None
             with _faults_of_the_step():
-                return self._next_turn(session, step)
+                return self._next_turn(session)
 
         try:
             self._transact(write, choose)
         except StepFailed as error:
             fault = Fault.of(error.__cause__ or error)
-            self._transact(write, lambda session, step: self._turn_after(session, step, fault))
+            self._transact(write, lambda session, _: self._turn_after(session, fault))
 
     def _transact(
-        self, write: Write, choose: Callable[[Session, Step], Turn[In, Out] | None]
+        self, write: Write, choose: Callable[[Session, bool], Turn[In, Out] | None]
     ) -> None:
         with self._resources.sessions.begin() as session:
-            delivery.fence(session, self.claim)
-            step = self._step(session)
-            write(session, step)
-            turn = choose(session, step)
+            may_go_on = self._enter(session)
+            write(session, self._step)
+            turn = choose(session, may_go_on)
             reach(Failpoint.BEFORE_COMMIT)
         reach(Failpoint.AFTER_COMMIT)
         if turn:
             self._follow(turn)
 
+    def _enter(self, session: Session) -> bool:
+        """Bring the step behind the fence into a transaction; return whether it may go on."""
+        may_go_on = delivery.fence(session, self.claim)
+        session.add(self._step)
+        return may_go_on
+
     def _follow(self, turn: Turn[In, Out]) -> None:
         self._waiting = [turn.part] if turn.part else []
         self._goes_on = turn.goes_on
 
-    def _next_turn(self, session: Session, step: Step) -> Turn[In, Out]:
-        """Take a pass of what is open, or end the step."""
-        if part := self._items.take(session, step):
-            return Turn(part)
-        self._work.conclude(session, step)
+    def _next_turn(self, session: Session) -> Turn[In, Out]:
+        """End the step, or take a pass of what is open."""
+        while not delivery.finish_step(session, self.claim):
+            if part := self._items.take(session, self._step):
+                return Turn(part)
+        self._work.conclude(session, self._step)
         session.flush()
         if self._whole:
             items.settle_items(session, [self._whole.id], ItemState.DONE)
-        return self._end(session, step)
+        return self._hand_on(session)
 
-    def _turn_after(self, session: Session, step: Step, fault: Fault) -> Turn[In, Out]:
+    def _turn_after(self, session: Session, fault: Fault) -> Turn[In, Out]:
         """Put a step back that itself failed, or end it if its tries are used up."""
         log.warning("step_failed", step=self._work.name, error=fault.summary)
-        if self._items.fail_whole(session, step, fault):
-            return self._end(session, step)
+        if self._items.fail_whole(session, self._step, fault):
+            delivery.finish_step(session, self.claim)
+            return self._hand_on(session)
         delivery.release_step(session, self.claim, delay_s=self._delay_s(), error=fault.summary)
         return Turn()
 
-    def _end(self, session: Session, step: Step) -> Turn[In, Out]:
-        delivery.finish_step(session, self.claim)
-        return Turn(
-            goes_on=dispatching.hand_on(session, step.batch_id, window=self._options.window)
-        )
+    def _hand_on(self, session: Session) -> Turn[In, Out]:
+        window = self._options.window
+        return Turn(goes_on=dispatching.hand_on(session, self._step.batch_id, window=window))
 
     def _give_back(self, session: Session) -> Turn[In, Out]:
         items.put_back_items(session, [item_id for part in self._waiting for item_id in part.ids])
@@ -249,12 +248,12 @@ class Passes(Generic[In, Out]):
         while not heartbeat.lost:
             try:
                 with self._resources.sessions.begin() as session:
-                    delivery.fence(session, self.claim)
+                    self._enter(session)
                     items.put_back_items(
                         session, [i for p in (part, *self._waiting) for i in p.ids]
                     )
-                    step, subject_id = self._step(session), part.items[0].subject_id
-                    record_exchanges(session, step, subject_id, exchanges_of(error))
+                    subject_id = part.items[0].subject_id
+                    record_exchanges(session, self._step, subject_id, exchanges_of(error))
                     delivery.release_step(session, self.claim, delay_s=delay_s, error=str(error))
             except TRANSIENT:
                 time.sleep(RETRY_S)
@@ -265,9 +264,6 @@ class Passes(Generic[In, Out]):
         doublings = min(self.claim.attempt, MOST_DOUBLINGS)
         longest_s = min(2.0**doublings, self._options.max_backoff_s)
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not cryptography
-
-    def _step(self, session: Session) -> Step:
-        return session.scalars(WITH_ITS_RUN, {"of_step": self.claim.step_id}).one()
 
     def _is_late(self) -> bool:
         used_s = time.monotonic() - self.claim.claimed_at

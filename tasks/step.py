@@ -100,4 +100,5 @@ def _take_step(
     if claimed is None:
         return None, False
     claim, is_first = claimed
-    return Passes(work, resources, claim), is_first
+    step = delivery.get_held_step(session, claim)
+    return Passes(work, resources, claim, step), is_first

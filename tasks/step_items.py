@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from db import items
 from db.delivery import Claim
-from db.models import Item, Step
+from db.items import OpenItem
+from db.models import Step
 from db.states import ItemState
 from tasks.faults import TRANSIENT, Fault, inputs_of
 from tasks.ledger import record_exchanges
@@ -25,7 +26,7 @@ DIED = "its worker died each time it was tried"
 class Part(Generic[In, Out]):
     """Items that are computed and written together: a pass, or a piece of one that failed."""
 
-    items: list[Item]
+    items: list[OpenItem]
     subjects: list[In]
     results: Sequence[Out] | None = None
     duration_s: float = 0.0
@@ -54,17 +55,17 @@ class StepItems(Generic[In, Out]):
 
     def take(self, session: Session, step: Step) -> Part[In, Out] | None:
         """Count an attempt on the next items and return them, or None if all are settled."""
-        while chosen := self._choose(session, step):
-            part = self._start(session, step, chosen)
+        while started := self._start(session, step):
+            part = self._read(session, step, started)
             if part.items:
                 return part
         return None
 
     def fail(
-        self, session: Session, step: Step, item: Item, fault: Fault, subject: In | None = None
+        self, session: Session, step: Step, item: OpenItem, fault: Fault, subject: In | None = None
     ) -> None:
         """Write down what went wrong; the item is tried again, or quarantined if that is over."""
-        is_last = item.attempts + 1 >= self._resources.delivery.max_attempts
+        is_last = item.attempts >= self._resources.delivery.max_attempts
         record_exchanges(session, step, item.subject_id, fault.exchanges)
         items.settle_items(
             session,
@@ -95,23 +96,22 @@ class StepItems(Generic[In, Out]):
         """Return how many of so many items the device's memory has room for, as far as is known."""
         return self._resources.pass_sizes.limit(self._work.name, wanted)
 
-    def _choose(self, session: Session, step: Step) -> Sequence[Item]:
-        """Return fresh items together, then those that failed or died before, each alone."""
-        left = []
+    def _start(self, session: Session, step: Step) -> Sequence[OpenItem]:
+        """Start a pass of untried items, or alone one that failed or killed its process before."""
+        worker = self._resources.owner
+        most = self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
+        if untried := items.start_untried(session, self._claim, most=most, worker=worker):
+            return untried
         for item in items.open_items(session, self._claim):
             if item.attempts < self._resources.delivery.max_attempts:
-                left.append(item)
-            else:
-                self._bury(session, step, item)
-        fresh = [item for item in left if not item.attempts]
-        wanted = self._work.pass_size or options_of(step).chain.batch_size
-        return fresh[: self.fitting(wanted)] if fresh else left[:1]
+                return [items.start_item(session, item.id, worker=worker)]
+            self._bury(session, step, item)
+        return []
 
-    def _start(self, session: Session, step: Step, chosen: Sequence[Item]) -> Part[In, Out]:
-        """Count the attempt and return what can be read of the items; what cannot has failed."""
-        items.start_items(session, [item.id for item in chosen], self._resources.owner)
+    def _read(self, session: Session, step: Step, started: Sequence[OpenItem]) -> Part[In, Out]:
+        """Return what can be read of the items; what cannot has failed."""
         part: Part[In, Out] = Part([], [])
-        for item in chosen:
+        for item in started:
             try:
                 subject = self._work.read(session, step, item.subject_id)
             except TRANSIENT:
@@ -123,7 +123,7 @@ class StepItems(Generic[In, Out]):
                 part.subjects.append(subject)
         return part
 
-    def _bury(self, session: Session, step: Step, item: Item) -> None:
+    def _bury(self, session: Session, step: Step, item: OpenItem) -> None:
         """Quarantine an item whose tries all ended without an exception: its worker died."""
         try:
             inputs = item.inputs or inputs_of(self._work.read(session, step, item.subject_id))

@@ -3,10 +3,10 @@ import time
 import pytest
 from sqlalchemy import select
 
-from db import delivery, items
+from db import delivery, dispatching, items
 from db.delivery import LeaseLost
 from db.models import Batch, Item, Run, Step
-from db.states import BatchState, RunState, StepState
+from db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
 
 LEASE_S = 60.0
@@ -29,13 +29,13 @@ def claim(place, batch_id, name="brainstorm", *, owner="me", lease_s=LEASE_S):
 
 def fence(place, held):
     with place.sessions.begin() as session:
-        delivery.fence(session, held)
+        return delivery.fence(session, held)
 
 
 def finish(place, held):
     with place.sessions.begin() as session:
         delivery.fence(session, held)
-        delivery.finish_step(session, held)
+        return delivery.finish_step(session, held)
 
 
 def step_named(place, name):
@@ -115,11 +115,26 @@ def test_a_finished_step_is_fenced_off_too(place, batch_id):
         fence(place, held)
 
 
+def test_a_step_is_not_finished_while_items_are_open(place, batch_id):
+    held, _ = claim(place, batch_id)
+    with place.sessions.begin() as session:
+        items.add_items(session, held, [1])
+    assert not finish(place, held)
+    assert step_named(place, "brainstorm").state == StepState.RUNNING
+    with place.sessions.begin() as session:
+        [item] = items.open_items(session, held)
+        items.settle_items(session, [item.id], ItemState.QUARANTINED)
+    assert finish(place, held)
+    assert step_named(place, "brainstorm").state == StepState.DONE
+
+
 def test_the_batch_is_done_with_its_last_step(place, batch_id):
     for name in rows.CHAIN:
         with place.sessions() as session:
             assert session.get_one(Batch, batch_id).state == BatchState.IN_FLIGHT
         finish(place, claim(place, batch_id, name)[0])
+        with place.sessions.begin() as session:
+            assert dispatching.hand_on(session, batch_id, window=1)
     with place.sessions() as session:
         assert session.get_one(Batch, batch_id).state == BatchState.DONE
         assert delivery.current_step(session, batch_id) is None
@@ -148,20 +163,16 @@ def test_who_lost_a_step_cannot_give_it_back(place, batch_id):
 def test_a_holder_goes_on_until_it_or_its_run_is_stopped(place, batch_id):
     held, _ = claim(place, batch_id)
 
-    def may_go_on():
-        with place.sessions() as session:
-            return delivery.may_go_on(session.get_one(Step, held.step_id))
-
-    assert may_go_on()
+    assert fence(place, held)
     set_run_state(place, RunState.PAUSED)
-    assert not may_go_on()
+    assert not fence(place, held)
     set_run_state(place, RunState.ACTIVE)
     with place.sessions.begin() as session:
         delivery.request_stop(session, "somebody else")
-    assert may_go_on()
+    assert fence(place, held)
     with place.sessions.begin() as session:
         delivery.request_stop(session, "me")
-    assert not may_go_on()
+    assert not fence(place, held)
 
 
 def test_a_request_to_stop_does_not_outlive_the_claim(place, batch_id):
@@ -170,8 +181,7 @@ def test_a_request_to_stop_does_not_outlive_the_claim(place, batch_id):
         delivery.request_stop(session, "me")
         delivery.release_step(session, held)
     again, _ = claim(place, batch_id)
-    with place.sessions() as session:
-        assert delivery.may_go_on(session.get_one(Step, again.step_id))
+    assert fence(place, again)
 
 
 def test_the_dead_and_the_late_are_released_and_the_living_are_not(place):

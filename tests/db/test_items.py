@@ -25,9 +25,11 @@ def by_subject(session):
 def test_items_are_open_until_they_are_settled(place, held):
     with place.sessions.begin() as session:
         items.add_items(session, held, [30, 10, 20])
-        first, second, third = items.open_items(session, held)
+        first, second = items.start_untried(session, held, most=2, worker="me")
+        [third] = items.start_untried(session, held, most=2, worker="me")
+        assert items.start_untried(session, held, most=2, worker="me") == []
         assert [item.subject_id for item in (first, second, third)] == [30, 10, 20]
-        items.start_items(session, [first.id, second.id], "me")
+        assert [item.attempts for item in (first, second, third)] == [1, 1, 1]
         items.put_back_items(session, [second.id])
         items.settle_items(session, [first.id], ItemState.DONE, duration_s=0.5)
         items.settle_items(

@@ -5,10 +5,9 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from db import delivery
-from db.items import WHOLE_STEP
 from db.models import Batch, Item, Run, Step
 from db.session import now
-from db.states import ItemState, RunState, StepState
+from db.states import WHOLE_STEP, ItemState, RunState, StepState
 from factory.cli import app
 from factory.cli.run import resume_command
 from factory.owners import name_owner

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from db import control, delivery, items
 from db.models import Item, LlmCall, Run
 from db.session import engine_of
-from db.states import ItemState, StepState
+from db.states import WHOLE_STEP, ItemState, StepState
 from tasks import pass_sizes, resources
 from tasks.heartbeat import Heartbeat
 from tasks.step import run_step
@@ -106,10 +106,9 @@ def test_what_killed_its_worker_tells_inputs_seed_and_the_worker_that_died(place
     with place.sessions.begin() as session:
         held, _ = delivery.claim_step(session, toy_batch, "brainstorm", owner="dead", lease_s=-1)
         items.add_items(session, held, SUBJECTS)
+        killer = items.open_items(session, held)[3]
         for _ in range(3):
-            items.start_items(
-                session, [item.id for item in items.open_items(session, held)][3:4], "dead"
-            )
+            items.start_item(session, killer.id, worker="dead")
     run_step(Toy().work, toy_batch)
     killer = items_of(place)[4]
     assert (killer.state, killer.worker) == (ItemState.QUARANTINED, "dead")
@@ -175,7 +174,7 @@ def run_to_the_end(work, batch_id):
 def test_a_step_that_fails_each_time_is_given_up_and_the_chain_goes_on(place, toy_batch, part):
     assert run_to_the_end(dataclasses.replace(Toy().work, **{part: broken}), toy_batch) == 3
     assert first_step(place).state == StepState.DONE
-    whole = items_of(place).pop(items.WHOLE_STEP)
+    whole = items_of(place).pop(WHOLE_STEP)
     assert (whole.state, whole.attempts) == (ItemState.QUARANTINED, 3)
     assert "KeyError: 'missing score'" in whole.error
     assert whole.worker == "test@here#1"

@@ -57,7 +57,7 @@ def first_step(place):
 
 def items_of(place):
     with place.sessions() as session:
-        return {item.subject_id: item for item in session.scalars(select(Item))}
+        return {item.subject_id: item for item in session.scalars(select(Item).order_by(Item.id))}
 
 
 def set_options(run, **chain):
