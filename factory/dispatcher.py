@@ -4,7 +4,6 @@ Any number may run at once: they take turns, rows decide, and a ring too many do
 """
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -21,6 +20,7 @@ from db.models import Batch, Step
 from db.session import Sessions
 from factory.errors import BrokerUnavailable
 from factory.owners import is_dead
+from factory.trouble import end_worker
 from tasks.chain import QUEUES, plan_chain, ring
 from tasks.options import DeliveryOptions, RunOptions
 
@@ -98,7 +98,7 @@ class Dispatcher:
                 stop.wait(RETRY_S)
             except Exception:
                 log.exception("dispatcher_broken")  # a worker without one would wait for ever
-                os.kill(os.getpid(), signal.SIGTERM)
+                end_worker(os.getpid())
                 return
             stop.wait(BUSY_TICK_S if rung else TICK_S)
 

@@ -6,6 +6,7 @@ FactoryError
 ├── BadLabels            the list of labels cannot be used
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── WorkerDied           the worker of `factory run` ended before its work
+├── WorkerBroken         a worker ended by itself: its models, device or dispatcher failed
 ├── BudgetSpent          a run rests because its language model has cost what it may
 ├── WorkerSilent         no worker of the role gave a sign of life here lately
 ├── NotResumable         a run cannot go on: it is over, or asks for other models
@@ -62,6 +63,12 @@ class BrokerUnavailable(FactoryError):
 
 class WorkerDied(FactoryError):
     """The worker of `factory run` ended before its work."""
+
+    exit_code = 1
+
+
+class WorkerBroken(FactoryError):
+    """A worker ended by itself: its models, its device or its dispatcher failed."""
 
     exit_code = 1
 

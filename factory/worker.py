@@ -31,10 +31,11 @@ from factory.app import (
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
-from factory.errors import BrokerUnavailable
+from factory.errors import BrokerUnavailable, WorkerBroken
 from factory.owners import is_mine, name_owner
 from factory.pulse import pulse_file
 from factory.settings import Settings, dump_profile, models_key
+from factory.trouble import heed_trouble
 from tasks import resources
 
 log = structlog.get_logger()
@@ -53,6 +54,9 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         settings: Which models, database and broker.
         role: A role of the profile, or "all".
         until_stdin_closes: End with the process at the other end of stdin, however it ends.
+
+    Raises:
+        WorkerBroken: If it ended by itself: its models, its device or its dispatcher failed.
     """
     queues = roles_named(settings, role)
     fetch_checkpoints(settings, queues)
@@ -67,9 +71,15 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         app.conf.update({ROLE_KEY: role})
         _stop_politely(sessions)
         _beat(pulse_file(settings, role))
+        trouble = heed_trouble()
         key = models_key(dump_profile(settings))
         with Dispatcher(app, sessions, settings.delivery, broker.ensure, key).start():
             _serve(app, role, queues, _choose_pool(settings, queues, role))
+    if trouble.is_set():
+        raise WorkerBroken(
+            f"worker {role!r} cannot go on and gave back what it held; the last error above says "
+            "why. Mend that, or let a supervisor start it again."
+        )
 
 
 def wait_for(opening: Callable[[], T], retry_s: float = RETRY_S) -> T:

@@ -1,38 +1,45 @@
-"""Steps that only sleep, under the whole bookkeeping."""
+"""Steps that only sleep, under the whole bookkeeping; whoever imports it loads no models."""
 
 import time
 
+import torch
 from celery import current_app, shared_task
-from celery.signals import worker_process_init
 
 from db.session import connect
+from factory import worker_process
 from factory.app import SETTINGS_KEY
 from factory.images import open_images
-from factory.owners import name_owner
-from tasks import resources
 from tasks.chain import QUEUES
 from tasks.resources import Resources
 from tasks.step import StepWork, run_step
-from tests.factory.sleeping import SLEEP_FILE
+from tests.factory.sleeping import LOSE_DEVICE, SLEEP_FILE
+from workers.device import inference
 
 
-@worker_process_init.connect(weak=False)
-def assemble(**_):
-    settings = current_app.conf[SETTINGS_KEY]
-    resources.use(
-        Resources(
-            sessions=connect(settings.resolved_database_url()),
-            images=open_images(settings),
-            families=(),
-            delivery=settings.delivery,
-            owner=name_owner("sleeping", is_child=True),
-        )
+def assemble(settings, _roles, owner):
+    return Resources(
+        sessions=connect(settings.resolved_database_url()),
+        images=open_images(settings),
+        families=(),
+        delivery=settings.delivery,
+        owner=owner,
     )
 
 
+worker_process.assemble = assemble
+
+
 def compute(_resources, subjects):
-    time.sleep(float((current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()))
+    asked = (current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()
+    if asked == LOSE_DEVICE:
+        lose_device()
+    time.sleep(float(asked))
     return subjects
+
+
+@inference
+def lose_device():
+    raise torch.AcceleratorError("CUDA error: unspecified launch failure")
 
 
 def add_step(name):

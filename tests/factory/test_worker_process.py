@@ -21,7 +21,7 @@ from factory.labels import read_labels
 from factory.pulse import probe
 from factory.settings import CONFIGS, load_settings
 from factory.submitter import submit
-from tests.factory.sleeping import SLEEP_FILE
+from tests.factory.sleeping import LOSE_DEVICE, SLEEP_FILE
 
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,8 @@ def submit_run(place, settings, labels=("dog", "house")):
 def worker(settings, tmp_path, **environment):
     """Run a worker whose steps sleep; its process, with what it said on stderr in a file."""
     profile = tmp_path / "impatient.yaml"
-    command = [sys.executable, "-m", "tests.factory.sleeping_worker", profile, settings.data_dir]
+    options = ["--profile", profile, "--data-dir", settings.data_dir]
+    command = [sys.executable, "-m", "tests.factory.sleeping_worker", *options]
     with (tmp_path / "log").open("ab") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
@@ -162,6 +163,24 @@ def test_a_dead_worker_s_step_is_taken_over_at_once_and_a_stopped_one_gives_the_
         assert StepState.RUNNING not in set(session.scalars(select(Step.state)))
     assert 0 < count_items(place, ItemState.DONE) < 32
     assert count_items(place, ItemState.QUARANTINED) == 0
+
+
+def test_a_worker_that_lost_its_device_gives_its_step_back_and_ends_with_an_error(
+    place, settings, tmp_path
+):
+    sleep(place, LOSE_DEVICE)
+    run_id = submit_run(place, settings)
+    with worker(settings, tmp_path) as process:
+        assert process.wait(PATIENCE_S) == 1
+    assert "unspecified launch failure" in (tmp_path / "log").read_text()
+    assert "worker 'all' cannot go on" in (tmp_path / "log").read_text().splitlines()[-1]
+    with place.sessions() as session:
+        assert StepState.RUNNING not in set(session.scalars(select(Step.state)))
+        assert set(session.scalars(select(Item.attempts))) == {0}
+    sleep(place, 0)
+    with worker(settings, tmp_path):
+        wait_for(lambda: is_done(place, run_id))
+    assert_whole(place)
 
 
 def _has_claimed(place, process):
