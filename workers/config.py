@@ -101,12 +101,32 @@ class Blip2Config(WeightsConfig):
     )
 
 
-class GroundingDinoConfig(WeightsConfig):
+class DetectorConfig(WeightsConfig):
+    """What detectors can be given besides their weights."""
+
+    box_threshold: float = Field(0.3, ge=0, le=1, description="Least confidence of a box.")
+    max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are asked in chunks.")
+
+
+class GroundingDinoConfig(DetectorConfig):
     """Grounding DINO: finds objects by name."""
 
     family: Literal["grounding_dino"] = "grounding_dino"
-    box_threshold: float = Field(0.3, ge=0, le=1, description="Least confidence of a box.")
-    max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are asked in chunks.")
+
+
+class GroundingDinoOriginalConfig(DetectorConfig):
+    """Grounding DINO by its authors' package groundingdino-py and their `.pth` files."""
+
+    family: Literal["grounding_dino_original"] = "grounding_dino_original"
+    dtype: Literal["float32"] = Field("float32", description="Their network knows no other.")
+    text_encoder: str = Field(
+        "google-bert/bert-base-uncased",
+        min_length=1,
+        description="For a .pth file: folder or hub id of the BERT whose settings and vocabulary "
+        "the network has; BERT's weights are in the file.",
+    )
+    shortest_edge: int = Field(800, ge=32, description="An image is scaled to this, pixels,")
+    longest_edge: int = Field(1333, ge=32, description="but no longer than this.")
 
 
 class SegmentAnythingConfig(WeightsConfig):
@@ -160,6 +180,7 @@ FamilyConfig = Annotated[
     | BlipConfig
     | Blip2Config
     | GroundingDinoConfig
+    | GroundingDinoOriginalConfig
     | SegmentAnythingConfig
     | OpenClipConfig
     | RulesConfig

@@ -1,6 +1,7 @@
 """What can go wrong in a model or on its device.
 
 WorkerError
+├── PackageMissing       what a family is made of is not installed
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
 ├── AnswerRefused        a language model gave no usable answer
@@ -18,6 +19,10 @@ from workers.values import Exchange
 
 class WorkerError(Exception):
     """A model or its device failed; base of this room's errors."""
+
+
+class PackageMissing(WorkerError):
+    """The Python package that a family is made of is not installed."""
 
 
 class CheckpointNotFound(WorkerError):

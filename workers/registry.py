@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from workers import config as settings
+from workers.errors import PackageMissing
 from workers.interfaces import AnswerMemory, Family
 
 FAMILIES: dict[type, tuple[str, str]] = {
@@ -12,12 +13,15 @@ FAMILIES: dict[type, tuple[str, str]] = {
     settings.BlipConfig: ("blip", "Blip"),
     settings.Blip2Config: ("blip", "Blip"),
     settings.GroundingDinoConfig: ("grounding_dino", "GroundingDino"),
+    settings.GroundingDinoOriginalConfig: ("grounding_dino_original", "GroundingDinoOriginal"),
     settings.SegmentAnythingConfig: ("sam", "SegmentAnything"),
     settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
     settings.RulesConfig: ("rules", "Rules"),
     settings.OpenAiConfig: ("openai_llm", "OpenAiLanguageModel"),
 }
 """The module and the class of each family, by its settings."""
+EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"}
+"""The extra of pyproject.toml that brings a family's packages, where it is not "gpu"."""
 
 
 def load_family(
@@ -31,11 +35,11 @@ def load_family(
         memory: Where a language model that costs money keeps its answers.
 
     Raises:
+        PackageMissing: If what the family is made of is not installed.
         CheckpointNotFound: If there are no weights.
         CheckpointBroken: If they do not load.
     """
-    module, name = FAMILIES[type(config)]
-    family: Any = getattr(import_module(f"workers.{module}"), name)
+    family = _class_of(config)
     loaded: Family
     match config:
         case settings.RulesConfig():
@@ -45,6 +49,18 @@ def load_family(
         case _:
             loaded = family.load(_settled(config, device), device)
     return loaded
+
+
+def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class of any family)
+    module, name = FAMILIES[type(config)]
+    try:
+        return getattr(import_module(f"workers.{module}"), name)
+    except ImportError as error:
+        extra = EXTRAS.get(type(config), "gpu")
+        raise PackageMissing(
+            f"the family {config.family} does not import ({error}); "
+            f"install what it needs with `pip install '.[{extra}]'`."
+        ) from error
 
 
 def _settled(config: settings.WeightsConfig, device: str) -> settings.WeightsConfig:

@@ -200,5 +200,6 @@ def _silence() -> None:
         logging = importlib.import_module(f"{name}.utils.logging")
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-    # Good advice for whoever trains a Grounding DINO, none for whoever runs one.
-    warnings.filterwarnings("ignore", message="You'd better set embed_dim", category=UserWarning)
+    # Good advice for whoever writes or trains a Grounding DINO, none for whoever runs one.
+    for advice in ("You'd better set embed_dim", "torch.meshgrid", "`torch.cuda.amp.autocast"):
+        warnings.filterwarnings("ignore", message=advice)

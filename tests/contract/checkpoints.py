@@ -12,4 +12,5 @@ def checkpoints(*families):
         pytest.param((variant, family), id=f"{variant} {family}")
         for family in families
         for variant in VARIANTS
+        if (variant, family) != ("micro", "grounding_dino_original")  # one was enough to train
     ]

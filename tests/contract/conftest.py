@@ -22,6 +22,12 @@ FEW_STEPS = {
     "instruct_pix2pix": {"num_inference_steps": 2},
     "blip2": {"max_new_tokens": 12},
     "grounding_dino": {"box_threshold": 0.05, "max_labels_per_prompt": 4},
+    "grounding_dino_original": {
+        "box_threshold": 0.05,
+        "max_labels_per_prompt": 4,
+        "shortest_edge": 64,
+        "longest_edge": 96,
+    },
     "segment_anything": {"boxes_per_batch": 2},
 }
 

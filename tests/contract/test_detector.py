@@ -4,15 +4,16 @@ import pytest
 from tests.contract.checkpoints import checkpoints
 from workers import boxes
 
+DETECTORS = ("grounding_dino", "grounding_dino_original")
 LABELS = ["dog", "house", "tree", "car", "street", "city street", "forest"]
 
 
-@pytest.fixture(params=checkpoints("grounding_dino"))
+@pytest.fixture(params=checkpoints(*DETECTORS))
 def detector(request, load):
     return load(*request.param)
 
 
-@pytest.fixture(params=checkpoints("grounding_dino"))
+@pytest.fixture(params=checkpoints(*DETECTORS))
 def all_found(request, load):
     """A detector without a threshold: every query answers for every label."""
     return load(*request.param, box_threshold=0.0)
@@ -91,10 +92,10 @@ def test_no_images_give_no_detections(detector):
     assert detector.detect([], []) == []
 
 
-def test_a_prompt_reads_as_the_processor_writes_it(detector):
+def test_a_prompt_reads_as_the_tokenizer_writes_it(detector):
     labels = ["dog", "city street", "tree"]
-    (prompt,) = detector._write_prompts(labels)  # noqa: SLF001
-    processor = detector._processor  # noqa: SLF001
-    assert prompt.input_ids == processor(text=[labels])["input_ids"][0]
-    words = processor.tokenizer.convert_ids_to_tokens(prompt.input_ids)
+    (prompt,) = detector.prompter.write(labels)
+    tokenizer = detector.prompter.tokenizer
+    assert prompt.input_ids == tokenizer("dog. city street. tree.")["input_ids"]
+    words = tokenizer.convert_ids_to_tokens(prompt.input_ids)
     assert [" ".join(words[span]) for span in prompt.spans.values()] == labels

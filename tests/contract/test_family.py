@@ -15,6 +15,7 @@ CAPABILITIES = {
     "instruct_pix2pix": {interfaces.BackgroundEditor},
     "blip2": {interfaces.Captioner},
     "grounding_dino": {interfaces.Detector},
+    "grounding_dino_original": {interfaces.Detector},
     "segment_anything": {interfaces.Segmenter},
     "open_clip": {interfaces.ImageTextEncoder},
 }
@@ -23,6 +24,7 @@ PARTS = {
     "instruct_pix2pix": ["unet", "vae", "text_encoder"],
     "blip2": ["."],
     "grounding_dino": ["."],
+    "grounding_dino_original": ["."],
     "segment_anything": ["."],
     "open_clip": ["."],
 }
@@ -106,7 +108,14 @@ def test_a_checkpoint_without_settings_is_said_to_be_broken(tiny_folder, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "name", ["stable_diffusion", "instruct_pix2pix", "blip2", "grounding_dino"]
+    "name",
+    [
+        "stable_diffusion",
+        "instruct_pix2pix",
+        "blip2",
+        "grounding_dino",
+        "grounding_dino_original",
+    ],
 )
 def test_a_checkpoint_without_a_vocabulary_is_said_to_be_broken(tiny_folder, tmp_path, name):
     config = damaged(tiny_folder, tmp_path, name, "", lose_the_vocabulary)

@@ -6,8 +6,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 from peft import LoraConfig, get_peft_model_state_dict
 
+from tests.contract import tiny_checkpoints
 from tests.contract.conftest import ADAPTER, FEW_STEPS, SIZE_WH
 from tests.contract.same import same_image
+from workers import grounding_dino_original
 from workers.errors import CheckpointBroken, CheckpointNotFound
 from workers.registry import load_family
 
@@ -86,6 +88,41 @@ def test_a_single_file_without_the_settings_it_lacks_is_told_what_to_name(tmp_pa
     file.touch()
     with pytest.raises(CheckpointBroken, match="settings_of"):
         load("stable_diffusion", file)
+
+
+@pytest.fixture(scope="module")
+def original_pth(tmp_path_factory):
+    """The authors' whole Swin-T network over a small BERT, saved as `groundingdino_swint_ogc.pth`
+    is: wrapped for several GPUs, with a training table and BERT's positions of long ago.
+    """
+    folder = tmp_path_factory.mktemp("original")
+    tiny_checkpoints.save_bert(folder / "bert")
+    model = grounding_dino_original.build({}, folder / "bert")
+    state = {f"module.{name}": value for name, value in model.state_dict().items()}
+    state["module.label_enc.weight"] = torch.zeros(2001, 256)
+    state["module.bert.embeddings.position_ids"] = torch.arange(512)[None]
+    torch.save({"model": state}, folder / "groundingdino_swint_ogc.pth")
+    return folder / "groundingdino_swint_ogc.pth"
+
+
+def test_an_original_grounding_dino_is_what_was_saved(original_pth, images):
+    settings = {"text_encoder": str(original_pth.parent / "bert"), "box_threshold": 0.0}
+    edges = {"shortest_edge": 224, "longest_edge": 256}
+    detector = load("grounding_dino_original", original_pth, **settings, **edges)
+    saved = torch.load(original_pth, weights_only=True)["model"]
+    for name, value in detector._model.state_dict().items():  # noqa: SLF001
+        torch.testing.assert_close(value, saved[f"module.{name}"])
+    (detections,) = detector.detect(images[:1], [["dog", "city street"]])
+    assert len(detections) == 2 * 900
+    assert detections[0].confidence > detections[-1].confidence
+
+
+def test_an_original_grounding_dino_of_another_width_is_refused(tmp_path):
+    tiny_checkpoints.save_bert(tmp_path / "bert")
+    patches = {"module.backbone.0.patch_embed.proj.weight": torch.zeros(64, 3, 4, 4)}
+    torch.save({"model": patches}, tmp_path / "mine.pth")
+    with pytest.raises(CheckpointBroken, match=r"none of the authors' Swin-T and Swin-B files"):
+        load("grounding_dino_original", tmp_path / "mine.pth", text_encoder=str(tmp_path / "bert"))
 
 
 def test_an_open_precision_is_settled_by_the_device(tiny_folder):

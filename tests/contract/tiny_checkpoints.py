@@ -15,7 +15,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from open_clip import CLIP
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 from transformers import (
     BertConfig,
     BertTokenizer,
@@ -41,7 +41,7 @@ from transformers import (
     SwinConfig,
 )
 
-from workers import sam
+from workers import grounding_dino_original, sam
 
 TEXT_WIDTH = 16
 XL_CONDITIONING = {
@@ -180,11 +180,7 @@ def save_blip(folder: Path) -> None:
 
 def save_grounding_dino(folder: Path) -> None:
     """Like IDEA-Research/grounding-dino-tiny; its code expects BERT's special ids."""
-    names = [f"[unused{index}]" for index in range(1040)]
-    names[0], names[100:104] = "[PAD]", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    names[1012], names[1029] = ".", "?"
-    names[200 : 200 + len(WORDS)] = WORDS
-    tokenizer = BertTokenizer(vocab={name: index for index, name in enumerate(names)})
+    tokenizer = _bert_tokenizer()
     images = GroundingDinoImageProcessor(size={"shortest_edge": 32, "longest_edge": 64})
     backbone = SwinConfig(
         image_size=32,
@@ -195,14 +191,7 @@ def save_grounding_dino(folder: Path) -> None:
         window_size=4,
         out_features=["stage2", "stage3"],
     )
-    text = BertConfig(
-        vocab_size=len(names),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=64,
-    )
+    text = _bert_config(tokenizer)
     config = GroundingDinoConfig(
         backbone_config=backbone,
         text_config=text,
@@ -219,6 +208,31 @@ def save_grounding_dino(folder: Path) -> None:
     )
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
     GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
+
+
+ORIGINAL_SETTINGS = {
+    "enc_layers": 1,
+    "dec_layers": 2,
+    "dim_feedforward": 16,
+    "nheads": 2,
+    "num_queries": 6,
+    "num_feature_levels": 3,
+}
+
+
+def save_grounding_dino_original(folder: Path) -> None:
+    """The authors' network, as narrow as their code allows: 100 MB."""
+    save_bert(folder / "text_encoder")
+    model = grounding_dino_original.build(ORIGINAL_SETTINGS, folder / "text_encoder")
+    (folder / "config.json").write_text(json.dumps(ORIGINAL_SETTINGS), encoding="utf-8")
+    save_model(model, folder / "model.safetensors")
+
+
+def save_bert(folder: Path) -> None:
+    """Settings and vocabulary, like google-bert/bert-base-uncased."""
+    tokenizer = _bert_tokenizer()
+    tokenizer.save_pretrained(folder)
+    _bert_config(tokenizer).save_pretrained(folder)
 
 
 def save_segment_anything(folder: Path) -> None:
@@ -283,6 +297,7 @@ def save_all(root: Path) -> None:
     save_blip(root / "blip")
     save_blip2(root / "blip2")
     save_grounding_dino(root / "grounding_dino")
+    save_grounding_dino_original(root / "grounding_dino_original")
     save_segment_anything(root / "segment_anything")
     save_open_clip(root / "open_clip")
 
@@ -334,3 +349,23 @@ def _letters(*special: str) -> dict[str, int]:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,Ġ"
     names = [*special, *letters, *(f"{letter}</w>" for letter in letters)]
     return {name: index for index, name in enumerate(names)}
+
+
+def _bert_tokenizer() -> BertTokenizer:
+    """Return a vocabulary of few words at BERT's special ids."""
+    names = [f"[unused{index}]" for index in range(1040)]
+    names[0], names[100:104] = "[PAD]", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    names[1012], names[1029] = ".", "?"
+    names[200 : 200 + len(WORDS)] = WORDS
+    return BertTokenizer(vocab={name: index for index, name in enumerate(names)})
+
+
+def _bert_config(tokenizer: BertTokenizer) -> BertConfig:
+    return BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+    )

@@ -5,8 +5,9 @@ from typing import get_args
 
 import pytest
 
-from workers.config import FamilyConfig
-from workers.registry import FAMILIES
+from workers.config import FamilyConfig, GroundingDinoOriginalConfig
+from workers.errors import PackageMissing
+from workers.registry import FAMILIES, load_family
 
 HEAVY = {"torch", "diffusers", "transformers", "open_clip", "segment_anything", "skimage"}
 
@@ -40,3 +41,10 @@ def test_every_family_that_can_be_set_can_be_loaded():
 @pytest.mark.parametrize(("module", "name"), sorted(set(FAMILIES.values())))
 def test_every_family_is_where_the_registry_says(module, name):
     assert callable(getattr(import_module(f"workers.{module}"), name).load)
+
+
+def test_a_family_whose_package_is_not_installed_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "workers.grounding_dino_original", raising=False)
+    monkeypatch.setitem(sys.modules, "groundingdino.models", None)
+    with pytest.raises(PackageMissing, match=r"models.*pip install '.\[groundingdino"):
+        load_family(GroundingDinoOriginalConfig(checkpoint="mine.pth"), "cpu")

@@ -1,0 +1,145 @@
+"""What the Grounding DINO families share: labels become prompts, and scores become detections."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from transformers.image_transforms import center_to_corners_format
+
+from workers import boxes, pixels
+from workers.values import Detection, RgbImage
+
+SEPARATOR = "."
+RESERVED = str.maketrans(".?", "  ")
+"""What separates labels in a prompt can stand in none of them."""
+
+
+@dataclass(slots=True)
+class Prompt:
+    """The tokens of "label. label. ..." and where each label's own tokens stand among them."""
+
+    input_ids: list[int]
+    spans: dict[str, slice] = field(default_factory=dict)
+
+    def add(self, label: str, ids: Sequence[int], separator: int) -> None:
+        """Append a label's tokens and the separator behind them."""
+        start = len(self.input_ids)
+        self.spans[label] = slice(start, start + len(ids))
+        self.input_ids.extend([*ids, separator])
+
+
+Look = Callable[[list[RgbImage], list[Prompt]], tuple[torch.Tensor, torch.Tensor]]
+"""Images of one shape and a prompt for each -> logits (N, queries, tokens) and relative boxes
+(N, queries, 4), center x, center y, width, height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompter:
+    """Writes prompts for one tokenizer.
+
+    Attributes:
+        tokenizer: BERT's.
+        max_tokens: The longest prompt, special tokens included.
+        max_labels: Most labels of a prompt.
+    """
+
+    tokenizer: Any
+    max_tokens: int
+    max_labels: int
+
+    def write(self, labels: Iterable[str]) -> list[Prompt]:
+        """Return the prompts that together ask for every label once.
+
+        Labels that read the same in lower case are asked under the first spelling; those with an
+        unknown word are not asked.
+        """
+        separator = self.tokenizer.convert_tokens_to_ids(SEPARATOR)
+        prompts: list[Prompt] = []
+        for label, ids in self._tokens_of(labels).items():
+            if not prompts or not self._has_room(prompts[-1], ids):
+                prompts.append(Prompt([self.tokenizer.cls_token_id]))
+            prompts[-1].add(label, ids, separator)
+        for prompt in prompts:
+            prompt.input_ids.append(self.tokenizer.sep_token_id)
+        return prompts
+
+    def _has_room(self, prompt: Prompt, ids: Sequence[int]) -> bool:
+        """Return whether a label of `ids`, its separator and the last special token still fit."""
+        fits = len(prompt.input_ids) + len(ids) + 2 <= self.max_tokens
+        return fits and len(prompt.spans) < self.max_labels
+
+    def _tokens_of(self, labels: Iterable[str]) -> dict[str, list[int]]:
+        """Return each distinct label with its token ids, in order."""
+        spelled: dict[str, str] = {}
+        for label in labels:
+            spelled.setdefault(" ".join(label.lower().translate(RESERVED).split()), label)
+        tokens = {
+            label: self.tokenizer.encode(text, add_special_tokens=False)[: self.max_tokens - 3]
+            for text, label in spelled.items()
+        }
+        # Half a label is another label: of "purple zebra", all that is purple would be found.
+        unknown = self.tokenizer.unk_token_id
+        return {label: ids for label, ids in tokens.items() if ids and unknown not in ids}
+
+
+def detect(
+    images: Sequence[RgbImage], prompts: Sequence[Sequence[Prompt]], look: Look, threshold: float
+) -> list[list[Detection]]:
+    """Return what each image shows of its prompts, highest confidence first.
+
+    Args:
+        images: (H, W, 3) each; sizes may differ.
+        prompts: Those of each image.
+        look: The network.
+        threshold: Least confidence, in [0, 1].
+    """
+    found: list[list[Detection]] = [[] for _ in images]
+    for group in pixels.by_shape(images):
+        # Round by round, so that no batch is larger than the caller's.
+        for round_ in zip_longest(*(prompts[index] for index in group)):
+            asked = [
+                (index, prompt)
+                for index, prompt in zip(group, round_, strict=True)
+                if prompt is not None
+            ]
+            logits, relative = look(
+                [images[index] for index, _ in asked], [prompt for _, prompt in asked]
+            )
+            probabilities = logits.float().sigmoid().cpu()
+            corners = center_to_corners_format(relative.float()).cpu()
+            for row, (index, prompt) in enumerate(asked):
+                height, width = images[index].shape[:2]
+                found[index] += _read(
+                    probabilities[row], corners[row], prompt, (width, height), threshold
+                )
+    return [boxes.highest_first(detections) for detections in found]
+
+
+def _read(
+    probabilities: torch.Tensor,
+    corners: torch.Tensor,
+    prompt: Prompt,
+    size_wh: tuple[int, int],
+    threshold: float,
+) -> Iterable[Detection]:
+    """Yield what one image shows of its prompt.
+
+    Args:
+        probabilities: (queries, tokens) in [0, 1].
+        corners: (queries, 4) relative to the image.
+        prompt: What was asked.
+        size_wh: Of the image, pixels.
+        threshold: Least confidence, in [0, 1].
+    """
+    scale = torch.tensor([*size_wh, *size_wh])
+    for label, span in prompt.spans.items():
+        # The mean over its own tokens, as in the authors' evaluation on COCO: of "traffic light"
+        # neither half alone is enough.
+        confidences = probabilities[:, span].mean(dim=1)
+        for query in (confidences >= threshold).nonzero()[:, 0].tolist():
+            x_min, y_min, x_max, y_max = (corners[query] * scale).tolist()
+            box_xyxy = boxes.clip((x_min, y_min, x_max, y_max), size_wh)
+            if boxes.area(box_xyxy) > 0:
+                yield Detection(label, confidences[query].item(), box_xyxy)

@@ -1,0 +1,178 @@
+"""Grounding DINO (Liu et al. 2023) by its authors' own network and `.pth` files.
+
+The package groundingdino-py holds their code. Its text encoder reaches into the BERT of
+transformers 4; here transformers' BERT of today stands in its place, with the same weights.
+"""
+
+import importlib
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from safetensors.torch import load_model
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from workers import grounding, weights
+from workers.config import GroundingDinoOriginalConfig
+from workers.device import inference
+from workers.errors import CheckpointBroken
+from workers.grounding import Prompt, Prompter
+from workers.values import Detection, ModelIdentity, RgbImage
+
+with warnings.catch_warnings():  # it imports timm by a name of long ago
+    warnings.simplefilter("ignore", FutureWarning)
+    from groundingdino.datasets import transforms
+    from groundingdino.models import build_model
+    from groundingdino.models.GroundingDINO import groundingdino as network
+    from groundingdino.util.misc import clean_state_dict
+
+WIDTH_KEY = "backbone.0.patch_embed.proj.weight"
+PUBLISHED = {96: "GroundingDINO_SwinT_OGC", 128: "GroundingDINO_SwinB_cfg"}
+"""The authors' published settings by the width of their image encoder."""
+FOR_TRAINING = {"use_checkpoint": False, "use_transformer_ckpt": False}
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class TextEncoder(BertModel):  # type: ignore[misc]  # untyped
+    """BERT that takes the authors' mask, by which labels do not see each other."""
+
+    def forward(self, input_ids: Any, attention_mask: Any, **rest: Any) -> Any:  # noqa: ANN401
+        """Return BERT's output.
+
+        Args:
+            input_ids: (N, tokens).
+            attention_mask: (N, tokens, tokens) bool, True sees.
+            rest: Token types and positions, (N, tokens) each.
+        """
+        return super().forward(input_ids, attention_mask[:, None], **rest)
+
+
+# The names by which the network finds BERT, whose weights are in the checkpoint.
+network.get_tokenlizer = SimpleNamespace(
+    get_tokenlizer=AutoTokenizer.from_pretrained,
+    get_pretrained_language_model=lambda folder: TextEncoder(BertConfig.from_pretrained(folder)),
+)
+network.BertModelWarper = lambda bert_model: bert_model
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingDinoOriginal:
+    """A Detector."""
+
+    config: GroundingDinoOriginalConfig
+    identity: ModelIdentity
+    _model: Any
+    _device: str
+
+    @classmethod
+    def load(cls, config: GroundingDinoOriginalConfig, device: str) -> Self:
+        """Return the family ready on `device`.
+
+        The checkpoint is a `.pth` file as the authors publish it, or a folder for a network of
+        another size: `model.safetensors`, `config.json` with the settings in which it differs
+        from their Swin-T, and `text_encoder/` with BERT's settings and vocabulary.
+
+        Raises:
+            CheckpointNotFound: If there are no weights, or no settings of the text encoder.
+            CheckpointBroken: If they do not load.
+        """
+        path = weights.resolve(config.checkpoint, config.revision)
+        is_file = path.is_file()
+        text_encoder = (
+            weights.resolve_settings(config.text_encoder) if is_file else path / "text_encoder"
+        )
+        with weights.loading(config.checkpoint):
+            weights.refuse_wordless(text_encoder)
+            model = (_from_authors if is_file else _from_folder)(path, text_encoder)
+        return cls(config, weights.identity_of(config, path), model.to(device).eval(), device)
+
+    @inference
+    def detect(
+        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
+    ) -> list[list[Detection]]:
+        """Return detections above the confidence threshold, highest first.
+
+        An object may come back under several labels; `boxes.suppress` chooses.
+
+        Args:
+            images: (H, W, 3) each; sizes may differ.
+            labels: The names to look for, per image. Those that read the same in lower case are
+                asked once, under the first spelling; those with an unknown word find nothing.
+        """
+        prompts = [self.prompter.write(names) for names in labels]
+        return grounding.detect(images, prompts, self._look, self.config.box_threshold)
+
+    @property
+    def prompter(self) -> Prompter:
+        """Return what writes the prompts of this checkpoint."""
+        longest = min(self._model.max_text_len, self._model.bert.config.max_position_embeddings)
+        return Prompter(self._model.tokenizer, longest, self.config.max_labels_per_prompt)
+
+    def _look(
+        self, images: list[RgbImage], prompts: list[Prompt]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        # One by one, as the authors do: with several captions their text masks get mixed up.
+        outputs = [self._look_at(*asked) for asked in zip(images, prompts, strict=True)]
+        return (
+            torch.cat([output["pred_logits"] for output in outputs]),
+            torch.cat([output["pred_boxes"] for output in outputs]),
+        )
+
+    def _look_at(self, image: RgbImage, prompt: Prompt) -> dict[str, torch.Tensor]:
+        tensor, _ = self._transform(Image.fromarray(image), None)
+        caption = self._model.tokenizer.decode(prompt.input_ids[1:-1])
+        output: dict[str, torch.Tensor] = self._model(
+            tensor[None].to(self._device), captions=[caption]
+        )
+        return output
+
+    @property
+    def _transform(self) -> Any:  # noqa: ANN401 (a callable of the package)
+        edges = [self.config.shortest_edge], self.config.longest_edge
+        steps = [transforms.RandomResize(*edges), transforms.ToTensor()]
+        return transforms.Compose([*steps, transforms.Normalize(MEAN, STD)])
+
+
+def build(settings: dict[str, Any], text_encoder: Path) -> Any:  # noqa: ANN401 (untyped package)
+    """Return an untrained network.
+
+    Args:
+        settings: In which it differs from the authors' Swin-T.
+        text_encoder: A folder with BERT's `config.json` and vocabulary.
+    """
+    chosen = {**FOR_TRAINING, "text_encoder_type": str(text_encoder)}
+    return build_model(SimpleNamespace(**_published(PUBLISHED[96]) | settings | chosen))
+
+
+def _from_authors(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
+    file = torch.load(path, map_location="cpu", weights_only=True)
+    state = clean_state_dict(file["model"])
+    width = state[WIDTH_KEY].shape[0] if WIDTH_KEY in state else None
+    if width not in PUBLISHED:
+        raise CheckpointBroken(
+            f"{path} is none of the authors' Swin-T and Swin-B files; "
+            "give a folder with config.json and model.safetensors for another size."
+        )
+    model = build(_published(PUBLISHED[width]), text_encoder)
+    # Their files hold more: what only training needs, and positions that BERT counts by itself.
+    weights.refuse_missing(model.load_state_dict(state, strict=False).missing_keys)
+    return model
+
+
+def _from_folder(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
+    settings = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    model = build(settings, text_encoder)
+    load_model(model, path / "model.safetensors")
+    return model
+
+
+def _published(name: str) -> dict[str, Any]:
+    """Return the settings that the package holds as a module."""
+    module: ModuleType = importlib.import_module(f"groundingdino.config.{name}")
+    return {key: value for key, value in vars(module).items() if not key.startswith("__")}
