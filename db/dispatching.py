@@ -185,20 +185,6 @@ def hand_on(session: Session, batch_id: int, *, window: int) -> bool:
     return session.connection().scalar(HAND_ON, asked) is not None
 
 
-def close_runs(session: Session) -> list[int]:
-    """End the runs that have no batch left; return them."""
-    open_states = (BatchState.WAITING, BatchState.IN_FLIGHT)
-    is_open = select(Batch.id).where(Batch.run_id == Run.id, Batch.state.in_(open_states)).exists()
-    done = session.scalars(
-        update(Run)
-        .where(Run.state == RunState.ACTIVE, ~is_open)
-        .values(state=RunState.DONE, finished_at=now(session))
-        .returning(Run.id)
-        .execution_options(synchronize_session=False)
-    )
-    return list(done)
-
-
 def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]) -> list[int]:
     """Return as many batches as the broker lacks doorbells, those rung for longest ago.
 

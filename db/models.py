@@ -227,9 +227,13 @@ class Candidate(Base):
     """How many annotations it has."""
     verdict: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
+    duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"), index=True)
+    """The better candidate of the run that it repeats; NULL if none does."""
     created_at: Mapped[float] = mapped_column(default=time.time)
 
-    parent: Mapped["Candidate | None"] = relationship(remote_side="Candidate.id")
+    parent: Mapped["Candidate | None"] = relationship(
+        remote_side="Candidate.id", foreign_keys=[parent_id]
+    )
     label: Mapped[Label] = relationship()
     batch: Mapped[Batch] = relationship()
     scene: Mapped["Scene | None"] = relationship(foreign_keys=[scene_id])
@@ -332,6 +336,18 @@ class Score(Base):
     threshold: Mapped[float | None]
     passed: Mapped[bool | None]
     """NULL for a score that is recorded but not judged."""
+
+
+class Fingerprint(Base):
+    """What near-duplicates of a candidate are found by."""
+
+    __tablename__ = "fingerprint"
+
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"), primary_key=True)
+    phash: Mapped[str] = mapped_column(String(16))
+    """Perceptual hash: 64 bits as hexadecimal digits."""
+    embedding: Mapped[bytes]
+    """The image's CLIP embedding: a unit vector in half precision, little-endian."""
 
 
 class Rejudging(Base):

@@ -45,6 +45,7 @@ class CandidateFilter:
         objects: Names of which each must be among the annotations, compared without case.
         scores: Ranges by score name; a candidate without the score does not match.
         object_count: Least and most annotations.
+        duplicates_of: The candidate that they repeat.
         caption_words: With each a word of the caption must begin, compared without case.
         marked: What people must say of it.
         heeds_marks: Whether a mark outranks the verdict: what people find good counts as
@@ -61,6 +62,7 @@ class CandidateFilter:
     objects: tuple[str, ...] = ()
     object_count: tuple[int | None, int | None] = (None, None)
     scores: Mapping[str, Range] = field(default_factory=dict)
+    duplicates_of: int | None = None
     caption_words: tuple[str, ...] = ()
     marked: Marked | None = None
     heeds_marks: bool = False
@@ -236,6 +238,7 @@ def _own_conditions(
         (reason, wanted.reason),
         (Candidate.origin, wanted.origin),
         (Candidate.round, wanted.round),
+        (Candidate.duplicate_of_id, wanted.duplicates_of),
     ):
         if value is not None:
             yield column == value

@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("caption", pa.string()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
+        ("duplicate_of_id", pa.int64()),
         ("mark", pa.string()),
         ("width_px", pa.int64()),
         ("height_px", pa.int64()),

@@ -22,6 +22,7 @@ class Filters(TypedDict, total=False):
     objects: One or several names that must all be among the annotations.
     object_count: Least and most annotations, None for open.
     scores: Least and most value by score name, both inclusive, None for open.
+    duplicates_of: The id of a candidate that they repeat.
     caption: One or several words with each of which a word of the caption begins.
     marked: What people must say of it: good, bad or none.
     heeds_marks: Whether a mark outranks the verdict.
@@ -37,6 +38,7 @@ class Filters(TypedDict, total=False):
     objects: str | Sequence[str]
     object_count: tuple[int | None, int | None]
     scores: Mapping[str, Range]
+    duplicates_of: int
     caption: str | Sequence[str]
     marked: Marked | str
     heeds_marks: bool
@@ -80,6 +82,7 @@ class CandidateRow:
         prompt: What the model was told.
         verdict: None if it was not judged yet.
         reason: Why it was rejected.
+        duplicate_of_id: The better candidate that it repeats, if it was rejected for that.
         mark: What people say of it, None if nothing.
         scores: Values by name.
         image: Where its PNG lies.
@@ -98,6 +101,7 @@ class CandidateRow:
     caption: str | None
     verdict: Verdict | None
     reason: str | None
+    duplicate_of_id: int | None
     mark: Marked | None
     width_px: int
     height_px: int
@@ -123,6 +127,7 @@ class CandidateRow:
             caption=candidate.caption,
             verdict=Verdict(candidate.verdict) if candidate.verdict else None,
             reason=candidate.reason,
+            duplicate_of_id=candidate.duplicate_of_id,
             mark=candidate.mark,
             width_px=candidate.width_px,
             height_px=candidate.height_px,
@@ -156,6 +161,7 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
         objects=_several(asked.get("objects")),
         object_count=asked.get("object_count", (None, None)),
         scores=scores,
+        duplicates_of=asked.get("duplicates_of"),
         caption_words=_several(asked.get("caption")),
         marked=None if marked is None else Marked(check_name("mark", marked, Marked)),
         heeds_marks=asked.get("heeds_marks", False),

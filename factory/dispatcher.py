@@ -15,9 +15,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import delivery, dispatching
+from db.closing import list_finished
 from db.failpoints import Failpoint, reach
 from db.models import Batch, Step
 from db.session import Sessions
+from factory.closing import close
 from factory.errors import BrokerUnavailable
 from factory.owners import is_dead
 from factory.trouble import end_worker
@@ -58,12 +60,19 @@ class Dispatcher:
         A ring that fails is not taken back: the broker lacks its message, and it is swept.
         """
         waiting = count_waiting(self._app, QUEUE_NAMES)
+        finished: list[int] = []
         with self._sessions.begin() as session:
-            due = self._decide(session, waiting) if dispatching.take_turn(session) else []
+            due = []
+            if dispatching.take_turn(session):
+                due = self._decide(session, waiting)
+                finished = list_finished(session)
         if due:
             reach(Failpoint.BEFORE_RING)
         for batch_id, names in due:
             ring(self._app, batch_id, names)
+        for run_id in finished:
+            if close(self._sessions, run_id):
+                log.info("run_done", run_id=run_id)
         return len(due)
 
     def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[tuple[int, list[str]]]:
@@ -81,10 +90,7 @@ class Dispatcher:
             plan_steps=plan_steps,
             models_key=self._models_key,
         )
-        due = dispatching.take_due(session, window=window, models_key=self._models_key)
-        for run_id in dispatching.close_runs(session):
-            log.info("run_done", run_id=run_id)
-        return due
+        return dispatching.take_due(session, window=window, models_key=self._models_key)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until stopped; a database or broker that went away is waited for."""

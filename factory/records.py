@@ -35,6 +35,7 @@ def candidate_record(candidate: Candidate, images: ImageStore) -> dict[str, Any]
         "round": candidate.round,
         "verdict": candidate.verdict,
         "reason": candidate.reason,
+        "duplicate_of": candidate.duplicate_of_id,
         "mark": candidate.mark,
         "parent": candidate.parent_id,
         "seed": candidate.seed,

@@ -2,25 +2,31 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
 from db import rejudging
+from db.fingerprints import Scope
 from db.models import Rejudging, Run
 from db.rejudging import Change, JudgedCandidate, Limit
 from db.states import RunState, Verdict
+from factory.duplicates import open_album, write_twins
 from factory.errors import RunUnfinished, UnknownName
 from factory.owners import name_person
+from tasks.duplicates import Twin
 from tasks.judging import (
     CLIP_RANK,
+    DERIVED,
     IMAGE_MISSING,
     RULES,
     SCORE_NAMES,
+    Judgement,
     Limits,
     Measured,
     judge_families,
+    judge_twin,
     thresholds_of,
 )
 from tasks.options import RunOptions
@@ -66,14 +72,20 @@ def limits_in_force(session: Session, run: Run) -> Limits:
 
 def submitted_limits(run: Run) -> Limits:
     """Return the thresholds that a run was submitted with."""
-    return thresholds_of(RunOptions.model_validate(run.profile).thresholds)
+    return thresholds_of(options_of(run).thresholds)
+
+
+def options_of(run: Run) -> RunOptions:
+    """Return what a run was submitted with, as far as it shapes results."""
+    return RunOptions.model_validate(run.profile)
 
 
 def preview(session: Session, run: Run, limits: Limits) -> Preview:
     """Return what these thresholds would change; nothing is written."""
     seen = _nothing_yet(limits_in_force(session, run), limits)
+    twins = _find_twins(session, run, limits)
     for page in rejudging.iter_judged(session, run.id):
-        changes, _ = _judge_page(page, limits)
+        changes, _ = _judge_page(page, limits, twins)
         _count(seen, page, changes, _rounds_of(run))
     return seen
 
@@ -99,11 +111,13 @@ def refilter(session: Session, run: Run, limits: Limits) -> Preview:
     made = Rejudging(run_id=run.id, author=name_person(), limits=dict(limits))
     session.add(made)
     session.flush()
+    twins = _find_twins(session, run, limits)
     for page in rejudging.iter_judged(session, run.id):
-        changes, ranks = _judge_page(page, limits)
+        changes, ranks = _judge_page(page, limits, twins)
         rejudging.write_changes(session, made, changes)
         rejudging.write_ranks(session, CLIP_RANK.name, ranks)
         _count(seen, page, changes, _rounds_of(run))
+    write_twins(session, Scope(run.id), twins, limits)
     for origin, rules in RULES.items():
         for rule in rules:
             limit = Limit(origin, rule.name, limits[rule.name], rule.at_most)
@@ -114,10 +128,38 @@ def refilter(session: Session, run: Run, limits: Limits) -> Preview:
 def measured_of(page: Sequence[JudgedCandidate]) -> list[Measured]:
     """Return candidates as judging sees them; those whose file is gone are left as they are."""
     return [
-        Measured(c.candidate_id, c.origin, c.parent_id, _without_rank(c.scores))
+        Measured(c.candidate_id, c.origin, c.parent_id, _without_derived(c.scores))
         for c in page
         if c.reason != IMAGE_MISSING
     ]
+
+
+def judge_page(
+    page: Sequence[JudgedCandidate], limits: Limits, twins: Mapping[int, Twin]
+) -> dict[int, Judgement]:
+    """Return the judgement of each candidate by id; `twins` says whom it resembles."""
+    judged = judge_families(measured_of(page), limits)
+    for key in judged.keys() & twins.keys():
+        judged[key] = judge_twin(judged[key], twins[key].similarity, limits)
+    return judged
+
+
+def good_by_themselves(pages: Iterable[Sequence[JudgedCandidate]], limits: Limits) -> set[int]:
+    """Return who passes every rule but that for near-duplicates."""
+    return {
+        key
+        for page in pages
+        for key, judgement in judge_families(measured_of(page), limits).items()
+        if judgement.verdict is Verdict.ACCEPTED
+    }
+
+
+def _find_twins(session: Session, run: Run, limits: Limits) -> dict[int, Twin]:
+    album = open_album(session, Scope(run.id), options_of(run))
+    if not album.doubtful:
+        return {}
+    good = good_by_themselves(rejudging.iter_judged(session, run.id), limits)
+    return album.twins(good, limits)
 
 
 def _nothing_yet(before: Limits, after: Limits) -> Preview:
@@ -126,14 +168,14 @@ def _nothing_yet(before: Limits, after: Limits) -> Preview:
 
 
 def _rounds_of(run: Run) -> int:
-    return RunOptions.model_validate(run.profile).chain.rounds
+    return options_of(run).chain.rounds
 
 
 def _judge_page(
-    page: Sequence[JudgedCandidate], limits: Limits
+    page: Sequence[JudgedCandidate], limits: Limits, twins: Mapping[int, Twin]
 ) -> tuple[list[Change], dict[int, int | None]]:
     """Return the verdicts and the ranks that change."""
-    judged = judge_families(measured_of(page), limits)
+    judged = judge_page(page, limits, twins)
     changes: list[Change] = []
     ranks: dict[int, int | None] = {}
     for old in page:
@@ -165,8 +207,9 @@ def _count(
         seen.childless += after is Verdict.ACCEPTED and change.candidate_id in could_vary
 
 
-def _without_rank(scores: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in scores.items() if name != CLIP_RANK.name}
+def _without_derived(scores: Mapping[str, float]) -> dict[str, float]:
+    derived = {rule.name for rule in DERIVED}
+    return {name: value for name, value in scores.items() if name not in derived}
 
 
 def _parse_limit(text: str) -> tuple[str, float]:

@@ -57,6 +57,7 @@ def _head(candidate: Candidate) -> Text:
     text = Text(f"{candidate.origin} {candidate.id}", style="bold")
     text.append(f"  {candidate.label.name}  {candidate.key}  round {candidate.round}  ", "not bold")
     reason = f": {candidate.reason}" if candidate.reason else ""
+    reason += f" of {candidate.duplicate_of_id}" if candidate.duplicate_of_id else ""
     verdict = candidate.verdict or "not judged"
     text.append(verdict + reason, f"not bold {colour_of(candidate.verdict)}")
     return text

@@ -107,8 +107,19 @@ def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, st
 
 
 def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason", "mark")
-    names = (*plain, "parent", "seed", "prompt", "caption", "objects", *SCORE_NAMES, "image")
+    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason")
+    names = (
+        *plain,
+        "duplicate_of",
+        "mark",
+        "parent",
+        "seed",
+        "prompt",
+        "caption",
+        "objects",
+        *SCORE_NAMES,
+        "image",
+    )
     text = io.StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -127,6 +138,7 @@ def _to_table(records: Sequence[Mapping[str, Any]], *, with_image: bool) -> Tabl
     for record in records:
         verdict = record["verdict"] or "not judged"
         reason = f": {record['reason']}" if record["reason"] else ""
+        reason += f" of {record['duplicate_of']}" if record["duplicate_of"] else ""
         mark = f", marked {record['mark']}" if record["mark"] else ""
         similarity = record["scores"].get(CLIP_SIMILARITY.name)
         image = [Text(_short(record["image"]))] if with_image else []

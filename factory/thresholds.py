@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.orm import Session
 
+from db.fingerprints import Scope
 from db.marks import iter_marks
 from db.models import Run
 from db.rejudging import JudgedCandidate, iter_judged
 from db.states import Origin, Verdict
+from factory.duplicates import Album, open_album
 from factory.errors import BadMarks
 from factory.marking import MARKS, read_marks
-from factory.refilter import limits_in_force, measured_of
-from tasks.judging import CLIP_RANK, RULES, Limits, Rule, judge_families
+from factory.refilter import good_by_themselves, judge_page, limits_in_force, options_of
+from tasks.judging import DERIVED, RULES, Limits, Rule
 
 STEPS = 9
 GALLERY = "gallery"
@@ -85,6 +87,7 @@ class Advice:
 def survey(session: Session, run: Run) -> list[ScoreSurvey]:
     """Return every judged score of a run, and how many would survive at other thresholds."""
     pages = list(iter_judged(session, run.id))
+    album = open_album(session, Scope(run.id), options_of(run))
     limits = limits_in_force(session, run)
     rules = {rule.name: rule for rules in RULES.values() for rule in rules}
     found = []
@@ -92,7 +95,9 @@ def survey(session: Session, run: Run) -> list[ScoreSurvey]:
         values = sorted(_values(pages, name))
         if values:
             steps = _steps(values, limits[name])
-            survivors = tuple(_survive(pages, limits, rule, values, step) for step in steps)
+            survivors = tuple(
+                _survive(pages, album, rule, values, {**limits, name: step}) for step in steps
+            )
             found.append(ScoreSurvey(name, tuple(values), limits[name], survivors))
     return found
 
@@ -120,10 +125,10 @@ def marks_of(session: Session, run: Run, source: str) -> dict[int, bool]:
 
 
 def calibrate(session: Session, run: Run, marks: Mapping[int, bool]) -> list[Advice]:
-    """Return what the marks say about each score; about a rank they say nothing."""
+    """Return what the marks say about each score that an image has by itself."""
     limits = limits_in_force(session, run)
     candidates = [c for page in iter_judged(session, run.id) for c in page]
-    rules = {rule.name: rule for rules in RULES.values() for rule in rules if rule is not CLIP_RANK}
+    rules = {rule.name: rule for rules in RULES.values() for rule in rules if rule not in DERIVED}
     advice = []
     for name, rule in rules.items():
         pairs = [
@@ -168,17 +173,18 @@ def _steps(values: Sequence[float], threshold: float) -> list[float]:
 
 def _survive(
     pages: Sequence[Sequence[JudgedCandidate]],
-    limits: Limits,
+    album: Album,
     rule: Rule,
     values: Sequence[float],
-    threshold: float,
+    limits: Limits,
 ) -> Survivors:
-    tried = {**limits, rule.name: threshold}
+    twins = album.twins(good_by_themselves(pages, limits), limits) if album.doubtful else {}
     accepted = sum(
         judgement.verdict is Verdict.ACCEPTED
         for page in pages
-        for judgement in judge_families(measured_of(page), tried).values()
+        for judgement in judge_page(page, limits, twins).values()
     )
+    threshold = limits[rule.name]
     passing = sum(rule.passes(value, threshold) for value in values)
     return Survivors(threshold, passing, accepted)
 

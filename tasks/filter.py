@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from celery import shared_task
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Annotation, Candidate, Score, Step
+from db.models import Annotation, Candidate, Fingerprint, Score, Step
 from db.states import Origin
 from tasks.judging import (
     BACKGROUND,
@@ -40,7 +41,7 @@ from tasks.judging import (
 from tasks.options import RunOptions
 from tasks.resources import Resources
 from tasks.step import StepWork, options_of, run_step
-from workers import fidelity, hygiene, masks
+from workers import fidelity, fingerprints, hygiene, masks
 from workers.interfaces import ImageTextEncoder
 from workers.masks import Rle
 from workers.values import Mask, RgbImage
@@ -71,6 +72,21 @@ class Subject:
     kept_rles: tuple[Rle, ...] = ()
     asked: LabelledBox | None = None
     iou_min: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was measured on a candidate.
+
+    Attributes:
+        scores: By name.
+        phash: 64 bits as hexadecimal digits.
+        embedding: (D,) float32 of unit length.
+    """
+
+    scores: dict[str, float]
+    phash: str
+    embedding: NDArray[np.float32]
 
 
 def plan(session: Session, step: Step) -> Sequence[int]:
@@ -121,12 +137,12 @@ def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str,
     return text, tuple(text.replace(background, rival) for rival in rivals)
 
 
-def compute(resources: Resources, subjects: Sequence[Subject]) -> list[dict[str, float]]:
-    """Return each candidate's scores by name."""
+def compute(resources: Resources, subjects: Sequence[Subject]) -> list[Measurement]:
+    """Return each candidate's scores and what near-duplicates are found by."""
     encoder = resources.able(ImageTextEncoder)
     images = [resources.images.get(subject.sha256) for subject in subjects]
     embeddings = encoder.embed_images(images)
-    scores = []
+    measurements = []
     for subject, image, embedding in zip(subjects, images, embeddings, strict=True):
         cosines = encoder.embed_texts([subject.text, *subject.rival_texts]) @ embedding
         measured = {
@@ -138,16 +154,25 @@ def compute(resources: Resources, subjects: Sequence[Subject]) -> list[dict[str,
             measured[BACKGROUND.name] = _probability_of_first(cosines)
         if subject.parent_sha256:
             measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
-        scores.append(measured)
-    return scores
+        measurements.append(Measurement(measured, fingerprints.perceptual_hash(image), embedding))
+    return measurements
 
 
-def write(session: Session, _step: Step, subject: Subject, scores: dict[str, float]) -> None:
+def write(session: Session, _step: Step, subject: Subject, measured: Measurement) -> None:
     """Store the scores; verdicts are derived from them when all siblings are measured."""
     candidate = session.get_one(Candidate, subject.candidate_id)
+    session.merge(
+        Fingerprint(
+            candidate_id=candidate.id,
+            phash=measured.phash,
+            embedding=fingerprints.pack(measured.embedding),
+        )
+    )
     there = {score.name for score in candidate.scores}
     candidate.scores.extend(
-        Score(name=name, value=value) for name, value in scores.items() if name not in there
+        Score(name=name, value=value)
+        for name, value in measured.scores.items()
+        if name not in there
     )
 
 

@@ -50,11 +50,14 @@ SEAM = Rule("seam", "seam_visible", at_most=True)
 BACKGROUND = Rule("background_probability", "background_not_recognised")
 CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
+DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
+DERIVED = (CLIP_RANK, DUPLICATE)
+"""Rules about scores that no image has by itself: they follow from who else was accepted."""
 
 RULES: dict[Origin, tuple[Rule, ...]] = {
-    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, CLIP_RANK),
-    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, CLIP_RANK),
-    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, CLIP_RANK),
+    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
+    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, *DERIVED),
+    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, *DERIVED),
 }
 """Which rules a candidate is held to, by origin; the first that fails names the reason."""
 
@@ -84,7 +87,7 @@ class Measured:
     """A candidate as judging sees it.
 
     Attributes:
-        scores: What was measured; a rank is not, it follows from the siblings.
+        scores: What was measured; those of `DERIVED` rules are not, they follow from the others.
     """
 
     candidate_id: int
@@ -122,6 +125,7 @@ def thresholds_of(thresholds: FilterThresholds) -> Limits:
         BACKGROUND.name: thresholds.background_probability_min,
         CLIP_SIMILARITY.name: thresholds.clip_similarity_min,
         CLIP_RANK.name: float(thresholds.keep_top_k),
+        DUPLICATE.name: thresholds.duplicate_similarity_max,
     }
 
 
@@ -184,6 +188,14 @@ def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, 
                 judgement, verdict=Verdict.REJECTED, reason=PARENT_REJECTED
             )
     return judged
+
+
+def judge_twin(judgement: Judgement, similarity: float, limits: Limits) -> Judgement:
+    """Return the judgement of a candidate that resembles a better one that is kept."""
+    is_kept = DUPLICATE.passes(similarity, limits[DUPLICATE.name])
+    if is_kept or judgement.verdict is Verdict.REJECTED:
+        return judgement
+    return replace(judgement, verdict=Verdict.REJECTED, reason=DUPLICATE.reason)
 
 
 def rank(similarities: Mapping[int, float]) -> dict[int, int]:

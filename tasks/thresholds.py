@@ -47,3 +47,12 @@ class FilterThresholds(BaseModel):
     label_confidence_min: float = Field(
         0.35, ge=0, le=1, description="Least confidence of the asked label's best box."
     )
+    duplicate_bits_max: int = Field(
+        6,
+        ge=0,
+        le=7,
+        description="Most of 64 bits in which the perceptual hashes of near-duplicates differ.",
+    )
+    duplicate_similarity_max: float = Field(
+        0.95, ge=-1, le=1, description="Most cosine of the CLIP embeddings of two of those images."
+    )

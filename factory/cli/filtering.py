@@ -39,6 +39,16 @@ Least = Annotated[
 Most = Annotated[
     list[str] | None, typer.Option("--max", metavar="SCORE=VALUE", help="May be repeated.")
 ]
+DuplicatesOf = Annotated[
+    int | None,
+    typer.Option(
+        "--duplicates-of",
+        metavar="ID",
+        min=1,
+        max=MAX_ID,
+        help="Rejected because they repeat this candidate.",
+    ),
+]
 CaptionWords = Annotated[
     list[str] | None,
     typer.Option("--caption", help="A word of the caption begins so; may be repeated."),
@@ -72,6 +82,7 @@ def make_filter(  # an argument is an option
     least: Least = None,
     most: Most = None,
     caption_words: CaptionWords = None,
+    duplicates_of: DuplicatesOf = None,
     least_objects: LeastObjects = None,
     most_objects: MostObjects = None,
     marked: MarkName = None,
@@ -94,6 +105,7 @@ def make_filter(  # an argument is an option
         object_count=(least_objects, most_objects),
         scores=parse_ranges(least or [], most or []),
         caption_words=tuple(caption_words or ()),
+        duplicates_of=duplicates_of,
         marked=marked,
         heeds_marks=heeds_marks,
     )

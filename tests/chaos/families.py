@@ -121,6 +121,11 @@ def blur_effect(_image, **_):
     return 0.0
 
 
+def phash(image):
+    """Stand in for imagehash's: what shows the same words looks alike, wherever they are."""
+    return _digest(shown(np.asarray(image)))[:8].hex()
+
+
 def paint(prompt, seed):
     """Return an image of the prompt's objects, each in a slot of the seed's choice."""
     image = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)

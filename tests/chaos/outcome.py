@@ -77,9 +77,14 @@ def examine(deployment, expected):
 
 def remember(session):
     """Return every candidate by label and key, with all that was found and decided about it."""
+    candidates = session.scalars(select(Candidate)).all()
+    places = {candidate.id: (candidate.label.name, candidate.key) for candidate in candidates}
     return {
-        (candidate.label.name, candidate.key): _record(candidate)
-        for candidate in session.scalars(select(Candidate))
+        places[candidate.id]: {
+            **_record(candidate),
+            "duplicate_of": places.get(candidate.duplicate_of_id),
+        }
+        for candidate in candidates
     }
 
 

@@ -56,8 +56,8 @@ def measure(micro, label_image):
             asked=asked,
             iou_min=SETTINGS.thresholds.object_kept_iou_min,
         )
-        [scores] = filter_step.compute(micro, [subject])
-        return scores
+        [measured] = filter_step.compute(micro, [subject])
+        return measured.scores
 
     return measure
 

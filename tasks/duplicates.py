@@ -1,0 +1,115 @@
+"""Near-duplicates: images alike by perceptual hash and by CLIP, of which the best is kept."""
+
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.judging import DUPLICATE, Limits
+from workers.fingerprints import cosine, near_pairs
+
+FAMILY_BITS = 2
+"""Images of one family resemble each other on purpose: only pixel-near ones are duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """An image as the search for its duplicates sees it.
+
+    Attributes:
+        family: The same for an initial image and all that was made of it.
+        phash: 64 bits.
+    """
+
+    candidate_id: int
+    family: tuple[int, str]
+    phash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """The better image that one resembles most.
+
+    Attributes:
+        similarity: Cosine of their CLIP embeddings.
+    """
+
+    candidate_id: int
+    similarity: float
+
+
+class Lookalikes:
+    """The images of a run by what they look like.
+
+    Attributes:
+        doubtful: Those that have another near them; only these need their embeddings.
+    """
+
+    def __init__(self, best_first: Sequence[Lookalike], most_bits: int) -> None:
+        """Find which are near each other.
+
+        Args:
+            best_first: Of two that are alike the first is kept.
+            most_bits: In which the hashes of two that are near may differ, at most.
+        """
+        self._best_first = best_first
+        self._hash_of = {image.candidate_id: image.phash for image in best_first}
+        self._near: dict[int, list[int]] = defaultdict(list)
+        hashes, counts = np.unique(
+            np.array(list(self._hash_of.values()), np.uint64), return_counts=True
+        )
+        for hash_, count in zip(hashes.tolist(), counts.tolist(), strict=True):
+            if count > 1:
+                self._near[hash_].append(hash_)
+        for one, other in hashes[near_pairs(hashes, most_bits)].tolist():
+            self._near[one].append(other)
+            self._near[other].append(one)
+        self.doubtful = [i.candidate_id for i in best_first if i.phash in self._near]
+
+    def twins(
+        self,
+        accepted: Container[int],
+        embeddings: Mapping[int, NDArray[np.float32]],
+        limits: Limits,
+    ) -> dict[int, Twin]:
+        """Return whom each accepted image resembles most among the better ones that are kept.
+
+        The best is kept, then the next best unless it is a duplicate of one that is kept, and so
+        on: the order in which they were made does not matter, and who is rejected resembles
+        somebody who is not.
+
+        Args:
+            accepted: Who is good by itself.
+            embeddings: Unit vectors of those that are doubtful.
+            limits: The threshold of each rule.
+        """
+        twins: dict[int, Twin] = {}
+        kept: dict[int, list[Lookalike]] = defaultdict(list)
+        for image in self._best_first:
+            if image.phash not in self._near or image.candidate_id not in accepted:
+                continue
+            found = [
+                Twin(better.candidate_id, _similarity(image, better, embeddings))
+                for phash in self._near[image.phash]
+                for better in kept[phash]
+                if _may_repeat(image, better)
+            ]
+            twin = max(found, key=lambda twin: twin.similarity, default=None)
+            if twin is not None:
+                twins[image.candidate_id] = twin
+            if twin is None or DUPLICATE.passes(twin.similarity, limits[DUPLICATE.name]):
+                kept[image.phash].append(image)
+        return twins
+
+
+def _may_repeat(image: Lookalike, better: Lookalike) -> bool:
+    is_family = image.family == better.family
+    return not is_family or (image.phash ^ better.phash).bit_count() <= FAMILY_BITS
+
+
+def _similarity(
+    image: Lookalike, better: Lookalike, embeddings: Mapping[int, NDArray[np.float32]]
+) -> float:
+    return cosine(embeddings[image.candidate_id], embeddings[better.candidate_id])
