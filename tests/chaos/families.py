@@ -111,16 +111,6 @@ def structural_similarity(before, after, **_):
     return same.mean(), same
 
 
-def rgb2gray(image):
-    """Stand in for scikit-image's."""
-    return image.mean(axis=2) / 255
-
-
-def blur_effect(_image, **_):
-    """Stand in for scikit-image's: what is painted here has sharp edges."""
-    return 0.0
-
-
 def phash(image):
     """Stand in for imagehash's: what shows the same words looks alike, wherever they are."""
     return _digest(shown(np.asarray(image)))[:8].hex()

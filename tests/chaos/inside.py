@@ -23,7 +23,7 @@ FAMILIES = Path(__file__).with_name("families.py")
 STAND_INS = (
     *("workers.stable_diffusion", "workers.instruct_pix2pix", "workers.blip"),
     *("workers.grounding_dino", "workers.sam", "workers.open_clip_encoder"),
-    *("skimage.metrics", "skimage.measure", "skimage.color", "imagehash"),
+    *("skimage.metrics", "imagehash"),
 )
 
 
