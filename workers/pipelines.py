@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import transformers
 from diffusers import DiffusionPipeline
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 
 from workers import weights
 from workers.config import DiffusionConfig
@@ -86,8 +87,17 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
             "checkpoint that it was made from in `settings_of`, e.g. "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    source = weights.resolve_settings(config.settings_of)
-    return kind.from_single_file(str(path), config=str(source), torch_dtype=to_dtype(config.dtype))
+    source = str(weights.resolve_settings(config.settings_of))
+    dtype = to_dtype(config.dtype)
+    try:
+        pipeline = kind.from_single_file(str(path), config=source, torch_dtype=dtype)
+        return pipeline.to("cpu")  # where they are, unless they were in no file
+    except (SingleFileComponentError, NotImplementedError) as error:
+        raise CheckpointBroken(
+            f"{path} lacks weights: a single file must hold the whole denoiser, autoencoder and "
+            f"text encoder of {config.settings_of}. Fetch it again, or name another; weights of a "
+            "LoRA are named in `lora`."
+        ) from error
 
 
 def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noqa: ANN401

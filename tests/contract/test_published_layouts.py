@@ -1,13 +1,21 @@
 """Checkpoints as people publish them: other networks of a family, adapters, single files."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import (
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
 from peft import LoraConfig, get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 
 from tests.contract import tiny_checkpoints
 from tests.contract.conftest import ADAPTER, FEW_STEPS, SIZE_WH
+from tests.contract.original_layout import save_as_one_file
 from tests.contract.same import same_image
 from workers import grounding_dino_original
 from workers.errors import CheckpointBroken, CheckpointNotFound
@@ -81,6 +89,52 @@ def test_what_saves_memory_changes_no_image(tiny_folder, saving):
         for settings in ({}, saving)
     )
     assert all(map(same_image, plain, saved))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "kind"),
+    [
+        ("stable_diffusion", StableDiffusionPipeline),
+        ("stable_diffusion_xl", StableDiffusionXLPipeline),
+        ("instruct_pix2pix", StableDiffusionInstructPix2PixPipeline),
+    ],
+)
+def test_a_single_file_paints_what_its_folder_paints(
+    tiny_folder, tmp_path, images, checkpoint, kind
+):
+    family = checkpoint.removesuffix("_xl")
+    folder, file = tiny_folder / checkpoint, tmp_path / "mine.safetensors"
+    save_as_one_file(kind.from_pretrained(folder), file)
+    # What it is read with may not hold the weights, or nothing would be proven.
+    settings = shutil.copytree(
+        folder, tmp_path / "settings", ignore=shutil.ignore_patterns("*.safetensors")
+    )
+    painters = load(family, folder), load(family, file, settings_of=str(settings))
+    if family == "instruct_pix2pix":
+        expected, found = (painter.edit(images[:1], PROMPTS[:1], SEEDS[:1]) for painter in painters)
+    else:
+        expected, found = (painter.generate(PROMPTS[:1], SEEDS[:1]) for painter in painters)
+    assert same_image(expected[0], found[0])
+    assert painters[0].identity.revision != painters[1].identity.revision
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "first_stage_model.",
+        "first_stage_model.quant_conv.bias",
+        "cond_stage_model.",
+        "cond_stage_model.transformer.text_model.final_layer_norm.weight",
+        "model.diffusion_model.out.2.bias",
+    ],
+)
+def test_a_single_file_that_lacks_weights_is_refused(tiny_folder, tmp_path, lost):
+    folder, file = tiny_folder / "stable_diffusion", tmp_path / "mine.safetensors"
+    save_as_one_file(StableDiffusionPipeline.from_pretrained(folder), file)
+    kept = {name: v for name, v in load_file(file).items() if not name.startswith(lost)}
+    save_file(kept, file)
+    with pytest.raises(CheckpointBroken, match="lacks weights"):
+        load("stable_diffusion", file, settings_of=str(folder))
 
 
 def test_a_single_file_without_the_settings_it_lacks_is_told_what_to_name(tmp_path):

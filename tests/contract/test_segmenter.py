@@ -4,8 +4,9 @@ import torch
 from segment_anything import SamPredictor, sam_model_registry
 
 from tests.contract.checkpoints import checkpoints
+from workers.config import SegmentAnythingConfig
 from workers.errors import CheckpointBroken
-from workers.sam import meta_model_of
+from workers.sam import SegmentAnything, meta_model_of
 
 BOXES = [(4.0, 6.0, 40.0, 50.0), (0.0, 0.0, 64.0, 61.0), (30.5, 30.5, 33.0, 34.0)]
 
@@ -54,3 +55,13 @@ def test_metas_checkpoints_are_told_apart_by_their_width(model):
 def test_a_pth_file_of_another_network_is_refused():
     with pytest.raises(CheckpointBroken, match=r"config\.json"):
         meta_model_of({"image_encoder.patch_embed.proj.weight": torch.zeros(16, 3, 16, 16)})
+
+
+def test_a_pth_file_as_meta_publishes_it_is_what_was_saved(tmp_path):
+    saved = sam_model_registry["vit_b"]().state_dict()
+    torch.save(saved, tmp_path / "sam_vit_b_01ec64.pth")
+    config = SegmentAnythingConfig(checkpoint=str(tmp_path / "sam_vit_b_01ec64.pth"))
+    loaded = SegmentAnything.load(config, "cpu")._sam.state_dict()  # noqa: SLF001
+    assert loaded.keys() == saved.keys()
+    for name, value in loaded.items():
+        assert torch.equal(value, saved[name]), name

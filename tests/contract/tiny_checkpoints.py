@@ -44,10 +44,11 @@ from transformers import (
 from workers import grounding_dino_original, sam
 
 TEXT_WIDTH = 16
+XL_TEXT_WIDTH = 24
 XL_CONDITIONING = {
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 4,
-    "projection_class_embeddings_input_dim": TEXT_WIDTH + 6 * 4,
+    "projection_class_embeddings_input_dim": XL_TEXT_WIDTH + 6 * 4,
 }
 WORDS = ("dog", "house", "tree", "car", "city", "street", "a", "in", "forest")
 
@@ -67,13 +68,15 @@ def save_stable_diffusion(folder: Path) -> None:
 
 def save_stable_diffusion_xl(folder: Path) -> None:
     """Like stabilityai/stable-diffusion-xl-base-1.0: two text encoders, size conditioning."""
-    parts = _diffusion_parts(unet_channels=4, cross_width=2 * TEXT_WIDTH, **XL_CONDITIONING)
+    width = TEXT_WIDTH + XL_TEXT_WIDTH
+    parts = _diffusion_parts(unet_channels=4, cross_width=width, **XL_CONDITIONING)
     pipeline = StableDiffusionXLPipeline(
         **parts,
         tokenizer_2=parts["tokenizer"],
         text_encoder_2=CLIPTextModelWithProjection(
             CLIPTextConfig.from_dict(
-                parts["text_encoder"].config.to_dict() | {"projection_dim": TEXT_WIDTH}
+                parts["text_encoder"].config.to_dict()
+                | {"hidden_size": XL_TEXT_WIDTH, "projection_dim": XL_TEXT_WIDTH}
             )
         ),
         scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
