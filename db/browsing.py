@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.errors import RowNotFound
@@ -30,7 +30,7 @@ def list_page(
     """
     query = ids_in_order(session, replace(wanted, limit=limit))
     if after is not None:
-        query = query.where(_place() > _place_of(session, after))
+        query = query.where(_is_after(session, wanted, after))
     return session.scalars(query).all()
 
 
@@ -40,12 +40,11 @@ def find_neighbours(session: Session, wanted: CandidateFilter, candidate_id: int
     Raises:
         RowNotFound: If there is no such candidate.
     """
-    place = _place_of(session, candidate_id)
-    query = ids_in_order(session, replace(wanted, limit=1))
-    backwards = query.order_by(None).order_by(*(column.desc() for column in IN_ORDER))
+    forwards = ids_in_order(session, replace(wanted, limit=1))
+    backwards = forwards.order_by(None).order_by(*(column.desc() for column in IN_ORDER))
     return Neighbours(
-        before=session.scalar(backwards.where(_place() < place)),
-        after=session.scalar(query.where(_place() > place)),
+        before=session.scalar(backwards.where(_is_before(session, wanted, candidate_id))),
+        after=session.scalar(forwards.where(_is_after(session, wanted, candidate_id))),
     )
 
 
@@ -61,21 +60,31 @@ def list_siblings(session: Session, candidate: Candidate, limit: int) -> Sequenc
     return session.scalars(query.limit(limit)).all()
 
 
+def list_repeats(session: Session, candidate: Candidate, limit: int) -> Sequence[int]:
+    """Return the ids of its near-duplicates: of the better one, or of those it is better than."""
+    better = candidate.duplicate_of_id or candidate.id
+    is_of_group = or_(Candidate.id == better, Candidate.duplicate_of_id == better)
+    query = select(Candidate.id).where(is_of_group, Candidate.id != candidate.id)
+    return session.scalars(query.order_by(Candidate.id).limit(limit)).all()
+
+
 def list_samples(session: Session, run_id: int, limit: int) -> Sequence[int]:
-    """Return the ids of some accepted candidates of different labels and origins."""
-    query = (
-        select(func.max(Candidate.id))
-        .where(Candidate.run_id == run_id, Candidate.verdict == Verdict.ACCEPTED)
-        .group_by(Candidate.origin, Candidate.label_id)
-        .order_by(Candidate.origin, Candidate.label_id)
-    )
-    return session.scalars(query.limit(limit)).all()
+    """Return the ids of some accepted candidates of different labels."""
+    labels = session.scalars(select(Label.id).where(Label.run_id == run_id).limit(limit)).all()
+    each = -(-limit // max(len(labels), 1))
+    ids: list[int] = []
+    for label_id in labels:
+        is_of_label = and_(Candidate.run_id == run_id, Candidate.label_id == label_id)
+        query = select(Candidate.id).where(is_of_label, Candidate.verdict == Verdict.ACCEPTED)
+        ids += session.scalars(query.order_by(*IN_ORDER).limit(each)).all()
+    return ids[:limit]
 
 
 def list_newest(session: Session, run_id: int, limit: int) -> Sequence[int]:
     """Return the ids of the candidates that a run made last, newest first."""
-    query = select(Candidate.id).where(Candidate.run_id == run_id)
-    return session.scalars(query.order_by(Candidate.id.desc()).limit(limit)).all()
+    is_of_run = Candidate.run_id + 0 == run_id  # found from the end, not gathered and sorted
+    query = select(Candidate.id).where(is_of_run).order_by(Candidate.id.desc())
+    return session.scalars(query.limit(limit)).all()
 
 
 def list_label_names(session: Session, run_id: int | None, limit: int) -> Sequence[str]:
@@ -91,12 +100,24 @@ def has_image(session: Session, sha256: str) -> bool:
     )
 
 
-def _place() -> ColumnElement[tuple[int, int, str]]:
-    return tuple_(*IN_ORDER)
+def _is_after(session: Session, wanted: CandidateFilter, candidate_id: int) -> ColumnElement[bool]:
+    """Return the condition that a candidate comes after another in order."""
+    run_id, label_id, key = _place_of(session, candidate_id)
+    if wanted.run_id == run_id:  # then an index is entered at the others
+        return tuple_(Candidate.label_id, Candidate.key) > (label_id, key)
+    return tuple_(*IN_ORDER) > (run_id, label_id, key)
 
 
-def _place_of(session: Session, candidate_id: int) -> ColumnElement[tuple[int, int, str]]:
+def _is_before(session: Session, wanted: CandidateFilter, candidate_id: int) -> ColumnElement[bool]:
+    run_id, label_id, key = _place_of(session, candidate_id)
+    if wanted.run_id == run_id:
+        return tuple_(Candidate.label_id, Candidate.key) < (label_id, key)
+    return tuple_(*IN_ORDER) < (run_id, label_id, key)
+
+
+def _place_of(session: Session, candidate_id: int) -> tuple[int, int, str]:
     found = session.execute(select(*IN_ORDER).where(Candidate.id == candidate_id)).one_or_none()
     if found is None:
         raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists those there are.")
-    return tuple_(*found)
+    run_id, label_id, key = found
+    return run_id, label_id, key

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Batch, Candidate, Item, Label, Step
+from db.models import Batch, Item, Label, Step
+from db.runs import count_outcomes
 from db.states import BatchState, ItemState, StepState, Verdict
 
 
@@ -54,13 +55,7 @@ def overview(session: Session, run_id: int) -> Overview:
         batches_waiting=states[BatchState.WAITING],
         waits_for=_find_trouble(session, run_id),
     )
-    rows = session.execute(
-        select(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
-        .join(Label, Label.id == Candidate.label_id)
-        .where(Candidate.run_id == run_id)
-        .group_by(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason)
-    )
-    for label, origin, verdict, reason, count in rows:
+    for label, origin, verdict, reason, count in count_outcomes(session, run_id):
         result.made[label, origin] += count
         if verdict == Verdict.ACCEPTED:
             result.accepted[label, origin] += count

@@ -1,8 +1,9 @@
 """Every question about a run as a whole: which there are, what became of their candidates."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import func, select
@@ -126,17 +127,44 @@ def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
 
 def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[Stage, ...]]:
     """Return the same for each label that has candidates."""
-    rows = session.execute(
-        select(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
-        .join(Label, Label.id == Candidate.label_id)
-        .where(Candidate.run_id == run_id)
-        .group_by(Label.name, Candidate.origin, Candidate.verdict, Candidate.reason)
-        .order_by(Label.name)
-    )
     by_label: dict[str, list[Outcome]] = defaultdict(list)
-    for label, origin, verdict, reason, count in rows:
+    for label, origin, verdict, reason, count in count_outcomes(session, run_id):
         by_label[label].append((origin, verdict, reason, count))
     return {label: _to_stages(outcomes) for label, outcomes in by_label.items()}
+
+
+def count_outcomes(
+    session: Session, run_id: int
+) -> Iterator[tuple[str, str, str | None, str | None, int]]:
+    """Yield label, origin, verdict and reason, and how many candidates have them; by label."""
+    outcome = (Candidate.verdict, Candidate.reason, Candidate.origin, Candidate.label_id)
+    counted = (  # as an index has them: counted in passing, without sorting
+        select(*outcome, func.count().label("made"))
+        .where(Candidate.run_id == run_id)
+        .group_by(*outcome)
+        .subquery()
+    )
+    found = counted.c
+    rows = session.execute(
+        select(Label.name, found.origin, found.verdict, found.reason, found.made)
+        .join(Label, Label.id == found.label_id)
+        .order_by(Label.name)
+    )
+    yield from rows
+
+
+def add_stages(each: Iterable[tuple[Stage, ...]]) -> tuple[Stage, ...]:
+    """Return what became of the candidates of several labels together."""
+    outcomes: list[Outcome] = []
+    for stage in chain.from_iterable(each):
+        rejected = [(stage.origin, Verdict.REJECTED, *found) for found in stage.rejected.items()]
+        waiting = stage.made - stage.accepted - sum(stage.rejected.values())
+        outcomes += [
+            (stage.origin, Verdict.ACCEPTED, None, stage.accepted),
+            *rejected,
+            (stage.origin, None, None, waiting),
+        ]
+    return _to_stages(outcomes)
 
 
 def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:

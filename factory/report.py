@@ -25,6 +25,7 @@ from db.runs import Stage, count_funnel, count_funnel_by_label
 from db.states import Origin, Verdict
 from factory import charts
 from factory.charts import Draw
+from factory.funnel import count_funnel_steps
 from factory.overlay import Overlay, colours_of
 from tasks.chain import QUEUES
 from tasks.judging import RULES
@@ -122,8 +123,9 @@ def _charts(facts: Facts) -> dict[str, Draw]:
     outcomes = {label: _outcome(stages) for label, stages in facts.by_label.items()}
     if len(outcomes) > MOST_LABELS:
         outcomes = {stage.origin.value: _outcome((stage,)) for stage in facts.stages}
+    left = count_funnel_steps(facts.stages, facts.proposals)
     drawn: dict[str, Draw] = {
-        "funnel": partial(charts.draw_funnel, stages=_funnel(facts)),
+        "funnel": partial(charts.draw_funnel, stages=left),
         "outcomes": partial(charts.draw_outcomes, outcomes=outcomes),
     }
     if facts.box_shares:
@@ -143,25 +145,6 @@ def _score_charts(facts: Facts) -> dict[str, Draw]:
     return {
         f"{score.origin}-{score.name}": partial(charts.draw_score, score=score)
         for score in facts.scores
-    }
-
-
-def _funnel(facts: Facts) -> dict[str, int]:
-    """Return how many there are after each step, in the order of the chain."""
-    stages, proposals = {stage.origin: stage for stage in facts.stages}, facts.proposals
-    generated, edited, filled = (stages[origin] for origin in Origin)
-    return {
-        "prompts": proposals["prompts"],
-        "generated": generated.made,
-        "generated, accepted": generated.accepted,
-        "scenes": proposals["scenes"],
-        "edited": edited.made,
-        "edited, objects kept": edited.made - edited.rejected.get("objects_lost", 0),
-        "edited, accepted": edited.accepted,
-        "placements": proposals["placements"],
-        "valid placements": proposals["valid placements"],
-        "filled": filled.made,
-        "filled, accepted": filled.accepted,
     }
 
 

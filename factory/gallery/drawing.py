@@ -16,7 +16,7 @@ FLIP_AT = 0.6
 """Where a box begins further right than this share of the image, its tag ends with it."""
 ROOM_ABOVE = 0.06
 """Where a box begins further up than this share of the image, its tag stands inside."""
-TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 12, 18, 5
+TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
 
 @dataclass(frozen=True, slots=True)

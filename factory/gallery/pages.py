@@ -1,47 +1,35 @@
 """The pages: runs, a run, its candidates, a candidate."""
 
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from db import browsing
-from db.models import Candidate
-from db.overview import Overview, overview
+from db.overview import overview
 from db.queries import count_candidates, get_candidate, list_candidates
-from db.runs import count_funnel, count_funnel_by_label, get_run, list_runs
+from db.reporting import count_proposals
+from db.runs import add_stages, count_funnel_by_label, get_run, list_runs
 from db.session import reading
 from db.states import Marked, Origin, RunState, Verdict
+from factory.funnel import count_funnel_steps
 from factory.gallery.candidate_view import view_candidate
 from factory.gallery.rendering import Renderer
 from factory.gallery.search import Search, parse_number, parse_search
 from factory.gallery.security import Forms
 from factory.store import Store
-from tasks.chain import QUEUES
 from tasks.judging import REASONS, SCORE_NAMES
 
-MOST_RUNS = 50
-SAMPLES = 8
-NEWEST = 16
+MOST_RUNS = 20
+SAMPLES = 12
+NAMED = 8
+MOST_RELATIVES = 16
 PAGE_CANDIDATES = 60
 MOST_COUNTED = 10_000
 MOST_LABELS = 500
 GOES_ON = {RunState.ACTIVE, RunState.PAUSED}
-
-
-@dataclass(frozen=True, slots=True)
-class StepProgress:
-    """How far one kind of step has come, over all labels."""
-
-    name: str
-    done: int
-    running: int
-    quarantined: int
-    total: int
 
 
 class Pages:
@@ -56,9 +44,14 @@ class Pages:
         """Return all runs with some of their accepted images."""
         with reading(self._store.sessions) as session:
             found = list_runs(session, MOST_RUNS)
-            samples = {run.run_id: _sample(session, run.run_id) for run in found}
+            samples = {
+                run.run_id: list_candidates(
+                    session, browsing.list_samples(session, run.run_id, SAMPLES)
+                )
+                for run in found
+            }
             labels = {
-                run.run_id: browsing.list_label_names(session, run.run_id, SAMPLES) for run in found
+                run.run_id: browsing.list_label_names(session, run.run_id, NAMED) for run in found
             }
         return self._render(
             "runs.html", runs=found, samples=samples, labels=labels, now=time.time()
@@ -69,22 +62,23 @@ class Pages:
         run_id: int = request.path_params["run_id"]
         with reading(self._store.sessions) as session:
             run = get_run(session, run_id)
-            now = overview(session, run_id)
-            stages = count_funnel(session, run_id)
+            goes_on = run.state in GOES_ON
             by_label = count_funnel_by_label(session, run_id)
-            newest = list_candidates(session, browsing.list_newest(session, run_id, NEWEST))
-        return self._render(
-            "run.html",
-            run=run,
-            overview=now,
-            steps=_sum_steps(now),
-            stages=stages,
-            by_label=dict(list(by_label.items())[:MOST_LABELS]),
-            labels_left=max(len(by_label) - MOST_LABELS, 0),
-            newest=newest,
-            goes_on=run.state in GOES_ON,
-            now=time.time(),
-        )
+            stages = add_stages(by_label.values())
+            left = {} if goes_on else count_funnel_steps(stages, count_proposals(session, run_id))
+            show = browsing.list_newest if goes_on else browsing.list_samples
+            return self._render(
+                "run.html",
+                run=run,
+                goes_on=goes_on,
+                overview=overview(session, run_id) if goes_on else None,
+                stages=stages,
+                funnel=left,
+                by_label=dict(list(by_label.items())[:MOST_LABELS]),
+                labels_left=max(len(by_label) - MOST_LABELS, 0),
+                shown=list_candidates(session, show(session, run_id, SAMPLES)),
+                now=time.time(),
+            )
 
     def candidates(self, request: Request) -> HTMLResponse:
         """Return a page of the candidates that the address asks for."""
@@ -114,7 +108,8 @@ class Pages:
         judged = parse_number("judged", request.query_params.get("judged"))
         with reading(self._store.sessions) as session:
             story = get_candidate(session, candidate_id)
-            siblings = browsing.list_siblings(session, story.candidate, NEWEST)
+            siblings = browsing.list_siblings(session, story.candidate, MOST_RELATIVES)
+            repeats = browsing.list_repeats(session, story.candidate, MOST_RELATIVES)
             return self._render(
                 "candidate.html",
                 search=search,
@@ -122,31 +117,11 @@ class Pages:
                 candidate=story.candidate,
                 view=view_candidate(story.candidate),
                 siblings=list_candidates(session, siblings),
+                repeats=list_candidates(session, repeats),
                 neighbours=browsing.find_neighbours(session, search.wanted, candidate_id),
                 judged=next(iter(list_candidates(session, [judged] if judged else [])), None),
                 form=self._forms.sign(),
             )
-
-
-def _sample(session: Session, run_id: int) -> Sequence[Candidate]:
-    return list_candidates(session, browsing.list_samples(session, run_id, SAMPLES))
-
-
-def _sum_steps(now: Overview) -> list[StepProgress]:
-    """Return the steps in the order of the chain."""
-    sums: dict[str, Counter[str]] = {name: Counter() for name in QUEUES}
-    for count in now.steps:
-        sums[count.step] += Counter(
-            done=count.done,
-            running=count.running,
-            quarantined=count.quarantined,
-            total=count.waiting + count.running + count.done + count.quarantined,
-        )
-    return [
-        StepProgress(name, n["done"], n["running"], n["quarantined"], n["total"])
-        for name, n in sums.items()
-        if n["total"]
-    ]
 
 
 def _tell_count(session: Session, search: Search, after: int | None) -> str:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from factory.gallery.progress import sum_steps
+
 FOLDER = Path(__file__).parent
 CRISP_PX = 256
 """Images up to this size are scaled up pixel by pixel."""
@@ -29,6 +31,8 @@ class Renderer:
             "iso": to_iso,
             "span": tell_span,
             "share": tell_share,
+            "steps": sum_steps,
+            "sum_values": lambda counts: sum(counts.values()),
             "query": lambda asked: f"?{urlencode(asked)}",
             "spaced": lambda name: str(name).replace("_", " "),
         }

@@ -60,6 +60,7 @@ def bind(host: str, port: int, token: SecretStr | None) -> Address:
         raise CannotServe(_explain(error, host, port)) from error
     if known is None and not is_loopback(str(place[0])):
         known = secrets.token_urlsafe(24)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a page waits for an ACK
     return Address(bound, host, known)
 
 
@@ -68,20 +69,25 @@ def is_loopback(host: str) -> bool:
     return ip_address(host).is_loopback
 
 
-def serve(store: Store, address: Address, *, opens_browser: bool = False) -> None:
-    """Serve a store until somebody presses Ctrl-C."""
+def make_server(store: Store, token: str | None) -> uvicorn.Server:
+    """Return the server of a store's gallery, not yet running."""
     config = uvicorn.Config(
-        build_app(store, token=address.token),
+        build_app(store, token=token),
         log_level="warning",
         access_log=False,
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=2,
     )
+    return uvicorn.Server(config)
+
+
+def serve(store: Store, address: Address, *, opens_browser: bool = False) -> None:
+    """Serve a store until somebody presses Ctrl-C."""
     if opens_browser:
         webbrowser.open(address.url)  # answers once the server does: the port is bound
     try:
-        uvicorn.Server(config).run(sockets=[address.socket])
+        make_server(store, address.token).run(sockets=[address.socket])
     except KeyboardInterrupt:
         return
     finally:

@@ -1,15 +1,13 @@
 import os
 import shutil
-import socket
 import threading
 import time
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 
 from db.models import Candidate
-from factory.gallery.server import build_app
+from factory.gallery.serving import bind, make_server
 from factory.store import open_store
 from tests import rows
 
@@ -18,12 +16,11 @@ WAIT_S = 20
 
 
 @contextmanager
-def served(data_dir, **options):
+def served(data_dir, token=None):
     """Serve the gallery of a data folder by the real server; yield its address."""
-    bound = socket.create_server(("127.0.0.1", 0))
-    with open_store(data_dir) as store:
-        config = uvicorn.Config(build_app(store, **options), log_level="warning", access_log=False)
-        server = uvicorn.Server(config)
+    address = bind("127.0.0.1", 0, token)
+    with open_store(data_dir) as store, address.socket as bound:
+        server = make_server(store, address.token)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         until = time.monotonic() + WAIT_S
@@ -31,11 +28,10 @@ def served(data_dir, **options):
             assert time.monotonic() < until, "the server does not start"
             time.sleep(0.01)
         try:
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+            yield address.url.removesuffix("/runs")
         finally:
             server.should_exit = True
             thread.join(WAIT_S)
-            bound.close()
 
 
 @pytest.fixture(scope="session")
