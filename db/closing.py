@@ -1,5 +1,7 @@
 """Which runs have nothing left to do, and how they end."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
@@ -8,27 +10,51 @@ from db.session import now
 from db.states import BatchState, RunState
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run has made; if it is still the same, nobody worked on it meanwhile."""
+
+    judged: int
+    batches: int
+
+
 def list_finished(session: Session) -> list[int]:
     """Return the active runs that have no batch left."""
     return list(session.scalars(select(Run.id).where(*_is_finished()).order_by(Run.id)))
 
 
-def close_run(session: Session, run_id: int) -> bool:
-    """End a run if it is active and has no batch left; return whether it was."""
-    done = session.scalar(
+def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
+    """Keep all others from a run, if it is still active, without a batch left, and as it was seen.
+
+    Others wait until the transaction ends, and then find another state or another progress.
+    """
+    held = session.scalar(
         update(Run)
         .where(Run.id == run_id, *_is_finished())
-        .values(state=RunState.DONE, finished_at=now(session))
+        .values(state=RunState.ACTIVE)
         .returning(Run.id)
         .execution_options(synchronize_session=False)
     )
-    return done is not None
+    return held is not None and measure_progress(session, run_id) == seen
 
 
-def count_judged(session: Session, run_id: int) -> int:
-    """Return how many candidates of a run have a verdict."""
+def end_run(session: Session, run_id: int) -> None:
+    """Say that a run is done; call after `hold_finished`."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(state=RunState.DONE, finished_at=now(session))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def measure_progress(session: Session, run_id: int) -> Progress:
+    """Return what a run has made."""
     judged = (Candidate.run_id == run_id, Candidate.verdict.is_not(None))
-    return session.scalar(select(func.count()).where(*judged)) or 0
+    return Progress(
+        session.scalar(select(func.count()).where(*judged)) or 0,
+        session.scalar(select(func.count()).where(Batch.run_id == run_id)) or 0,
+    )
 
 
 def _is_finished() -> tuple[ColumnElement[bool], ...]:

@@ -85,6 +85,11 @@ class Label(Base):
     name: Mapped[str] = mapped_column(String(200), index=True)
     mode: Mapped[str] = mapped_column(String(16))
     per_label: Mapped[int]
+    """How many images were asked for; with a quota, at first."""
+    quota: Mapped[int | None]
+    """How many accepted candidates are asked for; NULL if none are counted."""
+    max_images: Mapped[int | None]
+    """Most images that may be generated for the quota."""
     features: Mapped[list[str] | None]
     """Visual features, cached for all batches of the label."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Batch, Item, Label, Step
+from db.quotas import Quota, list_quotas
 from db.runs import count_outcomes
 from db.states import BatchState, ItemState, StepState, Verdict
 
@@ -32,6 +33,7 @@ class Overview:
         accepted: Candidates per label and origin.
         rejected: Candidates per label and reason.
         batches_waiting: Batches that the dispatcher has not admitted yet.
+        quotas: Of the labels that have one.
         waits_for: What the last step that was put back waits for, if any.
     """
 
@@ -43,6 +45,7 @@ class Overview:
     batches: int = 0
     batches_done: int = 0
     waits_for: str | None = None
+    quotas: tuple[Quota, ...] = ()
 
 
 def overview(session: Session, run_id: int) -> Overview:
@@ -54,6 +57,7 @@ def overview(session: Session, run_id: int) -> Overview:
         batches_done=states[BatchState.DONE],
         batches_waiting=states[BatchState.WAITING],
         waits_for=_find_trouble(session, run_id),
+        quotas=tuple(list_quotas(session, run_id)),
     )
     for label, origin, verdict, reason, count in count_outcomes(session, run_id):
         result.made[label, origin] += count

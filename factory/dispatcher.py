@@ -71,8 +71,7 @@ class Dispatcher:
         for batch_id, names in due:
             ring(self._app, batch_id, names)
         for run_id in finished:
-            if close(self._sessions, run_id):
-                log.info("run_done", run_id=run_id)
+            close(self._sessions, run_id)
         return len(due)
 
     def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[tuple[int, list[str]]]:

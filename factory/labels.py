@@ -9,7 +9,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO, TypeAlias, cast
 
@@ -18,7 +18,8 @@ from factory.errors import BadLabels
 
 Mode: TypeAlias = Literal["scene", "object"]
 MODES: tuple[Mode, ...] = ("scene", "object")
-COLUMNS = ("label", "per_label", "mode")
+NUMBERS = ("per_label", "accepted", "max_images")
+COLUMNS = ("label", *NUMBERS, "mode")
 STDIN = "-"
 MAX_BYTES = 32 * 2**20
 """Of one list: more than a million labels."""
@@ -35,13 +36,17 @@ class LabelRequest:
 
     Attributes:
         label: Clean: NFC, no spaces around, single spaces within.
-        per_label: How many images.
+        per_label: How many images, at first if a quota of accepted ones is asked for.
         mode: "scene" or "object".
+        accepted: How many accepted images are asked for.
+        max_images: Most images generated on the way there.
     """
 
     label: str
     per_label: int | None = None
     mode: Mode | None = None
+    accepted: int | None = None
+    max_images: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,11 @@ class LabelList:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A label as it was written, and what stood beside it."""
+    """A label as it was written, and what stood beside it, by column."""
 
     where: str
     label: object
-    per_label: object = None
-    mode: object = None
+    beside: Mapping[str, object] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -85,7 +89,7 @@ def read_labels(
 
     Args:
         words: Labels themselves; "-" reads lines from standard input.
-        files: .csv (a header with `label`, maybe `per_label` and `mode`), .jsonl (the same keys),
+        files: .csv (a header with `label`, and others of `COLUMNS`), .jsonl (the same keys),
             anything else one label a line; blank lines and lines with # in front are skipped.
         stdin: What "-" reads; None: the process's own.
 
@@ -154,16 +158,17 @@ def _request(entry: _Entry) -> LabelRequest:
         label = clean_label(entry.label)
     except ValueError as error:
         raise ValueError(f"label {_shorten(entry.label)} {error}") from None
-    return LabelRequest(label, _per_label(entry.per_label), _mode(entry.mode))
+    numbers = {name: _number(name, entry.beside.get(name)) for name in NUMBERS}
+    return LabelRequest(label, mode=_mode(entry.beside.get("mode")), **numbers)
 
 
-def _per_label(value: object) -> int | None:
+def _number(name: str, value: object) -> int | None:
     if value is None or value == "":
         return None
     number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= MAX_PER_LABEL:
         raise ValueError(
-            f"`per_label` is {_shorten(value)}; expected a whole number from 1 to {MAX_PER_LABEL}"
+            f"`{name}` is {_shorten(value)}; expected a whole number from 1 to {MAX_PER_LABEL}"
         )
     return number
 
@@ -236,7 +241,7 @@ def _read_csv(text: str, name: str) -> Iterator[_Entry]:
             if None in row:
                 yield _Entry(where, None, problem=f"has more than the header's {len(header)} cells")
             elif any(row.values()):
-                yield _Entry(where, row["label"] or "", row.get("per_label"), row.get("mode"))
+                yield _Entry(where, row["label"] or "", row)
     except csv.Error as error:
         yield _Entry(f"{name}, line {rows.line_num}", None, problem=f"is no CSV: {error}")
 
@@ -272,7 +277,7 @@ def _entry_of_object(where: str, values: object) -> _Entry:
     if unknown is not None:
         known = " or ".join(nearest(unknown, COLUMNS))
         return _Entry(where, None, problem=f"unknown key {_cut(unknown)!r}; expected {known}")
-    return _Entry(where, values["label"], values.get("per_label"), values.get("mode"))
+    return _Entry(where, values["label"], values)
 
 
 def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:

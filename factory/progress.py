@@ -13,7 +13,7 @@ from rich.text import Text
 
 from db.overview import Overview, StepCount, overview
 from db.session import Sessions, reading
-from db.states import Origin
+from factory.quotas import tell_accepted
 from tasks.chain import QUEUES
 
 
@@ -67,9 +67,12 @@ def one_line(now: Overview) -> str:
     """Return the view in one line, for logs."""
     made = sum(now.made.values())
     waits = f"; waits: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
+    reached = sum(not quota.missing for quota in now.quotas)
+    quotas = f"; {reached}/{len(now.quotas)} quotas reached" if now.quotas else ""
     return (
         f"{now.batches_done}/{now.batches} batches; {made} candidates, "
-        f"{sum(now.accepted.values())} accepted, {sum(now.rejected.values())} rejected{waits}"
+        f"{sum(now.accepted.values())} accepted, {sum(now.rejected.values())} rejected"
+        f"{quotas}{waits}"
     )
 
 
@@ -91,7 +94,7 @@ def _table(now: Overview) -> Table:
         table.add_row(
             label,
             *(_cell(cells.get((label, name))) for name in QUEUES),
-            str(sum(now.accepted[label, origin] for origin in Origin)),
+            tell_accepted(now, label),
             _reasons(now.rejected, label),
         )
     return table

@@ -19,6 +19,7 @@ from db.models import (
 )
 from db.overview import overview
 from db.queries import Story
+from db.quotas import Quota
 from db.runs import count_funnel, count_funnel_by_label, list_quarantined
 from db.spending import spending
 from factory.settings import Settings
@@ -91,6 +92,7 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
         "created_at": run.created_at,
         "finished_at": run.finished_at,
         "labels": {label.name: label.per_label for label in run.labels},
+        "quotas": [quota_record(quota) for quota in now.quotas],
         "batches": {
             "waiting": now.batches_waiting,
             "in_flight": now.batches - now.batches_waiting - now.batches_done,
@@ -104,6 +106,18 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
         },
         "quarantined": [asdict(item) for item in list_quarantined(session, run.id)],
         "images": settings.resolved_image_store_url(),
+    }
+
+
+def quota_record(quota: Quota) -> dict[str, Any]:
+    """Return how far a label is from its quota."""
+    return {
+        "label": quota.label,
+        "asked": quota.asked,
+        "accepted": quota.accepted,
+        "missing": quota.missing,
+        "images": quota.images,
+        "max_images": quota.max_images,
     }
 
 

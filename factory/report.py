@@ -20,6 +20,7 @@ from db.images import ImageStore
 from db.marks import count_marks
 from db.models import Candidate, Run
 from db.queries import list_candidates
+from db.quotas import Quota, list_quotas
 from db.reporting import Diversity, ScoreValues, Spending
 from db.runs import Stage, count_funnel, count_funnel_by_label
 from db.states import Origin, Verdict
@@ -53,6 +54,7 @@ class Facts:
     diversity: Diversity
     spending: Spending
     examples: Mapping[str, list[Candidate]]
+    quotas: tuple[Quota, ...]
     marks: Mapping[tuple[Origin, Verdict, bool], int]
 
     @property
@@ -83,6 +85,7 @@ def read_facts(session: Session, run: Run) -> Facts:
         diversity=reporting.measure_diversity(session, run.id),
         spending=reporting.measure_spending(session, run.id),
         examples={kind: list_candidates(session, ids) for kind, ids in examples.items()},
+        quotas=tuple(list_quotas(session, run.id)),
         marks=count_marks(session, run.id),
     )
 

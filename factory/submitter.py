@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
@@ -13,9 +13,13 @@ from db.spending import tell_spent
 from db.states import RunState
 from factory.errors import BudgetSpent
 from factory.labels import LabelRequest
+from factory.quotas import split_evenly
 from factory.settings import Settings, dump_profile, models_key
+from tasks.options import ChainOptions
 
 ROWS_PER_INSERT = 1000
+IMAGES_PER_ACCEPTED = 20
+"""So many images are generated at most for each that is asked for, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def submit(
         run = _add_run(session, requests, settings, key, seed)
     allow(run, budget)
     run.state = RunState.ACTIVE
-    images = session.scalar(select(func.sum(Label.per_label)).where(Label.run_id == run.id)) or 0
+    images = session.scalar(select(func.sum(Batch.size)).where(Batch.run_id == run.id)) or 0
     return Submission(run.id, resumed, len(requests), images)
 
 
@@ -83,7 +87,7 @@ def request_key(
     requests: Sequence[LabelRequest], profile: dict[str, object], seed: int | None
 ) -> str:
     """Return a hash of everything that shapes the result."""
-    asked = [[request.label, request.per_label, request.mode] for request in requests]
+    asked = [list(astuple(request)) for request in requests]
     text = json.dumps([asked, profile, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -106,16 +110,7 @@ def _add_run(
     )
     session.add(run)
     session.flush()
-    labels = [
-        {
-            "run_id": run.id,
-            "name": request.label,
-            "mode": request.mode or settings.chain.mode,
-            "per_label": request.per_label or settings.chain.per_label,
-        }
-        for request in requests
-    ]
-    _insert(session, Label, labels)
+    _insert(session, Label, [_label_row(run.id, request, settings.chain) for request in requests])
     rows = session.execute(select(Label.id, Label.per_label).where(Label.run_id == run.id))
     _insert(
         session,
@@ -129,11 +124,18 @@ def _add_run(
     return run
 
 
-def split_evenly(total: int, most: int) -> Iterator[int]:
-    """Yield the sizes of the fewest batches of at most `most`, as alike as can be."""
-    count = -(-total // most)
-    for index in range(count):
-        yield total // count + (index < total % count)
+def _label_row(run_id: int, request: LabelRequest, chain: ChainOptions) -> dict[str, object]:
+    per_label = request.per_label or chain.per_label
+    quota = request.accepted or chain.accepted
+    max_images = request.max_images or chain.max_images or IMAGES_PER_ACCEPTED * (quota or 0)
+    return {
+        "run_id": run_id,
+        "name": request.label,
+        "mode": request.mode or chain.mode,
+        "per_label": min(per_label, max_images) if quota else per_label,
+        "quota": quota,
+        "max_images": max_images if quota else None,
+    }
 
 
 def _insert(

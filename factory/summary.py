@@ -7,10 +7,13 @@ from rich.table import Table
 from sqlalchemy import make_url
 
 from db.overview import Overview, overview
+from db.runs import get_run
 from db.session import connect, reading
 from db.states import Origin
 from factory.contact_sheet import write_contact_sheet
 from factory.images import open_images
+from factory.quotas import tell_accepted, tell_missed
+from factory.records import quota_record
 from factory.settings import Settings
 
 
@@ -19,7 +22,10 @@ def show_summary(settings: Settings, run_id: int) -> None:
     summary = summary_json(settings, run_id)
     console = Console(markup=False)
     with reading(connect(settings.resolved_database_url())) as session:
-        console.print(funnel_table(overview(session, run_id)))
+        now = overview(session, run_id)
+        console.print(funnel_table(now))
+        for line in tell_missed(get_run(session, run_id), now):
+            console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if summary["contact_sheet"]:
         console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)
     console.print(f"Database       {summary['database']}", soft_wrap=True)
@@ -44,6 +50,7 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
         "made": {origin.value: _of_origin(now.made, origin) for origin in Origin},
         "accepted": {origin.value: _of_origin(now.accepted, origin) for origin in Origin},
         "rejected": _by_reason(now),
+        "quotas": [quota_record(quota) for quota in now.quotas],
         "contact_sheet": str(path)
         if write_contact_sheet(sessions, images, path, run_id=run_id)
         else None,
@@ -61,13 +68,12 @@ def funnel_table(now: Overview) -> Table:
     table.add_column("rejected, by reason", style="yellow")
     for label in sorted({label for label, _ in now.made}):
         made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in Origin]
-        accepted = sum(now.accepted[label, origin] for origin in Origin)
         reasons = [
             f"{count} {reason}"
             for (name, reason), count in now.rejected.most_common()
             if name == label
         ]
-        table.add_row(label, *made, str(accepted), ", ".join(reasons))
+        table.add_row(label, *made, tell_accepted(now, label), ", ".join(reasons))
     return table
 
 

@@ -20,6 +20,7 @@ from db.runs import QuarantinedItem
 from db.spending import Spending, spending
 from db.states import WHOLE_STEP, Verdict
 from factory.progress import render
+from factory.quotas import merge_quotas, tell_missed
 from factory.summary import funnel_table
 from tasks.judging import CLIP_SIMILARITY, SCORE_NAMES
 
@@ -35,7 +36,9 @@ def status_view(session: Session, run: Run, *, now: float) -> RenderableType:
         counts = merge_labels(counts, f"all {len(run.labels)} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at)
-    return Group(head, tell_spending(run, spending(session, run)), steps, "", funnel_table(counts))
+    missed = [Text(line, style="yellow") for line in tell_missed(run, overview(session, run.id))]
+    spent = tell_spending(run, spending(session, run))
+    return Group(head, spent, steps, "", funnel_table(counts), *missed)
 
 
 def tell_spending(run: Run, spent: Spending) -> Text:
@@ -70,6 +73,7 @@ def merge_labels(counts: Overview, name: str) -> Overview:
         made=_merge(counts.made, name),
         accepted=_merge(counts.accepted, name),
         rejected=_merge(counts.rejected, name),
+        quotas=merge_quotas(counts.quotas, name),
     )
 
 

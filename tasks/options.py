@@ -15,7 +15,21 @@ class ChainOptions(BaseModel):
     mode: Literal["scene", "object"] = Field(
         "scene", description="The paper's two cases: complex scenes or object-centric images."
     )
-    per_label: int = Field(8, ge=1, le=100_000, description="Images generated per label.")
+    per_label: int = Field(
+        8, ge=1, le=100_000, description="Images generated per label; with a quota, at first."
+    )
+    accepted: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Quota: more images of a label are generated until so many are accepted.",
+    )
+    max_images: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Most images generated per label for its quota; unset: 20 times the quota.",
+    )
     batch_size: int = Field(8, ge=1, le=256, description="Images that travel together.")
     rounds: int = Field(1, ge=0, le=10, description="Repetitions of Algorithm 1, lines 6-16.")
     scenes_per_candidate: int = Field(2, ge=1, le=20, description="n of Algorithm 1, line 8.")

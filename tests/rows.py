@@ -12,6 +12,7 @@ from db.models import (
     Annotation,
     Batch,
     Candidate,
+    Fingerprint,
     Item,
     Label,
     Placement,
@@ -25,6 +26,7 @@ from db.session import Sessions, connect, upgrade
 from db.states import BatchState, Origin, StepState, Verdict
 from factory.settings import DATABASE_FILE, IMAGES_FOLDER, dump_profile, load_settings
 from workers import masks
+from workers.fingerprints import pack
 
 SIZE_PX = 64
 DOG_BOX = (8.0, 24.0, 30.0, 54.0)
@@ -183,6 +185,13 @@ def add_candidate(place, session, batch, objects=(), *, background="white", pare
     session.add(candidate)
     session.flush()
     return candidate
+
+
+def add_fingerprint(session, candidate, phash="00000000000000ff", embedding=(1.0, 0.0)):
+    """Add what near-duplicates of a candidate are found by."""
+    packed = pack(np.array(embedding, np.float32))
+    session.add(Fingerprint(candidate_id=candidate.id, phash=phash, embedding=packed))
+    session.flush()
 
 
 def add_family(place, session, batch):

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from sqlalchemy import make_url
@@ -16,6 +16,7 @@ from factory.cli.common import (
     expected_errors,
     print_json,
     stderr,
+    takes,
 )
 from factory.labels import LabelList, read_labels
 from factory.settings import Settings, load_settings
@@ -31,7 +32,20 @@ LabelFiles = Annotated[
     list[Path] | None,
     typer.Option("--file", "-f", help="Labels: text (one per line), .csv or .jsonl."),
 ]
-PerLabel = Annotated[int | None, typer.Option(help="Images generated per label.")]
+PerLabel = Annotated[
+    int | None, typer.Option(help="Images generated per label; with --accepted, at first.")
+]
+Accepted = Annotated[
+    int | None,
+    typer.Option(help="Generate more images of a label until so many are accepted."),
+]
+MaxImages = Annotated[
+    int | None,
+    typer.Option(
+        help="Most images generated per label for --accepted.",
+        show_default="20 times as many as are to be accepted",
+    ),
+]
 Mode = Annotated[
     Literal["scene", "object"] | None, typer.Option(help="Complex scenes or object-centric images.")
 ]
@@ -42,12 +56,30 @@ Seed = Annotated[
 ]
 
 
-def run(
-    labels: Labels = None,
-    files: LabelFiles = None,
+def choose_chain(
+    *,
     per_label: PerLabel = None,
+    accepted: Accepted = None,
+    max_images: MaxImages = None,
     mode: Mode = None,
     rounds: Rounds = None,
+) -> dict[str, Any]:
+    """Return what of the profile's chain is chosen on the command line; None leaves it alone."""
+    return {
+        "per_label": per_label,
+        "accepted": accepted,
+        "max_images": max_images,
+        "mode": mode,
+        "rounds": rounds,
+    }
+
+
+@takes(chain=choose_chain)
+def run(
+    *,
+    labels: Labels = None,
+    files: LabelFiles = None,
+    chain: dict[str, Any],
     seed: Seed = None,
     budget: Budget = None,
     profile: ProfileName = None,
@@ -59,10 +91,9 @@ def run(
 
     Ctrl-C stops cleanly, and says which command goes on from there.
 
-    Example: factory run dog house --per-label 8
+    Example: factory run dog house --per-label 8; with a quota: factory run dog --accepted 50
     """
     with expected_errors():
-        chain = {"per_label": per_label, "mode": mode, "rounds": rounds}
         settings = load_settings(profile, data_dir=data_dir, database_url=database_url, chain=chain)
         wanted = _read_known_labels(settings, labels, files)
         from factory.app import fetch_checkpoints
@@ -77,12 +108,12 @@ def run(
         finish_here(settings, run_id, profile, data_dir, database_url, as_json=as_json)
 
 
+@takes(chain=choose_chain)
 def submit(
+    *,
     labels: Labels = None,
     files: LabelFiles = None,
-    per_label: PerLabel = None,
-    mode: Mode = None,
-    rounds: Rounds = None,
+    chain: dict[str, Any],
     seed: Seed = None,
     budget: Budget = None,
     profile: ProfileName = None,
@@ -95,7 +126,6 @@ def submit(
     Example: factory submit --file labels.csv && factory worker all
     """
     with expected_errors():
-        chain = {"per_label": per_label, "mode": mode, "rounds": rounds}
         settings = load_settings(profile, data_dir=data_dir, database_url=database_url, chain=chain)
         wanted = _read_known_labels(settings, labels, files)
         from factory.run import submit_labels

@@ -16,6 +16,7 @@ from db.states import Origin, Verdict
 from factory.export.base import Format, Plan
 from factory.export.folder import Folder
 from factory.export.licences import UNKNOWN, find_licence
+from factory.labels import COLUMNS
 from factory.refilter import submitted_limits
 
 CARD_FILE = "README.md"
@@ -187,8 +188,11 @@ def _marks_file(run: Run) -> str:
 def _labels_csv(run: Run) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("label", "per_label", "mode"))
-    table.writerows((label.name, label.per_label, label.mode) for label in run.labels)
+    table.writerow(COLUMNS)
+    table.writerows(
+        (label.name, label.per_label, label.quota, label.max_images, label.mode)
+        for label in run.labels
+    )
     return text.getvalue()
 
 

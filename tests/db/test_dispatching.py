@@ -26,7 +26,7 @@ def decide(session, *, window=8, stale_s=100.0, waiting=None, dead_owners=()):
     dispatching.admit(session, window=window, queues=QUEUES, plan_steps=plan_steps)
     due = dispatching.take_due(session, window=window)
     for run_id in closing.list_finished(session):
-        closing.close_run(session, run_id)
+        closing.end_run(session, run_id)
     return [batch_id for batch_id, _ in due]
 
 

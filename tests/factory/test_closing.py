@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from db import control
-from db.models import Batch, Candidate, Fingerprint, Run, Score
+from db.models import Batch, Candidate, Run, Score
 from db.session import reading
 from db.states import BatchState, RunState, Verdict
 from factory import closing
@@ -12,7 +12,6 @@ from factory.cli import app
 from factory.refilter import limits_in_force, preview, refilter
 from factory.thresholds import survey
 from tests import rows
-from workers.fingerprints import pack
 
 NORTH = (1.0, 0.0)
 NEARLY_NORTH = (0.98, 0.2)  # their cosine is 0.98
@@ -39,10 +38,7 @@ def add_image(place, session, batch, key, looks):
     phash, embedding, similarity = looks
     scores = {"clip_similarity": similarity, "label_confidence": 0.9}
     made = rows.add_candidate(place, session, batch, key=key, scores=scores)
-    packed = pack(np.array(embedding, np.float32))
-    session.add(Fingerprint(candidate_id=made.id, phash=phash, embedding=packed))
-    session.flush()
-    return made
+    rows.add_fingerprint(session, made, phash, embedding)
 
 
 def add_finished_run(place, order=None):

@@ -3,8 +3,9 @@ from sqlalchemy import func, select
 
 from db.models import Batch, Label, Run
 from factory.labels import read_labels
+from factory.quotas import split_evenly
 from factory.settings import load_settings
-from factory.submitter import split_evenly, submit
+from factory.submitter import submit
 
 
 @pytest.fixture

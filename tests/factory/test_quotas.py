@@ -1,0 +1,189 @@
+import json
+
+import pytest
+from sqlalchemy import func, select, update
+from typer.testing import CliRunner
+
+from db import dispatching
+from db.models import Batch, Candidate, Label, Run, Step
+from db.quotas import Quota
+from db.states import BatchState, RunState, StepState, Verdict
+from factory import closing
+from factory.cli import app
+from factory.dispatcher import QUEUE_NAMES, plan_steps
+from factory.labels import LabelRequest
+from factory.quotas import next_sizes
+from factory.settings import load_settings
+from factory.submitter import submit
+from tests import rows
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request):
+    return request.getfixturevalue(f"{request.param}_place")
+
+
+def quota(*, accepted=0, images=8, asked=50, max_images=1000):
+    return Quota(1, "dog", asked, max_images, accepted, images, batches=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "sizes"),
+    [
+        pytest.param(quota(accepted=50), [], id="reached"),
+        pytest.param(quota(accepted=60), [], id="more than asked"),
+        pytest.param(quota(accepted=40), [2], id="as many as the share so far promises"),
+        pytest.param(quota(accepted=5), [8], id="at most as many as there are"),
+        pytest.param(quota(accepted=10, images=40), [8, 8, 8, 8, 8], id="in batches"),
+        pytest.param(quota(accepted=0, images=16), [8, 8], id="hopeless so far"),
+        pytest.param(quota(accepted=0, images=16, max_images=19), [3], id="up to the cap"),
+        pytest.param(quota(accepted=49, images=19, max_images=19), [], id="at the cap"),
+    ],
+)
+def test_what_came_out_so_far_says_how_many_images_come_next(state, sizes):
+    assert next_sizes(state, 8) == sizes
+
+
+def submit_words(place, requests, **chain):
+    settings = load_settings("micro", chain={"per_label": 4, "batch_size": 4, **chain})
+    with place.sessions.begin() as session:
+        return submit(session, requests, settings, seed=0).run_id
+
+
+def work_off(place, accepted):
+    """Do all that is waiting; of each label's batch so many candidates are accepted."""
+    with place.sessions.begin() as session:
+        done = 0
+        for batch in session.scalars(select(Batch).where(Batch.state != BatchState.DONE)):
+            batch.state = BatchState.DONE
+            for number in range(batch.size):
+                good = number < accepted[batch.label.name]
+                rows.add_candidate(
+                    place,
+                    session,
+                    batch,
+                    key=f"b{batch.index}/g{number}",
+                    verdict=Verdict.ACCEPTED if good else Verdict.REJECTED,
+                    reason=None if good else "text_mismatch",
+                )
+            done += 1
+    return done
+
+
+def finish(place, run_id, accepted):
+    """Work a run off until it is done; return how many batches were done each time."""
+    waves = []
+    while True:
+        waves.append(work_off(place, accepted))
+        if closing.close(place.sessions, run_id):
+            return waves
+        assert waves[-1]
+
+
+def batches(place):
+    with place.sessions() as session:
+        found = select(Label.name, Batch.index, Batch.size).join(Label, Label.id == Batch.label_id)
+        return [tuple(row) for row in session.execute(found.order_by(Label.name, Batch.index))]
+
+
+def test_a_label_gets_batches_until_it_has_its_quota(place):
+    run_id = submit_words(
+        place, [LabelRequest("dog", accepted=6), LabelRequest("house")], accepted=2
+    )
+    assert finish(place, run_id, {"dog": 2, "house": 2}) == [2, 1, 1]
+    assert batches(place) == [("dog", 0, 4), ("dog", 1, 4), ("dog", 2, 4), ("house", 0, 4)]
+
+
+def test_a_hopeless_label_ends_at_its_cap_and_says_why(place):
+    run_id = submit_words(place, [LabelRequest("dog", accepted=3, max_images=10)])
+    finish(place, run_id, {"dog": 0})
+    assert batches(place) == [("dog", 0, 4), ("dog", 1, 3), ("dog", 2, 3)]
+
+
+def test_a_cap_is_there_even_if_nobody_names_one(place):
+    submit_words(place, [LabelRequest("dog", accepted=3)])
+    submit_words(place, [LabelRequest("cat")])
+    with place.sessions() as session:
+        assert session.execute(select(Label.name, Label.quota, Label.max_images)).all() == [
+            ("dog", 3, 60),
+            ("cat", None, None),
+        ]
+
+
+def test_a_cap_holds_from_the_first_batch_on(place):
+    submit_words(place, [LabelRequest("dog", accepted=3, max_images=2)])
+    assert batches(place) == [("dog", 0, 2)]
+
+
+def test_batches_are_added_once_whoever_looks_and_however_often(place):
+    run_id = submit_words(place, [LabelRequest("dog", accepted=8)])
+    work_off(place, {"dog": 1})
+    seen = [closing.prepare(place.sessions, run_id) for _ in range(2)]
+    for each in seen:
+        assert not closing.conclude(place.sessions, each)
+    assert batches(place) == [("dog", 0, 4), ("dog", 1, 4)]
+
+
+def test_the_dispatcher_admits_what_is_added_and_ends_the_run_afterwards(place):
+    run_id = submit_words(place, [LabelRequest("dog", accepted=2)])
+    admitted = []
+    for _ in range(2):
+        with place.sessions.begin() as session:
+            dispatching.admit(session, window=4, queues=QUEUE_NAMES, plan_steps=plan_steps)
+            admitted.append(session.scalar(select(func.count()).select_from(Step)))
+            session.execute(update(Step).values(state=StepState.DONE))
+        work_off(place, {"dog": 1})
+        closing.close(place.sessions, run_id)
+    assert admitted[1] == 2 * admitted[0] > 0
+    with place.sessions() as session:
+        assert session.get_one(Run, run_id).state == RunState.DONE
+
+
+def test_near_duplicates_do_not_count(sqlite_place):
+    place = sqlite_place
+    run_id = submit_words(place, [LabelRequest("dog", accepted=2)])
+    work_off(place, {"dog": 2})
+    with place.sessions.begin() as session:
+        first, second = session.scalars(
+            select(Candidate).where(Candidate.verdict == Verdict.ACCEPTED)
+        ).all()
+        for candidate in (first, second):
+            rows.add_fingerprint(session, candidate)
+    assert not closing.close(place.sessions, run_id)
+    assert len(batches(place)) == 2
+
+
+@pytest.fixture
+def factory(sqlite_place):
+    def run(*words):
+        words = [*map(str, words), "--data-dir", str(sqlite_place.data_dir)]
+        return CliRunner().invoke(app, words)
+
+    return run
+
+
+def test_status_tells_quotas_and_what_to_do_about_a_missed_one(sqlite_place, factory):
+    asked = [LabelRequest("dog", accepted=3, max_images=8), LabelRequest("house", accepted=2)]
+    run_id = submit_words(sqlite_place, asked)
+    work_off(sqlite_place, {"dog": 1, "house": 2})
+    assert "quota_missed" not in factory("status").stdout
+    closing.close(sqlite_place.sessions, run_id)
+    finish(sqlite_place, run_id, {"dog": 1, "house": 2})
+    text = " ".join(factory("status").stdout.split())
+    assert "2/3" in text
+    assert "quota_missed: dog has 2 of 3 accepted after 8 generated images" in text
+    assert "rejected: 6 text_mismatch" in text
+    assert "--max-images 16" in text
+    assert "quota_missed: house" not in text
+    told = json.loads(factory("status", "--json").stdout)["quotas"]
+    assert [(each["label"], each["missing"]) for each in told] == [("dog", 1), ("house", 0)]
+
+
+def test_a_report_has_the_quotas(sqlite_place, factory, tmp_path):
+    run_id = submit_words(sqlite_place, [LabelRequest("dog", accepted=3, max_images=4)])
+    finish(sqlite_place, run_id, {"dog": 1})
+    result = factory("report", run_id, "--out", tmp_path / "report.html")
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text()
+    assert "Quotas" in page
+    assert "missing 2" in page
