@@ -40,10 +40,17 @@ class Factory:
         return json.loads(called.stdout)
 
     def start(self, *arguments):
-        """Start a command in the background, one that hears Ctrl-C."""
+        """Start a command in a process group of its own, as a terminal does; it hears Ctrl-C."""
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
-        with (self.data_dir.parent / "started.log").open("ab") as log:
-            return subprocess.Popen(self.command(*arguments), stdout=log, stderr=log)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.command(*arguments), stdout=log, stderr=log, process_group=0
+            )
+
+    @property
+    def log(self):
+        """What the started commands said."""
+        return self.data_dir.parent / "started.log"
 
     @property
     def sessions(self):
@@ -71,10 +78,15 @@ class Factory:
 @pytest.fixture
 def factory(tmp_path):
     """A factory whose processes are gone at the end, whatever the test did."""
-    factory = Factory(tmp_path / "data")
-    yield factory
+    yield Factory(tmp_path / "data")
     for process in processes_in(tmp_path):
         process.kill()
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    """Another factory, for a run that nothing happens to."""
+    return Factory(tmp_path / "undisturbed")
 
 
 def processes_in(folder):
@@ -92,6 +104,14 @@ def processes_in(folder):
     return found
 
 
+def wait_until_gone(folder):
+    """Return once no process names the folder."""
+    deadline = time.monotonic() + START_UP_S
+    while processes_in(folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def model_child(process):
     """Return the process that holds the models of a `factory run`."""
     children = psutil.Process(process.pid).children(recursive=True)
@@ -99,6 +119,6 @@ def model_child(process):
 
 
 def interrupt(process):
-    """Do what Ctrl-C does, and return the exit code."""
-    process.send_signal(signal.SIGINT)
+    """Do what Ctrl-C in a terminal does, and return the exit code."""
+    os.killpg(process.pid, signal.SIGINT)
     return process.wait(timeout=120)

@@ -2,15 +2,17 @@
 
 import contextlib
 import io
+import os
+import shlex
 import signal
 
 from PIL import Image
 from pycocotools.coco import COCO
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from db.models import Candidate, Item, Run, Step
 from db.states import ItemState, StepState, Verdict
-from tests.e2e.conftest import interrupt, model_child, processes_in
+from tests.e2e.conftest import interrupt, model_child, processes_in, wait_until_gone
 from training.judges import ObjectJudge
 
 LABELS = ("dog", "penguin", "car", "tree", "house", "ball")
@@ -43,29 +45,47 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path):
     assert processes_in(factory.data_dir) == []
 
 
-def test_a_run_that_is_killed_and_interrupted_goes_on_where_it_stopped(factory):
-    words = ("run", "dog", "--per-label", "4")
+def test_a_run_that_is_killed_and_interrupted_ends_as_if_nothing_had_happened(factory, undisturbed):
+    words = ("run", "dog", "--per-label", "2", "--seed", "7")
+    undisturbed.call_json(*words)
+    total = undisturbed.count_candidates()
     running = factory.start(*words)
     factory.wait_for_candidates(1, running)
     model_child(running).send_signal(signal.SIGKILL)
-    factory.wait_for_candidates(5, running)
+    factory.wait_for_candidates(total // 4, running)
     assert interrupt(running) == 130
     assert processes_in(factory.data_dir) == []
     with factory.sessions() as session:
-        assert (
-            session.scalars(select(Step.state).where(Step.state == StepState.RUNNING)).all() == []
-        )
-        before = {c.key: c.sha256 for c in session.scalars(select(Candidate))}
+        assert StepState.RUNNING not in session.scalars(select(Step.state)).all()
 
-    result = factory.call_json(*words)
-    assert result["run"] == 1
+    resumed = factory.start(*named_command(factory.log.read_text()))
+    factory.wait_for_candidates(total // 2, resumed)
+    os.killpg(resumed.pid, signal.SIGKILL)
+    resumed.wait()
+    before = ids_of(factory)
+    factory.call_json("resume")
+    assert before.items() <= ids_of(factory).items()  # what was made is not made again
+    assert outcome(factory) == outcome(undisturbed)
     with factory.sessions() as session:
-        after = {c.key: c.sha256 for c in session.scalars(select(Candidate))}
-        made = session.scalar(select(func.count()).select_from(Candidate))
-        states = session.scalars(select(Item.state).distinct()).all()
-    assert before.items() <= after.items()
-    assert len(after) == made
-    assert states == [ItemState.DONE]
+        assert session.scalars(select(Item.state).distinct()).all() == [ItemState.DONE]
+    wait_until_gone(factory.data_dir)  # the worker that was orphaned ends by itself
+
+
+def named_command(told):
+    """Return the command that Ctrl-C said goes on, without the data folder."""
+    words = shlex.split(told.rpartition("Go on with: ")[2].splitlines()[0])
+    assert words[0] == "factory"
+    return words[1 : words.index("--data-dir")]
+
+
+def ids_of(factory):
+    with factory.sessions() as session:
+        return {c.key: c.id for c in session.scalars(select(Candidate))}
+
+
+def outcome(factory):
+    with factory.sessions() as session:
+        return {c.key: (c.sha256, c.verdict) for c in session.scalars(select(Candidate))}
 
 
 def assert_rows_and_files_agree(candidates, images):
