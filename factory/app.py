@@ -54,9 +54,7 @@ def make_celery(settings: Settings, broker_url: str) -> Celery:
         task_default_queue=next(iter(QUEUES.values())),
         task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
         task_time_limit=delivery.time_limit_s,
-        task_soft_time_limit=delivery.time_limit_s - SPARE_S
-        if delivery.time_limit_s > 2 * SPARE_S
-        else None,
+        task_soft_time_limit=delivery.time_limit_s - min(SPARE_S, delivery.time_limit_s // 4),
         task_serializer="json",
         accept_content=["json"],
         worker_pool_start_method="spawn",  # a forked child cannot use CUDA

@@ -16,6 +16,7 @@ from factory.database import open_database
 from factory.dispatcher import Dispatcher
 from factory.pulse import pulse_file
 from factory.settings import Settings, dump_profile, models_key
+from factory.trouble import heeding_trouble
 from factory.worker import wait_for
 
 log = structlog.get_logger()
@@ -25,7 +26,11 @@ NAME = "dispatcher"
 
 
 def run_dispatcher(settings: Settings) -> None:
-    """Dispatch the runs of one profile's models until SIGTERM or Ctrl-C."""
+    """Dispatch the runs of one profile's models until SIGTERM or Ctrl-C.
+
+    Raises:
+        WorkerBroken: If it ended by itself.
+    """
     sessions = wait_for(lambda: open_database(settings))
     wait_for(lambda: check_broker(settings))
     logs.configure()
@@ -34,7 +39,7 @@ def run_dispatcher(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_broker(settings) as broker:
+    with heeding_trouble(NAME), open_broker(settings) as broker:
 
         def ensure_and_beat() -> None:
             broker.ensure()

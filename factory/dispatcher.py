@@ -22,7 +22,7 @@ from db.session import Sessions
 from factory.closing import close
 from factory.errors import BrokerUnavailable
 from factory.owners import is_dead
-from factory.trouble import end_worker
+from factory.trouble import end_process
 from tasks.chain import QUEUES, plan_chain, ring
 from tasks.options import DeliveryOptions, RunOptions
 
@@ -103,7 +103,7 @@ class Dispatcher:
                 stop.wait(RETRY_S)
             except Exception:
                 log.exception("dispatcher_broken")  # a worker without one would wait for ever
-                end_worker(os.getpid())
+                end_process(os.getpid())
                 return
             stop.wait(BUSY_TICK_S if rung else TICK_S)
 

@@ -1,28 +1,38 @@
-"""How a part of a worker that cannot go on ends the whole of it, so that its exit code tells."""
+"""How a part of a process that cannot go on ends the whole of it, so that its exit code tells."""
 
 import os
 import signal
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from factory.errors import WorkerBroken
 
 TROUBLE = signal.SIGUSR2
 """Celery leaves it alone."""
 
 
-def end_worker(pid: int) -> None:
-    """Ask the worker with this process id to stop politely and to end with an error."""
+def end_process(pid: int) -> None:
+    """Ask a process that heeds trouble to stop politely and to end with an error."""
     os.kill(pid, TROUBLE)
 
 
-def heed_trouble() -> threading.Event:
-    """Stop politely, as after SIGTERM, when asked by `end_worker`; the event tells that it was.
+@contextmanager
+def heeding_trouble(name: str) -> Iterator[None]:
+    """Stop as after SIGTERM when `end_process` asks for it; call it in the main thread.
 
-    Call it in the main thread.
+    Raises:
+        WorkerBroken: At the end, if that was asked for.
     """
-    happened = threading.Event()
+    asked = []
 
     def stop(*_: object) -> None:
-        happened.set()
+        asked.append(True)
         os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(TROUBLE, stop)
-    return happened
+    yield
+    if asked:
+        raise WorkerBroken(
+            f"{name} cannot go on and gave back what it held; the last error above says why. "
+            "Mend that, or let a supervisor start it again."
+        )

@@ -31,11 +31,11 @@ from factory.app import (
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
-from factory.errors import BrokerUnavailable, WorkerBroken
+from factory.errors import BrokerUnavailable
 from factory.owners import is_mine, name_owner
 from factory.pulse import pulse_file
 from factory.settings import Settings, dump_profile, models_key
-from factory.trouble import heed_trouble
+from factory.trouble import heeding_trouble
 from tasks import resources
 
 log = structlog.get_logger()
@@ -66,20 +66,14 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     wait_for(lambda: check_broker(settings))
     logs.configure()  # from here on lines for a log; before, one line for a person
     _free_what_an_earlier_self_held(sessions)
-    with open_broker(settings) as broker:
+    with heeding_trouble(f"worker {role!r}"), open_broker(settings) as broker:
         app = make_celery(settings, broker.url)
         app.conf.update({ROLE_KEY: role})
         _stop_politely(sessions)
         _beat(pulse_file(settings, role))
-        trouble = heed_trouble()
         key = models_key(dump_profile(settings))
         with Dispatcher(app, sessions, settings.delivery, broker.ensure, key).start():
             _serve(app, role, queues, _choose_pool(settings, queues, role))
-    if trouble.is_set():
-        raise WorkerBroken(
-            f"worker {role!r} cannot go on and gave back what it held; the last error above says "
-            "why. Mend that, or let a supervisor start it again."
-        )
 
 
 def wait_for(opening: Callable[[], T], retry_s: float = RETRY_S) -> T:

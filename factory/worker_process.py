@@ -14,7 +14,7 @@ from factory import log as logs
 from factory.app import ROLE_KEY, SETTINGS_KEY, assemble, roles_named
 from factory.owners import name_owner
 from factory.settings import Settings
-from factory.trouble import end_worker
+from factory.trouble import end_process
 from tasks import resources
 from workers.device import lost_because
 
@@ -42,7 +42,7 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
         resources.use(assemble(settings, roles, name_owner(role, is_child=True)))
     except Exception as error:  # Celery would swallow it and go on without models
         log.exception("worker_has_no_models", role=role, error=str(error))
-        end_worker(os.getppid())
+        end_process(os.getppid())
         raise
     log.info("worker_ready", role=role, pid=os.getpid())
 
@@ -57,4 +57,4 @@ def _unbind_task(**_: Any) -> None:  # noqa: ANN401
     structlog.contextvars.clear_contextvars()
     if reason := lost_because():
         log.error("device_lost", reason=reason)
-        end_worker(os.getppid())
+        end_process(os.getppid())

@@ -74,7 +74,12 @@ class DeliveryOptions(BaseModel):
     max_attempts: int = Field(3, ge=1, description="Tries of one item before quarantine.")
     max_backoff_s: float = Field(60.0, ge=0, description="Longest wait after a transient fault.")
     visibility_timeout_s: int = Field(21_600, ge=60, description="Redis: longer than any step.")
-    time_limit_s: int = Field(3_600, ge=10, description="Hard limit of one step.")
+    time_limit_s: int = Field(
+        3_600,
+        ge=10,
+        description="Most that one claim of a step may take: its pass is given back 30 s before "
+        "(a quarter before, if that is less), and its process killed at the end.",
+    )
 
 
 class RunOptions(BaseModel):

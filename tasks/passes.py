@@ -104,8 +104,7 @@ class Passes(Generic[In, Out]):
             except LeaseLost:
                 raise
             except SoftTimeLimitExceeded:
-                log.warning("pass_takes_too_long", step=self._work.name, items=part.ids)
-                self._commit(gives_back=True)
+                self._stop_at(part)
             except Exception as error:  # noqa: BLE001  # items' own faults do not come this far
                 self._wait(part, error, heartbeat)
                 return False
@@ -165,6 +164,11 @@ class Passes(Generic[In, Out]):
         [item], [subject] = part.items, part.subjects
         log.warning("item_failed", item_id=item.id, step=self._work.name, error=fault.summary)
         self._commit(lambda session, step: self._items.fail(session, step, item, fault, subject))
+
+    def _stop_at(self, part: Part[In, Out]) -> None:
+        """Give the step back because this pass took too long."""
+        log.warning("pass_takes_too_long", step=self._work.name, items=part.ids)
+        self._commit(lambda session, _: self._items.too_long(session, part), gives_back=True)
 
     def _split(self, part: Part[In, Out]) -> None:
         self._waiting += reversed(part.halves())

@@ -75,6 +75,12 @@ class StepItems(Generic[In, Out]):
             inputs=None if subject is None else inputs_of(subject),
         )
 
+    def too_long(self, session: Session, part: Part[In, Out]) -> None:
+        """Write down that a pass took too long; its items keep the attempt and run alone next."""
+        limit_s = self._resources.delivery.time_limit_s
+        error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
+        items.settle_items(session, part.ids, ItemState.READY, error=error)
+
     def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
         """Write down why the step itself failed; return whether it is given up.
 

@@ -1,5 +1,6 @@
 """Steps that only sleep, under the whole bookkeeping; whoever imports it loads no models."""
 
+import signal
 import time
 
 import torch
@@ -12,7 +13,7 @@ from factory.images import open_images
 from tasks.chain import QUEUES
 from tasks.resources import Resources
 from tasks.step import StepWork, run_step
-from tests.factory.sleeping import LOSE_DEVICE, SLEEP_FILE
+from tests.factory.sleeping import HANG, LOSE_DEVICE, SLEEP_FILE
 from workers.device import inference
 
 
@@ -33,8 +34,16 @@ def compute(_resources, subjects):
     asked = (current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()
     if asked == LOSE_DEVICE:
         lose_device()
+    if asked == HANG:
+        hang()
     time.sleep(float(asked))
     return subjects
+
+
+def hang():
+    """Do what a call into a driver does that never returns: no soft limit reaches it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    time.sleep(3600)
 
 
 @inference

@@ -21,7 +21,7 @@ from factory.labels import read_labels
 from factory.pulse import probe
 from factory.settings import CONFIGS, load_settings
 from factory.submitter import submit
-from tests.factory.sleeping import LOSE_DEVICE, SLEEP_FILE
+from tests.factory.sleeping import HANG, LOSE_DEVICE, SLEEP_FILE
 
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[2]
@@ -189,13 +189,34 @@ def _has_claimed(place, process):
         return any(f"#{process.pid}/" in owner for owner in session.scalars(running))
 
 
-@pytest.mark.parametrize(
+SHORT = pytest.mark.parametrize(
     "settings", [{"max_attempts": 1, "time_limit_s": TIME_LIMIT_S}], indirect=True, ids=[""]
 )
-def test_a_pass_that_hangs_ends_at_its_time_limit_and_is_given_up_while_the_worker_goes_on(
+
+
+@SHORT
+def test_a_pass_that_takes_too_long_is_given_up_before_its_worker_s_child_must_be_killed(
     place, settings, tmp_path
 ):
     sleep(place, 3600)
+    submit_run(place, settings, labels=["dog"])
+    with worker(settings, tmp_path) as process:
+        wait_for(lambda: count_items(place, ItemState.READY) == 4)
+        child = model_child(process)
+        wait_for(lambda: count_items(place, ItemState.QUARANTINED))
+        sleep(place, 0)
+        wait_for(lambda: count_items(place, ItemState.DONE) >= 3)
+        assert child.is_running()
+    with place.sessions() as session:
+        given_up = session.scalars(select(Item).where(Item.error.is_not(None))).first()
+        assert "took too long for delivery.time_limit_s" in given_up.error
+
+
+@SHORT
+def test_a_pass_that_hangs_ends_at_its_time_limit_and_is_given_up_while_the_worker_goes_on(
+    place, settings, tmp_path
+):
+    sleep(place, HANG)
     submit_run(place, settings, labels=["dog"])
     with worker(settings, tmp_path):
         wait_for(lambda: count_items(place, ItemState.READY) == 4)
