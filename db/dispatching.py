@@ -6,13 +6,13 @@ here takes its turn first: one dispatcher at a time, however many there are.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, case, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db import delivery
-from db.models import Batch, Run, Step
+from db.models import Batch, Label, Run, Step
 from db.session import Clock, now
 from db.states import BatchState, RunState, StepState
 
@@ -20,6 +20,22 @@ PlanSteps = Callable[[Batch], Sequence[Step]]
 
 TURN = 0x666163746F7279
 """Names the dispatchers' lock among the database's advisory locks."""
+TOLD_LENGTH = 40
+"""Of a label, in what a message says to people."""
+
+
+class Due(NamedTuple):
+    """A batch to ring for.
+
+    Attributes:
+        batch_id: Which.
+        names: Of its unfinished steps, in order.
+        told: What a person would call the work of each.
+    """
+
+    batch_id: int
+    names: list[str]
+    told: list[str]
 
 
 _other = aliased(Step)
@@ -146,10 +162,8 @@ def admit(
     return len(batches)
 
 
-def take_due(
-    session: Session, *, window: int, models_key: str | None = None
-) -> list[tuple[int, list[str]]]:
-    """Return the batches to ring for, each with the names of its unfinished steps.
+def take_due(session: Session, *, window: int, models_key: str | None = None) -> list[Due]:
+    """Return the batches to ring for.
 
     No queue gets more than `window`; the most urgent run comes first, then the oldest batch.
     Whoever takes them must ring after the commit; a ring that is lost is repeated by the sweep.
@@ -171,7 +185,7 @@ def take_due(
         if rung[queue] < window:
             rung[queue] += 1
             batch.rung_at = time
-            due.append((batch.id, _names_left(session, batch.id)))
+            due.append(_chain_left(session, batch.id))
     return due
 
 
@@ -215,11 +229,18 @@ def _count_standing(session: Session, models_key: str | None) -> Counter[tuple[i
     return Counter((priority, queue) for priority, queue in rows)
 
 
-def _names_left(session: Session, batch_id: int) -> list[str]:
-    return list(
-        session.scalars(
-            select(Step.name)
-            .where(Step.batch_id == batch_id, Step.state != StepState.DONE)
-            .order_by(Step.position)
-        )
-    )
+def _chain_left(session: Session, batch_id: int) -> Due:
+    rows = session.execute(
+        select(Step.name, Step.round, Batch.run_id, Batch.index, Label.name)
+        .join(Batch, Batch.id == Step.batch_id)
+        .join(Label, Label.id == Batch.label_id)
+        .where(Step.batch_id == batch_id, Step.state != StepState.DONE)
+        .order_by(Step.position)
+    ).all()
+    told = [_tell(label, *numbers) for _, *numbers, label in rows]
+    return Due(batch_id, [name for name, *_ in rows], told)
+
+
+def _tell(label: str, number: int, run_id: int, index: int) -> str:
+    short = label if len(label) <= TOLD_LENGTH else f"{label[: TOLD_LENGTH - 1]}…"
+    return f"run {run_id} · {short} · batch {index} · round {number}"

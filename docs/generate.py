@@ -30,7 +30,8 @@ line wins over both. In the environment a key is written in capitals behind `FAC
 underscores for every level: `FACTORY_CHAIN__PER_LABEL=4`. An unknown key is refused.
 
 A run freezes its profile into the database, without secrets and without the keys about where it
-happens (`data_dir`, `database_url`, `broker_url`, `image_store_url`, `device`).
+happens or who looks on (`data_dir`, `database_url`, `broker_url`, `image_store_url`, `device`,
+`flower_basic_auth`, `log_format`).
 """
 CLI_HEAD = """\
 <!-- Written by `make docs`; a test fails when it is out of date. -->

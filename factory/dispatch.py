@@ -33,7 +33,7 @@ def run_dispatcher(settings: Settings) -> None:
     """
     sessions = wait_for(lambda: open_database(settings))
     wait_for(lambda: check_broker(settings))
-    logs.configure()
+    logs.configure(settings)
     pulse = pulse_file(settings, NAME)
     pulse.parent.mkdir(exist_ok=True)
     stop = threading.Event()

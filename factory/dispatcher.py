@@ -68,13 +68,13 @@ class Dispatcher:
                 finished = list_finished(session)
         if due:
             reach(Failpoint.BEFORE_RING)
-        for batch_id, names in due:
-            ring(self._app, batch_id, names)
+        for batch_id, names, told in due:
+            ring(self._app, batch_id, names, told)
         for run_id in finished:
             close(self._sessions, run_id)
         return len(due)
 
-    def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[tuple[int, list[str]]]:
+    def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[dispatching.Due]:
         window = self._delivery.window
         dead = [owner for owner in delivery.list_owners(session) if is_dead(owner)]
         swept = dispatching.sweep(

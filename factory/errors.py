@@ -5,6 +5,7 @@ FactoryError
 │   └── ProfileNotFound  there is no such profile
 ├── BadLabels            the list of labels cannot be used
 ├── BrokerUnavailable    the broker does not answer or cannot be started
+├── CannotListen         a page cannot be served at that address
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── WorkerBroken         a worker ended by itself: its models, device or dispatcher failed
 ├── BudgetSpent          a run rests because its language model has cost what it may
@@ -59,6 +60,10 @@ class BadLabels(FactoryError):
 
 class BrokerUnavailable(FactoryError):
     """The broker does not answer or cannot be started."""
+
+
+class CannotListen(FactoryError):
+    """A page cannot be served at that address: the port is taken, or it is not this machine's."""
 
 
 class WorkerDied(FactoryError):

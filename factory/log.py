@@ -1,37 +1,105 @@
-"""Logs: columns on a terminal, JSON lines elsewhere; always on stderr."""
+"""Logs: columns on a terminal, JSON lines elsewhere; always on stderr, never with a secret."""
 
+import json
 import logging
+import os
 import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import structlog
+from pydantic import BaseModel, SecretStr
+
+from factory.settings import Settings
+
+HIDDEN = "***"
+ENV_KEY = "OPENAI_API_KEY"
+SHORTEST = 6
+"""What is shorter stands in ordinary words and hides nothing."""
+WEB = ("http", "https")
+"""Addresses that are secret as a whole: whoever knows the one of a webhook may call it."""
+TELL_URLS = ("httpx", "httpx2")
+"""Libraries that log each request with its address, and an address may hold a secret."""
 
 
-def configure(level: int = logging.INFO) -> None:
+def configure(settings: Settings | None = None, level: int = logging.INFO) -> None:
     """Send every log line, ours and the libraries', through one formatter to stderr."""
+    chosen = settings.log_format if settings else "auto"
+    is_plain = chosen == "console" or (chosen == "auto" and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            renderer,
+            _Renderer(list_secrets(settings), is_plain=is_plain),
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in TELL_URLS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+class _Renderer:
+    """Turns an event into its line, and hides what of it is secret.
+
+    An endpoint may repeat the key that it refuses, and a driver the URL that it cannot reach.
+    """
+
+    def __init__(self, secrets: Sequence[str], *, is_plain: bool) -> None:
+        self._render: structlog.types.Processor = (
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            if is_plain
+            else structlog.processors.JSONRenderer(ensure_ascii=False)
+        )
+        self._secrets = secrets
+
+    def __call__(
+        self, logger: structlog.types.WrappedLogger, name: str, event: structlog.types.EventDict
+    ) -> str:
+        line = str(self._render(logger, name, event))
+        for secret in self._secrets:
+            line = line.replace(secret, HIDDEN)
+        return line
+
+
+def list_secrets(settings: Settings | None) -> Sequence[str]:
+    """Return what must not be seen, longest first; each also as JSON writes it."""
+    words = {os.environ.get(ENV_KEY, ""), *_secrets_in(settings)}
+    words |= {json.dumps(word, ensure_ascii=False)[1:-1] for word in words}
+    return sorted((word for word in words if len(word) >= SHORTEST), key=len, reverse=True)
+
+
+def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # whatever a setting may be
+    if isinstance(value, SecretStr):
+        yield from _parts(value.get_secret_value())
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from _secrets_in(entry)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield what of it must not be seen: of an address of ours only the password."""
+    parts = urlsplit(secret)
+    if not parts.netloc and "://" not in secret:  # a key, or a login
+        yield from (secret, secret.partition(":")[2])
+        return
+    if parts.scheme in WEB:
+        yield secret
+    yield from (parts.password or "", unquote(parts.password or ""))

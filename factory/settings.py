@@ -9,9 +9,8 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +24,7 @@ from pydantic_settings import (
 
 from factory.complaints import Source, complain, nearest
 from factory.errors import ProfileNotFound, SettingsError
+from factory.layers import given, merge, read_yaml
 from tasks.options import ChainOptions, DeliveryOptions
 from tasks.thresholds import FilterThresholds
 from workers.config import FamilyConfig
@@ -34,6 +34,8 @@ DEFAULT_PROFILE = "micro"
 ENV_PREFIX = "FACTORY_"
 ENV_PROFILE = "FACTORY_PROFILE"
 ENV_BROKER = "REDIS_URL"
+OTHER_NAMES = {"broker_url": ENV_BROKER, "flower_basic_auth": "FLOWER_BASIC_AUTH"}
+"""What the world calls a key: read where ours is not set."""
 DATABASE_FILE = "factory.sqlite3"
 IMAGES_FOLDER = "images"
 PLACES = frozenset(
@@ -47,6 +49,8 @@ PLACES = frozenset(
         "device",
         "cpu_threads",
         "device_memory_share",
+        "flower_basic_auth",
+        "log_format",
     }
 )
 """Keys about where a run happens; a frozen profile says only what is made."""
@@ -97,6 +101,12 @@ class Settings(BaseSettings):
     device_memory_share: float = Field(
         1.0, gt=0, le=1, description="Most of a CUDA device's memory that one worker takes."
     )
+    flower_basic_auth: SecretStr | None = Field(
+        None, description="user:password of `factory flower`; None: one is made each time."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="How logs are written; auto: columns on a terminal, JSON elsewhere."
+    )
     families: dict[str, FamilyConfig] = Field(description="Which model does what.")
     roles: dict[str, tuple[str, ...]] = Field(
         default_factory=lambda: {role: tuple(keys) for role, keys in DEFAULT_ROLES.items()},
@@ -125,6 +135,14 @@ class Settings(BaseSettings):
         if url and not url.get_secret_value().startswith(schemes):
             raise ValueError(f"the broker must be Redis: {', '.join(schemes)}")
         return url
+
+    @field_validator("flower_basic_auth")
+    @classmethod
+    def _is_user_and_password(cls, login: SecretStr | None) -> SecretStr | None:
+        user, _, password = login.get_secret_value().partition(":") if login else ("-", ":", "-")
+        if not (user and password):
+            raise ValueError("expected user:password, neither of them empty")
+        return login
 
     @model_validator(mode="after")
     def _has_what_it_names(self) -> Self:
@@ -163,16 +181,17 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
     """
     path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
     sources = [
-        Source(str(path), {"profile": path.stem, **_read_yaml(path)}),
+        Source(str(path), {"profile": path.stem, **read_yaml(path)}),
         Source("the environment", _read_environment(), env_prefix=ENV_PREFIX),
-        Source("the arguments", _given(overrides)),
+        Source("the arguments", given(overrides)),
     ]
     merged: dict[str, Any] = {}
     for source in sources:
-        merged = _merge(merged, source.values)
-    if merged.get("broker_url") is None and os.environ.get(ENV_BROKER):
-        sources.append(Source(ENV_BROKER, {"broker_url": os.environ[ENV_BROKER]}))
-        merged = _merge(merged, sources[-1].values)
+        merged = merge(merged, source.values)
+    for key, name in OTHER_NAMES.items():
+        if merged.get(key) is None and os.environ.get(name):
+            sources.append(Source(name, {key: os.environ[name]}))
+            merged = merge(merged, sources[-1].values)
     return _validate(merged, sources)
 
 
@@ -213,9 +232,9 @@ def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Setting
     """
     sources = (
         Source("the frozen profile", dict(frozen)),
-        Source("the arguments", _given(overrides)),
+        Source("the arguments", given(overrides)),
     )
-    return _validate(_merge(sources[0].values, sources[1].values), sources)
+    return _validate(merge(sources[0].values, sources[1].values), sources)
 
 
 def _validate(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
@@ -223,21 +242,6 @@ def _validate(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
         return Settings(**merged)
     except ValidationError as error:
         raise SettingsError(complain(error, sources, Settings)) from None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise SettingsError(f"{path} is not YAML: {error.problem}{where}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingsError(f"{path} cannot be read: {reason}.") from None
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise SettingsError(f"{path} must be a mapping of keys; compare configs/micro.yaml.")
-    return values
 
 
 def _read_environment() -> dict[str, Any]:
@@ -255,29 +259,6 @@ def _read_environment() -> dict[str, Any]:
     except UnreadableValue as error:
         raise SettingsError(f'{error}: expected JSON, e.g. \'["a", "b"]\'.') from None
     return {key: value for key, value in values.items() if key != "profile"}
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    nested = {
-        key: _given(value) if isinstance(value, Mapping) else value for key, value in values.items()
-    }
-    return {key: value for key, value in nested.items() if value is not None}
-
-
-def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in top.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping) and _are_alike(below, value):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _are_alike(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
-    """Return False if the family changes: the keys of the one mean nothing to the other."""
-    return bool(top.get("family", below.get("family")) == below.get("family"))
 
 
 def _without_secrets(values: dict[str, Any], model: Settings) -> dict[str, Any]:

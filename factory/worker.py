@@ -64,7 +64,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         threading.Thread(target=end_with_stdin, name="stdin", daemon=True).start()
     sessions = wait_for(lambda: open_database(settings))
     wait_for(lambda: check_broker(settings))
-    logs.configure()  # from here on lines for a log; before, one line for a person
+    logs.configure(settings)  # from here on lines for a log; before, one line for a person
     _free_what_an_earlier_self_held(sessions)
     with heeding_trouble(f"worker {role!r}"), open_broker(settings) as broker:
         app = make_celery(settings, broker.url)

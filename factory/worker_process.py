@@ -30,13 +30,14 @@ def settings_of(app: Celery) -> Settings:
 
 @setup_logging.connect(weak=False)
 def _configure_logging(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-    logs.configure()
+    logs.configure(current_app.conf.get(SETTINGS_KEY))  # a spawned child has no app yet
 
 
 @worker_process_init.connect(weak=False)
 def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     """Give the child its models before its first task; without them the worker ends."""
     settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
+    logs.configure(settings)
     try:
         roles = roles_named(settings, role)
         resources.use(assemble(settings, roles, name_owner(role, is_child=True)))

@@ -50,9 +50,14 @@ def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
     return tuple(links)
 
 
-def ring(app: Celery, batch_id: int, names: Sequence[str]) -> None:
-    """Send a chain of doorbells: each link tells its queue to look at the batch."""
+def ring(app: Celery, batch_id: int, names: Sequence[str], told: Sequence[str]) -> None:
+    """Send a chain of doorbells: each link tells its queue to look at the batch.
+
+    `told` says of each link what a person would call its work; Flower and the events show that
+    instead of the batch's id.
+    """
     links = (
-        app.signature(name, args=(batch_id,), queue=QUEUES[name], immutable=True) for name in names
+        app.signature(name, args=(batch_id,), queue=QUEUES[name], immutable=True, argsrepr=words)
+        for name, words in zip(names, told, strict=True)
     )
     chain(*links, app=app).apply_async()

@@ -46,6 +46,7 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
     except LeaseLost:
         log.warning("lease_lost", batch_id=batch_id, step=work.name)
         raise Ignore from None
+    log.info("step_ended", chain_goes_on=goes_on)
     if not goes_on:
         raise Ignore
     reach(Failpoint.BEFORE_ACK)
@@ -101,4 +102,5 @@ def _take_step(
         return None, False
     claim, is_first = claimed
     step = delivery.get_held_step(session, claim)
+    structlog.contextvars.bind_contextvars(run_id=step.batch.run_id)
     return Passes(work, resources, claim, step), is_first

@@ -8,6 +8,7 @@ from factory.cli import (
     dispatch,
     doctor,
     export,
+    flower,
     gallery,
     mark,
     models,
@@ -46,6 +47,7 @@ for module in (
     gallery,
     export,
     contact_sheet,
+    flower,
     models,
     doctor,
 ):

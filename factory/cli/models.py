@@ -42,7 +42,7 @@ def evaluate(
 
     Example: factory models evaluate micro --only fill --images 200
     """
-    log.configure(logging.WARNING)
+    log.configure(level=logging.WARNING)
     evaluation = _training_module("evaluate", checkpoints)
     names = only or list(evaluation.MEASURES)
     if unknown := [name for name in names if name not in evaluation.MEASURES]:
@@ -64,7 +64,7 @@ def samples(checkpoints: CheckpointSet = MICRO) -> None:
 
     Example: factory models samples micro
     """
-    log.configure(logging.WARNING)
+    log.configure(level=logging.WARNING)
     stdout.print(str(_training_module("samples", checkpoints).write_page()), soft_wrap=True)
 
 

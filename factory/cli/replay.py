@@ -39,7 +39,7 @@ def replay(
     """
     from factory.replay import replay as paint_again
 
-    log.configure(logging.WARNING)  # stdout is for the answer
+    log.configure(level=logging.WARNING)  # stdout is for the answer
     done = paint_again(store, candidate_id)
     path = out or store.settings.data_dir / f"replay-{candidate_id}.png"
     buffer = io.BytesIO()

@@ -29,7 +29,7 @@ def test_a_retried_item_starts_afresh_and_later_steps_look_for_its_results(place
         assert states == [StepState.DONE, StepState.READY, StepState.READY, StepState.READY]
         item = session.scalars(select(Item).where(Item.subject_id == 2)).one()
         assert (item.state, item.attempts, item.error) == (ItemState.READY, 0, None)
-        [(_, names)] = dispatching.take_due(session, window=9)
+        [(_, names, _)] = dispatching.take_due(session, window=9)
         assert names == ["generate", "label", "filter"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from db import closing, control, delivery, dispatching
-from db.models import Batch, Run, Step
+from db.models import Batch, Label, Run, Step
 from db.states import BatchState, RunState, StepState
 from tests import rows
 
@@ -27,7 +27,7 @@ def decide(session, *, window=8, stale_s=100.0, waiting=None, dead_owners=()):
     due = dispatching.take_due(session, window=window)
     for run_id in closing.list_finished(session):
         closing.end_run(session, run_id)
-    return [batch_id for batch_id, _ in due]
+    return [batch_id for batch_id, *_ in due]
 
 
 def tick(place, **how):
@@ -82,13 +82,22 @@ def test_a_ring_names_the_steps_that_are_left(place, batch_id):
     with place.sessions.begin() as session:
         dispatching.admit(session, window=1, queues=QUEUES, plan_steps=plan_steps)
         names = [name for name, _ in CHAIN]
-        assert dispatching.take_due(session, window=1) == [(batch_id, names)]
+        told = ["run 1 · dog · batch 0 · round 0"] * 3
+        assert dispatching.take_due(session, window=1) == [(batch_id, names, told)]
         assert dispatching.take_due(session, window=1) == []
     work_on(place, batch_id)
     with place.sessions.begin() as session:
         session.get_one(Batch, batch_id).rung_at = None
         session.flush()
-        assert dispatching.take_due(session, window=1) == [(batch_id, names[1:])]
+        assert dispatching.take_due(session, window=1) == [(batch_id, names[1:], told[1:])]
+
+
+def test_a_ring_tells_a_long_label_short(place, batch_id):
+    with place.sessions.begin() as session:
+        session.scalars(select(Label)).one().name = "d" * 200
+        dispatching.admit(session, window=1, queues=QUEUES, plan_steps=plan_steps)
+        [due] = dispatching.take_due(session, window=1)
+    assert due.told[0] == f"run 1 · {'d' * 39}… · batch 0 · round 0"
 
 
 def test_the_window_of_the_opening_queue_is_kept_and_filled_again(place):
@@ -251,7 +260,9 @@ def test_what_is_being_finished_is_passed_over_and_not_waited_for_on_postgres(po
     with postgres_place.sessions.begin() as worker:
         worker.get_one(Batch, batch_ids[0], with_for_update=True)
         with postgres_place.sessions.begin() as session:
-            assert [found for found, _ in dispatching.take_due(session, window=9)] == batch_ids[1:]
+            assert [due.batch_id for due in dispatching.take_due(session, window=9)] == batch_ids[
+                1:
+            ]
 
 
 def test_the_batches_of_a_cancelled_run_end_at_once(place):

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import shlex
 import signal
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from db.models import Candidate, Item, Run, Step
 from db.states import ItemState, StepState, Verdict
+from tasks.chain import QUEUES
 from tests.e2e.conftest import interrupt, model_child, processes_in, wait_until_gone
 from training.judges import ObjectJudge
 
@@ -34,6 +36,7 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path):
     assert sum(result["accepted"].values()) == len(accepted)
     with Image.open(result["contact_sheet"]) as sheet:
         assert sheet.width > 300
+    assert_the_log_says_of_which_run_batch_and_step(factory.data_dir / "worker.log")
 
     exported = factory.call("export", "coco", "--out", str(tmp_path / "coco"))
     assert exported.returncode == 0, exported.stderr
@@ -86,6 +89,13 @@ def ids_of(factory):
 def outcome(factory):
     with factory.sessions() as session:
         return {c.key: (c.sha256, c.verdict) for c in session.scalars(select(Candidate))}
+
+
+def assert_the_log_says_of_which_run_batch_and_step(path):
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+    bound = [line for line in lines if "run_id" in line]
+    assert {line["step"] for line in bound} == set(QUEUES)
+    assert all({"batch_id", "task_id", "level", "timestamp"} <= set(line) for line in bound)
 
 
 def assert_rows_and_files_agree(candidates, images):

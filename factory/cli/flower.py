@@ -1,0 +1,37 @@
+"""`factory flower`: what the workers do, in a browser."""
+
+import os
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from factory.cli.common import DataDir, ProfileName, expected_errors, stderr
+from factory.settings import load_settings
+
+
+@expected_errors()
+def flower(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; a wider one needs a password of yours.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 5555,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve Flower: queues, workers and tasks in a browser, behind a password.
+
+    The login is FACTORY_FLOWER_BASIC_AUTH=user:password, else one is made and printed. Ctrl-C ends.
+
+    Example: factory flower --port 5555
+    """
+    settings = load_settings(profile, data_dir=data_dir)
+    from factory.flower import serve_flower
+
+    serve_flower(settings, host, port, partial(stderr.print, soft_wrap=True))
+    os._exit(0)  # an orderly end would wait for threads of Flower that wait for a broker
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(flower)
