@@ -71,7 +71,12 @@ class DeliveryOptions(BaseModel):
     stale_s: float = Field(
         10.0, gt=0, description="A doorbell that the broker lacks is on its way for this long."
     )
-    max_attempts: int = Field(3, ge=1, description="Tries of one item before quarantine.")
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        description="Tries of one item before quarantine; 2 at least if they end without a word, "
+        "as when its worker dies.",
+    )
     max_backoff_s: float = Field(60.0, ge=0, description="Longest wait after a transient fault.")
     visibility_timeout_s: int = Field(21_600, ge=60, description="Redis: longer than any step.")
     time_limit_s: int = Field(

@@ -19,6 +19,7 @@ from tasks.work import StepWork, options_of
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+LEAST_DEATHS = 2
 DIED = "its worker died each time it was tried"
 
 
@@ -76,10 +77,14 @@ class StepItems(Generic[In, Out]):
         )
 
     def too_long(self, session: Session, part: Part[In, Out]) -> None:
-        """Write down that a pass took too long; its items keep the attempt and run alone next."""
-        limit_s = self._resources.delivery.time_limit_s
-        error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
-        items.settle_items(session, part.ids, ItemState.READY, error=error)
+        """Write down that a pass took too long; its items keep the attempt and run alone next.
+
+        Nobody knows whose doing it was until then.
+        """
+        if len(part.items) == 1:
+            limit_s = self._resources.delivery.time_limit_s
+            error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
+            items.settle_items(session, part.ids, ItemState.READY, error=error)
 
     def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
         """Write down why the step itself failed; return whether it is given up.
@@ -109,10 +114,19 @@ class StepItems(Generic[In, Out]):
         if untried := items.start_untried(session, self._claim, most=most, worker=worker):
             return untried
         for item in items.open_items(session, self._claim):
-            if item.attempts < self._resources.delivery.max_attempts:
+            if item.attempts < self._most_tries(item):
                 return [items.start_item(session, item.id, worker=worker)]
             self._bury(session, step, item)
         return []
+
+    def _most_tries(self, item: OpenItem) -> int:
+        """Return how many tries the item has: one end without a word may not have been its doing.
+
+        Another item of its pass killed the process, somebody else did, or a crash of the database
+        forgot how the try ended (docs/adr/0010).
+        """
+        most = self._resources.delivery.max_attempts
+        return most if item.error else max(most, LEAST_DEATHS)
 
     def _read(self, session: Session, step: Step, started: Sequence[OpenItem]) -> Part[In, Out]:
         """Return what can be read of the items; what cannot has failed."""

@@ -82,6 +82,25 @@ def test_an_item_that_killed_its_worker_each_time_is_quarantined_and_the_rest_go
     assert sorted(toy.written) == [1, 2, 3, 5]
 
 
+@pytest.mark.parametrize(("deaths", "state"), [(1, ItemState.DONE), (2, ItemState.QUARANTINED)])
+def test_one_death_of_a_worker_is_no_proof_even_if_items_have_one_try(
+    place, toy_batch, deaths, state
+):
+    strict = resources.current().delivery.model_copy(update={"max_attempts": 1})
+    resources.use(dataclasses.replace(resources.current(), delivery=strict))
+    toy = Toy(failing={2})
+    with place.sessions.begin() as session:
+        held, _ = delivery.claim_step(session, toy_batch, "brainstorm", owner="dead", lease_s=-1)
+        items.add_items(session, held, SUBJECTS)
+        session.flush()
+        for item in session.scalars(select(Item).where(Item.subject_id <= 2)):
+            item.attempts = deaths
+    run_step(toy.work, toy_batch)
+    assert items_of(place)[1].state == state
+    assert items_of(place)[2].state == ItemState.QUARANTINED
+    assert sorted(toy.written) == [*([1] if deaths == 1 else []), 3, 4, 5]
+
+
 def test_items_that_were_tried_before_run_alone(place, toy_batch):
     toy = Toy()
     with place.sessions.begin() as session:
