@@ -28,10 +28,18 @@ def list_page(
     Raises:
         RowNotFound: If there is no candidate with the id `after`.
     """
-    query = ids_in_order(session, replace(wanted, limit=limit))
-    if after is not None:
-        query = query.where(_is_after(session, wanted, after))
+    some = replace(wanted, limit=limit)
+    query = ids_in_order(session, some) if after is None else page_after(session, some, after)
     return session.scalars(query).all()
+
+
+def page_after(session: Session, wanted: CandidateFilter, after: int) -> Select[int]:
+    """Return the query for the ids of those that follow a candidate, up to the limit.
+
+    Raises:
+        RowNotFound: If there is no such candidate.
+    """
+    return ids_in_order(session, wanted).where(_is_after(session, wanted, after))
 
 
 def find_neighbours(session: Session, wanted: CandidateFilter, candidate_id: int) -> Neighbours:

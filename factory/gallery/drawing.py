@@ -16,6 +16,7 @@ FLIP_AT = 0.6
 """Where a box begins further right than this share of the image, its tag ends with it."""
 ROOM_ABOVE = 0.06
 """Where a box begins further up than this share of the image, its tag stands inside."""
+TAG_LETTERS = 32
 TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
 
@@ -61,7 +62,7 @@ def draw_objects(candidate: Candidate) -> list[Shape]:
 
 def _to_shape(candidate: Candidate, found: Annotation, colours: Mapping[str, Colour]) -> Shape:
     return Shape(
-        label=found.label,
+        label=_shorten(found.label),
         confidence=found.confidence,
         box_xyxy=found.box_xyxy,
         outline=" ".join(_paths(found)),
@@ -74,7 +75,7 @@ def _to_shape(candidate: Candidate, found: Annotation, colours: Mapping[str, Col
 def _to_tag(candidate: Candidate, found: Annotation) -> Tag:
     x_min, y_min, x_max, _ = found.box_xyxy
     font = ImageFont.load_default(TAG_FONT_PX)
-    width_px = round(font.getlength(one_line(found.label))) + 2 * TAG_PADDING_PX
+    width_px = round(font.getlength(_shorten(found.label))) + 2 * TAG_PADDING_PX
     ends_with_it = x_min > FLIP_AT * candidate.width_px
     stands_above = y_min > ROOM_ABOVE * candidate.height_px
     return Tag(
@@ -94,6 +95,11 @@ def _paths(found: Annotation) -> Iterator[str]:
 def _to_path(ring: Ring) -> str:
     corners = " ".join(f"{x} {y}" for x, y in ring.tolist())
     return f"M{corners}Z"
+
+
+def _shorten(label: str) -> str:
+    line = one_line(label)
+    return line if len(line) <= TAG_LETTERS else f"{line[: TAG_LETTERS - 1]}…"
 
 
 def _to_hex(colour: Colour) -> str:

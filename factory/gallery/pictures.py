@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -90,9 +91,10 @@ class Thumbnails:
         path = self._folder / f"{sha256}.webp"
         try:
             return path.read_bytes()
-        except FileNotFoundError:
+        except OSError:
             content = shrink(read())
-            self._keep(path, content)
+            with suppress(OSError):
+                self._keep(path, content)
             return content
 
     def _keep(self, path: Path, content: bytes) -> None:

@@ -6,6 +6,7 @@ import socket
 import webbrowser
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import urlencode
 
 import uvicorn
 from pydantic import SecretStr
@@ -36,7 +37,9 @@ class Address:
         """Return what to open, with the token."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = self.socket.getsockname()[1]
-        return f"http://{host}:{port}/runs" + (f"?token={self.token}" if self.token else "")
+        return f"http://{host}:{port}/runs" + (
+            f"?{urlencode({'token': self.token})}" if self.token else ""
+        )
 
 
 def bind(host: str, port: int, token: SecretStr | None) -> Address:
