@@ -1,6 +1,7 @@
 import pytest
 from starlette.testclient import TestClient
 
+from db.session import engine_of
 from factory.gallery.server import build_app
 from factory.store import open_store
 from tests import rows
@@ -72,3 +73,18 @@ def test_a_label_is_text_wherever_it_stands(sqlite_place):
             text = client.get(path).text
             assert "&lt;script&gt;alert" in text
             assert "<script>alert" not in text
+
+
+def test_a_database_that_is_gone_is_a_page_and_the_server_goes_on(family):
+    with open_store(family.data_dir) as store:
+        client = TestClient(build_app(store), "http://127.0.0.1")
+        file = family.data_dir / "factory.sqlite3"
+        away = file.rename(family.data_dir / "away")
+        engine_of(store.sessions).dispose()
+        answer = client.get("/runs")
+        assert (answer.status_code, "database does not answer" in answer.text) == (503, True)
+        engine_of(store.sessions).dispose()
+        away.replace(file)
+        for left in family.data_dir.glob("factory.sqlite3-*"):
+            left.unlink()
+        assert client.get("/runs").status_code == 200
