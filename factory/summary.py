@@ -32,6 +32,7 @@ def show_summary(settings: Settings, run_id: int) -> None:
     console.print("Next")
     for command in (
         f"factory status {run_id}",
+        "factory gallery",
         "factory query --verdict accepted --origin filled",
         f"factory export coco --out dataset --run {run_id}",
     ):
