@@ -93,9 +93,10 @@ def outcome(factory):
 
 def assert_the_log_says_of_which_run_batch_and_step(path):
     lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
-    bound = [line for line in lines if "run_id" in line]
-    assert {line["step"] for line in bound} == set(QUEUES)
-    assert all({"batch_id", "task_id", "level", "timestamp"} <= set(line) for line in bound)
+    ended = [line for line in lines if line["event"] == "step_ended"]
+    told = {"run_id", "batch_id", "task_id", "level", "timestamp"}
+    assert {line["step"] for line in ended} == set(QUEUES)
+    assert all(told <= set(line) for line in ended)
 
 
 def assert_rows_and_files_agree(candidates, images):
