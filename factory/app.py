@@ -114,7 +114,7 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
     for key in _family_keys(settings, roles):
         config = settings.families[key]
         if isinstance(config, WeightsConfig):
-            weights.resolve(config.checkpoint, config.revision)
+            weights.locate(config)
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:

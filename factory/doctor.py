@@ -19,7 +19,7 @@ from factory.embedded import EmbeddedBroker, find_server
 from factory.errors import FactoryError
 from factory.images import open_images
 from factory.settings import Settings
-from workers import weights
+from workers import hub, weights
 from workers.config import OpenAiConfig, WeightsConfig
 from workers.errors import WorkerError
 
@@ -118,31 +118,14 @@ def _checkpoints(settings: Settings) -> Finding:
     configs = [c for c in settings.families.values() if isinstance(c, WeightsConfig)]
     absent = []
     for config in configs:
-        if not _is_on_hub(config.checkpoint):
-            weights.resolve(config.checkpoint, config.revision)
-        elif not _is_fetched(config.checkpoint, config.revision):
+        if not hub.is_hub_id(config.checkpoint):
+            weights.locate(config)
+        elif hub.find_fetched(config.checkpoint, config.revision) is None:
             absent.append(config.checkpoint)
     if absent:
-        text = f"not fetched yet: {', '.join(absent)}; the worker that needs one fetches it"
+        text = f"not fetched yet: {', '.join(absent)}; `factory models pull` fetches them"
         return Finding("checkpoints", Health.WARNING, text)
     return Finding("checkpoints", Health.OK, f"{len(configs)} are there")
-
-
-def _is_on_hub(checkpoint: str) -> bool:
-    path = Path(checkpoint).expanduser()
-    is_file = path.exists() or path.suffix in {".pth", ".safetensors"}
-    return not is_file and weights.HUB_ID.fullmatch(checkpoint) is not None
-
-
-def _is_fetched(hub_id: str, revision: str | None) -> bool:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        snapshot_download(hub_id, revision=revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return False
-    return True
 
 
 def _device(settings: Settings) -> Finding:

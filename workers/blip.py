@@ -40,7 +40,7 @@ class Blip:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         model, processor = load_pretrained(*KINDS[config.family], config, path, device)
         return cls(config, weights.identity_of(config, path), model, processor)
 

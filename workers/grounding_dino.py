@@ -32,7 +32,7 @@ class GroundingDino:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         kinds = GroundingDinoForObjectDetection, GroundingDinoProcessor
         model, processor = load_pretrained(*kinds, config, path, device)
         return cls(config, weights.identity_of(config, path), model, processor)

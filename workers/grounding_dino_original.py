@@ -82,10 +82,10 @@ class GroundingDinoOriginal:
             CheckpointNotFound: If there are no weights, or no settings of the text encoder.
             CheckpointBroken: If they do not load.
         """
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         is_file = path.is_file()
         text_encoder = (
-            weights.resolve_settings(config.text_encoder) if is_file else path / "text_encoder"
+            weights.locate_settings(config.text_encoder) if is_file else path / "text_encoder"
         )
         with weights.loading(config.checkpoint):
             weights.refuse_wordless(text_encoder)

@@ -29,9 +29,9 @@ class InstructPix2Pix:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         editing = load_pipeline(StableDiffusionInstructPix2PixPipeline, config, path, device)
-        adapters = [weights.resolve(name) for name in config.lora]
+        adapters = weights.locate_adapters(config)
         return cls(config, weights.identity_of(config, path, adapters), editing)
 
     @inference

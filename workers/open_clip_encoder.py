@@ -39,7 +39,7 @@ class OpenClip:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         source = f"local-dir:{path}"
         with weights.loading(config.checkpoint):
             model, preprocess = open_clip.create_model_from_pretrained(

@@ -42,7 +42,7 @@ def load_pipeline(
         CheckpointBroken: If anything is missing or does not load.
         CheckpointNotFound: If LoRA weights or the settings of a single file are not there.
     """
-    adapters = [weights.resolve(name) for name in config.lora]
+    adapters = weights.locate_adapters(config)
     with weights.loading(config.checkpoint):
         pipeline = (
             _from_file(kind, config, path) if path.is_file() else _from_folder(kind, config, path)
@@ -87,7 +87,7 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
             "checkpoint that it was made from in `settings_of`, e.g. "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    source = str(weights.resolve_settings(config.settings_of))
+    source = str(weights.locate_settings(config.settings_of))
     dtype = to_dtype(config.dtype)
     try:
         pipeline = kind.from_single_file(str(path), config=source, torch_dtype=dtype)

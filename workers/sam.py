@@ -52,7 +52,7 @@ class SegmentAnything:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         with weights.loading(config.checkpoint):
             sam = _from_meta(path) if path.is_file() else _from_folder(path)
         sam.to(device).eval().image_encoder.to(to_dtype(config.dtype))

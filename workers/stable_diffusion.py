@@ -45,10 +45,10 @@ class StableDiffusion:
                 f"size_wh {config.size_wh} cannot be painted; "
                 f"both sides must be multiples of {SIDE_MULTIPLE_PX}."
             )
-        path = weights.resolve(config.checkpoint, config.revision)
+        path = weights.locate(config)
         generating = load_pipeline(_kind_at(path, config), config, path, device)
         filling = _filling_with(generating)
-        adapters = [weights.resolve(name) for name in config.lora]
+        adapters = weights.locate_adapters(config)
         identity = weights.identity_of(config, path, adapters)
         return cls(config, identity, generating, filling)
 
@@ -169,7 +169,7 @@ def _kind_at(path: Path, config: StableDiffusionConfig) -> Any:  # noqa: ANN401 
     """Return the pipeline class of a checkpoint; a single file has that of its `settings_of`."""
     if path.is_dir() or config.settings_of is None:
         return AutoPipelineForText2Image
-    source = weights.resolve_settings(config.settings_of)
+    source = weights.locate_settings(config.settings_of)
     return getattr(diffusers, json.loads((source / INDEX_FILE).read_text())["_class_name"])
 
 

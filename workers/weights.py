@@ -7,58 +7,92 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
-from workers.config import WeightsConfig
+from workers import hub
+from workers.config import DiffusionConfig, GroundingDinoOriginalConfig, WeightsConfig
 from workers.errors import CheckpointBroken, CheckpointNotFound, WorkerError
+from workers.published import PUBLISHED_FILES
 from workers.values import ModelIdentity
 
 BUNDLED_PREFIX = "bundled:"
 BUNDLED_FOLDER = Path(__file__).with_name("checkpoints")
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_LENGTH = 16
-WEIGHTS = (".safetensors", ".pth")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
-# One copy of the weights in the hub's usual layouts: no pickles, no second precision.
-SETTINGS = ("*.json", "*.txt", "*.model")
-WANTED = (*SETTINGS, "*model*.safetensors", "*lora*.safetensors")
-UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*")
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place that a family takes files from.
 
-def resolve(checkpoint: str, revision: str | None = None) -> Path:
-    """Return the folder or file that holds the weights, fetched from the hub if need be.
-
-    Args:
+    Attributes:
         checkpoint: "bundled:<name>" for weights of the package, a local folder, `.safetensors` or
             `.pth` file, or a hub id "owner/name".
         revision: Hub commit or branch; means nothing for local weights.
+        wanted: Patterns of what is fetched of a hub repository.
+    """
+
+    checkpoint: str
+    revision: str | None = None
+    wanted: tuple[str, ...] = hub.WANTED
+
+
+def sources_of(config: WeightsConfig) -> list[Source]:
+    """Return everything that a family takes files from, its own weights first."""
+    family = config.model_dump()["family"]
+    wanted = hub.WANTED_BY_FAMILY.get(family, hub.WANTED)
+    sources = [Source(config.checkpoint, config.revision, wanted)]
+    if isinstance(config, DiffusionConfig):
+        sources += [Source(name, wanted=hub.WANTED_ADAPTER) for name in config.lora]
+        if config.settings_of is not None:
+            sources.append(Source(config.settings_of, wanted=hub.SETTINGS))
+    if isinstance(config, GroundingDinoOriginalConfig) and not _local(config.checkpoint).is_dir():
+        sources.append(Source(config.text_encoder, wanted=hub.SETTINGS))
+    return sources
+
+
+def locate(config: WeightsConfig) -> Path:
+    """Return the folder or file that holds a family's weights, fetched from the hub if need be.
 
     Raises:
         CheckpointNotFound: If there are no weights.
     """
-    path = _local(checkpoint)
-    if path.exists():
-        return _with_weights(path)
-    if HUB_ID.fullmatch(checkpoint) and path.suffix not in WEIGHTS:
-        return _with_weights(_fetch(checkpoint, revision, WANTED))
-    raise CheckpointNotFound(f"no checkpoint at {path}; {_remedy(checkpoint)}")
+    return resolve(sources_of(config)[0])
 
 
-def resolve_settings(checkpoint: str) -> Path:
+def locate_adapters(config: DiffusionConfig) -> list[Path]:
+    """Return the folders or files that hold the LoRA weights of a pipeline.
+
+    Raises:
+        CheckpointNotFound: If some are not there.
+    """
+    return [resolve(Source(name, wanted=hub.WANTED_ADAPTER)) for name in config.lora]
+
+
+def locate_settings(checkpoint: str) -> Path:
     """Return the folder with a checkpoint's settings and vocabulary; weights are not fetched.
 
     Raises:
         CheckpointNotFound: If it is neither here nor on the hub.
     """
-    path = _local(checkpoint)
-    if path.is_dir():
-        return path
-    if HUB_ID.fullmatch(checkpoint):
-        return _fetch(checkpoint, None, SETTINGS)
-    raise CheckpointNotFound(f"no folder at {path}; {_remedy(checkpoint)}")
+    return resolve(Source(checkpoint, wanted=hub.SETTINGS))
+
+
+def resolve(source: Source) -> Path:
+    """Return the folder or file that holds what is wanted, fetched from the hub if need be.
+
+    Raises:
+        CheckpointNotFound: If there are no weights, or no settings where only they are wanted.
+    """
+    path = _local(source.checkpoint)
+    if not path.exists():
+        if not hub.is_hub_id(source.checkpoint):
+            raise CheckpointNotFound(f"no checkpoint at {path}; {_remedy(source.checkpoint)}")
+        path = hub.fetch(source.checkpoint, source.revision, source.wanted)
+    return path if source.wanted == hub.SETTINGS else _with_weights(path)
 
 
 def revision_of(path: Path) -> str:
@@ -158,7 +192,7 @@ def _with_weights(path: Path) -> Path:
 
 def _weights_in(path: Path) -> list[Path]:
     if path.is_file():
-        return [path] if path.suffix in WEIGHTS else []
+        return [path] if path.suffix in hub.WEIGHTS_FILES else []
     return sorted([*path.rglob("*.safetensors"), *path.rglob("*.pth")])
 
 
@@ -167,30 +201,11 @@ def _settings_in(path: Path) -> list[Path]:
     return sorted(path.rglob("*config*.json")) if path.is_dir() else []
 
 
-def _fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
-    """Return the local snapshot of a hub repository, downloading what is not there yet."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(
-            snapshot_download(
-                hub_id,
-                revision=revision,
-                allow_patterns=list(wanted),
-                ignore_patterns=list(UNWANTED),
-            )
-        )
-    except OSError as error:
-        at = f" at revision {revision}" if revision else ""
-        raise CheckpointNotFound(
-            f"no folder {hub_id}, and the hub did not give {hub_id}{at} "
-            f"({str(error).strip().splitlines()[0]}); {_remedy(hub_id)}"
-        ) from error
-
-
 def _remedy(checkpoint: str) -> str:
     if checkpoint.startswith(BUNDLED_PREFIX):
         return "train it with `make train`, or name another checkpoint in the profile."
+    if Path(checkpoint).name in PUBLISHED_FILES:
+        return "fetch it with `factory models pull`, or name another in the profile."
     return "name a folder, `bundled:<name>` or a hub id (owner/name) in the profile."
 
 

@@ -9,6 +9,7 @@ from workers import device, weights
 from workers.config import OpenClipConfig
 from workers.device import inference, seeded
 from workers.errors import CheckpointBroken, CheckpointNotFound, DeviceLost, OutOfMemory
+from workers.weights import Source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -23,12 +24,12 @@ def folder(tmp_path):
 
 
 def test_a_local_folder_is_taken_as_it_is(folder):
-    assert weights.resolve(str(folder)) == folder
+    assert weights.resolve(Source(str(folder))) == folder
 
 
 def test_bundled_names_a_folder_of_the_package():
     with pytest.raises(CheckpointNotFound, match=r"workers/checkpoints/micro/nothing.*make train"):
-        weights.resolve("bundled:micro/nothing")
+        weights.resolve(Source("bundled:micro/nothing"))
 
 
 @pytest.mark.parametrize(
@@ -37,18 +38,18 @@ def test_bundled_names_a_folder_of_the_package():
         pytest.param("/nowhere/at/all", id="absolute folder"),
         pytest.param("./nowhere", id="relative folder"),
         pytest.param("nowhere", id="bare name"),
-        pytest.param("weights/sam_vit_h_4b8939.pth", id="file"),
+        pytest.param("weights/mine.pth", id="file"),
     ],
 )
 def test_what_is_not_there_and_no_hub_id_is_not_asked_for_on_the_hub(checkpoint):
     with pytest.raises(CheckpointNotFound, match="name a folder, `bundled:<name>` or a hub id"):
-        weights.resolve(checkpoint)
+        weights.resolve(Source(checkpoint))
 
 
 def test_a_folder_of_pickles_holds_no_weights(tmp_path):
     (tmp_path / "pytorch_model.bin").touch()
     with pytest.raises(CheckpointNotFound, match="not read"):
-        weights.resolve(str(tmp_path))
+        weights.resolve(Source(str(tmp_path)))
 
 
 def test_the_revision_changes_with_the_weights_and_with_their_settings(folder):
@@ -77,7 +78,7 @@ def resolve_offline(monkeypatch, cache, checkpoint):
     """Return what a process says that must not reach the hub."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
-    code = f"from workers import weights; print(weights.resolve({checkpoint!r}))"
+    code = f"from workers.weights import *; print(resolve(Source({checkpoint!r})))"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 

@@ -1,0 +1,71 @@
+"""What is known beforehand about published checkpoints: licence, size, and where files lie.
+
+Licences are those of the publishers' cards, sizes those of the files that are fetched of them
+(float32, decimal gigabytes); none was measured here. Hashes are SHA-256 of the published files.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that its publisher gives at an address of its own, not on the hub."""
+
+    url: str
+    size_bytes: int
+    sha256: str
+    licence: str = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRepository:
+    """A hub repository."""
+
+    licence: str
+    size_bytes: int
+
+
+META = "https://dl.fbaipublicfiles.com/segment_anything"
+IDEA = "https://github.com/IDEA-Research/GroundingDINO/releases/download"
+
+PUBLISHED_FILES = {
+    "sam_vit_b_01ec64.pth": PublishedFile(
+        f"{META}/sam_vit_b_01ec64.pth",
+        375_042_383,
+        "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+    ),
+    "sam_vit_l_0b3195.pth": PublishedFile(
+        f"{META}/sam_vit_l_0b3195.pth",
+        1_249_524_607,
+        "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+    ),
+    "sam_vit_h_4b8939.pth": PublishedFile(
+        f"{META}/sam_vit_h_4b8939.pth",
+        2_564_550_879,
+        "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+    ),
+    "groundingdino_swint_ogc.pth": PublishedFile(
+        f"{IDEA}/v0.1.0-alpha/groundingdino_swint_ogc.pth",
+        693_997_677,
+        "3b3ca2563c77c69f651d7bd133e97139c186df06231157a64c507099c52bc799",
+    ),
+    "groundingdino_swinb_cogcoor.pth": PublishedFile(
+        f"{IDEA}/v0.1.0-alpha2/groundingdino_swinb_cogcoor.pth",
+        938_057_991,
+        "46270f7a822e6906b655b729c90613e48929d0f2bb8b9b76fd10a856f3ac6ab7",
+    ),
+}
+PUBLISHED_REPOSITORIES = {
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": PublishedRepository(
+        "CreativeML OpenRAIL-M", 4_270_000_000
+    ),
+    "stabilityai/stable-diffusion-xl-base-1.0": PublishedRepository(
+        "CreativeML OpenRAIL++-M", 13_900_000_000
+    ),
+    "timbrooks/instruct-pix2pix": PublishedRepository("MIT", 4_270_000_000),
+    "Salesforce/blip2-opt-2.7b": PublishedRepository("MIT", 14_979_207_136),
+    "Salesforce/blip-image-captioning-large": PublishedRepository("BSD-3-Clause", 1_879_014_680),
+    "IDEA-Research/grounding-dino-base": PublishedRepository("Apache-2.0", 933_400_872),
+    "IDEA-Research/grounding-dino-tiny": PublishedRepository("Apache-2.0", 689_359_096),
+    "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": PublishedRepository("MIT", 605_143_316),
+}
