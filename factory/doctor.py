@@ -120,7 +120,7 @@ def _checkpoints(settings: Settings) -> Finding:
     for config in configs:
         if not hub.is_hub_id(config.checkpoint):
             weights.locate(config)
-        elif hub.find_fetched(config.checkpoint, config.revision) is None:
+        elif weights.find(config) is None:
             absent.append(config.checkpoint)
     if absent:
         text = f"not fetched yet: {', '.join(absent)}; `factory models pull` fetches them"

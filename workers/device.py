@@ -27,6 +27,13 @@ def pick_device(name: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def settle_dtype(name: str, device: str) -> str:
+    """Return the precision to compute in: "auto" is float16 on CUDA, float32 elsewhere."""
+    if name != "auto":
+        return name
+    return "float16" if device.startswith("cuda") else "float32"
+
+
 def limit_threads(count: int) -> None:
     """Let a forward pass on the CPU use `count` threads."""
     import torch

@@ -37,17 +37,8 @@ def fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
     Raises:
         CheckpointNotFound: If it is neither here nor given by the hub.
     """
-    from huggingface_hub import snapshot_download
-
     try:
-        return Path(
-            snapshot_download(
-                hub_id,
-                revision=revision,
-                allow_patterns=list(wanted),
-                ignore_patterns=list(UNWANTED),
-            )
-        )
+        return _snapshot(hub_id, revision, wanted)
     except OSError as error:
         at = f" at revision {revision}" if revision else ""
         raise CheckpointNotFound(
@@ -57,12 +48,27 @@ def fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
         ) from error
 
 
-def find_fetched(hub_id: str, revision: str | None) -> Path | None:
-    """Return the local snapshot of a hub repository, if anything of it was fetched."""
-    from huggingface_hub import snapshot_download
+def find_fetched(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path | None:
+    """Return the local snapshot of a hub repository, if all that is wanted of it was fetched."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
+        return _snapshot(hub_id, revision, wanted, local_files_only=True)
     except LocalEntryNotFoundError:
         return None
+
+
+def _snapshot(
+    hub_id: str, revision: str | None, wanted: Sequence[str], *, local_files_only: bool = False
+) -> Path:
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            hub_id,
+            revision=revision,
+            allow_patterns=list(wanted),
+            ignore_patterns=list(UNWANTED),
+            local_files_only=local_files_only,
+        )
+    )

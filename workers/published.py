@@ -25,6 +25,8 @@ class PublishedRepository:
     size_bytes: int
 
 
+Published = PublishedFile | PublishedRepository
+
 META = "https://dl.fbaipublicfiles.com/segment_anything"
 IDEA = "https://github.com/IDEA-Research/GroundingDINO/releases/download"
 

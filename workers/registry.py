@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from workers import config as settings
+from workers.device import settle_dtype
 from workers.errors import PackageMissing
 from workers.interfaces import AnswerMemory, Family
 
@@ -47,7 +48,8 @@ def load_family(
         case settings.OpenAiConfig():
             loaded = family.load(config, memory)
         case _:
-            loaded = family.load(_settled(config, device), device)
+            dtype = settle_dtype(config.dtype, device)
+            loaded = family.load(config.model_copy(update={"dtype": dtype}), device)
     return loaded
 
 
@@ -61,11 +63,3 @@ def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class o
             f"the family {config.family} does not import ({error}); "
             f"install what it needs with `pip install '.[{extra}]'`."
         ) from error
-
-
-def _settled(config: settings.WeightsConfig, device: str) -> settings.WeightsConfig:
-    """Return the settings with the precision that suits the device, if that was left open."""
-    if config.dtype != "auto":
-        return config
-    dtype = "float16" if device.startswith("cuda") else "float32"
-    return config.model_copy(update={"dtype": dtype})

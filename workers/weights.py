@@ -63,6 +63,15 @@ def locate(config: WeightsConfig) -> Path:
     return resolve(sources_of(config)[0])
 
 
+def find(config: WeightsConfig) -> Path | None:
+    """Return where a family's weights lie on this machine; None: they must be fetched first."""
+    source = sources_of(config)[0]
+    if hub.is_hub_id(source.checkpoint):
+        return hub.find_fetched(source.checkpoint, source.revision, source.wanted)
+    path = _local(source.checkpoint)
+    return path if path.exists() and weights_in(path) else None
+
+
 def locate_adapters(config: DiffusionConfig) -> list[Path]:
     """Return the folders or files that hold the LoRA weights of a pipeline.
 
@@ -95,6 +104,13 @@ def resolve(source: Source) -> Path:
     return path if source.wanted == hub.SETTINGS else _with_weights(path)
 
 
+def weights_in(path: Path) -> list[Path]:
+    """Return the files of weights at a place, which is a folder or such a file."""
+    if path.is_file():
+        return [path] if path.suffix in hub.WEIGHTS_FILES else []
+    return sorted([*path.rglob("*.safetensors"), *path.rglob("*.pth")])
+
+
 def revision_of(path: Path) -> str:
     """Return the hub commit of a fetched snapshot, or a hash of local weights and their settings.
 
@@ -107,7 +123,7 @@ def revision_of(path: Path) -> str:
     if path.parent.name == "snapshots" and COMMIT.fullmatch(path.name):
         return path.name
     digest = hashlib.sha256()
-    for file in _weights_in(path) + _settings_in(path):
+    for file in weights_in(path) + _settings_in(path):
         digest.update(file.relative_to(path.parent if path.is_file() else path).name.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -182,18 +198,12 @@ def _local(checkpoint: str) -> Path:
 
 
 def _with_weights(path: Path) -> Path:
-    if not _weights_in(path):
+    if not weights_in(path):
         raise CheckpointNotFound(
             f"{path} holds no .safetensors or .pth file; pickled .bin weights are not read. "
             "Convert them, or name another checkpoint in the profile."
         )
     return path
-
-
-def _weights_in(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path] if path.suffix in hub.WEIGHTS_FILES else []
-    return sorted([*path.rglob("*.safetensors"), *path.rglob("*.pth")])
 
 
 def _settings_in(path: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`factory models`: the checkpoints that ship with the package."""
+"""`factory models`: what a profile needs, and the checkpoints that ship with the package."""
 
 import importlib
 import logging
@@ -14,11 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from factory import log
+from factory.cli import checkpoints
 from factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
 from factory.errors import CannotMeasure, UnknownName
 from factory.settings import CONFIGS
 
-app = typer.Typer(help="The checkpoints that ship with the package.", no_args_is_help=True)
+app = typer.Typer(
+    help="The models of a profile, and those that ship with the package.", no_args_is_help=True
+)
 
 CheckpointSet = Annotated[str, typer.Argument(help="Which set of checkpoints: micro.")]
 MICRO = "micro"
@@ -70,6 +73,9 @@ def samples(checkpoints: CheckpointSet = MICRO) -> None:
 
 def register(root: typer.Typer) -> None:
     """Add the commands."""
+    app.command("list")(checkpoints.list_)
+    app.command("pull")(checkpoints.pull)
+    app.command("check")(checkpoints.check)
     root.add_typer(app, name="models")
 
 

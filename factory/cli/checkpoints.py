@@ -1,0 +1,144 @@
+"""`factory models list`, `pull` and `check`: what a profile needs, and whether it works."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
+from factory.settings import load_settings
+
+if TYPE_CHECKING:
+    from workers.trial import Trial
+
+Profile = Annotated[
+    str | None,
+    typer.Argument(help="A profile in configs/, or a path.", show_default="micro"),
+]
+SHOWN_COMMIT = 8
+GIGABYTE = 10**9
+
+
+@expected_errors()
+def list_(profile: Profile = None, as_json: AsJson = False) -> None:
+    """Show what a profile needs: checkpoints, licences, sizes, and what is here.
+
+    Sizes and licences of published checkpoints are those of their publishers. On the device stand
+    the weights alone; `factory models check` measures what the work takes besides.
+
+    Example: factory models list sd15
+    """
+    from factory.needs import list_needs
+
+    needs = list_needs(load_settings(profile))
+    if as_json:
+        print_json([asdict(need) for need in needs])
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("model", "roles", "family", "checkpoint", "revision", "licence"):
+        table.add_column(name)
+    for name in ("download", "on the device"):
+        table.add_column(name, justify="right")
+    table.add_column("place")
+    for need in needs:
+        table.add_row(
+            need.key,
+            ", ".join(need.roles),
+            need.family,
+            need.checkpoint,
+            (need.revision or "-")[:SHOWN_COMMIT],
+            need.licence or "-",
+            _gigabytes(need.download_bytes),
+            _gigabytes(need.device_bytes),
+            need.place,
+        )
+    stdout.print(table)
+
+
+@expected_errors()
+def check(
+    profile: Profile = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="This model of the profile alone.", show_default="every model"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, mps, cuda, cuda:1.", show_default="the profile's")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load each model, run one item through it, and print seconds and peak memory.
+
+    Each runs in a process of its own. A language model is asked one question, which may cost
+    money. Exit code 1 if one fails.
+
+    Example: factory models check sd15 --only detection
+    """
+    from factory.trials import try_models
+
+    settings = load_settings(profile, device=device)
+    tried = []
+    for key, outcome in try_models(settings, only or ()):
+        tried.append((key, outcome))
+        if not as_json:
+            stdout.print(f"{key:<14}", _in_words(outcome), soft_wrap=True)
+    if as_json:
+        print_json(
+            [
+                {"model": key, **({"problem": out} if isinstance(out, str) else asdict(out))}
+                for key, out in tried
+            ]
+        )
+    if any(isinstance(outcome, str) for _, outcome in tried):
+        raise typer.Exit(1)
+
+
+@expected_errors()
+def pull(
+    profile: Profile = None,
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the profile anew to this file, with the commits that were fetched."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch every checkpoint of a profile: from the hub, or from its publisher.
+
+    Only what is needed of a repository, and no pickles. Whole files stay when it is interrupted;
+    the same command goes on.
+
+    Example: factory models pull sd15 --lock sd15-pinned.yaml
+    """
+    from factory.needs import pull as pull_all
+    from factory.needs import write_lock
+
+    settings = load_settings(profile)
+    pulled = []
+    for one in pull_all(settings):
+        pulled.append(one)
+        if not as_json:
+            line = f"{one.model:<14} {one.checkpoint} {one.commit or ''} {one.path}"
+            stdout.print(line, soft_wrap=True)
+    if lock is not None:
+        write_lock(profile or settings.profile, pulled, lock)
+        stderr.print(f"Written: {lock}; use it with --profile {lock}", soft_wrap=True)
+    if as_json:
+        print_json([asdict(one) for one in pulled])
+
+
+def _in_words(outcome: "Trial | str") -> Text:
+    if isinstance(outcome, str):
+        return Text(f"failed: {outcome}", style="red")
+    return Text(
+        f"{outcome.made}; loaded in {outcome.load_s:.1f} s, worked {outcome.work_s:.1f} s, "
+        f"peak {_gigabytes(outcome.memory_bytes)} on {outcome.device}"
+    )
+
+
+def _gigabytes(size: int | None) -> str:
+    return "-" if size is None else f"{size / GIGABYTE:.{3 if size < GIGABYTE else 2}f} GB"
