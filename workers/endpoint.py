@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from workers.config import OpenAiConfig
 from workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
-from workers.schemas import Schema
+from workers.schemas import Schema, without_text_lengths
 from workers.templates import Message
 from workers.values import Exchange
 
@@ -31,6 +31,7 @@ class Dialect:
     """Which parameters the server understands; learned from its refusals."""
 
     schemas: bool = True
+    text_lengths: bool = True
     temperature: bool = True
     token_limit: str = "max_tokens"  # noqa: S105 (the name of a parameter)
 
@@ -156,7 +157,8 @@ class Endpoint:
         if dialect.temperature:
             options["temperature"] = self._config.temperature
         if dialect.schemas:
-            options["response_format"] = {"type": "json_schema", "json_schema": schema}
+            known = schema if dialect.text_lengths else without_text_lengths(schema)
+            options["response_format"] = {"type": "json_schema", "json_schema": known}
         conversation: Any = list(messages)
         completion: ChatCompletion = self._client.chat.completions.create(
             model=self._config.model, messages=conversation, seed=seed % MAX_SEED, **options
@@ -176,6 +178,8 @@ def _simplify(dialect: Dialect, refusal: str) -> Dialect:
         return replace(dialect, token_limit="max_completion_tokens")  # noqa: S106
     if "temperature" in refusal and dialect.temperature:
         return replace(dialect, temperature=False)
+    if "maxLength" in refusal and dialect.text_lengths:
+        return replace(dialect, text_lengths=False)
     return replace(dialect, schemas=False)
 
 

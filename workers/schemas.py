@@ -1,6 +1,7 @@
 """The JSON schemas of the four answers, as an OpenAI-compatible server takes them.
 
-A list says how long it may be: a small model that decodes greedily would never end one.
+A list and a text say how long they may be: a small model that decodes greedily would never end
+one. Not every server understands that about texts.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ Schema: TypeAlias = dict[str, Any]
 
 MAX_FEATURES = 20
 BOX_NUMBERS = 4
-STRING: Schema = {"type": "string"}
+MAX_TEXT_LENGTH = 800
+"""Characters; more than any of Table 1's demonstrations has."""
+STRING: Schema = {"type": "string", "maxLength": MAX_TEXT_LENGTH}
 NUMBER: Schema = {"type": "number"}
 
 
@@ -37,6 +40,15 @@ def placements(targets: Sequence[str], count: int) -> Schema:
     box = _list_of(NUMBER, BOX_NUMBERS, BOX_NUMBERS)
     placement = _object({"label": label, "box": box, "relationship": STRING})
     return _answer("placements", _list_of(placement, 1, count))
+
+
+def without_text_lengths(schema: Schema) -> Schema:
+    """Return a schema that says nothing of the length of texts."""
+    return {
+        key: without_text_lengths(value) if isinstance(value, dict) else value
+        for key, value in schema.items()
+        if key != "maxLength"
+    }
 
 
 def _answer(name: str, value: Schema) -> Schema:

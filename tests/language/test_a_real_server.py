@@ -19,8 +19,8 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from db.models import Item, LlmCall, Run
-from db.states import ItemState, RunState
+from db.models import Batch, Candidate, Item, LlmCall, Prompt, Run
+from db.states import BatchState, ItemState, RunState
 from factory.settings import find_profile
 from tests.e2e.conftest import Factory
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 )
 START_UP_S = 120
 PROMPT_PRICE, COMPLETION_PRICE = 0.5, 1.5
-ARGUMENTS = ("run", "dog", "--per-label", "1", "--seed", "5")
+ARGUMENTS = ("run", "dog", "house", "--per-label", "1", "--seed", "5")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def runs(server_url, tmp_path_factory):
         "family": "openai",
         "model": "smollm2",
         "base_url": server_url,
-        "max_tokens": 160,
+        "max_tokens": 400,
         "timeout_s": 600,
         "max_retries": 0,
         "prompt_price": PROMPT_PRICE,
@@ -101,6 +101,22 @@ def test_the_run_ends_well_whatever_the_model_says(runs):
         assert set(session.scalars(select(Run.state))) == {RunState.DONE}
         given_up = session.scalars(select(Item).where(Item.state == ItemState.QUARANTINED)).all()
         assert all("AnswerRefused" in item.error for item in given_up)
+
+
+def test_the_models_words_become_images(runs):
+    factory, _ = runs
+    with factory.sessions() as session:
+        prompts = session.scalars(select(Prompt.text)).all()
+        answers = session.scalars(select(LlmCall.answer).where(LlmCall.question == "prompts")).all()
+        states = set(session.scalars(select(Batch.state)))
+        painted = session.execute(select(Candidate.sha256, Candidate.verdict)).all()
+    assert prompts, "the model wrote no prompt that could be used; the test needs a better one"
+    assert all(any(prompt[:60] in answer for answer in answers) for prompt in prompts)
+    assert states == {BatchState.DONE}
+    assert len(painted) >= len(prompts)
+    for sha256, verdict in painted:
+        assert factory.images.get(sha256).ndim == 3
+        assert verdict is not None
 
 
 def test_the_ledger_holds_every_answer_with_its_cost_and_its_problem(runs):

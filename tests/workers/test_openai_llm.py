@@ -165,6 +165,23 @@ def test_a_server_without_schemas_is_asked_in_table_1_s_text_format_from_then_on
     assert len(server.requests) == 3
 
 
+def test_a_server_that_knows_no_length_of_texts_is_asked_with_the_schema_without_it():
+    def strict(request):
+        if "maxLength" in json.dumps(request["response_format"]):
+            return fails(400, "Invalid schema: 'maxLength' is not permitted.")
+        return GOOD
+
+    with Loopback(strict) as server:
+        model = OpenAiLanguageModel.load(server.config())
+        assert model.describe_features("dog", seed=1).value == FEATURES
+        assert model.describe_features("dog", seed=1).value == FEATURES
+    assert len(server.requests) == 3
+    (features,) = server.requests[-1]["response_format"]["json_schema"]["schema"][
+        "properties"
+    ].values()
+    assert features["maxItems"] > features["minItems"] >= 1
+
+
 def test_a_newer_model_is_asked_with_the_parameters_it_knows():
     def newer(request):
         if "max_tokens" in request:

@@ -164,3 +164,18 @@ def test_a_seed_gives_the_same_noise_whatever_was_drawn_before():
     one = torch.randn(4, generator=seeded(7))
     torch.randn(100)
     assert torch.equal(one, torch.randn(4, generator=seeded(7)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "on", "settled"),
+    [
+        ("auto", "cuda", "float16"),
+        ("auto", "cuda:1", "float16"),
+        ("auto", "mps", "float32"),
+        ("auto", "cpu", "float32"),
+        ("bfloat16", "cpu", "bfloat16"),
+        ("float32", "cuda", "float32"),
+    ],
+)
+def test_the_precision_suits_the_device_unless_it_was_chosen(asked, on, settled):
+    assert device.settle_dtype(asked, on) == settled
