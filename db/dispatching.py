@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, case, func, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db import delivery
@@ -84,6 +84,26 @@ HAND_ON = (
 )
 
 
+_before, _opening = aliased(Batch), aliased(Step)
+_may_open = or_(
+    Batch.index == 0,
+    select(_before.id)
+    .where(_before.label_id == Batch.label_id, _before.index == Batch.index - 1)
+    .where(
+        or_(
+            _before.state == BatchState.DONE,
+            select(_opening.id)
+            .where(_opening.batch_id == _before.id, _opening.position == 0)
+            .where(_opening.state == StepState.DONE)
+            .exists(),
+        )
+    )
+    .exists(),
+)
+"""Whether the batch before it in its label has done its first step: what the first step of a batch
+writes may then depend on what those of earlier ones wrote, and on nobody's speed."""
+
+
 def take_turn(session: Session) -> bool:
     """Return whether this dispatcher may decide now; its turn ends with the transaction.
 
@@ -128,7 +148,8 @@ def admit(
 
     There is room while fewer than `window` batches stand in the opening queue, and fewer than
     `window` per queue are in flight at all, not counting runs of less priority: those must not keep
-    a more urgent one waiting. Paused runs take no room either, nor do runs of other models.
+    a more urgent one waiting. Paused runs take no room either, nor do runs of other models. The
+    batches of a label open one after the other: each looks at what the earlier ones were given.
 
     Args:
         session: An open transaction.
@@ -137,7 +158,11 @@ def admit(
         plan_steps: Returns the rows of a batch's chain.
         models_key: Only runs that ask for these models; None takes runs of any.
     """
-    is_waiting = (Batch.state == BatchState.WAITING, delivery.is_workable(models_key))
+    is_waiting = (
+        Batch.state == BatchState.WAITING,
+        _may_open,
+        delivery.is_workable(models_key),
+    )
     run_waits = select(Batch.id).where(Batch.run_id == Run.id, *is_waiting).exists()
     priority = session.scalar(select(func.max(Run.priority)).where(run_waits))
     if priority is None:

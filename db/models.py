@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -186,6 +187,8 @@ class Prompt(Base):
     batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"))
     index: Mapped[int]
     text: Mapped[str] = mapped_column(Text)
+    is_repeat: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it says what another prompt of the label says: nothing new was found."""
 
 
 class Candidate(Base):

@@ -76,6 +76,8 @@ def count_proposals(session: Session, run_id: int) -> dict[str, int]:
     placements = placements.join(Candidate, Candidate.id == Placement.candidate_id).where(of_run)
     return {
         "prompts": session.scalar(prompts.where(Batch.run_id == run_id)) or 0,
+        "repeated prompts": session.scalar(prompts.where(Batch.run_id == run_id, Prompt.is_repeat))
+        or 0,
         "scenes": session.scalar(scenes) or 0,
         "placements": session.scalar(placements) or 0,
         "valid placements": session.scalar(placements.where(Placement.problem.is_(None))) or 0,

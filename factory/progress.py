@@ -68,7 +68,7 @@ def one_line(now: Overview) -> str:
     made = sum(now.made.values())
     waits = f"; waits: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
     reached = sum(not quota.missing for quota in now.quotas)
-    quotas = f"; {reached}/{len(now.quotas)} quotas reached" if now.quotas else ""
+    quotas = f"; quotas {reached}/{len(now.quotas)}" if now.quotas else ""
     return (
         f"{now.batches_done}/{now.batches} batches; {made} candidates, "
         f"{sum(now.accepted.values())} accepted, {sum(now.rejected.values())} rejected"

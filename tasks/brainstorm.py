@@ -4,17 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
+import structlog
 from celery import shared_task
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Prompt, Step
+from db.models import Batch, Prompt, Step
 from tasks.ledger import record_exchanges
 from tasks.painting import derive_seed
 from tasks.resources import Resources
-from tasks.step import StepWork, run_step
+from tasks.step import StepWork, options_of, run_step
 from workers.errors import AnswerRefused, EndpointUnavailable
 from workers.interfaces import LanguageModel
+from workers.novelty import Novelty
 from workers.values import Exchange
+
+log = structlog.get_logger()
+
+MOST_TURNS = 3
+"""So often prompts are asked for, as long as some say nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,9 @@ class Question:
 
     Attributes:
         variation: Tells a label's batches apart.
+        most_alike: Share of words from which on two prompts are the same.
         features_seed: The same for all of them: whichever asks first, the answer is the label's.
+        known: The prompts of the label's other batches, in order.
     """
 
     label: str
@@ -33,14 +43,21 @@ class Question:
     variation: int
     seed: int
     features_seed: int
+    most_alike: float
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ideas:
-    """The features and prompts that came back."""
+    """The features and prompts that came back.
+
+    Attributes:
+        repeats: Prompts that say what others say already; to be used if there are too few new ones.
+    """
 
     features: tuple[str, ...]
     prompts: tuple[str, ...]
+    repeats: tuple[str, ...]
     exchanges: tuple[Exchange, ...]
 
 
@@ -49,49 +66,105 @@ def plan(_session: Session, step: Step) -> list[int]:
     return [step.batch_id]
 
 
-def read(_session: Session, step: Step, _subject_id: int) -> Question:
+def read(session: Session, step: Step, _subject_id: int) -> Question:
     """Return the question; the label's features are asked only once."""
     batch, label = step.batch, step.batch.label
-    features = None if label.features is None else tuple(label.features)
-    seed = derive_seed(batch.run.seed, label.name, f"b{batch.index}")
-    features_seed = derive_seed(batch.run.seed, label.name, "features")
-    return Question(label.name, features, batch.size, label.mode, batch.index, seed, features_seed)
+    known = session.scalars(
+        select(Prompt.text)
+        .join(Batch, Batch.id == Prompt.batch_id)
+        .where(Batch.label_id == label.id, Batch.id != batch.id)
+        .order_by(Batch.index, Prompt.index)
+    )
+    return Question(
+        label=label.name,
+        features=None if label.features is None else tuple(label.features),
+        count=batch.size,
+        mode=label.mode,
+        variation=batch.index,
+        seed=derive_seed(batch.run.seed, label.name, f"b{batch.index}"),
+        features_seed=derive_seed(batch.run.seed, label.name, "features"),
+        most_alike=options_of(step).chain.prompt_similarity_max,
+        known=tuple(known),
+    )
 
 
 def compute(resources: Resources, questions: Sequence[Question]) -> list[Ideas]:
     """Ask for visual features, then for prompts that use them."""
-    return [_brainstorm(resources.able(LanguageModel), question) for question in questions]
+    return [brainstorm_prompts(resources.able(LanguageModel), question) for question in questions]
 
 
 def write(session: Session, step: Step, question: Question, ideas: Ideas) -> None:
-    """Write one prompt per image; a short answer is used in turn, with other seeds."""
+    """Write one prompt per image; where new ones are missing, others are used with other seeds."""
     step.batch.label.features = list(ideas.features)
+    spare = cycle(ideas.repeats or ideas.prompts)
+    missing = question.count - len(ideas.prompts)
+    if missing > 0:
+        log.warning("prompts_repeat", label=question.label, repeats=missing)
+    texts = [*ideas.prompts, *islice(spare, max(missing, 0))]
     session.add_all(
-        Prompt(batch_id=step.batch_id, index=index, text=text)
-        for index, text in enumerate(islice(cycle(ideas.prompts), question.count))
+        Prompt(
+            batch_id=step.batch_id, index=index, text=text, is_repeat=index >= len(ideas.prompts)
+        )
+        for index, text in enumerate(texts)
     )
     record_exchanges(session, step, step.batch_id, ideas.exchanges)
 
 
-def _brainstorm(language: LanguageModel, question: Question) -> Ideas:
-    exchanges: tuple[Exchange, ...] = ()
+def brainstorm_prompts(language: LanguageModel, question: Question) -> Ideas:
+    """Return the features of a label and prompts for it, as far as they are new."""
+    exchanges: list[Exchange] = []
     features = question.features
-    if features is None:
-        described = language.describe_features(question.label, seed=question.features_seed)
-        features, exchanges = described.value, described.exchanges
     try:
-        written = language.write_prompts(
-            question.label,
-            features,
-            question.count,
-            mode=question.mode,
-            variation=question.variation,
-            seed=question.seed,
-        )
+        if features is None:
+            described = language.describe_features(question.label, seed=question.features_seed)
+            features = described.value
+            exchanges += described.exchanges
+        prompts, repeats = _write_new(language, question, features, exchanges)
     except (AnswerRefused, EndpointUnavailable) as failure:
         # The features were paid for, whatever became of the prompts.
         raise type(failure)(str(failure), (*exchanges, *failure.exchanges)) from None
-    return Ideas(features, written.value, exchanges + written.exchanges)
+    return Ideas(features, tuple(prompts), tuple(repeats), tuple(exchanges))
+
+
+def _write_new(
+    language: LanguageModel,
+    question: Question,
+    features: Sequence[str],
+    exchanges: list[Exchange],
+) -> tuple[list[str], list[str]]:
+    """Return the new prompts and those that say nothing new, after which others were asked for.
+
+    Args:
+        language: Is asked.
+        question: What for.
+        features: Of the label.
+        exchanges: Is added to.
+    """
+    novelty = Novelty(question.known, question.most_alike)
+    new: list[str] = []
+    repeats: list[str] = []
+    for turn in range(MOST_TURNS):
+        try:
+            written = language.write_prompts(
+                question.label,
+                features,
+                question.count - len(new),
+                mode=question.mode,
+                variation=question.variation,
+                avoid=[*repeats, *new, *question.known] if turn else (),
+                seed=derive_seed(question.seed, turn) if turn else question.seed,
+            )
+        except AnswerRefused as refusal:
+            if not turn:
+                raise
+            exchanges += refusal.exchanges
+            break
+        exchanges += written.exchanges
+        for text in written.value:
+            (new if novelty.take(text) else repeats).append(text)
+        if len(new) >= question.count:
+            break
+    return new, repeats
 
 
 BRAINSTORM = StepWork("brainstorm", plan, read, compute, write, pass_size=1)

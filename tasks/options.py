@@ -47,6 +47,12 @@ class ChainOptions(BaseModel):
         description="Fills of each box, of which the one most like its prompt is kept; more than "
         "one needs the family `similarity` in the role that serves `diffusion`.",
     )
+    prompt_similarity_max: float = Field(
+        0.95,
+        gt=0,
+        le=1,
+        description="Share of common words from which on a label's prompts are the same.",
+    )
     class_list: tuple[str, ...] = Field(
         (), description="Names the detector always looks for besides the label and the caption."
     )

@@ -62,6 +62,7 @@ class LanguageModel(Family, Protocol):
         *,
         mode: str,
         variation: int = 0,
+        avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
         """Return `count` text-to-image prompts (AIGC Creator).
@@ -73,6 +74,7 @@ class LanguageModel(Family, Protocol):
             mode: "scene" for complex scenes, "object" for object-centric prompts.
             variation: Which of the sets of prompts for this label, from 0; another number is
                 another question, so that the likeliest answer is another one too.
+            avoid: Prompts that there are already, those that must not come again first.
             seed: Makes the answer repeatable where the model can.
         """
         ...

@@ -40,6 +40,8 @@ CIRCUMSTANCES = (
     *("in a garden", "by a river", "under a stormy sky"),
 )
 """Less common but predictable circumstances (section 1); the first three are the paper's own."""
+AVOIDANCE = " Make them unlike these, which exist already:"
+MOST_AVOIDED = 20
 COMPLAINT = (
     "This result cannot be used: {problem}. Return the whole result again in the requested format."
 )
@@ -87,19 +89,21 @@ class OpenAiLanguageModel:
         *,
         mode: str,
         variation: int = 0,
+        avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
         """Return `count` prompts (AIGC Creator).
 
         Set 0 is asked for in the paper's words alone. Later ones add a sentence: at temperature 0
-        the same question would have the same answer.
+        the same question would have the same answer. So does a list of what to avoid.
         """
         slots = {
             "prompt number": str(count),
             "label word": label,
             "visual feature": ", ".join(features) or "its typical features",
         }
-        messages = _vary(fill(f"aigc_creator_{mode}", slots), variation)
+        wish = _vary(variation) + _avoid(avoid)
+        messages = _add(fill(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
             return parse_prompts(text, label, count)
@@ -197,12 +201,22 @@ class OpenAiLanguageModel:
         )
 
 
-def _vary(messages: tuple[Message, ...], variation: int) -> tuple[Message, ...]:
-    """Return the conversation with its last question made another one for each later set."""
+def _vary(variation: int) -> str:
+    """Return what makes the question for each later set another one."""
     if variation == 0:
-        return messages
+        return ""
     circumstance = CIRCUMSTANCES[(variation - 1) % len(CIRCUMSTANCES)]
-    wish = VARIATION.format(number=variation + 1, circumstance=circumstance)
+    return VARIATION.format(number=variation + 1, circumstance=circumstance)
+
+
+def _avoid(prompts: Sequence[str]) -> str:
+    """Return what keeps prompts from coming again; the first of many stand for all."""
+    listed = "".join(f"\n- {prompt}" for prompt in prompts[:MOST_AVOIDED])
+    return f"{AVOIDANCE}{listed}" if listed else ""
+
+
+def _add(messages: tuple[Message, ...], wish: str) -> tuple[Message, ...]:
+    """Return the conversation with a wish behind its last question."""
     question = messages[-1]
     return (*messages[:-1], {**question, "content": question["content"] + wish})
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -84,6 +84,7 @@ class Rules:
         *,
         mode: str,
         variation: int = 0,  # noqa: ARG002 (every batch has another seed)
+        avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
         """Return `count` prompts over varied backgrounds, no two alike while the grammar lasts."""
@@ -95,9 +96,9 @@ class Rules:
         places = _shuffled(rng, [rule.place for rule in self._book.backgrounds.values()])
         prompts: list[str] = []
         for index in range(count):
-            turn, position = divmod(index, len(places))
+            turn, position = divmod(len(avoid) + index, len(places))
             another = partial(write, rng, noun, usable, places[position], turn)
-            prompts.append(_unlike(prompts, another))
+            prompts.append(_unlike({*avoid, *prompts}, another))
         asked = {"label": label, "features": list(features), "count": count, "mode": mode}
         return _answer("prompts", {**asked, "seed": seed}, tuple(prompts), prompts)
 
@@ -232,7 +233,7 @@ def _shuffled(rng: random.Random, items: Sequence[Any]) -> list[Any]:
     return rng.sample(items, len(items))
 
 
-def _unlike(written: Sequence[str], write: Callable[[], str]) -> str:
+def _unlike(written: Collection[str], write: Callable[[], str]) -> str:
     """Return a text that was not written before, or the last try if none is left."""
     text = write()
     for _ in range(ATTEMPTS_PER_PROMPT):

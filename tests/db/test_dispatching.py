@@ -45,9 +45,9 @@ def batch_id(place):
 
 
 def add_batches(place, count, **columns):
-    """Add a run of so many batches and return their ids."""
+    """Add a run of so many batches, each of a label of its own, and return their ids."""
     with place.sessions.begin() as session:
-        run = rows.add_run(session, batches=count, **columns)
+        run = rows.add_run(session, [f"word {number}" for number in range(count)], **columns)
         batches = select(Batch.id).where(Batch.run_id == run.id).order_by(Batch.id)
         return list(session.scalars(batches))
 
@@ -120,15 +120,26 @@ def test_a_full_queue_holds_chains_back_and_leaves_the_other_queues_their_work(p
     assert tick(place, window=1) == batch_ids[1:2]
 
 
-def test_urgent_runs_go_first_then_urgent_batches_and_labels_take_turns(place):
+def test_urgent_runs_go_first_then_urgent_batches_then_the_oldest(place):
+    dog, house, tree = add_batches(place, 3)
+    [cat] = add_batches(place, 1, priority=5)
     with place.sessions.begin() as session:
-        rows.add_run(session, ("dog", "house"), batches=2)
-        dog_0, dog_1, house_0, house_1 = session.scalars(select(Batch.id).order_by(Batch.id))
-        urgent = rows.add_run(session, ("cat",), priority=5)
-        cat = session.scalars(select(Batch.id).where(Batch.run_id == urgent.id)).one()
-        session.get_one(Batch, house_1).priority = 1
-    order = [batch for window in range(1, 6) for batch in tick(place, window=window)]
-    assert order == [cat, house_1, dog_0, house_0, dog_1]
+        session.get_one(Batch, tree).priority = 1
+    order = [batch for window in range(1, 5) for batch in tick(place, window=window)]
+    assert order == [cat, tree, dog, house]
+
+
+def test_the_batches_of_a_label_open_one_after_the_other_and_labels_take_turns(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session, ("dog", "house"), batches=3)
+        dog_0, dog_1, _, house_0, house_1, _ = session.scalars(select(Batch.id).order_by(Batch.id))
+    assert tick(place) == [dog_0, house_0]
+    assert tick(place) == []
+    work_on(place, house_0)
+    assert tick(place) == [house_1]
+    with place.sessions.begin() as session:
+        session.get_one(Batch, dog_0).state = BatchState.DONE
+    assert tick(place) == [dog_1]
 
 
 def test_an_urgent_run_need_not_wait_for_what_is_in_flight(place):

@@ -26,7 +26,7 @@ def place_of_each(request):
     """A migrated database of each kind, with many waiting batches."""
     place = request.getfixturevalue(f"{request.param}_place")
     with place.sessions.begin() as session:
-        rows.add_run(session, batches=3 * WINDOW)
+        rows.add_run(session, [f"word {number}" for number in range(3 * WINDOW)])
     return place
 
 
