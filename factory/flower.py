@@ -25,7 +25,7 @@ from factory.settings import Settings
 
 DEFAULT_PORT = 5555
 OPEN_API = "FLOWER_UNAUTHENTICATED_API"
-COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
+COLUMNS = "name,args,state,received,runtime,worker,uuid"
 MOST_TASKS = 5000
 FORGET_WORKERS_S = 600
 ENSURE_BROKER_MS = 5000

@@ -3,9 +3,7 @@
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +13,13 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from db.models import Run
-from db.overview import Overview, StepCount, overview
+from db.overview import overview
 from db.runs import QuarantinedItem
 from db.spending import Spending, spending
 from db.states import WHOLE_STEP, Verdict
+from factory.merging import merge_labels
 from factory.progress import render
-from factory.quotas import merge_quotas, tell_missed
+from factory.quotas import tell_missed
 from factory.summary import funnel_table
 from tasks.judging import CLIP_SIMILARITY, SCORE_NAMES
 
@@ -60,23 +59,6 @@ def colour_of(verdict: str | None) -> str:
     return COLOURS.get(verdict, "dim")
 
 
-def merge_labels(counts: Overview, name: str) -> Overview:
-    """Return the same counts as if all labels were one."""
-    steps: dict[str, Counter[str]] = {}
-    for count in counts.steps:
-        numbers = asdict(count)
-        del numbers["label"], numbers["step"]
-        steps.setdefault(count.step, Counter()).update(numbers)
-    return replace(
-        counts,
-        steps=tuple(StepCount(name, step, **numbers) for step, numbers in steps.items()),
-        made=_merge(counts.made, name),
-        accepted=_merge(counts.accepted, name),
-        rejected=_merge(counts.rejected, name),
-        quotas=merge_quotas(counts.quotas, name),
-    )
-
-
 def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
     """Return what was given up, each with the last line of its error."""
     table = Table(title="Given up", title_justify="left", box=None, header_style="dim")
@@ -101,13 +83,6 @@ def candidates_text(
     if form == "csv":
         return Text(_to_csv(records))
     return _to_table(records, with_image=width >= WIDTH_FOR_IMAGE)
-
-
-def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, str]]:
-    merged: Counter[tuple[str, str]] = Counter()
-    for (_, kind), count in counts.items():
-        merged[name, kind] += count
-    return merged
 
 
 def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:

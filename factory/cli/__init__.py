@@ -21,6 +21,7 @@ from factory.cli import (
     show,
     status,
     thresholds,
+    watch,
     worker,
 )
 
@@ -36,6 +37,7 @@ for module in (
     worker,
     dispatch,
     status,
+    watch,
     control,
     query,
     show,

@@ -1,0 +1,56 @@
+"""`factory watch`: a run as it goes on, from any machine."""
+
+from typing import Annotated
+
+import typer
+
+from db.runs import get_run
+from db.session import reading
+from factory.cli.common import (
+    MAX_ID,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    stderr,
+)
+
+
+@expected_errors()
+def watch(
+    run: Annotated[
+        int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="latest")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per interval, a line each.")
+    ] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Show a run as it goes on: steps, workers, rate, time left, acceptance, errors.
+
+    Needs nothing but the database. Ends with the run: exit code 0 if it is done and gave nothing
+    up, 1 if it gave something up, was cancelled, or rests because its budget is spent.
+
+    Example: factory watch 3 --database-url postgresql+psycopg://factory@db/factory
+    """
+    from factory.watch import exit_code, watch, watch_as_json
+
+    sessions = open_store(profile, data_dir, database_url).sessions
+    with reading(sessions) as session:
+        run_id = get_run(session, run).id
+    last = (watch_as_json if as_json else watch)(sessions, run_id, interval)
+    if not as_json:
+        rests = f": {last.pause_reason}" if last.pause_reason else ""
+        given_up = f"; {last.quarantined} given up: factory retry {run_id}"
+        tail = given_up if last.quarantined else ""
+        stderr.print(f"run {run_id} is {last.state}{rests}{tail}", soft_wrap=True)
+    raise typer.Exit(exit_code(last))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(watch)

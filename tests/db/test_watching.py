@@ -1,0 +1,89 @@
+"""What a run is doing at this moment, on SQLite and PostgreSQL."""
+
+import pytest
+
+from db.states import BatchState, ItemState, StepState
+from db.watching import list_failures, list_hands, measure_work
+from tests import rows
+
+CHAIN = ("generate", "label")
+
+
+def add_run(session, batches=2):
+    run = rows.add_run(session, ("dog",), batches=batches)
+    return run, rows.batches_of(session, run)
+
+
+def settle(session, step, durations, state=StepState.DONE):
+    step.state = state
+    for subject, duration in enumerate(durations):
+        rows.add_item(session, step, subject).duration_s = duration
+
+
+def test_a_worker_s_step_is_told_with_how_far_it_is(place):
+    with place.sessions.begin() as session:
+        run, [batch, _] = add_run(session)
+        step = rows.add_steps(session, batch, CHAIN)[0]
+        step.state, step.owner, step.started_at = StepState.RUNNING, "diffusion@box#1/2", 1.0
+        rows.add_item(session, step, 1)
+        rows.add_item(session, step, 2, state=ItemState.READY)
+        [hand] = list_hands(session, run.id)
+    assert (hand.worker, hand.step, hand.label) == ("diffusion@box#1/2", "generate", "dog")
+    assert (hand.batch, hand.round, hand.done, hand.total) == (0, 0, 1, 2)
+    assert hand.since_s > 1_000_000
+
+
+def test_failures_are_told_latest_first_and_those_that_succeeded_since_are_not(place):
+    with place.sessions.begin() as session:
+        run, [batch, _] = add_run(session)
+        step = rows.add_steps(session, batch, CHAIN)[0]
+        rows.add_item(session, step, 1, state=ItemState.QUARANTINED, error="Traceback\nOSError: a")
+        rows.add_item(session, step, 2, state=ItemState.READY, error="ValueError: b\n")
+        rows.add_item(session, step, 3, state=ItemState.DONE, error="once")
+        failures = list_failures(session, run.id)
+    assert [(f.error, f.is_final) for f in failures] == [
+        ("ValueError: b", False),
+        ("OSError: a", True),
+    ]
+
+
+def test_what_is_left_is_what_steps_of_its_kind_took(place):
+    with place.sessions.begin() as session:
+        run, [first, second] = add_run(session)
+        generate, label = rows.add_steps(session, first, CHAIN)
+        settle(session, generate, [1.0, 2.0])
+        settle(session, label, [0.5, 0.5])
+        begun, _ = rows.add_steps(session, second, CHAIN)
+        settle(session, begun, [1.0], StepState.RUNNING)
+        work = measure_work(session, run.id)
+    assert work.done_s == pytest.approx(5.0)
+    assert work.left_s == pytest.approx(2.0 + 1.0)  # the rest of generate, and a label
+
+
+def test_batches_that_wait_are_taken_to_be_like_the_others(place):
+    with place.sessions.begin() as session:
+        run, batches = add_run(session, batches=3)
+        generate, label = rows.add_steps(session, batches[0], CHAIN)
+        settle(session, generate, [3.0])
+        settle(session, label, [1.0])
+        work = measure_work(session, run.id)
+    assert work.left_s == pytest.approx(2 * 4.0)
+
+
+def test_what_is_left_is_unknown_while_a_kind_of_step_was_never_seen(place):
+    with place.sessions.begin() as session:
+        run, [batch, _] = add_run(session)
+        assert measure_work(session, run.id).left_s is None
+        generate, _ = rows.add_steps(session, batch, CHAIN)
+        settle(session, generate, [3.0])
+        assert measure_work(session, run.id).left_s is None
+
+
+def test_nothing_is_left_of_a_run_that_is_done(place):
+    with place.sessions.begin() as session:
+        run, batches = add_run(session)
+        for batch in batches:
+            for step in rows.add_steps(session, batch, CHAIN):
+                settle(session, step, [1.0])
+            batch.state = BatchState.DONE
+        assert measure_work(session, run.id).left_s == 0.0

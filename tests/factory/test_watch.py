@@ -1,0 +1,138 @@
+"""`factory watch` on real rows: what it says, how it ends, on wide and narrow screens."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+from sqlalchemy import select
+
+from db.models import Batch, Run, Step
+from db.states import ItemState, RunState, StepState
+from factory.moment import Observer
+from factory.progress import live_view, tell_duration
+from tests import rows
+
+PATIENCE_S = 60
+
+
+def begin(place, labels=("dog",), **columns):
+    """Add a run with a batch each, of which the first step is worked on."""
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, labels, **columns)
+        for batch in session.scalars(select(Batch)):
+            step = rows.add_steps(session, batch, rows.SCENE_CHAIN)[0]
+            step.state, step.owner, step.started_at = StepState.RUNNING, "language@box#1", 1.0
+            rows.add_item(session, step, 1)
+            rows.add_family(place, session, batch)
+        return run.id
+
+
+def end(place, state, reason=None):
+    with place.sessions.begin() as session:
+        run = session.scalars(select(Run)).one()
+        run.state, run.pause_reason = state, reason
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "factory", "watch", *arguments]
+
+
+def watch(place, *arguments):
+    """Return the finished command; it knows the database and nothing else."""
+    url = f"sqlite:///{place.data_dir / 'factory.sqlite3'}"
+    return subprocess.run(
+        command("--database-url", url, "--interval", "0.1", *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        cwd=place.data_dir,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "code"),
+    [
+        (RunState.DONE, None, 0),
+        (RunState.CANCELLED, None, 1),
+        (RunState.PAUSED, "its budget of 1.00 is spent", 1),
+    ],
+)
+def test_it_ends_with_the_run_and_says_how_that_ended(place, state, reason, code):
+    begin(place)
+    end(place, state, reason)
+    done = watch(place)
+    assert done.returncode == code, done.stderr
+    assert f"run 1 is {state}" in done.stderr
+    assert (reason or "") in done.stderr
+    assert "3 candidates, 3 accepted, 0 rejected" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_run_that_gave_something_up_ends_with_one(place):
+    begin(place)
+    with place.sessions.begin() as session:
+        step = session.scalars(select(Step).order_by(Step.position)).first()
+        rows.add_item(session, step, 9, state=ItemState.QUARANTINED, error="Boom")
+    end(place, RunState.DONE)
+    done = watch(place)
+    assert done.returncode == 1
+    assert "1 given up: factory retry 1" in done.stderr
+
+
+def test_json_is_an_object_per_interval_until_the_end(place, tmp_path):
+    begin(place)
+    url = f"sqlite:///{place.data_dir / 'factory.sqlite3'}"
+    with subprocess.Popen(
+        command("--json", "--interval", "0.1", "--database-url", url), stdout=subprocess.PIPE
+    ) as process:
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        end(place, RunState.DONE)
+        lines += [json.loads(line) for line in process.stdout]
+        assert process.wait(PATIENCE_S) == 0
+    assert [line["state"] for line in lines[:3]] == ["active"] * 3
+    assert lines[-1]["state"] == "done"
+    first = lines[0]
+    assert first["workers"][0]["worker"] == "language@box#1"
+    assert (first["candidates"], first["accepted"], first["acceptance"]) == (3, 3, 1.0)
+    assert first["labels"][0]["label"] == "dog"
+    assert first["eta_s"] is None
+
+
+def shown(place, run_id, width, height=50):
+    """Return the view as a screen of so many columns shows it."""
+    console = Console(width=width, height=height)
+    with console.capture() as capture:
+        console.print(live_view(Observer(place.sessions, run_id).look(), width, height))
+    return capture.get()
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_no_line_is_longer_than_the_screen_and_nothing_is_missing(place, width):
+    run_id = begin(place, ("dog", "a [bold]house[/bold] with a very very long name", "猫🐱"))
+    text = shown(place, run_id, width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    for words in ("language@box 1", "brainstorm", "filter", "accepted", "100%", "about — left"):
+        assert words in text
+    assert "[bold]house" in text
+    assert "猫🐱" in text
+
+
+def test_more_labels_than_lines_are_shown_as_one(place):
+    run_id = begin(place, tuple(f"word{number}" for number in range(30)))
+    text = shown(place, run_id, 120, height=24)
+    assert "all 30 labels" in text
+    assert "word7" not in text.split("images a minute")[0]
+
+
+def test_durations_are_said_as_people_do():
+    assert [tell_duration(s) for s in (None, 0.4, 61, 3600 * 5 + 59)] == [
+        "—",
+        "0 s",
+        "1 min 01 s",
+        "5 h 00 min",
+    ]
