@@ -1,6 +1,6 @@
 """The long form: hundreds of faults, and docs/chaos.md written from what they did.
 
-`make chaos`, or `python -m tests.chaos --faults 20` for a taste that writes nothing.
+`make chaos`, or `python -m tests.chaos --faults 20 --each 0` for a taste that writes nothing.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from itertools import count, cycle
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.postgres import PostgresServer, find_binaries
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "chaos.md"
 FAULTS = 200
+EACH = 5
 PER_SCENARIO = 16
 
 
@@ -26,27 +28,31 @@ def main():
     """Play scenarios until enough faults struck; the exit code tells whether all is well."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=FAULTS, help="at least so many")
+    parser.add_argument("--each", type=int, default=EACH, help="of each kind at least so many")
     parser.add_argument("--seed", type=int, default=1, help="of the first scenario")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # tidied up behind, as after Ctrl-C
     started, played = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        for scenario in play_all(Path(folder), options.seed):
+        struck = Counter()
+        for scenario in play_all(Path(folder), options.seed, struck):
             played.append(scenario)
-            total = sum(len(each.faults) for each in played)
+            struck.update(fault.kind for fault in scenario.faults)
+            total = struck.total()
             _tell(scenario, total)
             page = to_page(played, time.monotonic() - started)
             if options.page:  # after each scenario: an interrupted campaign tells what it saw
                 PAGE.write_text(page, encoding="utf-8")
-            if total >= options.faults:
+            rare = [kind for kind in campaign.KINDS if struck[kind] < options.each]
+            if total >= options.faults and not rare:
                 break
     print(page)
     sys.exit(any(scenario.outcome.problems for scenario in played))
 
 
-def play_all(folder, first_seed):
-    """Yield scenarios of all settings in turn, without end."""
+def play_all(folder, first_seed, struck):
+    """Yield scenarios of all settings in turn, without end; `struck` counts faults by kind."""
     expected = {
         speaks: campaign.undisturbed(folder / f"undisturbed-{speaks}", speaks=speaks)
         for speaks in (False, True)
@@ -66,6 +72,7 @@ def play_all(folder, first_seed):
                 most=PER_SCENARIO,
                 postgres=postgres,
                 disk=os.geteuid() == 0,
+                struck_before=struck,
                 say=lambda line: print(line, flush=True),
             )
             shutil.rmtree(folder / f"seed-{seed}", ignore_errors=True)

@@ -11,7 +11,7 @@ from tests.chaos.outcome import Outcome, examine, remember
 from tests.chaos.scenario import Scenario, Stuck
 
 UNDISTURBED_S = 900
-OF_SCENARIO = ("patience_s", "submit_kills", "alone_share")
+OF_SCENARIO = ("patience_s", "submit_kills", "alone_share", "struck_before")
 OF_DEPLOYMENT = ("labels", "mutant", "schema_change")
 _databases = count()
 
@@ -64,10 +64,14 @@ ONE_ATTEMPT = Setting(
     postgres=True,
     forgetful=True,
     speaks=True,
-    faults=faults.POSTGRES | faults.LANGUAGE,
+    faults=faults.POSTGRES | faults.POSTGRES_CRASH | faults.LANGUAGE,
     delivery={"max_attempts": 1, "lease_s": 30.0},
 )
 SETTINGS = (FLEET, POSTGRES, LANGUAGE, ONE_ATTEMPT, ONE_COMMAND)
+KINDS = {"kill -9 factory submit", *faults.SURROUNDINGS, *faults.DISK}.union(
+    *(setting.faults for setting in SETTINGS)
+)
+"""Every kind of fault that a campaign must show."""
 
 
 @dataclass
@@ -109,7 +113,7 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         disk: Whether a disk can be filled up, which needs root.
         say: Takes one line per fault.
         options: `labels`, `mutant` and `schema_change` of the deployment; `deck`,
-            `patience_s`, `submit_kills` and `alone_share` of the scenario.
+            `patience_s`, `submit_kills`, `alone_share` and `struck_before` of the scenario.
     """
     with ExitStack() as stack:
         endpoint = stack.enter_context(Endpoint()) if setting.speaks else None

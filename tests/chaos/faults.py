@@ -179,8 +179,13 @@ def strike_at(point, action="kill_self"):
 
 
 def kill_dispatcher(scenario):
-    """Kill -9 a worker's main process when its dispatcher committed and did not ring yet."""
-    return _arm(scenario, str(Failpoint.BEFORE_RING), "kill_self")
+    """Kill -9 a worker's main process when its dispatcher committed and did not ring yet.
+
+    It rings when a step is given back, so a child is killed to make it.
+    """
+    return _arm(
+        scenario, str(Failpoint.BEFORE_RING), "kill_self", provoke=lambda: kill_child(scenario)
+    )
 
 
 def misanswer(kind, times):
@@ -237,13 +242,14 @@ LANGUAGE = {
 }
 
 
-def _arm(scenario, name, action):
+def _arm(scenario, name, action, provoke=lambda: None):
     """Arm a point and wait until somebody was struck there; disarm it if nobody comes by."""
     folder = scenario.deployment.folder
     told, armed = folder / STRUCK / f"{name}.json", folder / ARMED / name
     told.unlink(missing_ok=True)
     armed.with_suffix(".new").write_text(action)
     armed.with_suffix(".new").rename(armed)
+    provoke()
     scenario.wait_for(told.exists, POINT_PATIENCE_S)
     armed.unlink(missing_ok=True)
     if not told.exists():

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -56,12 +57,13 @@ class Scenario:
         postgres, endpoint: What the faults of their kind strike.
         patience_s: How long nothing may move.
         alone_share: Of the faults, how many are given time until what they struck is done.
+        struck_before: How often each kind struck in earlier scenarios: the rarest come first.
         say: Takes one line per fault.
     """
 
     def __init__(
         self, deployment, seed, deck, *, most, submit_kills=2, postgres=None, endpoint=None,
-        patience_s=PATIENCE_S, alone_share=ALONE_SHARE, say=print,
+        patience_s=PATIENCE_S, alone_share=ALONE_SHARE, struck_before=None, say=print,
     ):  # fmt: skip
         self.deployment = deployment
         self.random = random.Random(seed)
@@ -73,6 +75,7 @@ class Scenario:
         self._submit_kills = submit_kills
         self._patience_s = patience_s
         self._alone_share = alone_share
+        self._struck_before = struck_before or Counter()
         self._say = say
         self._later = []
         self._started = time.monotonic()
@@ -90,11 +93,16 @@ class Scenario:
         while not self.is_over():
             self._tick()
             if struck < self._most and self._works():
-                kinds = kinds or self.random.sample(list(self._deck), len(self._deck))
+                kinds = kinds or self._shuffle()
                 struck += self._strike(kinds.pop())
                 self._pause()
         self._wake_all()
         self._measure()
+
+    def _shuffle(self):
+        """Return every kind once, those last that struck least: they are taken from the end."""
+        kinds = self.random.sample(list(self._deck), len(self._deck))
+        return sorted(kinds, key=lambda kind: -self._struck_before[kind])
 
     def later(self, seconds, action):
         """Do something in a while, whatever else happens."""
