@@ -2,7 +2,7 @@
 
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -26,7 +26,7 @@ from workers.errors import WorkerError
 PACKAGE = "chatgenimage-factory"
 LITTLE_BYTES = 5 * 2**30
 TOO_LITTLE_BYTES = 2**30
-PATIENCE_S = 10.0
+LITTLE_VRAM_SHARE = 0.5
 EXPECTED = (FactoryError, StoreError, WorkerError, OSError)
 
 
@@ -135,12 +135,36 @@ def _device(settings: Settings) -> Finding:
         import torch
     except ImportError:
         return Finding("device", Health.WRONG, "no PyTorch: pip install '.[gpu]'")
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    if settings.device.startswith("cuda") and not gpus:
-        text = f"device is {settings.device}, and PyTorch sees no GPU: check the driver, or auto"
-        return Finding("device", Health.WRONG, text)
-    seen = ", ".join(gpus) or "no GPU"
-    return Finding("device", Health.OK, f"{settings.device}; {seen}, torch {torch.__version__}")
+    gpus = [
+        Gpu(torch.cuda.get_device_name(index), *torch.cuda.mem_get_info(index))
+        for index in range(torch.cuda.device_count())
+    ]
+    return judge_gpus(settings.device, gpus, f"torch {torch.__version__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU that PyTorch sees, and its memory."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+def judge_gpus(device: str, gpus: Sequence[Gpu], library: str) -> Finding:
+    """Return the line on the device that was asked for, and on every GPU's free memory."""
+    if device.startswith("cuda") and not gpus:
+        text = f"device is {device}, and {library} sees no GPU: check the driver (nvidia-smi), "
+        return Finding("device", Health.WRONG, f"{text}or set device to auto")
+    told = [
+        f"{gpu.name} ({gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB free)"
+        for gpu in gpus
+    ]
+    text = f"{device}; {', '.join(told) or 'no GPU'}, {library}"
+    if any(gpu.free_bytes < LITTLE_VRAM_SHARE * gpu.total_bytes for gpu in gpus):
+        text += ": other processes hold much of a GPU, end them (nvidia-smi) or name another device"
+        return Finding("device", Health.WARNING, text)
+    return Finding("device", Health.OK, text)
 
 
 def _versions(settings: Settings) -> Finding:
@@ -171,25 +195,7 @@ def _misfit(need: Requirement) -> str | None:
 
 
 def _endpoint(settings: Settings) -> Finding | None:
-    config = next((c for c in settings.families.values() if isinstance(c, OpenAiConfig)), None)
-    if config is None:
-        return None
-    from openai import APIError, AuthenticationError, NotFoundError, OpenAI, OpenAIError
+    from factory.doctor_endpoint import look_at_endpoint
 
-    key = config.api_key.get_secret_value() if config.api_key else None
-    try:
-        client = OpenAI(api_key=key, base_url=config.base_url, timeout=PATIENCE_S, max_retries=0)
-    except OpenAIError:
-        text = "no key: set OPENAI_API_KEY, to anything for a server of your own"
-        return Finding("endpoint", Health.WARNING, text)
-    host = client.base_url.host
-    try:
-        client.models.list()
-    except NotFoundError:
-        return Finding("endpoint", Health.OK, f"{host} answers, without a list of models")
-    except AuthenticationError:
-        return Finding("endpoint", Health.WRONG, f"{host} refuses the key: correct OPENAI_API_KEY")
-    except APIError as error:
-        text = f"{host} does not answer ({type(error).__name__}): check OPENAI_BASE_URL, start it"
-        return Finding("endpoint", Health.WRONG, text)
-    return Finding("endpoint", Health.OK, f"{host} answers for {config.model}")
+    config = next((c for c in settings.families.values() if isinstance(c, OpenAiConfig)), None)
+    return None if config is None else look_at_endpoint(config)

@@ -36,13 +36,22 @@ def says(text, *, finish_reason="stop", refusal=None):
     return Reply(json.dumps(completion).encode())
 
 
+def lists(*models):
+    """Return the answer to /v1/models."""
+    data = [{"id": m, "object": "model", "created": 1, "owned_by": "me"} for m in models]
+    return Reply(json.dumps({"object": "list", "data": data}).encode())
+
+
 def fails(status, message="no", **headers):
     body = json.dumps({"error": {"message": message, "type": "error"}}).encode()
     return Reply(body, status, headers={"retry-after-ms": "1", **headers})
 
 
 class Loopback:
-    """Serves its replies in order, the last one for ever; remembers what it was asked."""
+    """Serves its replies in order, the last one for ever; remembers what it was asked.
+
+    A request is the body that was posted, or the path that was got.
+    """
 
     def __init__(self, *replies):
         self.replies = list(replies)
@@ -56,7 +65,11 @@ class Loopback:
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def config(self, **changes):
-        settings = {"model": "asked", "base_url": self.url, "api_key": KEY, "timeout_s": 5}
+        return self.config_of(self.url, **changes)
+
+    @staticmethod
+    def config_of(url, **changes):
+        settings = {"model": "asked", "base_url": url, "api_key": KEY, "timeout_s": 5}
         return OpenAiConfig(**{**settings, "max_retries": 2, **changes})
 
     def __enter__(self):
@@ -77,10 +90,16 @@ class Loopback:
         loopback = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self._answer(self.path)
+
             def do_POST(self):
                 length = int(self.headers["Content-Length"])
+                self._answer(json.loads(self.rfile.read(length)))
+
+            def _answer(self, request):
                 loopback.authorizations.append(self.headers["Authorization"])
-                reply = loopback._next(json.loads(self.rfile.read(length)))
+                reply = loopback._next(request)
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.content_type)
                 self.send_header("Content-Length", str(len(reply.body)))

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from db.models import Batch, Candidate
 from db.states import Verdict
 from factory.cli import app
+from factory.doctor import Gpu, judge_gpus
 from factory.doctor_store import YOUNG_S, compare
 from tests import rows, s3
 
@@ -80,6 +81,16 @@ def test_what_is_wrong_is_told_with_what_to_do(doctor, place, monkeypatch):
         assert part in found[name]["text"]
     assert "hush" not in str(found)
     assert "rows" not in found  # nothing can be compared
+
+
+def test_the_free_memory_of_every_gpu_is_told_and_warned_of_if_it_is_little():
+    free, busy = Gpu("A100", 39 * 2**30, 40 * 2**30), Gpu("T4", 2**30, 15 * 2**30)
+    well = judge_gpus("auto", [free], "torch 2")
+    assert (well.health, well.text) == ("ok", "auto; A100 (39.0 of 40.0 GiB free), torch 2")
+    little = judge_gpus("auto", [free, busy], "torch 2")
+    assert little.health == "warning"
+    assert "T4 (1.0 of 15.0 GiB free)" in little.text
+    assert "nvidia-smi" in little.text
 
 
 def test_before_the_first_run_nothing_is_wrong_and_nothing_is_made(tmp_path):

@@ -1,0 +1,79 @@
+"""`factory doctor` and the language model's server: a live one on loopback that checks the key."""
+
+import socket
+
+import pytest
+
+from factory.doctor_endpoint import look_at_endpoint
+from tests.loopback import KEY, Loopback, Reply, fails, lists
+
+
+@pytest.fixture
+def server():
+    """Lists two models for whoever has the key."""
+
+    def answer(path):
+        assert path == "/v1/models"
+        if served.authorizations[-1] != f"Bearer {KEY}":
+            return fails(401, "Incorrect API key provided")
+        return lists("small", "large")
+
+    served = Loopback(answer)
+    with served:
+        yield served
+
+
+def test_a_server_that_takes_the_key_and_has_the_model_is_well(server):
+    found = look_at_endpoint(server.config(model="large"))
+    assert (found.health, found.text) == ("ok", f"{server.url} takes the key and has large")
+
+
+@pytest.mark.parametrize(
+    ("changes", "health", "part"),
+    [
+        ({"api_key": "sk-mistyped"}, "wrong", "refuses the key (401): correct OPENAI_API_KEY"),
+        ({"model": "huge"}, "warning", "does not list 'huge' but small, large: name one of them"),
+    ],
+)
+def test_a_wrong_key_and_an_unknown_model_are_told_apart(server, changes, health, part):
+    found = look_at_endpoint(server.config(**changes))
+    assert found.health == health
+    assert part in found.text
+    assert server.url in found.text
+    assert "mistyped" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("reply", "health", "part"),
+    [
+        (fails(404), "ok", "answers, without a list of models"),
+        (fails(503), "wrong", "answers 503: look at the server's log"),
+        (fails(429), "wrong", "answers 429"),
+        (fails(403), "wrong", "refuses the key (403)"),
+        (lists(), "ok", "takes the key"),
+        (Reply(b"<html>a router</html>", content_type="text/html"), "wrong", "no OpenAI-compat"),
+        (Reply(b"{"), "wrong", "no OpenAI-compatible server: correct OPENAI_BASE_URL"),
+    ],
+    ids=["no_list", "broken", "busy", "forbidden", "empty", "html", "half"],
+)
+def test_every_other_answer_has_a_line_that_says_what_to_do(reply, health, part):
+    with Loopback(reply) as server:
+        found = look_at_endpoint(server.config())
+    assert found.health == health
+    assert part in found.text
+
+
+def test_a_server_that_is_not_there_is_to_be_started():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        found = look_at_endpoint(Loopback.config_of(url))
+    assert (found.health, found.text.partition(":")[0]) == ("wrong", "nothing answers at http")
+    assert "start the server, or correct OPENAI_BASE_URL" in found.text
+
+
+def test_without_a_key_the_variable_is_named(monkeypatch, server):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    found = look_at_endpoint(server.config(api_key=None))
+    assert (found.health, "set OPENAI_API_KEY" in found.text) == ("warning", True)
+    assert server.requests == []
