@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-START_UP_S = 30
+START_UP_S = 120
 STOP_S = 20
 SUPERUSER = "factory"
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")

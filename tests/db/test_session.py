@@ -74,7 +74,8 @@ def test_sqlite_writes_ahead_and_holds_foreign_keys(sqlite_place):
 
 def test_the_database_s_clock_is_the_time(place):
     with place.sessions() as session:
-        assert now(session) == pytest.approx(time.time(), abs=1)
+        before, told, after = time.time(), now(session), time.time()
+    assert before - 0.01 < told < after + 0.01  # SQLite counts milliseconds
 
 
 def test_a_reader_does_not_hold_up_a_writer_and_sees_one_moment(place):
@@ -82,7 +83,7 @@ def test_a_reader_does_not_hold_up_a_writer_and_sees_one_moment(place):
         assert reader.scalars(select(Run)).all() == []
         writer = threading.Thread(target=_add_a_run, args=(place,))
         writer.start()
-        writer.join(timeout=5)
+        writer.join(timeout=60)
         assert not writer.is_alive()
         assert reader.scalars(select(Run)).all() == []
     with reading(place.sessions) as reader:

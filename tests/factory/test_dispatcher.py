@@ -50,7 +50,7 @@ def test_a_broker_that_went_away_is_waited_for(place):
 
     app = make_celery(settings, URL)
     with Dispatcher(app, place.sessions, settings.delivery, ensure).start():
-        assert came_back.wait(timeout=30)
+        assert came_back.wait(timeout=PATIENCE_S)
 
 
 def test_two_dispatchers_fill_the_window_once_and_again_after_the_broker_forgot(

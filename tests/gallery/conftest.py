@@ -12,7 +12,7 @@ from factory.store import open_store
 from tests import rows
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WAIT_S = 20
+WAIT_S = 60
 
 
 @contextmanager

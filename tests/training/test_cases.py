@@ -27,8 +27,14 @@ def draw_sprite(number):
 
 
 @pytest.fixture(scope="module")
-def maker():
-    return CaseMaker({label: draw_sprite(number) for number, label in enumerate(LABELS)}, seed=1)
+def sprites():
+    return {label: draw_sprite(number) for number, label in enumerate(LABELS)}
+
+
+@pytest.fixture
+def maker(sprites):
+    """For each test its own, so that no test depends on what another drew."""
+    return CaseMaker(sprites, seed=1)
 
 
 @pytest.mark.parametrize("make", [*GOOD_MAKERS, *BAD_MAKERS], ids=lambda make: make.__name__)
