@@ -224,6 +224,8 @@ class Candidate(Base):
     """What the model was told: prompt, edit instruction or fill prompt."""
     model: Mapped[dict[str, Any]]
     """Family, checkpoint, revision and settings of the model that painted it."""
+    source_name: Mapped[str | None] = mapped_column(Text)
+    """What a person's picture is called in its folder: to be told, never to be opened."""
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     """Of the stored PNG."""
     width_px: Mapped[int]

@@ -116,7 +116,7 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
 
 
 def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
-    """Return what was made of each origin and what became of it."""
+    """Return what was made of each origin and what became of it; imported ones if there are."""
     rows = session.execute(
         select(Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
         .where(Candidate.run_id == run_id)
@@ -215,4 +215,5 @@ def _to_stages(outcomes: Iterable[Outcome]) -> tuple[Stage, ...]:
     return tuple(
         Stage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
         for origin in Origin
+        if made[origin] or origin is not Origin.IMPORTED
     )

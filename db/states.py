@@ -43,6 +43,8 @@ WHOLE_STEP = -1
 class Origin(StrEnum):
     """How a candidate came to be."""
 
+    IMPORTED = "imported"
+    """A person's own picture."""
     GENERATED = "generated"
     EDITED = "edited"
     FILLED = "filled"

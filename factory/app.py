@@ -92,17 +92,21 @@ def _transport_options(broker_url: str, visibility_timeout_s: int) -> dict[str, 
 
 
 def roles_named(settings: Settings, role: str) -> list[str]:
-    """Return the roles that a worker called `role` takes on.
+    """Return the roles that a worker called `role` takes on: one, several with commas, or all.
 
     Raises:
         SettingsError: If the profile has no such role.
     """
     if role == ALL_ROLES:
         return list(settings.roles)
-    if role not in settings.roles:
-        known = ", ".join([*settings.roles, ALL_ROLES])
-        raise SettingsError(f"profile {settings.profile!r} has no role {role!r}; it has: {known}.")
-    return [role]
+    names = list(dict.fromkeys(role.split(",")))
+    for name in names:
+        if name not in settings.roles:
+            known = ", ".join([*settings.roles, ALL_ROLES])
+            raise SettingsError(
+                f"profile {settings.profile!r} has no role {name!r}; it has: {known}."
+            )
+    return names
 
 
 def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("prompt", pa.string()),
         ("caption", pa.string()),
+        ("source_name", pa.string()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
         ("duplicate_of_id", pa.int64()),

@@ -80,6 +80,7 @@ class CandidateRow:
     Attributes:
         key: Path of its making within its label, e.g. "b0/g3/e1/f0".
         prompt: What the model was told.
+        source_name: What a person's picture was called in its folder.
         verdict: None if it was not judged yet.
         reason: Why it was rejected.
         duplicate_of_id: The better candidate that it repeats, if it was rejected for that.
@@ -99,6 +100,7 @@ class CandidateRow:
     seed: int
     prompt: str
     caption: str | None
+    source_name: str | None
     verdict: Verdict | None
     reason: str | None
     duplicate_of_id: int | None
@@ -125,6 +127,7 @@ class CandidateRow:
             seed=candidate.seed,
             prompt=candidate.prompt_text,
             caption=candidate.caption,
+            source_name=candidate.source_name,
             verdict=Verdict(candidate.verdict) if candidate.verdict else None,
             reason=candidate.reason,
             duplicate_of_id=candidate.duplicate_of_id,

@@ -40,10 +40,14 @@ INK: Colour = (34, 34, 34)
 GREY: Colour = (120, 120, 120)
 PALE: Colour = (245, 245, 245)
 ELLIPSIS = "..."
-TURNS = (Origin.FILLED, Origin.EDITED, Origin.FILLED, Origin.EDITED, Origin.GENERATED)
+TURNS = (
+    *(Origin.FILLED, Origin.EDITED, Origin.FILLED, Origin.EDITED),
+    *(Origin.GENERATED, Origin.IMPORTED),
+)
 """Whose turn it is when a label's places are given away: made ones before initial ones."""
 SHOWN_SCORES = {
     Origin.GENERATED: ("label_confidence", "clip_similarity"),
+    Origin.IMPORTED: ("label_confidence", "clip_similarity"),
     Origin.EDITED: ("clip_similarity", "background_probability", "ssim"),
     Origin.FILLED: ("clip_similarity", "fill_iou", "ssim"),
 }
@@ -207,11 +211,13 @@ class _Sheet:
             self._write(at, line, 13 if colour is GREY else 14, colour)
 
     def _origin_of_first(self, candidate: Candidate, left: int, top: int) -> None:
-        """Draw the words that an initial image came from, where others have their parent."""
+        """Draw the words or the file that an initial image came from, in the place of a parent."""
+        is_picture = candidate.origin == Origin.IMPORTED
+        told = (candidate.source_name or "") if is_picture else candidate.prompt_text
         self._draw.rectangle((left, top, left + CELL_PX - 1, top + CELL_PX - 1), fill=PALE)
-        self._write((left + 14, top + 14), "prompt", 13, GREY)
+        self._write((left + 14, top + 14), "picture" if is_picture else "prompt", 13, GREY)
         width = CELL_PX - 28
-        for index, line in enumerate(self._wrapped(candidate.prompt_text, 16, 8, width)):
+        for index, line in enumerate(self._wrapped(told, 16, 8, width)):
             self._write((left + 14, top + 38 + index * 21), line, 16, INK)
 
     def _paste(self, image: Image.Image, left: int, top: int) -> None:

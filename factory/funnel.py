@@ -14,13 +14,12 @@ def count_funnel_steps(stages: Iterable[Stage], proposals: Mapping[str, int]) ->
         proposals: What was thought of, of `db.reporting.count_proposals`.
     """
     of_origin = {stage.origin: stage for stage in stages}
-    generated, edited, filled = (
-        of_origin[origin] for origin in (Origin.GENERATED, Origin.EDITED, Origin.FILLED)
-    )
+    first = of_origin.get(Origin.IMPORTED) or of_origin[Origin.GENERATED]
+    edited, filled = of_origin[Origin.EDITED], of_origin[Origin.FILLED]
     return {
         "prompts": proposals["prompts"],
-        "generated": generated.made,
-        "generated, accepted": generated.accepted,
+        first.origin.value: first.made,
+        f"{first.origin}, accepted": first.accepted,
         "scenes": proposals["scenes"],
         "edited": edited.made,
         "edited, objects kept": edited.made - edited.rejected.get("objects_lost", 0),

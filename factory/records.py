@@ -42,6 +42,7 @@ def candidate_record(candidate: Candidate, images: ImageStore) -> dict[str, Any]
         "seed": candidate.seed,
         "prompt": candidate.prompt_text,
         "caption": candidate.caption,
+        "source_name": candidate.source_name,
         "objects": [annotation.label for annotation in candidate.annotations],
         "scores": {score.name: score.value for score in candidate.scores},
         "image": images.path_of(candidate.sha256),

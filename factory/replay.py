@@ -67,10 +67,13 @@ def replay(store: Store, candidate_id: int) -> Replay:
 
     Raises:
         RowNotFound: If there is no such candidate.
-        ModelChanged: If the model's weights or settings are not those of the record.
+        ModelChanged: If the model's weights or settings are not those of the record, or no model
+            painted it.
     """
     with reading(store.sessions) as session:
         candidate = get_candidate(session, candidate_id).candidate
+        if candidate.origin == Origin.IMPORTED:
+            raise ModelChanged(f"candidate {candidate_id} is a person's picture: no model made it.")
         run = session.get_one(Run, candidate.run_id)
         mates = _list_mates(session, candidate, RunOptions.model_validate(run.profile))
         place = [mate.id for mate in mates].index(candidate.id)
@@ -161,7 +164,7 @@ def _paint(resources: Resources, records: Sequence[Record]) -> list[RgbImage]:
             return resources.able(ImageGenerator).generate(prompts, seeds)
         case Origin.EDITED:
             return resources.able(BackgroundEditor).edit(parents, prompts, seeds)
-        case Origin.FILLED:
+        case _:
             holes = [
                 masks.from_box(record.box_xyxy, (parent.shape[1], parent.shape[0]))
                 for record, parent in zip(records, parents, strict=True)

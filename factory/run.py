@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from db.models import Run
 from db.session import Sessions, connect
 from db.states import RunState
+from factory.app import ALL_ROLES
 from factory.broker import open_broker
 from factory.database import open_database
 from factory.errors import BrokerUnavailable, BudgetSpent, WorkerDied
@@ -36,8 +37,16 @@ def submit_labels(
         return submit(session, requests, settings, seed=seed, budget=budget)
 
 
-def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
-    """Run a worker of all roles until the run is done, with a live view of its progress.
+def work_off(
+    settings: Settings, profile: str | None, run_id: int, roles: Sequence[str] = ()
+) -> None:
+    """Run a worker until the run is done, with a live view of its progress.
+
+    Args:
+        settings: Of the run.
+        profile: That they came from.
+        run_id: Which run.
+        roles: Of the worker; none: all that the profile has.
 
     Raises:
         WorkerDied: If the worker ended before its work.
@@ -47,7 +56,7 @@ def work_off(settings: Settings, profile: str | None, run_id: int) -> None:
     sessions = connect(settings.resolved_database_url())
     with (
         open_broker(settings) as broker,
-        _worker(settings, environment_for_child(settings, profile, broker.url)) as worker,
+        _worker(settings, environment_for_child(settings, profile, broker.url), roles) as worker,
         Progress(sessions, run_id) as progress,
     ):
         while not _is_over(sessions, run_id):
@@ -82,12 +91,13 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
 
 @contextmanager
 def _worker(
-    settings: Settings, environment: Mapping[str, str]
+    settings: Settings, environment: Mapping[str, str], roles: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a worker of all roles that ends with us, however we end."""
+    """Start a worker that ends with us, however we end."""
+    role = ",".join(roles) or ALL_ROLES
     with (settings.data_dir / LOG_FILE).open("ab") as log_file:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "factory", "worker", "all", "--until-stdin-closes"],
+        worker = subprocess.Popen(  # noqa: S603  # roles of the profile
+            [sys.executable, "-m", "factory", "worker", role, "--until-stdin-closes"],
             stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,

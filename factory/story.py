@@ -67,11 +67,12 @@ def _details(candidate: Candidate) -> Iterator[Text]:
     model = candidate.model
     settings = ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items())
     told = {
+        "picture": candidate.source_name,
         "prompt": candidate.prompt_text,
         "scene": candidate.scene and candidate.scene.description,
         "place": candidate.placement and _tell_placement(candidate.placement),
         "seed": str(candidate.seed),
-        "model": f"{model.get('family')} {model.get('checkpoint')} @ {model.get('revision')}",
+        "model": model and f"{model['family']} {model['checkpoint']} @ {model['revision']}",
         "": settings,
         "caption": candidate.caption,
         "labels": ", ".join(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.models import Batch, Label, Run
 from db.spending import tell_spent
 from db.states import RunState
-from factory.errors import BudgetSpent
+from factory.errors import BudgetSpent, SettingsError
 from factory.labels import LabelRequest
 from factory.quotas import split_evenly
 from factory.settings import Settings, dump_profile, models_key
@@ -53,7 +53,12 @@ def submit(
 
     Raises:
         BudgetSpent: If the unfinished run has none of it left.
+        SettingsError: If the profile's chain opens with pictures.
     """
+    if settings.chain.source != "prompts":
+        raise SettingsError(
+            "chain.source is `pictures` in this profile: give it to `factory annotate FOLDER`."
+        )
     profile = dump_profile(settings)
     key = request_key(requests, profile, seed)
     run = session.scalar(

@@ -1,5 +1,6 @@
 """What a finished run shows: the funnel, where everything lies, and what to type next."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -30,12 +31,7 @@ def show_summary(settings: Settings, run_id: int) -> None:
         console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)
     console.print(f"Database       {summary['database']}", soft_wrap=True)
     console.print("Next")
-    for command in (
-        f"factory status {run_id}",
-        "factory gallery",
-        "factory query --verdict accepted --origin filled",
-        f"factory export coco --out dataset --run {run_id}",
-    ):
+    for command in _next_commands(run_id, summary["made"]):
         console.print(f"  {command}", highlight=False)
 
 
@@ -59,16 +55,33 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
     }
 
 
+def _next_commands(run_id: int, made: Mapping[str, int]) -> tuple[str, ...]:
+    if made[Origin.IMPORTED]:
+        return (
+            "factory gallery",
+            f"factory query --run {run_id} --verdict accepted",
+            f"factory export label-studio --out annotated --run {run_id} --verdict any",
+        )
+    return (
+        f"factory status {run_id}",
+        "factory gallery",
+        "factory query --verdict accepted --origin filled",
+        f"factory export coco --out dataset --run {run_id}",
+    )
+
+
 def funnel_table(now: Overview) -> Table:
     """Return what was made and what became of it, per label."""
     table = Table(title="What became of it", title_justify="left", box=None)
     table.add_column("label")
-    for origin in Origin:
+    made_of = {origin for _, origin in now.made}
+    origins = [origin for origin in Origin if origin in made_of]
+    for origin in origins:
         table.add_column(origin.value, justify="right")
     table.add_column("accepted", justify="right", style="green")
     table.add_column("rejected, by reason", style="yellow")
     for label in sorted({label for label, _ in now.made}):
-        made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in Origin]
+        made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in origins]
         reasons = [
             f"{count} {reason}"
             for (name, reason), count in now.rejected.most_common()

@@ -97,6 +97,7 @@ def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
         "caption",
         "objects",
         *SCORE_NAMES,
+        "source_name",
         "image",
     )
     text = io.StringIO()

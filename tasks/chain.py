@@ -19,7 +19,11 @@ QUEUES = {
 }
 """Task name to queue; a queue bears its role's name."""
 
-OPENING = ("brainstorm", "generate", "label", "filter")
+OPENINGS = {
+    "prompts": ("brainstorm", "generate", "label", "filter"),
+    "pictures": ("label", "filter"),
+}
+"""What makes the initial images and judges them; a person's pictures are there already."""
 EDITING = ("imagine", "edit", "label")
 FILLING = ("place", "fill", "label")
 
@@ -44,7 +48,7 @@ def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
     object). Initial images are filtered before any money is spent on varying them.
     """
     refinement = (*EDITING, *(FILLING if mode == "scene" else ()), "filter")
-    links = [Link(name, 0) for name in OPENING]
+    links = [Link(name, 0) for name in OPENINGS[options.source]]
     for number in range(1, options.rounds + 1):
         links += [Link(name, number) for name in refinement]
     return tuple(links)

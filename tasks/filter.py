@@ -40,7 +40,7 @@ from tasks.judging import (
 )
 from tasks.options import RunOptions
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, run_step
+from tasks.step import StepWork, names_asked, options_of, run_step
 from workers import fidelity, fingerprints, hygiene, masks
 from workers.interfaces import ImageTextEncoder
 from workers.masks import Rle
@@ -55,6 +55,7 @@ class Subject:
     """A candidate with all that it is measured against.
 
     Attributes:
+        names: Of which it should show one; empty if it may show anything.
         text: What the image should show.
         rival_texts: The same with every other background; empty if none was asked for.
         kept_rles: Masks of the parent's objects, which an edit must not change.
@@ -62,7 +63,7 @@ class Subject:
 
     candidate_id: int
     origin: Origin
-    label: str
+    names: tuple[str, ...]
     sha256: str
     text: str
     found: tuple[tuple[LabelledBox, float], ...]
@@ -109,7 +110,7 @@ def read(session: Session, step: Step, candidate_id: int) -> Subject:
     return Subject(
         candidate.id,
         Origin(candidate.origin),
-        step.batch.label.name,
+        names_asked(step),
         candidate.sha256,
         text,
         tuple(((a.label, a.box_xyxy), a.confidence) for a in candidate.annotations),
@@ -124,6 +125,8 @@ def read(session: Session, step: Step, candidate_id: int) -> Subject:
 
 def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str, ...]]:
     """Return what the image should show, and the same in front of every other background."""
+    if candidate.origin == Origin.IMPORTED:  # nobody said what it should show
+        return candidate.caption or "", ()
     if candidate.parent is None or candidate.scene is None:
         return candidate.prompt_text, ()
     there = certain(candidate.parent.annotations, options.thresholds)
@@ -225,7 +228,8 @@ def _examine(image: RgbImage) -> dict[str, float]:
 def _measure(subject: Subject) -> dict[str, float]:
     """Return what the boxes alone tell."""
     found = [box for box, _ in subject.found]
-    confidences = [confidence for (name, _), confidence in subject.found if name == subject.label]
+    asked = subject.names or tuple(name for name, _ in found)
+    confidences = [confidence for (name, _), confidence in subject.found if name in asked]
     scores = {LABEL_CONFIDENCE.name: max(confidences, default=0.0)}
     if subject.parent_sha256:
         scores[OBJECTS_KEPT.name] = kept_share(subject.parent_boxes, found, subject.iou_min)

@@ -55,6 +55,7 @@ DERIVED = (CLIP_RANK, DUPLICATE)
 """Rules about scores that no image has by itself: they follow from who else was accepted."""
 
 RULES: dict[Origin, tuple[Rule, ...]] = {
+    Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
     Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
     Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, *DERIVED),
     Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, *DERIVED),

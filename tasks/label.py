@@ -14,7 +14,7 @@ from db.states import Origin, Verdict
 from tasks.judging import OBJECTS_KEPT, certain, kept_share
 from tasks.options import ChainOptions
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, run_step
+from tasks.step import StepWork, names_asked, options_of, run_step
 from tasks.thresholds import FilterThresholds
 from workers import boxes, masks
 from workers.interfaces import Captioner, Detector, Segmenter
@@ -64,7 +64,7 @@ def plan(session: Session, step: Step) -> Sequence[int]:
 def read(session: Session, step: Step, candidate_id: int) -> Unlabelled:
     """Return the image and the names: the label, what should stand there, the class list."""
     candidate = session.get_one(Candidate, candidate_id)
-    names = [step.batch.label.name]
+    names = list(names_asked(step))
     if candidate.parent:
         names += [annotation.label for annotation in candidate.parent.annotations]
     if candidate.placement:

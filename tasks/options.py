@@ -12,6 +12,18 @@ class ChainOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    source: Literal["prompts", "pictures"] = Field(
+        "prompts",
+        description="What a chain opens with: prompts that are painted, or the pictures that "
+        "`factory annotate` brings; it alone sets this.",
+    )
+    longest_side_px: int = Field(
+        1333,
+        ge=16,
+        le=16_384,
+        description="A person's larger pictures are kept scaled down to this; Grounding DINO sees "
+        "no more.",
+    )
     mode: Literal["scene", "object"] = Field(
         "scene", description="The paper's two cases: complex scenes or object-centric images."
     )

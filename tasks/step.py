@@ -18,9 +18,9 @@ from tasks.faults import TRANSIENT, Fault
 from tasks.heartbeat import Heartbeat
 from tasks.passes import Passes, StepFailed
 from tasks.resources import Resources, current
-from tasks.work import StepWork, options_of
+from tasks.work import StepWork, names_asked, options_of
 
-__all__ = ["StepWork", "options_of", "run_step"]
+__all__ = ["StepWork", "names_asked", "options_of", "run_step"]
 
 log = structlog.get_logger()
 

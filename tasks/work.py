@@ -38,6 +38,15 @@ class StepWork(Generic[In, Out]):
     pass_size: int | None = None
 
 
+def names_asked(step: Step) -> tuple[str, ...]:
+    """Return what an image of the step's batch should show one of, if it must show something.
+
+    Nobody knows which of the names a person's picture shows: all are looked for.
+    """
+    options = options_of(step).chain
+    return options.class_list if options.source == "pictures" else (step.batch.label.name,)
+
+
 def options_of(step: Step) -> RunOptions:
     """Return the frozen options of the step's run."""
     return RunOptions.model_validate(step.batch.run.profile)

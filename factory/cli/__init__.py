@@ -3,6 +3,7 @@
 import typer
 
 from factory.cli import (
+    annotate,
     contact_sheet,
     control,
     dispatch,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 for module in (
     run,
+    annotate,
     resume,
     worker,
     dispatch,

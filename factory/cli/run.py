@@ -1,7 +1,9 @@
 """`factory run` and `factory submit`: from label words to rows, and on to a finished dataset."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -152,19 +154,32 @@ def finish_here(
     database_url: str | None,
     *,
     as_json: bool,
+    roles: Sequence[str] = (),
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Work a run off and show what came out; Ctrl-C ends the command and says how to go on."""
+    """Work a run off and show what came out; Ctrl-C ends the command and says how to go on.
+
+    Args:
+        settings: Of the run.
+        run_id: Its number.
+        profile: As the command was given it; so are the data folder and the database.
+        data_dir: Of the same command.
+        database_url: Of the same command.
+        as_json: Whether to show it as JSON.
+        roles: Those that the run needs; none: all of the profile.
+        more: What else is to be told, in JSON.
+    """
     from factory.run import work_off
     from factory.summary import show_summary, summary_json
 
     try:
-        work_off(settings, profile, run_id)
+        work_off(settings, profile, run_id, roles)
     except KeyboardInterrupt:
         command = resume_command(run_id, profile, data_dir, database_url)
         stderr.print(f"Stopped; nothing is lost. Go on with: {command}", soft_wrap=True)
         raise typer.Exit(130) from None
     if as_json:
-        print_json(summary_json(settings, run_id))
+        print_json({**summary_json(settings, run_id), **more})
     else:
         show_summary(settings, run_id)
 

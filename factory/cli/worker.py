@@ -9,7 +9,9 @@ from factory.settings import load_settings
 
 
 def worker(
-    role: Annotated[str, typer.Argument(help="A role of the profile, or all.")] = "all",
+    role: Annotated[
+        str, typer.Argument(help="A role of the profile, several with commas, or all.")
+    ] = "all",
     device: Annotated[
         str | None, typer.Option(help="Where its models compute, e.g. cuda:1; one process each.")
     ] = None,

@@ -128,6 +128,7 @@ def facts(candidate: Candidate) -> dict[str, Any]:
         "mark": candidate.mark,
         "caption": candidate.caption,
         "prompt": candidate.prompt_text,
+        "source_name": candidate.source_name,
     }
 
 

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from factory.export.folder import Folder
 from factory.export.licences import UNKNOWN, find_licence
 from factory.labels import COLUMNS
 from factory.refilter import submitted_limits
+from tasks.chain import plan_chain
+from tasks.options import RunOptions
 
 CARD_FILE = "README.md"
 SHOWN_LABELS = 100
@@ -50,12 +53,17 @@ class Facts:
     marks: Mapping[tuple[str | None, bool], int] = field(default_factory=dict)
     marks_csv: Mapping[int, str] = field(default_factory=dict)
 
+    def count(self, origin: Origin) -> int:
+        """Return how many samples are of an origin."""
+        return sum(count for (_, _, other), count in self.counts.items() if other == origin)
+
 
 def write_card(folder: Folder, facts: Facts) -> None:
     """Write the card, and beside it the labels and the profile of each run."""
     for run in facts.runs:
         folder.put_text(_profile_file(run), yaml.safe_dump(run.profile, sort_keys=False))
-        folder.put_text(_labels_file(run), _labels_csv(run))
+        if _is_of_prompts(run):
+            folder.put_text(_labels_file(run), _labels_csv(run))
         if run.id in facts.marks_csv:
             folder.put_text(_marks_file(run), facts.marks_csv[run.id])
     folder.put_text(CARD_FILE, "\n".join(_lines(facts)) + "\n")
@@ -80,16 +88,18 @@ def _front_matter(facts: Facts) -> dict[str, Any]:
         "license": "other",
         "license_name": "of-the-models",
         "pretty_name": facts.plan.out_name,
-        "tags": ["synthetic", "chatgenimage"],
+        "tags": [*(["synthetic"] if _count_painted(facts) else []), "chatgenimage"],
         "size_categories": [size],
         **hub,
     }
 
 
 def _about(facts: Facts) -> list[str]:
-    total = sum(facts.plan.counts.values())
+    painted, brought = _count_painted(facts), facts.count(Origin.IMPORTED)
+    kinds = [f"{painted} images that models made and labelled"] if painted else []
+    kinds += [f"{brought} pictures that a person brought and models labelled"] if brought else []
     return [
-        f"{total} images that models made and labelled, as {facts.format.title}.",
+        f"{' and '.join(kinds)}, as {facts.format.title}.",
         f"Boxes, masks and captions are what models claim; {_checked(facts)}.",
         "",
         "An initial image and everything edited or filled from it lie in the same split.",
@@ -134,7 +144,12 @@ def _contents(facts: Facts) -> Iterator[str]:
 def _models(facts: Facts) -> Iterator[str]:
     yield from _table_head("run", "does", "family", "weights", "licence")
     for run in facts.runs:
+        chain = RunOptions.model_validate(run.profile).chain
+        queues = {link.queue for link in plan_chain(chain, run.mode)}
+        used = {name for queue in queues for name in run.profile["roles"][queue]}
         for name, family in run.profile["families"].items():
+            if name not in used:
+                continue
             weights = family.get("checkpoint") or family.get("model", "")
             licence = find_licence(weights) if family.get("checkpoint") else UNKNOWN
             revision = f" at {family['revision']}" if family.get("revision") else ""
@@ -154,10 +169,7 @@ def _commands(facts: Facts) -> Iterator[str]:
     yield f"With version {version('chatgenimage-factory')} of the factory, from this folder:"
     yield from ("", "```sh")
     for run in facts.runs:
-        yield (
-            f"factory run --file {_labels_file(run)} --profile {_profile_file(run)} "
-            f"--seed {run.seed}"
-        )
+        yield _make_again(run)
         if changed := facts.limits[run.id].items() - submitted_limits(run).items():
             told = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
             yield f"factory refilter {told}"
@@ -165,6 +177,25 @@ def _commands(facts: Facts) -> Iterator[str]:
             yield f"factory mark --file {_marks_file(run)}"
     yield from (facts.command, "```", "")
     yield "On the same kind of machine the same seed gives the same images."
+
+
+def _make_again(run: Run) -> str:
+    if _is_of_prompts(run):
+        labels, seed = _labels_file(run), run.seed
+        return f"factory run --file {labels} --profile {_profile_file(run)} --seed {seed}"
+    chain = RunOptions.model_validate(run.profile).chain
+    names = f"--labels {shlex.quote(','.join(chain.class_list))} " if chain.class_list else ""
+    vary = "--vary " if chain.rounds else ""
+    side = f"--longest-side {chain.longest_side_px}"
+    return f"factory annotate FOLDER {names}{vary}{side} --profile {_profile_file(run)}"
+
+
+def _is_of_prompts(run: Run) -> bool:
+    return RunOptions.model_validate(run.profile).chain.source == "prompts"
+
+
+def _count_painted(facts: Facts) -> int:
+    return sum(facts.plan.counts.values()) - facts.count(Origin.IMPORTED)
 
 
 def _reading(facts: Facts) -> Iterator[str]:

@@ -88,6 +88,7 @@ def _open(folder: Folder, plan: Plan) -> Shards:
             "mark": Value("string"),
             "caption": Value("string"),
             "prompt": Value("string"),
+            "source_name": Value("string"),
             "objects": {
                 "id": List(Value("int64")),
                 "bbox": List(List(Value("float32"), length=4)),

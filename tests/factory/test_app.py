@@ -32,6 +32,7 @@ def test_a_role_that_the_profile_lacks_is_refused_with_those_it_has():
     settings = load_settings("micro")
     assert roles_named(settings, "all") == list(settings.roles)
     assert roles_named(settings, "editing") == ["editing"]
+    assert roles_named(settings, "labeling,scoring,labeling") == ["labeling", "scoring"]
     with pytest.raises(SettingsError, match=r"no role 'painting'.*diffusion"):
         roles_named(settings, "painting")
 

@@ -56,7 +56,7 @@ def test_keywords_restrict(store, filters, count):
     ("filters", "told"),
     [
         ({"verdict": "good"}, "there are: accepted, rejected"),
-        ({"origin": "found"}, "there are: generated, edited, filled"),
+        ({"origin": "found"}, "there are: imported, generated, edited, filled"),
         ({"reason": "ugly"}, "there are: .*label_not_found"),
         ({"scores": {"clip": (0, 1)}}, "there are: .*label_confidence"),
     ],

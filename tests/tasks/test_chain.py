@@ -20,6 +20,11 @@ def test_object_centric_images_are_not_filled():
     assert "edit" in names("object")
 
 
+def test_a_person_s_pictures_are_labelled_and_judged_and_then_go_on_like_others():
+    assert names("scene", source="pictures", rounds=0) == ["label", "filter"]
+    assert names("scene", source="pictures")[2:] == names("scene")[4:]
+
+
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 def test_each_round_edits_and_filters_again(rounds):
     links = plan_chain(ChainOptions(rounds=rounds), "scene")

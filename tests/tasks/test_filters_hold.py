@@ -45,7 +45,7 @@ def measure(micro, label_image):
         subject = Subject(
             candidate_id=0,
             origin=origin,
-            label="dog",
+            names=("dog",),
             sha256=sha256,
             text=text,
             found=tuple(((d.label, d.box_xyxy), d.confidence) for d in labels.detections),

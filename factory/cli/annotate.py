@@ -1,0 +1,160 @@
+"""`factory annotate`: a person's own pictures, labelled and judged by the same models."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from factory.annotating import Imported, Outcome, import_pictures
+from factory.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    stderr,
+)
+from factory.cli.run import finish_here
+from factory.labels import read_labels
+from factory.settings import Settings, load_settings
+from factory.vocabulary import refuse_unknown_words
+from tasks.chain import plan_chain
+from workers.config import StableDiffusionConfig
+
+SHOWN_REFUSED = 20
+
+
+@expected_errors()
+def annotate(
+    folder: Annotated[Path, typer.Argument(help="Pictures: PNG, JPEG, WebP; folders below too.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="What to look for, e.g. dog,house.",
+            show_default="what each caption speaks of",
+        ),
+    ] = None,
+    vary: Annotated[
+        bool, typer.Option("--vary", help="Also edit and fill those that are accepted.")
+    ] = False,
+    longest_side: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            max=16384,
+            help="Larger pictures are kept scaled down to so many pixels.",
+            show_default="1333; with --vary what the profile paints",
+        ),
+    ] = None,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label and filter your own pictures: captions, boxes, masks, scores, verdicts.
+
+    Ctrl-C stops cleanly; the same command goes on from there. The pictures are only read: copies
+    are kept, upright and as PNG.
+
+    Example: factory annotate holiday --labels dog,house
+    """
+    places = {"data_dir": data_dir, "database_url": database_url}
+    if vary and longest_side is None:
+        longest_side = _painted_px(load_settings(profile, **places))
+    chain = _chain(labels, longest_side, vary=vary)
+    settings = load_settings(profile, **places, chain=chain)
+    refuse_unknown_words(settings, chain["class_list"])
+    from factory.app import fetch_checkpoints
+    from factory.broker import check_broker
+    from factory.database import open_database
+
+    roles = list(
+        dict.fromkeys(link.queue for link in plan_chain(settings.chain, settings.chain.mode))
+    )
+    fetch_checkpoints(settings, roles)
+    check_broker(settings)
+    try:
+        done = import_pictures(open_database(settings), settings, folder, _watched)
+    except KeyboardInterrupt:
+        stderr.print("Stopped; what was read is kept. The same command goes on from there.")
+        raise typer.Exit(130) from None
+    if not as_json:
+        _tell(done)
+    finish_here(
+        settings,
+        done.run_id,
+        profile,
+        data_dir,
+        database_url,
+        as_json=as_json,
+        more={"pictures": asdict(done)},
+        roles=roles,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(annotate)
+
+
+def _chain(labels: str | None, longest_side_px: int | None, *, vary: bool) -> dict[str, Any]:
+    """Return the options of a chain that opens with pictures, and looks for the labels.
+
+    Raises:
+        BadLabels: If a label is none.
+    """
+    names = [] if labels is None else [one.label for one in read_labels(labels.split(",")).requests]
+    return {
+        "source": "pictures",
+        "longest_side_px": longest_side_px,
+        "rounds": None if vary else 0,
+        "class_list": names,
+        "caption_nouns": not names,
+    }
+
+
+def _painted_px(settings: Settings) -> int | None:
+    """Return the longer side of what the profile paints."""
+    sizes = [
+        max(family.size_wh)
+        for family in settings.families.values()
+        if isinstance(family, StableDiffusionConfig)
+    ]
+    return max(sizes, default=None)
+
+
+def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:
+    return track(
+        outcomes,
+        "Reading pictures",
+        total=total,
+        console=stderr,
+        transient=True,
+        disable=not stderr.is_terminal,
+    )
+
+
+def _tell(done: Imported) -> None:
+    """Say what became of the files; those that were left out, by name."""
+    parts = [f"Run {done.run_id}: {done.added + done.known} of {done.found} pictures"]
+    if done.known:
+        parts.append(f"{done.known} of them read before")
+    if done.ignored:
+        parts.append(f"{done.ignored} other files ignored")
+    stderr.print("; ".join(parts))
+    if not done.refused:
+        return
+    table = Table(title="Left out", title_justify="left", box=None, header_style="dim")
+    table.add_column("picture", overflow="fold")
+    table.add_column("reason", style="yellow")
+    for refused in done.refused[:SHOWN_REFUSED]:
+        table.add_row(Text(refused.name), Text(refused.reason))
+    stderr.print(table)
+    if len(done.refused) > SHOWN_REFUSED:
+        stderr.print(f"and {len(done.refused) - SHOWN_REFUSED} more; --json tells all")
