@@ -254,8 +254,8 @@ def test_the_card_tells_what_is_inside_and_how_to_repeat_it(filled_place, out):
     assert "factory run --file runs/1.csv --profile runs/1.yaml --seed 0" in text
     assert load_settings(out / "runs" / "1.yaml").chain == load_settings("micro").chain
     assert (out / "runs" / "1.csv").read_text().splitlines()[1:] == [
-        "dog,1,scene",
-        "house,1,scene",
+        "dog,1,,,scene",
+        "house,1,,,scene",
     ]
     assert exports.open_pixels(out / "samples.png").shape[1] > 300
 
