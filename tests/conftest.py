@@ -8,6 +8,7 @@ from db.session import connect, engine_of, upgrade
 from tests import rows, s3
 from tests.postgres import PostgresServer, find_binaries
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DATABASE = "migrated"
 EMPTY_ALL_TABLES = "".join(
     [
@@ -98,3 +99,18 @@ def s3_server(running_s3, s3_keys):
     """A running S3 server that is empty again afterwards, and its keys."""
     yield running_s3
     running_s3.empty()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser for all tests: playwright allows one at a time."""
+    if CHROMIUM is None:
+        reason = "no chromium found: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()

@@ -23,7 +23,6 @@ from factory.labels import read_labels
 from factory.settings import CONFIGS, load_settings
 from factory.submitter import submit
 from tests import rows
-from tests.browser import open_page
 from tests.factory.sleeping import SLEEP_FILE
 
 ROOT = Path(__file__).parents[2]
@@ -148,10 +147,11 @@ def test_every_task_says_of_which_run_label_batch_and_round_it_is(worked_off):
     assert all(re.match(r"run 1 · .{3,40} · batch \d · round [01]$", t["args"]) for t in tasks)
 
 
-def test_a_browser_shows_the_words_and_runs_nothing_that_a_label_says(worked_off):
+def test_a_browser_shows_the_words_and_runs_nothing_that_a_label_says(worked_off, chromium):
     user, _, password = LOGIN.partition(":")
-    with open_page(http_credentials={"username": user, "password": password}) as page:
-        complaints = []
+    with chromium.new_context(http_credentials={"username": user, "password": password}) as context:
+        page, complaints = context.new_page(), []
+        page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{worked_off}/tasks?limit=50")
         page.wait_for_selector("#tasks-table tbody tr >> text=dog")

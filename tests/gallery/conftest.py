@@ -1,5 +1,3 @@
-import os
-import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -11,7 +9,6 @@ from factory.gallery.serving import bind, make_server
 from factory.store import open_store
 from tests import rows
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT_S = 60
 
 
@@ -32,21 +29,6 @@ def served(data_dir, token=None):
         finally:
             server.should_exit = True
             thread.join(WAIT_S)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser for all tests."""
-    if CHROMIUM is None:
-        reason = "no chromium found: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ THRESHOLDS = FilterThresholds(
 LIMITS = judging.thresholds_of(THRESHOLDS)
 CLEAN = {"brightest": 0.9, "darkest": 0.1, "contrast": 0.8, "blur": 0.3}
 GOOD = {
+    Origin.IMPORTED: CLEAN | {"label_confidence": 0.9, "clip_similarity": 0.3},
     Origin.GENERATED: CLEAN | {"label_confidence": 0.9, "clip_similarity": 0.3},
     Origin.EDITED: CLEAN
     | {
@@ -47,6 +48,7 @@ def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
 @pytest.mark.parametrize(
     ("origin", "score", "bad", "reason"),
     [
+        (Origin.IMPORTED, "label_confidence", 0.0, "label_not_found"),
         (Origin.GENERATED, "label_confidence", 0.0, "label_not_found"),
         (Origin.GENERATED, "clip_similarity", 0.1, "text_mismatch"),
         (Origin.EDITED, "objects_kept", 0.5, "objects_lost"),

@@ -143,7 +143,7 @@ def test_features_that_were_paid_for_are_told_when_the_prompts_fail(place):
     with Loopback(GOOD, says("xyzzy")) as server:
         model = OpenAiLanguageModel.load(server.config(max_repairs=0))
         resources = Resources(place.sessions, place.images, [model], DeliveryOptions(), "me@here#1")
-        question = brainstorm.Question("dog", None, 2, "scene", 0, 1, 2)
+        question = brainstorm.Question("dog", None, 2, "scene", 0, 1, 2, most_alike=0.9)
         with pytest.raises(AnswerRefused) as refused:
             brainstorm.compute(resources, [question])
     told = [(exchange.question, bool(exchange.problem)) for exchange in refused.value.exchanges]
