@@ -1,12 +1,101 @@
-# One image for every role; the command says which.
-FROM python:3.11-slim
+# syntax=docker/dockerfile:1
+# A target per role: `docker build --target diffusion .`
+# What computes stands on `gpu`, which has PyTorch; the rest on `slim`, which has not.
+
+FROM python:3.11-slim-bookworm AS base
+ENV PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN useradd --uid 10001 --create-home factory \
+    && install --directory --owner=factory /data
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install --no-cache-dir -r requirements.txt
+
+# Libraries before code, so that a change of code installs none again: the project's requirements
+# come with an empty package of its name, which the wheel then takes the place of.
+FROM base AS slim-libraries
+COPY pyproject.toml README.md requirements.txt ./
+RUN pip install --constraint requirements.txt ".[export,postgres,s3,table]"
+
+FROM slim-libraries AS gpu-libraries
+RUN pip install --constraint requirements.txt ".[gpu]"
+
+FROM base AS wheel
 COPY . .
-RUN pip install --no-cache-dir --no-deps . && useradd --create-home factory \
-    && mkdir /data && chown factory /data
-USER factory
+RUN pip wheel --no-deps --wheel-dir /wheels .
+
+FROM slim-libraries AS slim
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    pip install --no-deps --force-reinstall /wheels/*.whl
+USER 10001
 ENV FACTORY_DATA_DIR=/data
 ENTRYPOINT ["factory"]
+CMD ["--help"]
+
+FROM gpu-libraries AS gpu
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    pip install --no-deps --force-reinstall /wheels/*.whl
+USER 10001
+ENV FACTORY_DATA_DIR=/data \
+    HF_HOME=/data/huggingface \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENTRYPOINT ["factory"]
+
+# A worker's main loop beats while a step runs; models may take minutes to fetch and load before.
+
+FROM slim AS language
+CMD ["worker", "language"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \
+    CMD ["factory", "worker", "language", "--probe"]
+
+FROM gpu AS diffusion
+CMD ["worker", "diffusion"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \
+    CMD ["factory", "worker", "diffusion", "--probe"]
+
+FROM gpu AS editing
+CMD ["worker", "editing"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \
+    CMD ["factory", "worker", "editing", "--probe"]
+
+FROM gpu AS labeling
+CMD ["worker", "labeling"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \
+    CMD ["factory", "worker", "labeling", "--probe"]
+
+FROM gpu AS scoring
+CMD ["worker", "scoring"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \
+    CMD ["factory", "worker", "scoring", "--probe"]
+
+FROM slim AS dispatcher
+CMD ["dispatch"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=2m --start-interval=5s \
+    CMD ["factory", "dispatch", "--probe"]
+
+FROM slim AS migrate
+CMD ["migrate"]
+
+FROM slim AS submit
+ENTRYPOINT ["factory", "submit"]
+
+# Whatever else the command line does without a model: status, query, export, ...
+FROM slim AS factory
+
+# Their ports are open to the network of the container; who publishes them says to whom.
+FROM slim AS flower
+CMD ["flower", "--host", "0.0.0.0"]
+EXPOSE 5555
+HEALTHCHECK --interval=30s --timeout=20s --start-period=1m --start-interval=5s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:5555/healthcheck')"]
+
+FROM slim AS gallery
+CMD ["gallery", "--host", "0.0.0.0"]
+EXPOSE 8484
+HEALTHCHECK --interval=30s --timeout=20s --start-period=1m --start-interval=5s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8484/static/gallery.css')"]
+
+# What `docker build .` makes: one container that does everything.
+FROM gpu AS all
 CMD ["worker", "all"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \
+    CMD ["factory", "worker", "all", "--probe"]

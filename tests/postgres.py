@@ -1,4 +1,7 @@
-"""A private PostgreSQL server for tests and benchmarks: started here, on a socket, no port open."""
+"""A private PostgreSQL server for tests and benchmarks: started here, on a socket.
+
+A port is open only if one is asked for, on loopback; there a password counts.
+"""
 
 import importlib.util
 import os
@@ -33,10 +36,13 @@ def find_binaries() -> Path | None:
 class PostgresServer:
     """A server with its own data; root runs it as another user, since it refuses root."""
 
-    def __init__(self, binaries: Path, settings: tuple[str, ...] = QUICK) -> None:
+    def __init__(
+        self, binaries: Path, settings: tuple[str, ...] = QUICK, port: int | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="factory-pg-"))
         self._binaries = binaries
         self._settings = settings
+        self._port = port
         self._user = _server_user()
         self._process: subprocess.Popen[bytes] | None = None
         if self._user is not None:
@@ -49,7 +55,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Return once it answers."""
-        options = ["listen_addresses=", f"unix_socket_directories={self.folder}", *self._settings]
+        options = [f"unix_socket_directories={self.folder}", *self._settings, *self._listening()]
         command = [self._binaries / "postgres", "-D", self.folder / "data"]
         command += [word for option in options for word in ("-c", option)]
         with (self.folder / "log").open("ab") as log:
@@ -74,7 +80,19 @@ class PostgresServer:
             connection.execute(statements.encode())
 
     def _conninfo(self, database: str = "postgres") -> str:
-        return f"host={self.folder} user={SUPERUSER} dbname={database}"
+        port = f"port={self._port} " if self._port else ""
+        return f"{port}host={self.folder} user={SUPERUSER} dbname={database}"
+
+    def _listening(self) -> tuple[str, ...]:
+        if self._port is None:
+            return ("listen_addresses=",)
+        return ("listen_addresses=127.0.0.1", f"port={self._port}")
+
+    def demand_password(self, password: str) -> None:
+        """Let nobody in by the port without it."""
+        rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        (self.folder / "data" / "pg_hba.conf").write_text(rules)
+        self.execute(f"ALTER USER {SUPERUSER} PASSWORD '{password}'; SELECT pg_reload_conf()")
 
     def _run_initdb(self) -> None:
         subprocess.run(

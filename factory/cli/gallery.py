@@ -49,7 +49,8 @@ def gallery(
         if as_json:
             print_json({"url": address.url})
         else:
-            stdout.print(f"Gallery  {address.url}\nStop it with Ctrl-C.", soft_wrap=True)
+            shown = address.url if asked is None else f"{address.page}?token=..."  # it is theirs
+            stdout.print(f"Gallery  {shown}\nStop it with Ctrl-C.", soft_wrap=True)
         serve(store, address, opens_browser=opens_browser)
 
 

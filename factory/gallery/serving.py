@@ -33,13 +33,15 @@ class Address:
     token: str | None
 
     @property
+    def page(self) -> str:
+        """Return what to open, without the token: fit for a log."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.socket.getsockname()[1]}/runs"
+
+    @property
     def url(self) -> str:
         """Return what to open, with the token."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = self.socket.getsockname()[1]
-        return f"http://{host}:{port}/runs" + (
-            f"?{urlencode({'token': self.token})}" if self.token else ""
-        )
+        return self.page + (f"?{urlencode({'token': self.token})}" if self.token else "")
 
 
 def bind(host: str, port: int, token: SecretStr | None) -> Address:

