@@ -50,6 +50,7 @@ PLACES = frozenset(
         "cpu_threads",
         "device_memory_share",
         "flower_basic_auth",
+        "metrics_token",
         "log_format",
     }
 )
@@ -103,6 +104,11 @@ class Settings(BaseSettings):
     )
     flower_basic_auth: SecretStr | None = Field(
         None, description="user:password of `factory flower`; None: one is made each time."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What a scraper of `factory metrics` must send; None: only this machine sees.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How logs are written; auto: columns on a terminal, JSON elsewhere."

@@ -12,6 +12,7 @@ from factory.cli import (
     flower,
     gallery,
     mark,
+    metrics,
     models,
     query,
     refilter,
@@ -52,6 +53,7 @@ for module in (
     export,
     contact_sheet,
     flower,
+    metrics,
     models,
     doctor,
 ):

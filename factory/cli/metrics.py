@@ -1,0 +1,43 @@
+"""`factory metrics`: the factory's numbers for Prometheus."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from factory.cli.common import (
+    DatabaseUrl,
+    DataDir,
+    ProfileName,
+    expected_errors,
+    open_store,
+    stderr,
+)
+
+
+@expected_errors()
+def metrics(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; a wider one needs FACTORY_METRICS_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9478,
+    profile: ProfileName = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Serve the factory's numbers for Prometheus at /metrics, until Ctrl-C.
+
+    They are counted from the rows, so one serves all workers. It needs nothing but the database.
+
+    Example: factory metrics --port 9478
+    """
+    from factory.metrics_server import serve_metrics
+
+    with open_store(profile, data_dir, database_url) as store:
+        token = store.settings.metrics_token
+        serve_metrics(store.sessions, host, port, token, partial(stderr.print, soft_wrap=True))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(metrics)

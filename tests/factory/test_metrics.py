@@ -1,0 +1,199 @@
+"""`factory metrics`: numbers of a known database, read back by Prometheus' own parser."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
+
+from db.models import Batch, LlmCall
+from db.states import ItemState, StepState
+from factory.metrics import MOST_LABELS, MOST_RUNS, OTHERS, FactoryCollector
+from tests import rows
+
+PATIENCE_S = 60
+TOKEN = "sixteen letters!"
+CHAIN = ("brainstorm", "generate", "label")
+NASTY = 'a "dog"\\\nof <b>mine</b> 🐶'
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def known(request):
+    """One run: 3 accepted and 1 rejected, its times, a retry, a quarantine, a call, a queue."""
+    place = request.getfixturevalue(f"{request.param}_place")
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, (NASTY,), batches=2, spent=0.5)
+        batch = rows.batch_of(session, run)
+        rows.add_family(place, session, batch)
+        rows.add_candidate(place, session, batch, verdict="rejected", reason="blank")
+        brainstorm, generate, label = rows.add_steps(session, batch, CHAIN, done=2)
+        generate.queue, generate.finished_at = "diffusion", time.time() - 100
+        brainstorm.queue, label.queue = "language", "labeling"
+        rows.add_item(session, brainstorm, 1).duration_s = 500.0
+        for subject, seconds in ((1, 4.0), (2, 5.0)):
+            rows.add_item(session, generate, subject).duration_s = seconds
+        item = rows.add_item(session, generate, 3, state=ItemState.QUARANTINED, error="Boom")
+        item.attempts = 4
+        session.add(
+            LlmCall(
+                run_id=run.id,
+                step_id=brainstorm.id,
+                subject_id=1,
+                question="q",
+                model="m",
+                messages=[],
+                answer="a",
+                prompt_tokens=30,
+                completion_tokens=7,
+                duration_s=1.0,
+            )
+        )
+    return place
+
+
+def exposed(sessions):
+    """Return every sample of the exposition by its name and labels."""
+    registry = CollectorRegistry()
+    registry.register(FactoryCollector(sessions))
+    return parsed(generate_latest(registry).decode())
+
+
+def parsed(text):
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_the_numbers_are_those_of_the_rows(known):
+    found = exposed(known.sessions)
+    candidates = {key[1:]: n for key, n in found.items() if key[0] == "factory_candidates"}
+    assert candidates == {  # label, origin, reason, run, verdict
+        (NASTY, "generated", "", "1", "accepted"): 1,
+        (NASTY, "edited", "", "1", "accepted"): 1,
+        (NASTY, "filled", "", "1", "accepted"): 1,
+        (NASTY, "generated", "blank", "1", "rejected"): 1,
+    }
+    assert found["factory_item_seconds_count", "1", "generate"] == 2
+    assert found["factory_item_seconds_sum", "1", "generate"] == 9.0
+    assert found["factory_gpu_seconds_total", "1"] == 9.0  # without the language role's 500
+    assert found["factory_accepted_per_gpu_hour", "1"] == pytest.approx(3 / 9 * 3600)
+    assert found["factory_retries_total", "1", "generate"] == 3
+    assert found["factory_quarantined_items", "1", "generate"] == 1
+    assert found["factory_batches", "1", "waiting"] == 1
+    assert found["factory_batches", "1", "in_flight"] == 1
+    assert found["factory_llm_tokens_total", "prompt", "1"] == 30
+    assert found["factory_llm_tokens_total", "completion", "1"] == 7
+    assert found["factory_llm_cost_total", "1"] == 0.5
+    assert found["factory_database_up",] == 1
+
+
+def test_a_queue_s_age_is_since_the_step_before_ended_whoever_died(known):
+    found = exposed(known.sessions)
+    assert found["factory_queue_steps", "labeling", "waiting"] == 1
+    assert found["factory_queue_steps", "diffusion", "waiting"] == 0
+    assert 100 <= found["factory_queue_age_seconds", "labeling"] < 100 + PATIENCE_S
+    with known.sessions.begin() as session:
+        step = rows.batches_of(session, session.get_one(Batch, 1).run)[0]
+        for each in session.scalars(select(rows.Step).where(rows.Step.batch_id == step.id)):
+            each.state = StepState.RUNNING if each.name == "label" else each.state
+    found = exposed(known.sessions)
+    assert found["factory_queue_steps", "labeling", "running"] == 1
+    assert found["factory_queue_age_seconds", "labeling"] == 0
+
+
+def test_runs_and_labels_are_bounded_and_what_goes_on_comes_first(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+        for _ in range(MOST_RUNS + 5):
+            rows.add_run(session, state="done")
+        run = rows.add_run(session, [f"word{number}" for number in range(MOST_LABELS + 3)])
+        for batch in rows.batches_of(session, run):
+            rows.add_candidate(place, session, batch)
+    found = exposed(place.sessions)
+    runs = {key[1] for key in found if key[0] == "factory_run_info"}
+    assert len(runs) == MOST_RUNS
+    assert "1" in runs
+    labels = [key[1] for key in found if key[0] == "factory_candidates"]
+    assert len(labels) == MOST_LABELS + 1
+    assert found["factory_candidates", OTHERS, "generated", "", str(run.id), "accepted"] == 3
+
+
+def start(place, *arguments, **environment):
+    """Start the command; return the process and its address."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
+    process = subprocess.Popen(
+        [sys.executable, "-m", "factory", "metrics", "--port", "0", *arguments],
+        env=os.environ | {"FACTORY_DATA_DIR": str(place.data_dir)} | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    line = process.stderr.readline()
+    return process, re.search(r":(\d+/metrics)", line).group(1)
+
+
+def scrape(url, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{url}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_real_process_is_scraped_and_ends_quietly(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+    process, url = start(place)
+    status, text = scrape(url)
+    assert status == 200
+    assert parsed(text)["factory_batches", "1", "waiting"] == 1
+    assert scrape(url, Host="elsewhere.example")[0] == 400
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=PATIENCE_S)[1] == ""
+    assert process.returncode == 0
+
+
+def test_others_must_bring_the_token(place):
+    process, url = start(place, "--host", "0.0.0.0", FACTORY_METRICS_TOKEN=TOKEN)  # noqa: S104
+    try:
+        assert scrape(url)[0] == 401
+        assert scrape(url, Authorization="Bearer wrong")[0] == 401
+        assert scrape(url, Authorization=f"Bearer {TOKEN}")[0] == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_S)
+
+
+def refused(place, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "factory", "metrics", *arguments],
+        env=os.environ | {"FACTORY_DATA_DIR": str(place.data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_it_is_not_opened_to_others_without_a_token(place):
+    assert "FACTORY_METRICS_TOKEN" in refused(place, "--host", "0.0.0.0")  # noqa: S104
+
+
+def test_a_port_that_is_taken_is_told(place):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert f"127.0.0.1:{port} is taken" in refused(place, "--port", str(port))
