@@ -48,11 +48,15 @@ _is_free: ColumnElement[bool] = or_(
     and_(Step.state == StepState.READY, Step.run_after <= Clock()),
     and_(Step.state == StepState.RUNNING, Step.lease_until < Clock()),
 )
+IS_WORKABLE = and_(
+    Run.state == RunState.ACTIVE,
+    func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key,
+)
+"""The condition on a run that workers with these models may go on with it; NULL are any models."""
 _run_is_ours = (
     select(Run.id)
     .join(Batch, Batch.run_id == Run.id)
-    .where(Batch.id == Step.batch_id, Run.state == RunState.ACTIVE)
-    .where(func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key)
+    .where(Batch.id == Step.batch_id, IS_WORKABLE)
     .exists()
 )
 # Spelled out: in what SQLite returns, SQLAlchemy leaves the tables' names out of a subquery too.
@@ -99,6 +103,9 @@ FINISH = (
     .where(Step.id == bindparam("held_step"), ~_open_item)
     .values(FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None})
 )
+OWNERS = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
+_is_dead = or_(Step.lease_until < Clock(), Step.owner.in_(bindparam("dead", expanding=True)))
+EXPIRED = select(Step.id).where(Step.state == StepState.RUNNING, _is_dead)
 
 
 class LeaseLost(Exception):
@@ -181,12 +188,6 @@ def get_held_step(session: Session, claim: Claim) -> Step:
     return session.scalars(HELD, {"held_step": claim.step_id}).one()
 
 
-def is_workable(models_key: str | None) -> ColumnElement[bool]:
-    """Return the condition on a run that workers with these models may go on with it."""
-    active = Run.state == RunState.ACTIVE
-    return active if models_key is None else and_(active, Run.models_key == models_key)
-
-
 def fence(session: Session, claim: Claim) -> bool:
     """Extend the lease, or refuse the transaction if the claim is no longer the holder's.
 
@@ -237,26 +238,20 @@ def request_stop(session: Session, owner: str) -> None:
 
 def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
     """Free the steps whose lease ran out, or whose owner is known to be dead."""
-    dead = or_(Step.lease_until < Clock(), Step.owner.in_(owners))
-    ids = list(session.scalars(select(Step.id).where(Step.state == StepState.RUNNING, dead)))
+    connection = session.connection()
+    ids = connection.scalars(EXPIRED, {"dead": owners}).all()
     if ids:
         batch_ids = select(Step.batch_id).where(Step.id.in_(ids))
-        session.execute(
-            update(Batch)
-            .where(Batch.id.in_(batch_ids))
-            .values(rung_at=None)
-            .execution_options(synchronize_session=False)
-        )
-        session.execute(
+        connection.execute(update(Batch).where(Batch.id.in_(batch_ids)).values(rung_at=None))
+        connection.execute(
             update(Step)
-            .where(Step.id.in_(ids), Step.state == StepState.RUNNING, dead)
-            .values(state=StepState.READY, token=None, lease_until=None, error="lease expired")
-            .execution_options(synchronize_session=False)
+            .where(Step.id.in_(ids), Step.state == StepState.RUNNING, _is_dead)
+            .values(state=StepState.READY, token=None, lease_until=None, error="lease expired"),
+            {"dead": owners},
         )
     return len(ids)
 
 
 def list_owners(session: Session) -> list[str]:
     """Return who holds a step now."""
-    owners = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
-    return [owner for owner in session.scalars(owners) if owner]
+    return [owner for owner in session.connection().scalars(OWNERS) if owner]

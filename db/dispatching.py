@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Connection, Float, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from db import delivery
+from db.delivery import IS_WORKABLE
 from db.models import Batch, Label, Run, Step
-from db.session import Clock, now
+from db.session import Clock
 from db.states import BatchState, RunState, StepState
 
 PlanSteps = Callable[[Batch], Sequence[Step]]
@@ -82,8 +83,32 @@ HAND_ON = (
     )
     .returning(Batch.rung_at)
 )
-
-
+RUNG = (
+    _in_flight(
+        Batch.id,
+        Step.queue,
+        (Batch.rung_at < Clock() - bindparam("stale_s", type_=Float)).label("stale"),
+    )
+    .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
+    .order_by(Batch.rung_at, Batch.id)
+)
+STANDING = _in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE)
+HELD_BACK = (
+    _in_flight(Batch.id, Step.queue)
+    .where(Batch.rung_at.is_(None), IS_WORKABLE)
+    .where(Step.state == StepState.READY, Step.run_after <= Clock())
+    .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.id)
+    .with_for_update(skip_locked=True, of=Batch)
+)
+CHAIN_LEFT = (
+    select(Step.name, Step.round, Batch.run_id, Batch.index, Label.name)
+    .join(Batch, Batch.id == Step.batch_id)
+    .join(Label, Label.id == Batch.label_id)
+    .where(Step.batch_id == bindparam("of_batch"), Step.state != StepState.DONE)
+    .order_by(Step.position)
+)
+RING = update(Batch).where(Batch.id == bindparam("of_batch")).values(rung_at=Clock())
+FORGET = update(Batch).where(Batch.id == bindparam("of_batch")).values(rung_at=None)
 _before, _opening = aliased(Batch), aliased(Step)
 _may_open = or_(
     Batch.index == 0,
@@ -102,6 +127,19 @@ _may_open = or_(
 )
 """Whether the batch before it in its label has done its first step: what the first step of a batch
 writes may then depend on what those of earlier ones wrote, and on nobody's speed."""
+_is_waiting = and_(Batch.state == BatchState.WAITING, _may_open, IS_WORKABLE)
+URGENCY = select(func.max(Run.priority)).where(
+    select(Batch.id).where(Batch.run_id == Run.id, _is_waiting).exists()
+)
+WAITING = (
+    select(Batch)
+    .join(Batch.run)
+    .options(contains_eager(Batch.run), joinedload(Batch.label, innerjoin=True))
+    .where(_is_waiting, Run.priority == bindparam("urgency"))
+    .order_by(Batch.priority.desc(), Batch.index, Batch.id)
+    .limit(bindparam("room"))
+    .with_for_update(skip_locked=True, of=Batch)
+)
 
 
 def take_turn(session: Session) -> bool:
@@ -127,12 +165,8 @@ def sweep(
     """
     released = delivery.release_expired(session, dead_owners)
     forgotten = _find_forgotten(session, stale_s, waiting)
-    session.execute(
-        update(Batch)
-        .where(Batch.id.in_(forgotten))
-        .values(rung_at=None)
-        .execution_options(synchronize_session=False)
-    )
+    for batch_id in forgotten:
+        session.connection().execute(FORGET, {"of_batch": batch_id})
     return released + len(forgotten)
 
 
@@ -158,29 +192,17 @@ def admit(
         plan_steps: Returns the rows of a batch's chain.
         models_key: Only runs that ask for these models; None takes runs of any.
     """
-    is_waiting = (
-        Batch.state == BatchState.WAITING,
-        _may_open,
-        delivery.is_workable(models_key),
-    )
-    run_waits = select(Batch.id).where(Batch.run_id == Run.id, *is_waiting).exists()
-    priority = session.scalar(select(func.max(Run.priority)).where(run_waits))
-    if priority is None:
+    asked = {"their_models": models_key}
+    urgency = session.connection().scalar(URGENCY, asked)
+    if urgency is None:
         return 0
-    standing = _count_standing(session, models_key)
-    opening = sum(count for (_, queue), count in standing.items() if queue == queues[0])
-    in_flight = sum(count for (other, _), count in standing.items() if other >= priority)
+    standing = session.connection().execute(STANDING, asked).all()
+    opening = sum(queue == queues[0] for _, queue, _ in standing)
+    in_flight = sum(priority >= urgency for priority, _, _ in standing)
     room = min(window - opening, window * len(queues) - in_flight)
     if room <= 0:
         return 0
-    batches = session.scalars(
-        select(Batch)
-        .join(Run, Run.id == Batch.run_id)
-        .where(*is_waiting, Run.priority == priority)
-        .order_by(Batch.priority.desc(), Batch.index, Batch.id)
-        .limit(room)
-        .with_for_update(skip_locked=True, of=Batch)
-    ).all()
+    batches = session.scalars(WAITING, {"urgency": urgency, "room": room, **asked}).all()
     for batch in batches:
         batch.state, batch.rung_at = BatchState.IN_FLIGHT, None
         session.add_all(plan_steps(batch))
@@ -193,24 +215,16 @@ def take_due(session: Session, *, window: int, models_key: str | None = None) ->
     No queue gets more than `window`; the most urgent run comes first, then the oldest batch.
     Whoever takes them must ring after the commit; a ring that is lost is repeated by the sweep.
     """
-    time = now(session)
-    workable = delivery.is_workable(models_key)
-    rung = Counter(
-        session.scalars(_in_flight(Step.queue).where(Batch.rung_at.is_not(None), workable))
-    )
-    held_back = session.execute(
-        _in_flight(Batch, Step.queue)
-        .where(Batch.rung_at.is_(None), workable)
-        .where(Step.state == StepState.READY, Step.run_after <= time)
-        .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.id)
-        .with_for_update(skip_locked=True, of=Batch)
-    ).all()
+    session.flush()
+    connection, asked = session.connection(), {"their_models": models_key}
+    standing = connection.execute(STANDING, asked)
+    rung = Counter(queue for _, queue, rung_at in standing if rung_at is not None)
     due = []
-    for batch, queue in held_back:
+    for batch_id, queue in connection.execute(HELD_BACK, asked).all():
         if rung[queue] < window:
             rung[queue] += 1
-            batch.rung_at = time
-            due.append(_chain_left(session, batch.id))
+            connection.execute(RING, {"of_batch": batch_id})
+            due.append(_chain_left(connection, batch_id))
     return due
 
 
@@ -230,38 +244,19 @@ def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]
     Comparing counts repeats nothing only because a queue is long. A wrong guess sends a message
     that finds nothing to do; the count then tells of the right one.
     """
-    rung = session.execute(
-        _in_flight(Batch.id, Batch.rung_at, Step.queue)
-        .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
-        .order_by(Batch.rung_at, Batch.id)
-    ).all()
-    missing = Counter(queue for _, _, queue in rung)
+    rung = session.connection().execute(RUNG, {"stale_s": stale_s}).all()
+    missing = Counter(queue for _, queue, _ in rung)
     missing.subtract(waiting)
-    latest = now(session) - stale_s
     forgotten = []
-    for batch_id, rung_at, queue in rung:
-        if rung_at < latest and missing[queue] > 0:
+    for batch_id, queue, is_stale in rung:
+        if is_stale and missing[queue] > 0:
             missing[queue] -= 1
             forgotten.append(batch_id)
     return forgotten
 
 
-def _count_standing(session: Session, models_key: str | None) -> Counter[tuple[int, str]]:
-    """Return how many batches in flight there are per priority and queue."""
-    rows = session.execute(
-        _in_flight(Run.priority, Step.queue).where(delivery.is_workable(models_key))
-    )
-    return Counter((priority, queue) for priority, queue in rows)
-
-
-def _chain_left(session: Session, batch_id: int) -> Due:
-    rows = session.execute(
-        select(Step.name, Step.round, Batch.run_id, Batch.index, Label.name)
-        .join(Batch, Batch.id == Step.batch_id)
-        .join(Label, Label.id == Batch.label_id)
-        .where(Step.batch_id == batch_id, Step.state != StepState.DONE)
-        .order_by(Step.position)
-    ).all()
+def _chain_left(connection: Connection, batch_id: int) -> Due:
+    rows = connection.execute(CHAIN_LEFT, {"of_batch": batch_id}).all()
     told = [_tell(label, *numbers) for _, *numbers, label in rows]
     return Due(batch_id, [name for name, *_ in rows], told)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Float, String, bindparam, insert, select, update
+from sqlalchemy import JSON, Float, Integer, String, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.delivery import Claim
@@ -24,9 +24,14 @@ class OpenItem(NamedTuple):
 _columns = tuple(getattr(Item, name) for name in OpenItem._fields)
 
 # Built once and run on the session's connection, as those of db/delivery.py.
+_of_step, _subject = bindparam("of_step", type_=Integer), bindparam("subject", type_=Integer)
+_is_there = select(Item.id).where(Item.step_id == _of_step, Item.subject_id == _subject).exists()
+ADD = insert(Item).from_select(
+    [Item.step_id, Item.subject_id], select(_of_step, _subject).where(~_is_there)
+)
 OPEN = (
     select(*_columns)
-    .where(Item.step_id == bindparam("of_step"), Item.state == ItemState.READY)
+    .where(Item.step_id == _of_step, Item.state == ItemState.READY)
     .where(Item.subject_id != WHOLE_STEP)
     .order_by(Item.id)
 )
@@ -52,14 +57,9 @@ SETTLE = (
 
 def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> None:
     """Write down the units of the step's work, as far as they are not there yet."""
-    there = set(session.scalars(select(Item.subject_id).where(Item.step_id == claim.step_id)))
-    rows = [
-        {"step_id": claim.step_id, "subject_id": subject}
-        for subject in subject_ids
-        if subject not in there
-    ]
-    if rows:
-        session.execute(insert(Item), rows)
+    if subject_ids:
+        added = [{"of_step": claim.step_id, "subject": subject} for subject in subject_ids]
+        session.connection().execute(ADD, added)
 
 
 def open_items(session: Session, claim: Claim) -> list[OpenItem]:
