@@ -1,14 +1,17 @@
 """Connections: SQLite in WAL mode by default, PostgreSQL by URL."""
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Dialect,
     Engine,
     Float,
     create_engine,
@@ -23,6 +26,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
+    DisconnectionError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
@@ -39,6 +43,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
 RETRY_S = 0.02
 READS_ONLY = "reads_only"
+USED_AT = "used_at"
+REST_S = 1.0
+"""A connection that lay unused for so long is asked whether its server is still there."""
 UPGRADE = 0x75706772616465
 """Names the lock of whoever upgrades among PostgreSQL's advisory locks."""
 
@@ -57,9 +64,7 @@ def connect(url: str, *, durable: bool = True) -> Sessions:
         DatabaseUnavailable: If the URL cannot be understood or its driver is not installed.
     """
     try:
-        engine = create_engine(
-            url, pool_pre_ping=True, connect_args=_connect_args(url, durable=durable)
-        )
+        engine = create_engine(url, connect_args=_connect_args(url, durable=durable))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseUnavailable(
             f"cannot use the database URL: {error}. Use sqlite:////absolute/path or "
@@ -69,6 +74,9 @@ def connect(url: str, *, durable: bool = True) -> Sessions:
         _refuse_memory(engine)
         event.listen(engine, "connect", _prepare_durable if durable else _prepare_quick)
         event.listen(engine, "begin", _begin)
+    else:
+        event.listen(engine, "checkin", _note_the_time)
+        event.listen(engine, "checkout", partial(_ask_after_a_rest, engine.dialect))
     return sessionmaker(engine, expire_on_commit=False)
 
 
@@ -221,6 +229,22 @@ def _write_ahead(cursor: DBAPICursor) -> None:
             time.sleep(RETRY_S)
         else:
             return
+
+
+def _note_the_time(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[USED_AT] = time.monotonic()
+
+
+def _ask_after_a_rest(
+    dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _: object
+) -> None:
+    """Replace a connection whose server went away while it rested; asking always costs too much."""
+    if time.monotonic() - record.info.get(USED_AT, math.inf) < REST_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
 
 
 def _begin(connection: Connection) -> None:

@@ -82,7 +82,8 @@ class Passes(Generic[In, Out]):
         with _faults_of_the_step():
             if is_first or self._whole:
                 items.add_items(session, self.claim, self._work.plan(session, self._step))
-            turn = self._next_turn(session)
+            part = self._items.take(session, self._step)
+            turn = Turn(part) if part else self._next_turn(session)
         self._follow(turn)
 
     def fail(self, session: Session, fault: Fault) -> None:

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import func, inspect, select, text
 
 from db.errors import DatabaseUnavailable
 from db.models import Base, Run
@@ -132,3 +132,16 @@ def test_a_commit_waits_for_the_disk_unless_told_on_postgresql(postgres_place, d
         assert given is not durable
         engine = session.get_bind()
     engine.dispose()
+
+
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(postgres_place, monkeypatch):
+    monkeypatch.setattr("db.session.REST_S", 0.0)
+    resting, others = (connect(url_of(postgres_place)) for _ in range(2))
+    with resting() as session:
+        pid = session.scalar(select(func.pg_backend_pid()))
+    with others() as session:
+        assert session.scalar(select(func.pg_terminate_backend(pid, 5000)))
+    with resting() as session:
+        assert session.scalar(select(func.pg_backend_pid())) != pid
+    for sessions in (resting, others):
+        engine_of(sessions).dispose()
