@@ -8,7 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Float, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Float,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from db import delivery
@@ -17,7 +29,7 @@ from db.models import Batch, Label, Run, Step
 from db.session import Clock
 from db.states import BatchState, RunState, StepState
 
-PlanSteps = Callable[[Batch], Sequence[Step]]
+PlanSteps = Callable[[Batch], Sequence[dict[str, Any]]]
 
 TURN = 0x666163746F7279
 """Names the dispatchers' lock among the database's advisory locks."""
@@ -189,7 +201,7 @@ def admit(
         session: An open transaction.
         window: Most batches per queue.
         queues: Every queue; a chain opens in the first.
-        plan_steps: Returns the rows of a batch's chain.
+        plan_steps: Returns the columns of each step of a batch's chain.
         models_key: Only runs that ask for these models; None takes runs of any.
     """
     asked = {"their_models": models_key}
@@ -205,7 +217,7 @@ def admit(
     batches = session.scalars(WAITING, {"urgency": urgency, "room": room, **asked}).all()
     for batch in batches:
         batch.state, batch.rung_at = BatchState.IN_FLIGHT, None
-        session.add_all(plan_steps(batch))
+        session.connection().execute(insert(Step), plan_steps(batch))
     return len(batches)
 
 

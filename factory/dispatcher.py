@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from db import delivery, dispatching
 from db.closing import list_finished
 from db.failpoints import Failpoint, reach
-from db.models import Batch, Step
+from db.models import Batch
 from db.session import Sessions
 from factory.closing import close
 from factory.errors import BrokerUnavailable
@@ -150,12 +150,16 @@ def count_waiting(app: Celery, queues: Sequence[str]) -> dict[str, int]:
             raise BrokerDown(str(error)) from error
 
 
-def plan_steps(batch: Batch) -> list[Step]:
-    """Return the rows of a batch's chain."""
+def plan_steps(batch: Batch) -> list[dict[str, Any]]:
+    """Return the columns of each step of a batch's chain."""
     options = RunOptions.model_validate(batch.run.profile)
     return [
-        Step(
-            batch_id=batch.id, position=position, name=link.name, queue=link.queue, round=link.round
-        )
+        {
+            "batch_id": batch.id,
+            "position": position,
+            "name": link.name,
+            "queue": link.queue,
+            "round": link.round,
+        }
         for position, link in enumerate(plan_chain(options.chain, batch.label.mode))
     ]

@@ -16,7 +16,7 @@ CHAIN = (("brainstorm", "language"), ("generate", "diffusion"), ("imagine", "lan
 
 def plan_steps(batch):
     return [
-        Step(batch_id=batch.id, position=position, name=name, queue=queue, round=0)
+        {"batch_id": batch.id, "position": position, "name": name, "queue": queue, "round": 0}
         for position, (name, queue) in enumerate(CHAIN)
     ]
 
