@@ -92,7 +92,7 @@ def test_a_profile_that_is_not_there_is_one_line(tmp_path):
 
 def test_status_shows_steps_funnel_and_what_was_given_up(factory, filled_place):
     with filled_place.sessions.begin() as session:
-        batch = session.scalars(select(Batch)).first()
+        batch = session.scalars(select(Batch).order_by(Batch.id)).first()
         step = rows.add_steps(session, batch)[1]
         rows.add_item(session, step, 1, "quarantined", "Traceback\nValueError: too [dark]")
     text = answered(factory("status"))
@@ -199,7 +199,7 @@ def test_a_table_that_is_cut_says_so_on_stderr(factory):
 
 def test_brackets_in_captions_are_text_not_markup(factory, filled_place):
     with filled_place.sessions.begin() as session:
-        batch = session.scalars(select(Batch)).first()
+        batch = session.scalars(select(Batch).order_by(Batch.id)).first()
         candidate = rows.add_candidate(
             filled_place, session, batch, caption="[red]a[/nonsense] dog", prompt_text="[bold]"
         )

@@ -86,7 +86,7 @@ def test_the_best_of_those_alike_is_kept_whoever_was_written_first(place, seed):
 def test_a_run_is_ended_once_and_not_while_a_batch_is_open(place):
     run_id = add_finished_run(place)
     with place.sessions.begin() as session:
-        session.scalars(select(Batch)).first().state = BatchState.IN_FLIGHT
+        session.scalars(select(Batch).order_by(Batch.id)).first().state = BatchState.IN_FLIGHT
     assert not closing.close(place.sessions, run_id)
     assert outcome(place)[0] == {}
     with place.sessions.begin() as session:
@@ -101,7 +101,7 @@ def test_what_is_made_after_a_retry_is_held_to_everything_that_was_there(place):
     label, key = ("dog", "b0/g0")
     phash, embedding, _ = IMAGES[label, key]
     with place.sessions.begin() as session:
-        batch = session.scalars(select(Batch)).first()
+        batch = session.scalars(select(Batch).order_by(Batch.id)).first()
         add_image(place, session, batch, key, (phash, embedding, 0.99))
         session.get_one(Run, run_id).state = RunState.ACTIVE
     closing.close(place.sessions, run_id)

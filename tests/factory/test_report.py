@@ -42,7 +42,7 @@ def nasty_place(filled_place):
         candidate.caption, candidate.sha256 = NASTY, "0" * 64
         for score in session.scalars(select(Score)):
             score.threshold, score.passed = 0.3, score.value >= 0.3
-        batch = session.scalars(select(Batch)).first()
+        batch = session.scalars(select(Batch).order_by(Batch.id)).first()
         step = rows.add_steps(session, batch)[0]
         rows.add_item(session, step, 1).duration_s = 2.5
         session.add(

@@ -208,7 +208,9 @@ def test_a_pass_that_takes_too_long_is_given_up_before_its_worker_s_child_must_b
         wait_for(lambda: count_items(place, ItemState.DONE) >= 3)
         assert child.is_running()
     with place.sessions() as session:
-        given_up = session.scalars(select(Item).where(Item.error.is_not(None))).first()
+        given_up = session.scalars(
+            select(Item).where(Item.error.is_not(None)).order_by(Item.id)
+        ).first()
         assert "took too long for delivery.time_limit_s" in given_up.error
 
 
