@@ -1,0 +1,32 @@
+"""The records: what the factory remembers of a run, from the label word to the verdict.
+
+Run 1-n Label 1-n Batch 1-n Step 1-n Item; a Batch 1-n Prompt and Candidate; a Candidate 1-n
+Annotation, Score, Scene and Placement, and has a parent when it was edited or filled.
+"""
+
+from db.models.base import Base
+from db.models.candidates import Annotation, Candidate, Placement, Scene
+from db.models.conversations import LlmAnswer, LlmCall
+from db.models.judgements import Fingerprint, Mark, Rejudging, Score, VerdictChange
+from db.models.runs import Batch, Item, Label, Prompt, Run, Step
+
+__all__ = [
+    "Annotation",
+    "Base",
+    "Batch",
+    "Candidate",
+    "Fingerprint",
+    "Item",
+    "Label",
+    "LlmAnswer",
+    "LlmCall",
+    "Mark",
+    "Placement",
+    "Prompt",
+    "Rejudging",
+    "Run",
+    "Scene",
+    "Score",
+    "Step",
+    "VerdictChange",
+]

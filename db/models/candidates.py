@@ -1,0 +1,153 @@
+"""Images with what is known of them and what was imagined around them."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db.models.base import Base
+from db.models.runs import Batch, Label
+from db.states import Marked
+
+if TYPE_CHECKING:
+    from db.models.judgements import Mark, Score
+
+
+class Candidate(Base):
+    """An image with its lineage, its labels and what became of it."""
+
+    __tablename__ = "candidate"
+    __table_args__ = (
+        UniqueConstraint("label_id", "key"),
+        Index("ix_candidate_run_outcome", "run_id", "verdict", "reason", "origin", "label_id"),
+        Index("ix_candidate_run_label_key", "run_id", "label_id", "key"),
+        Index("ix_candidate_outcome", "verdict", "reason"),
+        Index("ix_candidate_batch_round", "batch_id", "round"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"), index=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"))
+    key: Mapped[str] = mapped_column(String(200))
+    """Deterministic path of its making, e.g. "b0/g3/e1/f0": the same work writes one row."""
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"), index=True)
+    prompt_id: Mapped[int | None] = mapped_column(ForeignKey("prompt.id"))
+    scene_id: Mapped[int | None] = mapped_column(
+        ForeignKey("scene.id", name="fk_candidate_scene_id_scene", use_alter=True)
+    )
+    placement_id: Mapped[int | None] = mapped_column(
+        ForeignKey("placement.id", name="fk_candidate_placement_id_placement", use_alter=True)
+    )
+    origin: Mapped[str] = mapped_column(String(16))
+    round: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    prompt_text: Mapped[str] = mapped_column(Text)
+    """What the model was told: prompt, edit instruction or fill prompt."""
+    model: Mapped[dict[str, Any]]
+    """Family, checkpoint, revision and settings of the model that painted it."""
+    source_name: Mapped[str | None] = mapped_column(Text)
+    """What a person's picture is called in its folder: to be told, never to be opened."""
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    """Of the stored PNG."""
+    width_px: Mapped[int]
+    height_px: Mapped[int]
+    caption: Mapped[str | None] = mapped_column(Text)
+    labelled_by: Mapped[dict[str, Any] | None]
+    """Captioner, detector and segmenter with revisions; NULL until labelled."""
+    object_count: Mapped[int] = mapped_column(default=0, server_default="0", index=True)
+    """How many annotations it has."""
+    verdict: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"), index=True)
+    """The better candidate of the run that it repeats; NULL if none does."""
+    created_at: Mapped[float] = mapped_column(default=time.time)
+
+    parent: Mapped["Candidate | None"] = relationship(
+        remote_side="Candidate.id", foreign_keys=[parent_id]
+    )
+    label: Mapped[Label] = relationship()
+    batch: Mapped[Batch] = relationship()
+    scene: Mapped["Scene | None"] = relationship(foreign_keys=[scene_id])
+    placement: Mapped["Placement | None"] = relationship(foreign_keys=[placement_id])
+    annotations: Mapped[list["Annotation"]] = relationship(order_by="Annotation.index")
+    scores: Mapped[list["Score"]] = relationship(order_by="Score.id")
+    marks: Mapped[list["Mark"]] = relationship(order_by="Mark.id")
+
+    @property
+    def mark(self) -> Marked | None:
+        """Return what people say of it, None if nothing."""
+        is_good = self.marks[-1].is_good if self.marks else None
+        return None if is_good is None else Marked.GOOD if is_good else Marked.BAD
+
+
+class Annotation(Base):
+    """One object on a candidate: box in pixels (xyxy, maximum exclusive), mask as COCO RLE."""
+
+    __tablename__ = "annotation"
+    __table_args__ = (
+        UniqueConstraint("candidate_id", "index"),
+        Index("ix_annotation_lower_label", text("lower(label)"), "candidate_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
+    index: Mapped[int]
+    label: Mapped[str] = mapped_column(String(200))
+    confidence: Mapped[float]
+    x_min: Mapped[float]
+    y_min: Mapped[float]
+    x_max: Mapped[float]
+    y_max: Mapped[float]
+    rle: Mapped[dict[str, Any]]
+    """{"size": [height, width], "counts": str}."""
+    area_px: Mapped[int]
+    """True mask area."""
+
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float]:
+        """Return the box in pixels of the stored image."""
+        return (self.x_min, self.y_min, self.x_max, self.y_max)
+
+
+class Scene(Base):
+    """What the language model imagined around a parent candidate."""
+
+    __tablename__ = "scene"
+    __table_args__ = (UniqueConstraint("candidate_id", "index"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
+    index: Mapped[int]
+    background: Mapped[str] = mapped_column(Text)
+    objects: Mapped[list[str]]
+    description: Mapped[str] = mapped_column(Text)
+
+    candidate: Mapped[Candidate] = relationship(foreign_keys=[candidate_id])
+
+
+class Placement(Base):
+    """An object that the language model proposed to add, valid or refused with a reason."""
+
+    __tablename__ = "placement"
+    __table_args__ = (UniqueConstraint("candidate_id", "index"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
+    index: Mapped[int]
+    label: Mapped[str] = mapped_column(String(200))
+    x_min: Mapped[float]
+    y_min: Mapped[float]
+    x_max: Mapped[float]
+    y_max: Mapped[float]
+    relationship_text: Mapped[str] = mapped_column(Text)
+    problem: Mapped[str | None] = mapped_column(String(64))
+    """Which rule of Table 1 it breaks; NULL if it may be filled."""
+
+    candidate: Mapped[Candidate] = relationship(foreign_keys=[candidate_id])
+
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float]:
+        """Return the box in pixels of the stored image."""
+        return (self.x_min, self.y_min, self.x_max, self.y_max)
