@@ -68,15 +68,20 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield found
 
 
-def has_database(settings: Settings) -> bool:
-    """Return whether there is a database to ask."""
+def has_rows_and_files(settings: Settings, findings: Sequence[Finding]) -> bool:
+    """Return whether there are rows and files to compare, after what `examine` found."""
+    places = [found.health for found in findings if found.name in {"database", "images"}]
+    return _has_database(settings) and all(health is Health.OK for health in places)
+
+
+def _has_database(settings: Settings) -> bool:
     url = make_url(settings.resolved_database_url())
     return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 
 def _database(settings: Settings) -> Finding:
     url = make_url(settings.resolved_database_url()).render_as_string()
-    if not has_database(settings):
+    if not _has_database(settings):
         return Finding("database", Health.OK, f"none yet at {url}; `factory run` makes it")
     found, newest = find_revision(connect(settings.resolved_database_url())), newest_revision()
     if found == newest:

@@ -13,15 +13,14 @@ from rich.text import Text
 from factory.annotating import Imported, Outcome, import_pictures
 from factory.cli.common import (
     AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    Place,
     expected_errors,
     stderr,
+    takes,
 )
 from factory.cli.run import finish_here
 from factory.labels import read_labels
-from factory.settings import Settings, load_settings
+from factory.settings import Settings
 from factory.vocabulary import refuse_unknown_words
 from tasks.chain import plan_chain
 from workers.config import StableDiffusionConfig
@@ -30,7 +29,9 @@ SHOWN_REFUSED = 20
 
 
 @expected_errors()
+@takes(place=Place)
 def annotate(
+    *,
     folder: Annotated[Path, typer.Argument(help="Pictures: PNG, JPEG, WebP; folders below too.")],
     labels: Annotated[
         str | None,
@@ -52,9 +53,7 @@ def annotate(
             show_default="1333; with --vary what the profile paints",
         ),
     ] = None,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    place: Place,
     as_json: AsJson = False,
 ) -> None:
     """Label and filter your own pictures: captions, boxes, masks, scores, verdicts.
@@ -64,11 +63,10 @@ def annotate(
 
     Example: factory annotate holiday --labels dog,house
     """
-    places = {"data_dir": data_dir, "database_url": database_url}
     if vary and longest_side is None:
-        longest_side = _painted_px(load_settings(profile, **places))
+        longest_side = _painted_px(place.load_settings())
     chain = _chain(labels, longest_side, vary=vary)
-    settings = load_settings(profile, **places, chain=chain)
+    settings = place.load_settings(chain=chain)
     refuse_unknown_words(settings, chain["class_list"])
     from factory.app import fetch_checkpoints
     from factory.broker import check_broker
@@ -89,9 +87,7 @@ def annotate(
     finish_here(
         settings,
         done.run_id,
-        profile,
-        data_dir,
-        database_url,
+        place,
         as_json=as_json,
         more={"pictures": asdict(done)},
         roles=roles,

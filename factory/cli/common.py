@@ -2,8 +2,10 @@
 
 import errno
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -12,11 +14,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.text import Text
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from db.errors import StoreError
 from factory import store
 from factory.errors import FactoryError
+from factory.settings import Settings, load_settings
 from factory.store import Store
 from workers.errors import WorkerError
 
@@ -42,7 +46,8 @@ Budget = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
-RunNumber = Annotated[
+RunNumber = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")]
+RunOrLatest = Annotated[
     int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="the latest")
 ]
 CandidateId = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists it.")]
@@ -80,6 +85,38 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
         return call
 
     return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which profile, and where everything is kept, as a command was told; to be given to `takes`.
+
+    What is None, the environment and the profile say.
+    """
+
+    profile: ProfileName = None
+    data_dir: DataDir = None
+    database_url: DatabaseUrl = None
+
+    def load_settings(self, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
+        """Return the settings of this place; see `factory.settings.load_settings`."""
+        places = {"data_dir": self.data_dir, "database_url": self.database_url}
+        return load_settings(self.profile, **places, **overrides)
+
+    def open_store(self) -> Store:
+        """Return what runs left there; see `factory.store.open_store`."""
+        return open_store(self.profile, self.data_dir, self.database_url)
+
+    def spell(self, *command: object) -> str:
+        """Return a command for the same place, as one types it; a password is left out."""
+        words = ["factory", *map(str, command)]
+        if self.profile is not None:
+            words += ["--profile", self.profile]
+        if self.data_dir is not None:
+            words += ["--data-dir", str(self.data_dir)]
+        if self.database_url is not None:
+            words += ["--database-url", make_url(self.database_url).render_as_string()]
+        return shlex.join(words)
 
 
 def open_store(

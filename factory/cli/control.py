@@ -8,20 +8,16 @@ from db import control
 from db.runs import get_run, list_run_ids
 from db.states import RunState
 from factory.cli.common import (
-    MAX_ID,
     Budget,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    RunNumber,
+    RunOrLatest,
     expected_errors,
     open_store,
     stdout,
+    takes,
 )
+from factory.store import Store
 
-RunNumber = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")]
-OptionalRun = Annotated[
-    int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="latest")
-]
 StepName = Annotated[
     Literal["brainstorm", "generate", "label", "imagine", "edit", "place", "fill", "filter"] | None,
     typer.Option("--step", help="Only what this step gave up."),
@@ -30,34 +26,24 @@ EveryRun = Annotated[bool, typer.Option("--all", help="Of every run.")]
 
 
 @expected_errors()
-def pause(
-    run: RunNumber,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
+@takes(store=open_store)
+def pause(*, run: RunNumber, store: Store) -> None:
     """Let a run rest; steps in hand end after their pass.
 
     Example: factory pause 3
     """
-    _set_state(run, RunState.PAUSED, profile, data_dir, database_url)
+    _set_state(store, run, RunState.PAUSED)
 
 
 @expected_errors()
-def go_on(
-    run: RunNumber,
-    budget: Budget = None,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
+@takes(store=open_store)
+def go_on(*, run: RunNumber, budget: Budget = None, store: Store) -> None:
     """Let a paused run go on, with another budget if its own is spent.
 
     Example: factory continue 3 --budget 10
     """
     from factory.submitter import allow
 
-    store = open_store(profile, data_dir, database_url)
     with store.sessions.begin() as session:
         found = get_run(session, run)
         allow(found, budget)
@@ -66,33 +52,24 @@ def go_on(
 
 
 @expected_errors()
-def cancel(
-    run: RunNumber,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
+@takes(store=open_store)
+def cancel(*, run: RunNumber, store: Store) -> None:
     """End a run for good; what was made stays.
 
     Example: factory cancel 3
     """
-    _set_state(run, RunState.CANCELLED, profile, data_dir, database_url)
+    _set_state(store, run, RunState.CANCELLED)
 
 
 @expected_errors()
+@takes(store=open_store)
 def retry(
-    run: OptionalRun = None,
-    step: StepName = None,
-    every_run: EveryRun = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    *, run: RunOrLatest = None, step: StepName = None, every_run: EveryRun = False, store: Store
 ) -> None:
     """Give what was given up another try: of one run, of one kind of step, or of every run.
 
     Example: factory retry 3 --step fill
     """
-    store = open_store(profile, data_dir, database_url)
     with store.sessions.begin() as session:
         run_ids = list_run_ids(session) if every_run else [get_run(session, run).id]
         counts = {run_id: control.retry_quarantined(session, run_id, step) for run_id in run_ids}
@@ -111,10 +88,7 @@ def register(app: typer.Typer) -> None:
     app.command()(retry)
 
 
-def _set_state(
-    run: int, state: RunState, profile: ProfileName, data_dir: DataDir, database_url: DatabaseUrl
-) -> None:
-    store = open_store(profile, data_dir, database_url)
+def _set_state(store: Store, run: int, state: RunState) -> None:
     with store.sessions.begin() as session:
         now = control.set_run_state(session, get_run(session, run), state)
     stdout.print(f"run {run} is {now}")

@@ -4,15 +4,14 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import DatabaseUrl, DataDir, ProfileName, expected_errors, stdout
-from factory.settings import load_settings
+from factory.cli.common import Place, expected_errors, stdout, takes
 
 
 @expected_errors()
+@takes(place=Place)
 def dispatch(
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    *,
+    place: Place,
     probe: Annotated[
         bool, typer.Option("--probe", help="Only tell whether one lives here: exit code 0 or 1.")
     ] = False,
@@ -23,7 +22,7 @@ def dispatch(
 
     Example: factory dispatch --profile sd15
     """
-    settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+    settings = place.load_settings()
     from factory.dispatch import NAME, run_dispatcher
     from factory.pulse import probe as age_of
 
@@ -34,18 +33,15 @@ def dispatch(
 
 
 @expected_errors()
-def migrate(
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
+@takes(place=Place)
+def migrate(*, place: Place) -> None:
     """Bring the database to the newest schema; it is made if there is none.
 
     Workers and `factory run` do this too; alone it is the first step of an upgrade.
 
     Example: factory migrate --database-url postgresql+psycopg://factory@db/factory
     """
-    settings = load_settings(profile, data_dir=data_dir, database_url=database_url)
+    settings = place.load_settings()
     from db.session import engine_of, find_revision
     from factory.database import open_database
 

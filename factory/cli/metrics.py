@@ -6,24 +6,23 @@ from typing import Annotated
 import typer
 
 from factory.cli.common import (
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
     expected_errors,
     open_store,
     stderr,
+    takes,
 )
+from factory.store import Store
 
 
 @expected_errors()
+@takes(store=open_store)
 def metrics(
+    *,
     host: Annotated[
         str, typer.Option(help="Address to listen on; a wider one needs FACTORY_METRICS_TOKEN.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9478,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Serve the factory's numbers for Prometheus at /metrics, until Ctrl-C.
 
@@ -33,7 +32,7 @@ def metrics(
     """
     from factory.metrics_server import serve_metrics
 
-    with open_store(profile, data_dir, database_url) as store:
+    with store:
         token = store.settings.metrics_token
         serve_metrics(store.sessions, host, port, token, partial(stderr.print, soft_wrap=True))
 

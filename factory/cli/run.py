@@ -1,27 +1,23 @@
 """`factory run` and `factory submit`: from label words to rows, and on to a finished dataset."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import typer
-from sqlalchemy import make_url
 
 from factory.cli.common import (
     AsJson,
     Budget,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    Place,
     expected_errors,
     print_json,
     stderr,
     takes,
 )
 from factory.labels import LabelList, read_labels
-from factory.settings import Settings, load_settings
+from factory.settings import Settings
 from factory.submitter import Submission
 
 MAX_SEED = 2**63 - 1
@@ -76,7 +72,8 @@ def choose_chain(
     }
 
 
-@takes(chain=choose_chain)
+@expected_errors()
+@takes(chain=choose_chain, place=Place)
 def run(
     *,
     labels: Labels = None,
@@ -84,9 +81,7 @@ def run(
     chain: dict[str, Any],
     seed: Seed = None,
     budget: Budget = None,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    place: Place,
     as_json: AsJson = False,
 ) -> None:
     """Submit labels, work them off here, and show what came out.
@@ -95,22 +90,21 @@ def run(
 
     Example: factory run dog house --per-label 8; with a quota: factory run dog --accepted 50
     """
-    with expected_errors():
-        settings = load_settings(profile, data_dir=data_dir, database_url=database_url, chain=chain)
-        wanted = _read_known_labels(settings, labels, files)
-        from factory.app import fetch_checkpoints
-        from factory.broker import check_broker
-        from factory.run import submit_labels
+    settings = place.load_settings(chain=chain)
+    wanted = _read_known_labels(settings, labels, files)
+    from factory.app import fetch_checkpoints
+    from factory.broker import check_broker
+    from factory.run import submit_labels
 
-        fetch_checkpoints(settings, list(settings.roles))
-        check_broker(settings)
-        submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
-        _tell(submission, wanted)
-        run_id = submission.run_id
-        finish_here(settings, run_id, profile, data_dir, database_url, as_json=as_json)
+    fetch_checkpoints(settings, list(settings.roles))
+    check_broker(settings)
+    submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
+    _tell(submission, wanted)
+    finish_here(settings, submission.run_id, place, as_json=as_json)
 
 
-@takes(chain=choose_chain)
+@expected_errors()
+@takes(chain=choose_chain, place=Place)
 def submit(
     *,
     labels: Labels = None,
@@ -118,26 +112,23 @@ def submit(
     chain: dict[str, Any],
     seed: Seed = None,
     budget: Budget = None,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    place: Place,
     as_json: AsJson = False,
 ) -> None:
     """Submit labels for workers that run elsewhere.
 
     Example: factory submit --file labels.csv && factory worker all
     """
-    with expected_errors():
-        settings = load_settings(profile, data_dir=data_dir, database_url=database_url, chain=chain)
-        wanted = _read_known_labels(settings, labels, files)
-        from factory.run import submit_labels
+    settings = place.load_settings(chain=chain)
+    wanted = _read_known_labels(settings, labels, files)
+    from factory.run import submit_labels
 
-        submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
-        if as_json:
-            print_json({"run": submission.run_id, "resumed": submission.resumed})
-        else:
-            _tell(submission, wanted)
-            stderr.print(f"Next: factory worker all; factory status {submission.run_id}")
+    submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
+    if as_json:
+        print_json({"run": submission.run_id, "resumed": submission.resumed})
+    else:
+        _tell(submission, wanted)
+        stderr.print(f"Next: factory worker all; factory status {submission.run_id}")
 
 
 def register(app: typer.Typer) -> None:
@@ -149,9 +140,7 @@ def register(app: typer.Typer) -> None:
 def finish_here(
     settings: Settings,
     run_id: int,
-    profile: str | None,
-    data_dir: Path | None,
-    database_url: str | None,
+    place: Place,
     *,
     as_json: bool,
     roles: Sequence[str] = (),
@@ -162,9 +151,7 @@ def finish_here(
     Args:
         settings: Of the run.
         run_id: Its number.
-        profile: As the command was given it; so are the data folder and the database.
-        data_dir: Of the same command.
-        database_url: Of the same command.
+        place: As the command was given it.
         as_json: Whether to show it as JSON.
         roles: Those that the run needs; none: all of the profile.
         more: What else is to be told, in JSON.
@@ -173,29 +160,15 @@ def finish_here(
     from factory.summary import show_summary, summary_json
 
     try:
-        work_off(settings, profile, run_id, roles)
+        work_off(settings, place.profile, run_id, roles)
     except KeyboardInterrupt:
-        command = resume_command(run_id, profile, data_dir, database_url)
-        stderr.print(f"Stopped; nothing is lost. Go on with: {command}", soft_wrap=True)
+        going_on = place.spell("resume", run_id)
+        stderr.print(f"Stopped; nothing is lost. Go on with: {going_on}", soft_wrap=True)
         raise typer.Exit(130) from None
     if as_json:
         print_json({**summary_json(settings, run_id), **more})
     else:
         show_summary(settings, run_id)
-
-
-def resume_command(
-    run_id: int, profile: str | None, data_dir: Path | None, database_url: str | None
-) -> str:
-    """Return what to type to go on with a run; a password is left out."""
-    words = ["factory", "resume", str(run_id)]
-    if profile is not None:
-        words += ["--profile", profile]
-    if data_dir is not None:
-        words += ["--data-dir", str(data_dir)]
-    if database_url is not None:
-        words += ["--database-url", make_url(database_url).render_as_string()]
-    return shlex.join(words)
 
 
 def _read_known_labels(

@@ -1,41 +1,31 @@
 """`factory status`: how far a run has come."""
 
 import time
-from typing import Annotated
 
 import typer
 
 from db.runs import get_run, list_quarantined
 from db.session import reading
 from factory.cli.common import (
-    MAX_ID,
     AsJson,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    RunOrLatest,
     expected_errors,
     open_store,
     print_json,
     stdout,
+    takes,
 )
 from factory.records import run_record
+from factory.store import Store
 
 
 @expected_errors()
-def status(
-    run: Annotated[
-        int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="latest")
-    ] = None,
-    as_json: AsJson = False,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
+@takes(store=open_store)
+def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) -> None:
     """Show what of a run waits, runs, is done or was given up, and what came out so far.
 
     Example: factory status 1 --json
     """
-    store = open_store(profile, data_dir, database_url)
     with reading(store.sessions) as session:
         found = get_run(session, run)
         if as_json:

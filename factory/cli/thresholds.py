@@ -9,7 +9,7 @@ from db.runs import get_run
 from db.session import reading
 from factory.cli.common import (
     AsJson,
-    RunNumber,
+    RunOrLatest,
     expected_errors,
     open_store,
     print_json,
@@ -23,7 +23,7 @@ from factory.store import Store
 @takes(store=open_store)
 def thresholds(
     *,
-    run: RunNumber = None,
+    run: RunOrLatest = None,
     marks: Annotated[
         str | None,
         typer.Option(

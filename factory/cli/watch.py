@@ -7,28 +7,25 @@ import typer
 from db.runs import get_run
 from db.session import reading
 from factory.cli.common import (
-    MAX_ID,
-    DatabaseUrl,
-    DataDir,
-    ProfileName,
+    RunOrLatest,
     expected_errors,
     open_store,
     stderr,
+    takes,
 )
+from factory.store import Store
 
 
 @expected_errors()
+@takes(store=open_store)
 def watch(
-    run: Annotated[
-        int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="latest")
-    ] = None,
+    *,
+    run: RunOrLatest = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per interval, a line each.")
     ] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    store: Store,
 ) -> None:
     """Show a run as it goes on: steps, workers, rate, time left, acceptance, errors.
 
@@ -39,10 +36,9 @@ def watch(
     """
     from factory.watch import exit_code, watch, watch_as_json
 
-    sessions = open_store(profile, data_dir, database_url).sessions
-    with reading(sessions) as session:
+    with reading(store.sessions) as session:
         run_id = get_run(session, run).id
-    last = (watch_as_json if as_json else watch)(sessions, run_id, interval)
+    last = (watch_as_json if as_json else watch)(store.sessions, run_id, interval)
     if not as_json:
         rests = f": {last.pause_reason}" if last.pause_reason else ""
         given_up = f"; {last.quarantined} given up: factory retry {run_id}"

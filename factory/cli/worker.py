@@ -4,20 +4,20 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import DatabaseUrl, DataDir, ProfileName, expected_errors, stdout
-from factory.settings import load_settings
+from factory.cli.common import Place, expected_errors, stdout, takes
 
 
+@expected_errors()
+@takes(place=Place)
 def worker(
+    *,
     role: Annotated[
         str, typer.Argument(help="A role of the profile, several with commas, or all.")
     ] = "all",
     device: Annotated[
         str | None, typer.Option(help="Where its models compute, e.g. cuda:1; one process each.")
     ] = None,
-    profile: ProfileName = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    place: Place,
     probe: Annotated[
         bool, typer.Option("--probe", help="Only tell whether one lives here: exit code 0 or 1.")
     ] = False,
@@ -29,18 +29,15 @@ def worker(
 
     Example: factory worker diffusion --profile sd15 --device cuda:1
     """
-    with expected_errors():
-        settings = load_settings(
-            profile, data_dir=data_dir, database_url=database_url, device=device
-        )
-        if probe:
-            from factory import pulse
+    settings = place.load_settings(device=device)
+    if probe:
+        from factory import pulse
 
-            stdout.print(f"worker {role!r} beat {pulse.probe(settings, role):.0f} s ago")
-            return
-        from factory.worker import run_worker
+        stdout.print(f"worker {role!r} beat {pulse.probe(settings, role):.0f} s ago")
+        return
+    from factory.worker import run_worker
 
-        run_worker(settings, role, until_stdin_closes=until_stdin_closes)
+    run_worker(settings, role, until_stdin_closes=until_stdin_closes)
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from db.models import Batch, Item, Run, Step
 from db.session import now
 from db.states import WHOLE_STEP, ItemState, RunState, StepState
 from factory.cli import app
-from factory.cli.run import resume_command
+from factory.cli.common import Place
 from factory.owners import name_owner
 from factory.settings import dump_profile, load_settings, models_key
 from tests import rows
@@ -80,8 +80,9 @@ def test_a_run_that_cannot_go_on_is_refused_with_what_to_do(factory, place, run_
 
 
 def test_the_command_that_goes_on_names_what_was_named_and_no_password(tmp_path):
-    assert resume_command(3, None, None, None) == "factory resume 3"
-    told = resume_command(3, "sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
+    assert Place().spell("resume", 3) == "factory resume 3"
+    there = Place("sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
+    told = there.spell("resume", 3)
     assert told.startswith(f"factory resume 3 --profile sd15 --data-dir '{tmp_path}/a b'")
     assert "hush" not in told
 
