@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from db import browsing
-from db.overview import overview
 from db.queries import count_candidates, get_candidate, list_candidates
 from db.reporting import count_proposals
 from db.runs import add_stages, count_funnel_by_label, get_run, list_runs
@@ -16,6 +15,7 @@ from db.session import reading
 from db.states import Marked, Origin, RunState, Verdict
 from factory.funnel import count_funnel_steps
 from factory.gallery.candidate_view import view_candidate
+from factory.gallery.progress import Watched
 from factory.gallery.rendering import Renderer
 from factory.gallery.search import Search, parse_number, parse_search
 from factory.gallery.security import Forms
@@ -39,6 +39,7 @@ class Pages:
         self._store = store
         self._render = renderer.page
         self._forms = forms
+        self._watched = Watched(store.sessions)
 
     def runs(self, _: Request) -> HTMLResponse:
         """Return all runs with some of their accepted images."""
@@ -71,7 +72,7 @@ class Pages:
                 "run.html",
                 run=run,
                 goes_on=goes_on,
-                overview=overview(session, run_id) if goes_on else None,
+                moment=self._watched.look(run_id) if goes_on else None,
                 stages=stages,
                 funnel=left,
                 by_label=dict(list(by_label.items())[:MOST_LABELS]),

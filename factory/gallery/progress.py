@@ -1,10 +1,45 @@
-"""How far each kind of step of a run has come, over all labels."""
+"""How far the runs that are looked at have come, and each kind of step over all labels."""
 
-from collections import Counter
+import threading
+import time
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 from db.overview import Overview
+from db.session import Sessions
+from factory.moment import Moment, Observer
 from tasks.chain import QUEUES
+
+MOST_WATCHED = 32
+FRESH_S = 1.0
+"""A run seen so lately is not looked at again: many browsers cost no more than one."""
+
+
+class Watched:
+    """The runs that browsers look at; whoever looks again and again knows their pace."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._lock = threading.Lock()
+        self._observers: OrderedDict[int, Observer] = OrderedDict()
+        self._seen: dict[int, tuple[float, Moment]] = {}
+
+    def look(self, run_id: int) -> Moment:
+        """Return a run as it is, or was within a second."""
+        with self._lock:
+            seen_at, moment = self._seen.get(run_id, (0.0, None))
+            if moment is None or time.monotonic() - seen_at > FRESH_S:
+                moment = self._observer(run_id).look()
+                self._seen[run_id] = time.monotonic(), moment
+            return moment
+
+    def _observer(self, run_id: int) -> Observer:
+        """Return who looks at the run; who was not needed for longest makes room."""
+        observer = self._observers.setdefault(run_id, Observer(self._sessions, run_id))
+        self._observers.move_to_end(run_id)
+        if len(self._observers) > MOST_WATCHED:
+            self._seen.pop(self._observers.popitem(last=False)[0], None)
+        return observer
 
 
 @dataclass(frozen=True, slots=True)

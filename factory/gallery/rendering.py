@@ -8,6 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from factory.gallery.progress import sum_steps
+from factory.gallery.search import MAX_ID
+from factory.progress import tell_worker
 
 FOLDER = Path(__file__).parent
 CRISP_PX = 256
@@ -32,11 +34,12 @@ class Renderer:
             "span": tell_span,
             "share": tell_share,
             "steps": sum_steps,
+            "worker": tell_worker,
             "sum_values": lambda counts: sum(counts.values()),
             "query": lambda asked: f"?{urlencode(asked)}",
             "spaced": lambda name: str(name).replace("_", " "),
         }
-        self._environment.globals |= {"crisp_px": CRISP_PX}
+        self._environment.globals |= {"crisp_px": CRISP_PX, "max_id": MAX_ID}
 
     def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Return a page."""

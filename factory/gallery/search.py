@@ -13,6 +13,7 @@ from factory.asked import Filters, make_filter
 from factory.errors import UnknownName
 
 MAX_ID = 2**31 - 1
+MOST_DIGITS = 10
 TEXTS: tuple[Literal["verdict", "origin", "reason", "marked"], ...] = (
     "verdict",
     "origin",
@@ -20,6 +21,9 @@ TEXTS: tuple[Literal["verdict", "origin", "reason", "marked"], ...] = (
     "marked",
 )
 WORDS = ("label", "object", "caption")
+NUMBERS: tuple[Literal["run", "round", "duplicates_of"], ...] = ("run", "round", "duplicates_of")
+OTHERS = ("score", "min", "max", "min_objects", "max_objects")
+FROM_ZERO = {"round", "min_objects", "max_objects"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,21 @@ def parse_search(params: QueryParams) -> Search:
     Raises:
         UnknownName: If a name is none of ours or a number is none.
     """
-    names = ("run", *WORDS, *TEXTS, "score", "min", "max")
+    names = (*WORDS, *TEXTS, *NUMBERS, *OTHERS)
     asked = {name: params[name].strip() for name in names if params.get(name, "").strip()}
     filters: Filters = {
         "label": _several(asked.get("label")),
         "objects": _several(asked.get("object")),
         "caption": asked.get("caption", "").split(),
         "scores": _parse_range(asked),
+        "object_count": (_number(asked, "min_objects"), _number(asked, "max_objects")),
     }
-    if run := parse_number("run", asked.get("run")):
-        filters["run"] = run
-    for name in TEXTS:
-        if name in asked:
-            filters[name] = asked[name]
+    for text in TEXTS:
+        if text in asked:
+            filters[text] = asked[text]
+    for name in NUMBERS:
+        if (number := _number(asked, name)) is not None:
+            filters[name] = number
     return Search(make_filter(**filters), asked)
 
 
@@ -71,13 +77,20 @@ def parse_number(name: str, text: str | None) -> int | None:
     """Return a whole number of an address, None if it is not there.
 
     Raises:
-        UnknownName: If it is no number of a row.
+        UnknownName: If it is none, or none of a row where a row is meant.
     """
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_ID):
-        raise UnknownName(f"{name}={text} is no number of ours: expected 1, 2, 3 and so on.")
+    least = int(name not in FROM_ZERO)
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    if not (is_number and least <= int(text) <= MAX_ID):
+        expected = ", ".join(str(least + more) for more in range(3))
+        raise UnknownName(f"{name}={text} is no number of ours: expected {expected} and so on.")
     return int(text)
+
+
+def _number(asked: Mapping[str, str], name: str) -> int | None:
+    return parse_number(name, asked.get(name))
 
 
 def _parse_range(asked: Mapping[str, str]) -> dict[str, Range]:

@@ -65,16 +65,25 @@ class Forms:
             HTTPException: If another site sent it, it is too old or too big.
         """
         check_origin(request)
-        body = await _read_body(request)
-        try:
-            fields = dict(parse_qsl(body, max_num_fields=MOST_FIELDS))
-        except ValueError:
-            raise HTTPException(413, TOO_BIG) from None
+        fields = await read_fields(request)
         try:
             self._signer.unsign(fields.get("form", ""), max_age=DAY_S)
         except BadSignature:
             raise HTTPException(403, "this page is too old: reload it, then try again.") from None
         return fields
+
+
+async def read_fields(request: Request) -> dict[str, str]:
+    """Return the fields of a form, whoever sent it.
+
+    Raises:
+        HTTPException: If it is too big.
+    """
+    body = await _read_body(request)
+    try:
+        return dict(parse_qsl(body, max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise HTTPException(413, TOO_BIG) from None
 
 
 def check_origin(request: Request) -> None:

@@ -5,19 +5,22 @@ import hmac
 from urllib.parse import parse_qsl, urlencode
 
 from itsdangerous import BadSignature, TimestampSigner
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from factory.gallery.rendering import Renderer
+from factory.gallery.security import read_fields
 
 COOKIE = "gallery"
 COOKIE_AGE_S = 30 * 24 * 3600
+HOME = "/runs"
 OPEN_TO_ALL = "/static/"
 
 
 class TokenGate:
-    """Lets in who brings the token: once in the address, from then on by a signed cookie."""
+    """Lets in who brings the token: once by the form or the address, then by a signed cookie."""
 
     def __init__(self, app: ASGIApp, token: str, renderer: Renderer) -> None:
         self._app = app
@@ -30,11 +33,11 @@ class TokenGate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        request = Request(scope, receive)
         if self._is_known(request) or request.url.path.startswith(OPEN_TO_ALL):
             await self._app(scope, receive, send)
         else:
-            await self._answer(request)(scope, receive, send)
+            await (await self._answer(request))(scope, receive, send)
 
     def _is_known(self, request: Request) -> bool:
         try:
@@ -43,14 +46,26 @@ class TokenGate:
             return False
         return True
 
-    def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response:
         asked = dict(parse_qsl(request.url.query))
         token = asked.pop("token", None)
-        if token is None or not hmac.compare_digest(token.encode(), self._token):
-            return self._render("token.html", 401, is_wrong=token is not None)
-        address = f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
         # The path of `//elsewhere` would be read as another host.
-        response = RedirectResponse(f"/{address.lstrip('/')}", status_code=303)
+        path = f"/{request.url.path.lstrip('/')}"
+        address = f"{path}?{urlencode(asked)}" if asked else path
+        if request.method == "POST":
+            token = await _read_token(request)
+            address = HOME if token is None else address  # a mark cannot be sent once more
+        if token is None or not hmac.compare_digest(token.encode(), self._token):
+            return self._render("token.html", 401, is_wrong=token is not None, address=address)
+        response = RedirectResponse(address, status_code=303)
         cookie = self._signer.sign(b"known").decode()
         response.set_cookie(COOKIE, cookie, COOKIE_AGE_S, httponly=True, samesite="lax")
         return response
+
+
+async def _read_token(request: Request) -> str | None:
+    """Return what was typed into the form; None if the body is another."""
+    try:
+        return (await read_fields(request)).get("token")
+    except HTTPException:
+        return None

@@ -25,7 +25,7 @@ def served(data_dir, token=None):
             assert time.monotonic() < until, "the server does not start"
             time.sleep(0.01)
         try:
-            yield address.url.removesuffix("/runs")
+            yield address.page.removesuffix("/runs")
         finally:
             server.should_exit = True
             thread.join(WAIT_S)
@@ -36,7 +36,7 @@ def open_page(chromium):
     """Opens pages that fail the test when a script fails or the policy forbids something."""
     contexts, complaints = [], []
 
-    def open_one(**options):
+    def open_one(expects=(), **options):
         context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
@@ -44,7 +44,11 @@ def open_page(chromium):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
-            lambda message: message.type == "error" and complaints.append(message.text),
+            lambda message: (
+                message.type == "error"
+                and not any(told in message.text for told in expects)
+                and complaints.append(message.text)
+            ),
         )
         return page
 

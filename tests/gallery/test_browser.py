@@ -1,9 +1,12 @@
 import re
 
 from playwright.sync_api import expect
+from pydantic import SecretStr
 
 from db.marks import current_marks
-from tests.gallery.conftest import candidate_of
+from tests.gallery.conftest import candidate_of, served
+
+TOKEN = "a token that nobody guesses"
 
 
 def marks_of(place):
@@ -56,6 +59,45 @@ def test_a_filter_shows_what_it_asks_for_and_stands_in_the_address(open_page, ga
     page.reload()
     expect(page.get_by_role("heading", name="1 candidate")).to_be_visible()
     expect(page.get_by_label("Origin")).to_have_value("filled")
+
+
+def test_repeats_rounds_and_the_number_of_objects_are_filters(open_page, gallery, family):
+    better = candidate_of(family, "dog", "b0/g0")
+    with family.sessions.begin() as session:
+        repeat = session.merge(candidate_of(family, "house", "b0/g0"))
+        repeat.verdict, repeat.reason = "rejected", "near_duplicate"
+        repeat.duplicate_of_id = better.id
+    page = open_page()
+    page.goto(f"{gallery}/candidates")
+    page.get_by_role("spinbutton", name="Round").fill("1")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("heading", name="4 candidates")).to_be_visible()
+    page.get_by_role("group", name="How many objects").get_by_label("from").fill("2")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("heading", name="2 candidates")).to_be_visible()
+    page.goto(f"{gallery}/candidates/{better.id}")
+    page.get_by_role("link", name=f"All repeats of {better.id}").click()
+    expect(page.get_by_role("heading", name="1 candidate")).to_be_visible()
+    expect(page.get_by_label("Repeats of")).to_have_value(str(better.id))
+    expect(page.locator(".card")).to_contain_text(f"near duplicate of {better.id}")
+
+
+def test_who_brings_the_token_looks_and_judges(open_page, family):
+    with served(family.data_dir, SecretStr(TOKEN)) as address:
+        page = open_page(expects=["401"])
+        page.goto(f"{address}/candidates/2?run=1")
+        for typed in ("not the right one", TOKEN):
+            page.get_by_label("Token").fill(typed)
+            page.get_by_role("button", name="Open").click()
+        page.wait_for_url("**/candidates/2?run=1")
+        press(page, "g")
+        expect(page.get_by_role("status")).to_contain_text("Candidate 2 is marked good")
+        assert marks_of(family) == {2: True}
+        assert page.evaluate("document.cookie") == ""
+        stranger = open_page(expects=["401"])
+        stranger.goto(page.url)
+        expect(stranger.get_by_label("Token")).to_be_visible()
+        assert "dog" not in stranger.content()
 
 
 def test_masks_and_objects_are_shown_and_hidden(open_page, gallery, family):

@@ -49,6 +49,11 @@ def test_many_candidates_come_as_one_scrolls(open_page, sqlite_place):
         expect(page.locator(".card")).to_have_count(130)
         hrefs = page.locator(".card a").evaluate_all("all => all.map(one => one.href)")
         assert len(set(hrefs)) == 130
+        page.evaluate("scrollTo(0, 1500)")
+        show = page.get_by_role("button", name="Show")
+        show.scroll_into_view_if_needed()
+        expect(show).to_be_in_viewport()
+        assert page.evaluate("scrollY") == 1500  # the filters scroll by themselves
 
 
 def test_without_scripts_a_link_leads_to_the_further_ones(open_page, sqlite_place):

@@ -32,6 +32,9 @@ def test_a_page_answers(client, path):
         ("/nothing", 404, "See the runs"),
         ("/candidates?verdict=perhaps", 400, "there are: accepted, rejected"),
         ("/candidates?run=one", 400, "no number of ours"),
+        (f"/candidates?run={'9' * 5000}", 400, "no number of ours"),
+        ("/candidates?run=0", 400, "expected 1, 2, 3"),
+        ("/candidates?round=-1", 400, "expected 0, 1, 2"),
         ("/candidates?score=clip_similarity&min=much", 400, "expected one such as 0.25"),
         ("/candidates?score=beauty", 400, "no score is called"),
         ("/candidates?after=777", 404, "no candidate 777"),
@@ -88,3 +91,17 @@ def test_a_database_that_is_gone_is_a_page_and_the_server_goes_on(family):
         for left in family.data_dir.glob("factory.sqlite3-*"):
             left.unlink()
         assert client.get("/runs").status_code == 200
+
+
+def test_a_run_that_goes_on_tells_who_works_on_what_and_what_failed(sqlite_place):
+    with sqlite_place.sessions.begin() as session:
+        batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
+        steps = rows.add_steps(session, batch, done=1)
+        steps[1].state, steps[1].owner, steps[1].started_at = "running", "diffusion@box#7/1", 1.0
+        rows.add_item(session, steps[1], 1, "ready", error="Traceback\nOutOfMemory: <b>too big")
+    with open_store(sqlite_place.data_dir) as store:
+        text = TestClient(build_app(store), "http://127.0.0.1").get("/runs/1").text
+    assert "<dt>left, about</dt><dd>—</dd>" in text
+    assert "generate · dog · batch 0 · round 0" in text
+    assert "failed, is tried again: generate" in text
+    assert "OutOfMemory: &lt;b&gt;too big" in text

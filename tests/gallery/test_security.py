@@ -119,9 +119,35 @@ def test_who_knows_the_token_is_known_from_then_on(guarded):
     assert guarded.get("/runs").status_code == 200
 
 
-def test_the_way_in_leads_nowhere_else(guarded):
-    answer = guarded.get(f"http://box.example//evil.example/runs?token={TOKEN}")
-    assert answer.headers["location"] == "/evil.example/runs"
+@pytest.mark.parametrize("path", ["//evil.example/runs", "/%5Cevil.example/runs", "/%0D%0Ax: y"])
+def test_the_way_in_leads_nowhere_else(guarded, path):
+    address = f"http://box.example{path}"
+    form = guarded.get(address).text
+    assert re.search('action="/(%5C|%0D%0A)?[a-z]', form)
+    by_form = guarded.post(address, data={"token": TOKEN})
+    guarded.cookies.clear()
+    by_address = guarded.get(f"{address}?token={TOKEN}")
+    for answer in (by_form, by_address):
+        assert answer.status_code == 303
+        assert re.fullmatch(r"/(%5C|%0D%0A)?[a-z][^\\\s]*", answer.headers["location"])
+
+
+def test_the_token_is_typed_into_a_form_and_stands_in_no_address(guarded):
+    asked = guarded.get("/candidates?label=dog")
+    assert 'method="post" action="/candidates?label=dog"' in asked.text
+    wrong = guarded.post("/candidates?label=dog", data={"token": "guessed, and rather long"})
+    assert (wrong.status_code, "That is not the token" in wrong.text) == (401, True)
+    answer = guarded.post("/candidates?label=dog", data={"token": TOKEN})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/candidates?label=dog")
+    assert guarded.get("/candidates?label=dog").status_code == 200
+
+
+def test_who_was_forgotten_and_marks_is_asked_and_led_to_the_runs(guarded, family):
+    answer = guarded.post("/candidates/1/mark", data={"mark": "good", "form": "old"})
+    assert (answer.status_code, 'action="/runs"' in answer.text) == (401, True)
+    flood = guarded.post("/runs", content=b"token=" + b"x" * 100_000)
+    assert flood.status_code == 401
+    assert marks_of(family) == {}
 
 
 def _pixels():
