@@ -20,11 +20,11 @@ from db.session import Sessions
 from db.states import Origin, RunState
 from factory.errors import NothingFound
 from factory.images import open_images
+from factory.labels import MAX_LABEL_LENGTH
 from factory.pictures import BadPicture, list_pictures, read_picture, tell_name, without_warnings
 from factory.settings import Settings, dump_profile, models_key
 from tasks.painting import derive_seed
 
-MOST_LABEL_CHARACTERS = 100
 ANYTHING = "anything"
 """What a run of pictures is called that is not asked for anything."""
 IMPORTING = "its pictures are still being read; give the same `factory annotate` again"
@@ -118,8 +118,7 @@ def import_pictures(
 def title_of(labels: Sequence[str]) -> str:
     """Return what the label of a run of pictures is called: all that is looked for."""
     title = ", ".join(labels) or ANYTHING
-    most = MOST_LABEL_CHARACTERS
-    return title if len(title) <= most else f"{title[: most - 3]}..."
+    return title if len(title) <= MAX_LABEL_LENGTH else f"{title[: MAX_LABEL_LENGTH - 3]}..."
 
 
 class _PictureRun:

@@ -17,7 +17,7 @@ from db.states import Origin, Verdict
 from factory.export.base import Format, Plan
 from factory.export.folder import Folder
 from factory.export.licences import UNKNOWN, find_licence
-from factory.labels import COLUMNS
+from factory.label_files import COLUMNS
 from factory.refilter import submitted_limits
 from tasks.chain import plan_chain
 from tasks.options import RunOptions

@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_is_named(factory, tmp_path):
 
 def test_a_list_without_an_end_is_refused(factory, data_dir):
     assert "/dev/zero: has more than" in complaint(factory("submit", "--file", "/dev/zero"))
-    with Path("/dev/zero").open(encoding="utf-8") as endless, pytest.raises(BadLabels) as caught:
+    with Path("/dev/zero").open("rb") as endless, pytest.raises(BadLabels) as caught:
         read_labels(["-"], stdin=endless)
     assert "standard input: has more than" in str(caught.value)
     assert not data_dir.exists()

@@ -59,8 +59,16 @@ def test_a_jsonl_file_says_the_same(write):
 
 @pytest.mark.parametrize("where", ["words", "files"])
 def test_a_dash_reads_standard_input(where):
-    result = read_labels(**{where: ["-"]}, stdin=io.StringIO("dog\n# no\ncat\n"))
+    result = read_labels(**{where: ["-"]}, stdin=io.BytesIO(b"dog\n# no\r\ncat\n"))
     assert labels_of(result) == ["dog", "cat"]
+
+
+@pytest.mark.parametrize("content", ["犬".encode("utf-16"), b"dog\n\xff\n"])
+def test_what_is_not_utf_8_is_told_wherever_it_comes_from(write, content):
+    [of_stdin] = problems_of(["-"], stdin=io.BytesIO(content))
+    [of_file] = problems_of(files=[write("a.txt", content)])
+    assert of_stdin.startswith("standard input: is not UTF-8 (byte ")
+    assert of_file.endswith(of_stdin.removeprefix("standard input"))
 
 
 def test_arguments_and_files_add_up(write):
