@@ -18,7 +18,6 @@ FactoryError
 ├── ModelChanged         a replay needs the model that painted the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written there
-├── CannotServe          the gallery cannot be served where it was asked for
 ├── CannotMeasure        what measures checkpoints is not there
 └── LibraryMissing       what was asked for needs a library that is not installed
 """
@@ -120,10 +119,6 @@ class UnknownName(FactoryError):
 
 class CannotWrite(FactoryError):
     """A file or folder cannot or must not be written there."""
-
-
-class CannotServe(FactoryError):
-    """The gallery cannot be served at the address that was asked for."""
 
 
 class CannotMeasure(FactoryError):

@@ -23,7 +23,6 @@ from factory.errors import BrokerUnavailable, SettingsError
 from factory.listening import cannot_listen, is_loopback
 from factory.settings import Settings
 
-DEFAULT_PORT = 5555
 OPEN_API = "FLOWER_UNAUTHENTICATED_API"
 COLUMNS = "name,args,state,received,runtime,worker,uuid"
 MOST_TASKS = 5000

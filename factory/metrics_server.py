@@ -1,7 +1,6 @@
 """Serves the metrics over HTTP: on loopback, or to others who bring the token."""
 
 import hmac
-import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -17,7 +16,7 @@ from starlette.routing import Route
 
 from db.session import Sessions
 from factory.errors import SettingsError
-from factory.listening import cannot_listen, is_loopback
+from factory.listening import is_loopback, listen, url_of
 from factory.metrics import FactoryCollector
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -45,9 +44,8 @@ def serve_metrics(
             f"others can reach {host}, so they must bring a token: set FACTORY_METRICS_TOKEN, or "
             "listen on 127.0.0.1."
         )
-    with _bind(host, port) as bound:
-        shown = f"[{host}]" if ":" in host else host
-        tell(f"Metrics: http://{shown}:{bound.getsockname()[1]}/metrics  (Ctrl-C ends it)")
+    with listen(host, port) as bound:
+        tell(f"Metrics: {url_of(host, bound)}/metrics  (Ctrl-C ends it)")
         config = uvicorn.Config(
             build_app(sessions, token),
             log_level="warning",
@@ -81,11 +79,3 @@ def build_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
     hosts = list(LOOPBACK) if token is None else ["*"]
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     return Starlette(routes=[Route("/metrics", metrics)], middleware=[guard])
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(place[:2], family=family)
-    except OSError as error:
-        raise cannot_listen(host, port, error) from None

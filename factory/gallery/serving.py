@@ -1,18 +1,17 @@
 """Serves the gallery: a port of its own, a token where others can reach it, a quiet end."""
 
-import errno
 import secrets
 import socket
 import webbrowser
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlencode
 
 import uvicorn
 from pydantic import SecretStr
 
-from factory.errors import CannotServe
+from factory.errors import SettingsError
 from factory.gallery.server import build_app
+from factory.listening import is_loopback, listen, url_of
 from factory.store import Store
 
 MOST_CONNECTIONS = 128
@@ -35,8 +34,7 @@ class Address:
     @property
     def page(self) -> str:
         """Return what to open, without the token: fit for a log."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.socket.getsockname()[1]}/runs"
+        return f"{url_of(self.host, self.socket)}/runs"
 
     @property
     def url(self) -> str:
@@ -53,25 +51,17 @@ def bind(host: str, port: int, token: SecretStr | None) -> Address:
         token: What is asked for; None: nothing on loopback.
 
     Raises:
-        CannotServe: If the port is taken, the host is none of this machine or the token short.
+        SettingsError: If the token is short.
+        CannotListen: If the port is taken or the host is none of this machine.
     """
     known = token.get_secret_value() if token else None
     if known is not None and len(known) < LEAST_TOKEN:
-        raise CannotServe(f"the token is too short: at least {LEAST_TOKEN} characters.")
-    try:
-        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.create_server(place[:2], family=family)
-    except OSError as error:
-        raise CannotServe(_explain(error, host, port)) from error
-    if known is None and not is_loopback(str(place[0])):
+        raise SettingsError(f"the token is too short: at least {LEAST_TOKEN} characters.")
+    bound = listen(host, port)
+    if known is None and not is_loopback(bound.getsockname()[0]):
         known = secrets.token_urlsafe(24)
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a page waits for an ACK
     return Address(bound, host, known)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    return ip_address(host).is_loopback
 
 
 def make_server(store: Store, token: str | None) -> uvicorn.Server:
@@ -97,11 +87,3 @@ def serve(store: Store, address: Address, *, opens_browser: bool = False) -> Non
         return
     finally:
         address.socket.close()
-
-
-def _explain(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} is taken, perhaps by another gallery: choose another with --port."
-    if error.errno == errno.EACCES:
-        return f"port {port} is for administrators: choose one above 1023 with --port."
-    return f"cannot listen on {host}: {error.strerror or error}. Use --host 127.0.0.1 or 0.0.0.0."

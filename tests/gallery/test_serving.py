@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from pydantic import SecretStr
 
-from factory.errors import CannotServe
+from factory.errors import CannotListen, SettingsError
 from factory.gallery.serving import bind
 
 WAIT_S = 60
@@ -74,16 +74,16 @@ def test_the_token_may_come_from_the_environment():
 def test_a_port_that_is_taken_is_told():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CannotServe, match=f"port {port} is taken.*--port"):
+        with pytest.raises(CannotListen, match=f":{port} is taken.*--port"):
             bind("127.0.0.1", port, None)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
 def test_a_host_that_is_not_this_machine_is_told(host):
-    with pytest.raises(CannotServe, match="--host"):
+    with pytest.raises(CannotListen, match="--host"):
         bind(host, 0, None)
 
 
 def test_a_token_that_can_be_guessed_is_refused():
-    with pytest.raises(CannotServe, match="at least 16"):
+    with pytest.raises(SettingsError, match="at least 16"):
         bind(EVERYWHERE, 0, SecretStr("secret"))
