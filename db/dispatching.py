@@ -229,10 +229,13 @@ def take_due(session: Session, *, window: int, models_key: str | None = None) ->
     """
     session.flush()
     connection, asked = session.connection(), {"their_models": models_key}
+    held_back = connection.execute(HELD_BACK, asked).all()
+    if not held_back:
+        return []
     standing = connection.execute(STANDING, asked)
     rung = Counter(queue for _, queue, rung_at in standing if rung_at is not None)
     due = []
-    for batch_id, queue in connection.execute(HELD_BACK, asked).all():
+    for batch_id, queue in held_back:
         if rung[queue] < window:
             rung[queue] += 1
             connection.execute(RING, {"of_batch": batch_id})

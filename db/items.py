@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Float, Integer, String, bindparam, insert, select, update
+from sqlalchemy import JSON, Float, String, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert  # its DO NOTHING is SQLite's too
 from sqlalchemy.orm import Session
 
 from db.delivery import Claim
@@ -24,14 +25,10 @@ class OpenItem(NamedTuple):
 _columns = tuple(getattr(Item, name) for name in OpenItem._fields)
 
 # Built once and run on the session's connection, as those of db/delivery.py.
-_of_step, _subject = bindparam("of_step", type_=Integer), bindparam("subject", type_=Integer)
-_is_there = select(Item.id).where(Item.step_id == _of_step, Item.subject_id == _subject).exists()
-ADD = insert(Item).from_select(
-    [Item.step_id, Item.subject_id], select(_of_step, _subject).where(~_is_there)
-)
+ADD = insert(Item).on_conflict_do_nothing().returning(*_columns)
 OPEN = (
     select(*_columns)
-    .where(Item.step_id == _of_step, Item.state == ItemState.READY)
+    .where(Item.step_id == bindparam("of_step"), Item.state == ItemState.READY)
     .where(Item.subject_id != WHOLE_STEP)
     .order_by(Item.id)
 )
@@ -55,11 +52,29 @@ SETTLE = (
 )
 
 
-def add_items(session: Session, claim: Claim, subject_ids: Sequence[int]) -> None:
-    """Write down the units of the step's work, as far as they are not there yet."""
-    if subject_ids:
-        added = [{"of_step": claim.step_id, "subject": subject} for subject in subject_ids]
-        session.connection().execute(ADD, added)
+def add_items(
+    session: Session,
+    claim: Claim,
+    subject_ids: Sequence[int],
+    *,
+    most: int = 0,
+    worker: str | None = None,
+) -> list[OpenItem]:
+    """Write down the units of the step's work, as far as they are not there yet.
+
+    Returns:
+        Of the first `most` those that are new, with an attempt counted as `start_untried` does.
+    """
+    if not subject_ids:
+        return []
+    untried = {"step_id": claim.step_id, "attempts": 0, "worker": None}
+    started = untried | {"attempts": 1, "worker": worker}
+    added = [
+        (started if index < most else untried) | {"subject_id": subject}
+        for index, subject in enumerate(subject_ids)
+    ]
+    rows = session.connection().execute(ADD, added)
+    return sorted(item for row in rows if (item := OpenItem(*row)).attempts)
 
 
 def open_items(session: Session, claim: Claim) -> list[OpenItem]:

@@ -80,9 +80,8 @@ class Passes(Generic[In, Out]):
         """
         self._whole = None if is_first else items.find_whole(session, self.claim)
         with _faults_of_the_step():
-            if is_first or self._whole:
-                items.add_items(session, self.claim, self._work.plan(session, self._step))
-            part = self._items.take(session, self._step)
+            is_planned = not is_first and self._whole is None
+            part = (self._items.take if is_planned else self._items.plan)(session, self._step)
             turn = Turn(part) if part else self._next_turn(session)
         self._follow(turn)
 

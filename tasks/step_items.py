@@ -54,12 +54,25 @@ class StepItems(Generic[In, Out]):
         self._resources = resources
         self._claim = claim
 
-    def take(self, session: Session, step: Step) -> Part[In, Out] | None:
-        """Count an attempt on the next items and return them, or None if all are settled."""
-        while started := self._start(session, step):
+    def plan(self, session: Session, step: Step) -> Part[In, Out] | None:
+        """Write down what the step's items are, as far as nobody did, and take a pass."""
+        subject_ids = self._work.plan(session, step)
+        worker, most = self._resources.owner, self._most(step)
+        started = items.add_items(session, self._claim, subject_ids, most=most, worker=worker)
+        return self.take(session, step, started)
+
+    def take(
+        self, session: Session, step: Step, started: Sequence[OpenItem] = ()
+    ) -> Part[In, Out] | None:
+        """Return what can be read of these items, else of the next; None if all are settled.
+
+        The next ones are started here: an attempt is counted on each.
+        """
+        while started := started or self._start(session, step):
             part = self._read(session, step, started)
             if part.items:
                 return part
+            started = ()
         return None
 
     def fail(
@@ -109,8 +122,7 @@ class StepItems(Generic[In, Out]):
 
     def _start(self, session: Session, step: Step) -> Sequence[OpenItem]:
         """Start a pass of untried items, or alone one that failed or killed its process before."""
-        worker = self._resources.owner
-        most = self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
+        worker, most = self._resources.owner, self._most(step)
         if untried := items.start_untried(session, self._claim, most=most, worker=worker):
             return untried
         for item in items.open_items(session, self._claim):
@@ -118,6 +130,10 @@ class StepItems(Generic[In, Out]):
                 return [items.start_item(session, item.id, worker=worker)]
             self._bury(session, step, item)
         return []
+
+    def _most(self, step: Step) -> int:
+        """Return how many items a pass may have."""
+        return self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
 
     def _most_tries(self, item: OpenItem) -> int:
         """Return how many tries the item has: one end without a word may not have been its doing.

@@ -43,6 +43,19 @@ def test_items_are_open_until_they_are_settled(place, held):
     assert (found[20].error, found[20].inputs) == ("too dark", {"seed": 7})
 
 
+def test_the_first_items_are_written_down_with_their_attempt_counted(place, held):
+    with place.sessions.begin() as session:
+        assert items.add_items(session, held, [], most=2, worker="me") == []
+        started = items.add_items(session, held, [30, 10, 20], most=2, worker="me")
+        assert [(item.subject_id, item.attempts) for item in started] == [(30, 1), (10, 1)]
+        assert items.add_items(session, held, [30, 10, 20], most=2, worker="you") == []
+        [third] = items.start_untried(session, held, most=2, worker="you")
+        assert (third.subject_id, third.attempts) == (20, 1)
+    with place.sessions() as session:
+        workers = {subject: item.worker for subject, item in by_subject(session).items()}
+    assert workers == {30: "me", 10: "me", 20: "you"}
+
+
 def test_an_attempt_that_was_never_counted_cannot_be_put_back(place, held):
     with place.sessions.begin() as session:
         items.add_items(session, held, [1])

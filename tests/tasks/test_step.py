@@ -5,10 +5,11 @@ import dataclasses
 
 import pytest
 from celery.exceptions import Ignore
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from db import delivery
 from db.models import Batch, Run, Step
+from db.session import engine_of
 from db.states import BatchState, StepState
 from tasks import resources
 from tasks.step import run_step
@@ -21,6 +22,15 @@ def test_all_items_are_computed_together_and_written_once(place, toy_batch):
     assert toy.passes == [list(SUBJECTS)]
     assert toy.written == list(SUBJECTS)
     assert first_step(place).state == StepState.DONE
+
+
+def test_a_step_of_one_pass_costs_two_transactions_and_seven_statements(place, toy_batch):
+    engine, seen = engine_of(place.sessions), []
+    event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    event.listen(engine, "commit", lambda _: seen.append("COMMIT"))
+    run_step(Toy().work, toy_batch)
+    assert seen.count("COMMIT") == 2
+    assert len([words for words in seen if words.split()[0] not in {"BEGIN", "COMMIT"}]) == 7
 
 
 def test_a_message_that_comes_twice_does_nothing_the_second_time(place, toy_batch):
