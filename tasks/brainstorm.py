@@ -14,7 +14,7 @@ from tasks.ledger import record_exchanges
 from tasks.painting import derive_seed
 from tasks.resources import Resources
 from tasks.step import StepWork, options_of, run_step
-from workers.errors import AnswerRefused, EndpointUnavailable
+from workers.errors import AnswerRefused, ConversationFailed
 from workers.interfaces import LanguageModel
 from workers.novelty import Novelty
 from workers.values import Exchange
@@ -120,7 +120,7 @@ def brainstorm_prompts(language: LanguageModel, question: Question) -> Ideas:
             features = described.value
             exchanges += described.exchanges
         prompts, repeats = _write_new(language, question, features, exchanges)
-    except (AnswerRefused, EndpointUnavailable) as failure:
+    except ConversationFailed as failure:
         # The features were paid for, whatever became of the prompts.
         raise type(failure)(str(failure), (*exchanges, *failure.exchanges)) from None
     return Ideas(features, tuple(prompts), tuple(repeats), tuple(exchanges))

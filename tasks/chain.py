@@ -44,8 +44,8 @@ class Link:
 def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
     """Return the links of a batch's chain, in order.
 
-    Object-centric runs leave out place and fill (design: the paper's second case shows one
-    object). Initial images are filtered before any money is spent on varying them.
+    Object-centric runs leave out place and fill: the paper's second case shows one object. Initial
+    images are filtered before any money is spent on varying them.
     """
     refinement = (*EDITING, *(FILLING if mode == "scene" else ()), "filter")
     links = [Link(name, 0) for name in OPENINGS[options.source]]

@@ -8,7 +8,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from db.errors import ImageBroken, ImageMissing, StoreError
-from workers.errors import AnswerRefused, EndpointUnavailable, OutOfMemory, UnknownWord
+from workers.errors import AnswerRefused, ConversationFailed, OutOfMemory, UnknownWord
 from workers.values import Exchange
 
 TRANSIENT = (OperationalError, InterfaceError, StoreError, ConnectionError, TimeoutError)
@@ -45,7 +45,7 @@ class Fault:
 
 def exchanges_of(error: BaseException) -> tuple[Exchange, ...]:
     """Return the questions that an exception of a language model tells of: they cost money too."""
-    return error.exchanges if isinstance(error, AnswerRefused | EndpointUnavailable) else ()
+    return error.exchanges if isinstance(error, ConversationFailed) else ()
 
 
 def inputs_of(subject: object) -> dict[str, Any]:

@@ -79,26 +79,26 @@ class InstructPix2PixConfig(DiffusionConfig):
     image_guidance_scale: float = Field(1.5, ge=1, description="How much it keeps of the image.")
 
 
-class BlipConfig(WeightsConfig):
+class CaptionerConfig(WeightsConfig):
+    """What captioners can be given besides their weights."""
+
+    max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
+    num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
+    length_penalty: float = Field(
+        1.0, description="With beams: above 1 favours longer captions, which name more objects."
+    )
+
+
+class BlipConfig(CaptionerConfig):
     """BLIP: captions, with a tenth of BLIP-2's weights."""
 
     family: Literal["blip"] = "blip"
-    max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
-    num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
-    length_penalty: float = Field(
-        1.0, description="With beams: above 1 favours longer captions, which name more objects."
-    )
 
 
-class Blip2Config(WeightsConfig):
+class Blip2Config(CaptionerConfig):
     """BLIP-2: captions."""
 
     family: Literal["blip2"] = "blip2"
-    max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
-    num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
-    length_penalty: float = Field(
-        1.0, description="With beams: above 1 favours longer captions, which name more objects."
-    )
 
 
 class DetectorConfig(WeightsConfig):

@@ -21,28 +21,11 @@ def fetch_file(url: str, path: Path, size_bytes: int, sha256: str) -> None:
     Raises:
         CheckpointNotFound: If it is not given, or is another file than was published.
     """
-    from huggingface_hub.file_download import http_get
-
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = part.stat().st_size if part.exists() else 0
-    if done > size_bytes:
+    if part.exists() and part.stat().st_size > size_bytes:
         part.unlink()
-        done = 0
-    try:
-        with part.open("ab") as stream:
-            http_get(
-                url,
-                stream,
-                resume_size=done,
-                expected_size=size_bytes,
-                displayed_filename=path.name,
-            )
-    except OSError as error:
-        raise CheckpointNotFound(
-            f"{url} was not given ({str(error).strip().splitlines()[0]}); "
-            "try again, what was fetched so far stays."
-        ) from error
+    _append_rest(url, part, size_bytes)
     with part.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
@@ -52,3 +35,22 @@ def fetch_file(url: str, path: Path, size_bytes: int, sha256: str) -> None:
             f"it was deleted. Fetch it yourself, and put it at {path}."
         )
     part.replace(path)
+
+
+def _append_rest(url: str, part: Path, size_bytes: int) -> None:
+    from huggingface_hub.file_download import http_get
+
+    try:
+        with part.open("ab") as stream:
+            http_get(
+                url,
+                stream,
+                resume_size=stream.tell(),
+                expected_size=size_bytes,
+                displayed_filename=part.stem,
+            )
+    except OSError as error:
+        raise CheckpointNotFound(
+            f"{url} was not given ({str(error).strip().splitlines()[0]}); "
+            "try again, what was fetched so far stays."
+        ) from error

@@ -4,8 +4,9 @@ WorkerError
 ├── PackageMissing       what a family is made of is not installed
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
-├── AnswerRefused        a language model gave no usable answer
-├── EndpointUnavailable  a language model's server cannot be reached or is overloaded
+├── ConversationFailed   a language model was asked in vain
+│   ├── AnswerRefused        it gave no usable answer
+│   └── EndpointUnavailable  its server cannot be reached or is overloaded
 ├── UnknownWord          a language model cannot speak about a word
 ├── UnfitImage           an image or mask has a shape that this cannot work with
 ├── OutOfMemory          the device's memory did not suffice for this batch
@@ -26,18 +27,18 @@ class PackageMissing(WorkerError):
 
 
 class CheckpointNotFound(WorkerError):
-    """No weights where the profile says they are."""
+    """No weights where the profile says they are, or no key to a language model elsewhere."""
 
 
 class CheckpointBroken(WorkerError):
     """The weights are there but cannot be loaded."""
 
 
-class AnswerRefused(WorkerError):
-    """No usable answer came from the language model.
+class ConversationFailed(WorkerError):
+    """A language model was asked in vain.
 
     Attributes:
-        exchanges: What was asked and answered, for the ledger.
+        exchanges: What was asked and answered nevertheless, for the ledger.
     """
 
     def __init__(self, message: str, exchanges: Sequence[Exchange] = ()) -> None:
@@ -45,16 +46,12 @@ class AnswerRefused(WorkerError):
         self.exchanges = tuple(exchanges)
 
 
-class EndpointUnavailable(WorkerError, ConnectionError):
-    """The language model's server cannot be reached or is overloaded; later it may answer.
+class AnswerRefused(ConversationFailed):
+    """No usable answer came from the language model."""
 
-    Attributes:
-        exchanges: What was asked and answered before, for the ledger.
-    """
 
-    def __init__(self, message: str, exchanges: Sequence[Exchange] = ()) -> None:
-        super().__init__(message)
-        self.exchanges = tuple(exchanges)
+class EndpointUnavailable(ConversationFailed, ConnectionError):
+    """The language model's server cannot be reached or is overloaded; later it may answer."""
 
 
 class UnknownWord(WorkerError):

@@ -14,7 +14,7 @@ from workers.answers import parse_features, parse_placements, parse_prompts, par
 from workers.boxes import REFERENCE_SIDE_PX
 from workers.config import OpenAiConfig
 from workers.endpoint import Endpoint
-from workers.errors import AnswerRefused, EndpointUnavailable
+from workers.errors import AnswerRefused, ConversationFailed
 from workers.interfaces import AnswerMemory
 from workers.schemas import Schema
 from workers.templates import Message, fill
@@ -187,7 +187,7 @@ class OpenAiLanguageModel:
         for _ in range(self._config.max_repairs + 1):
             try:
                 exchange = self._endpoint.ask(question, messages, schema, seed=seed)
-            except (AnswerRefused, EndpointUnavailable) as failure:
+            except ConversationFailed as failure:
                 raise type(failure)(str(failure), [*exchanges, *failure.exchanges]) from None
             try:
                 return Answer(_use(exchange, parse), (*exchanges, exchange))

@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -27,7 +26,7 @@ from workers.rulebook import (
     describe_with_feature,
 )
 from workers.values import Answer, BoxXyxy, Detection, Exchange, ModelIdentity, Placement, Scene, T
-from workers.weights import BUNDLED_FOLDER, BUNDLED_PREFIX
+from workers.weights import local_path
 
 NEW_OBJECTS_PER_SCENE = 5
 NOUNS_PER_SENTENCE = 3
@@ -56,7 +55,7 @@ class Rules:
             CheckpointNotFound: If there is no rule book.
             CheckpointBroken: If it cannot be read.
         """
-        folder = _folder(config.checkpoint)
+        folder = local_path(config.checkpoint)
         path = folder / FILE_NAME
         if not path.is_file():
             raise CheckpointNotFound(
@@ -217,12 +216,6 @@ class Rules:
         if not neighbours:
             return place
         return describe_beside("x", neighbours, place).removeprefix("a x ")
-
-
-def _folder(checkpoint: str) -> Path:
-    if checkpoint.startswith(BUNDLED_PREFIX):
-        return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
-    return Path(checkpoint).expanduser()
 
 
 def _rng(*key: object) -> random.Random:

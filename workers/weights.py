@@ -49,7 +49,10 @@ def sources_of(config: WeightsConfig) -> list[Source]:
         sources += [Source(name, wanted=hub.WANTED_ADAPTER) for name in config.lora]
         if config.settings_of is not None:
             sources.append(Source(config.settings_of, wanted=hub.SETTINGS))
-    if isinstance(config, GroundingDinoOriginalConfig) and not _local(config.checkpoint).is_dir():
+    if (
+        isinstance(config, GroundingDinoOriginalConfig)
+        and not local_path(config.checkpoint).is_dir()
+    ):
         sources.append(Source(config.text_encoder, wanted=hub.SETTINGS))
     return sources
 
@@ -68,7 +71,7 @@ def find(config: WeightsConfig) -> Path | None:
     source = sources_of(config)[0]
     if hub.is_hub_id(source.checkpoint):
         return hub.find_fetched(source.checkpoint, source.revision, source.wanted)
-    path = _local(source.checkpoint)
+    path = local_path(source.checkpoint)
     return path if path.exists() and weights_in(path) else None
 
 
@@ -96,12 +99,19 @@ def resolve(source: Source) -> Path:
     Raises:
         CheckpointNotFound: If there are no weights, or no settings where only they are wanted.
     """
-    path = _local(source.checkpoint)
+    path = local_path(source.checkpoint)
     if not path.exists():
         if not hub.is_hub_id(source.checkpoint):
             raise CheckpointNotFound(f"no checkpoint at {path}; {_remedy(source.checkpoint)}")
         path = hub.fetch(source.checkpoint, source.revision, source.wanted)
     return path if source.wanted == hub.SETTINGS else _with_weights(path)
+
+
+def local_path(checkpoint: str) -> Path:
+    """Return where a checkpoint lies that is bundled or a file of this machine."""
+    if checkpoint.startswith(BUNDLED_PREFIX):
+        return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
+    return Path(checkpoint).expanduser()
 
 
 def weights_in(path: Path) -> list[Path]:
@@ -189,12 +199,6 @@ def refuse_wordless(folder: Path) -> None:
             f"the tokenizer in {folder} has no vocabulary ({', '.join(VOCABULARIES)}). "
             "Fetch the checkpoint again, or name another in the profile."
         )
-
-
-def _local(checkpoint: str) -> Path:
-    if checkpoint.startswith(BUNDLED_PREFIX):
-        return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
-    return Path(checkpoint).expanduser()
 
 
 def _with_weights(path: Path) -> Path:

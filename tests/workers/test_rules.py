@@ -7,11 +7,12 @@ from workers.boxes import placement_problem
 from workers.config import RulesConfig
 from workers.errors import CheckpointBroken, CheckpointNotFound, UnknownWord
 from workers.rulebook import RuleBook
-from workers.rules import Rules, _folder
+from workers.rules import Rules
 from workers.values import Detection
+from workers.weights import local_path
 
 CHECKPOINT = "bundled:micro/rules"
-BOOK = RuleBook.load(_folder(CHECKPOINT))
+BOOK = RuleBook.load(local_path(CHECKPOINT))
 NOUN = f"(?:an? (?:{'|'.join(BOOK.objects)}))"
 NOUNS = f"{NOUN}(?:(?:, {NOUN})* and {NOUN})?"
 PLACE = f"(?:{'|'.join(rule.place for rule in BOOK.backgrounds.values())})"
