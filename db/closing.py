@@ -6,8 +6,9 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Batch, Candidate, Run
+from db.notifications import add_notifications
 from db.session import now
-from db.states import BatchState, RunState
+from db.states import BatchState, RunEvent, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def end_run(session: Session, run_id: int) -> None:
         .values(state=RunState.DONE, finished_at=now(session))
         .execution_options(synchronize_session=False)
     )
+    add_notifications(session, run_id, RunEvent.DONE)
 
 
 def measure_progress(session: Session, run_id: int) -> Progress:

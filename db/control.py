@@ -6,7 +6,8 @@ from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Batch, Item, Run, Step
-from db.states import WHOLE_STEP, BatchState, ItemState, RunState, StepState
+from db.notifications import add_notifications
+from db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, RunState, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
             _ring_again(session, run.id)
         elif state is RunState.CANCELLED:
             _end_batches(session, run.id)
+            add_notifications(session, run.id, RunEvent.CANCELLED)
     return RunState(run.state)
 
 

@@ -8,7 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import LlmAnswer, LlmCall, Run
-from db.states import RunState
+from db.notifications import add_notifications
+from db.states import RunEvent, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,15 @@ def spend(session: Session, run_id: int, cost: float) -> None:
     )
     spent, budget = session.execute(select(Run.spent, Run.budget).where(Run.id == run_id)).one()
     if budget is not None and spent >= budget:
-        session.execute(
+        paused = session.scalar(
             update(Run)
             .where(Run.id == run_id, Run.state == RunState.ACTIVE)
             .values(state=RunState.PAUSED, pause_reason=tell_spent(spent, budget))
+            .returning(Run.id)
             .execution_options(synchronize_session=False)
         )
+        if paused is not None:
+            add_notifications(session, run_id, RunEvent.BUDGET_SPENT)
 
 
 def tell_spent(spent: float, budget: float) -> str:

@@ -12,6 +12,22 @@ class RunState(StrEnum):
     DONE = "done"
 
 
+class RunEvent(StrEnum):
+    """What happens to a run that others want to be told."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    BUDGET_SPENT = "budget_spent"
+    """It rests until somebody gives it more."""
+
+
+class Channel(StrEnum):
+    """How they are told."""
+
+    COMMAND = "command"
+    WEBHOOK = "webhook"
+
+
 class BatchState(StrEnum):
     """A batch waits for the dispatcher, is in flight down its chain, or is done."""
 

@@ -31,7 +31,7 @@ underscores for every level: `FACTORY_CHAIN__PER_LABEL=4`. An unknown key is ref
 
 A run freezes its profile into the database, without secrets and without the keys about where it
 happens or who looks on (`data_dir`, `database_url`, `broker_url`, `image_store_url`, `device`,
-`flower_basic_auth`, `log_format`).
+`flower_basic_auth`, `notify_command`, `notify_webhook`, `log_format`).
 """
 CLI_HEAD = """\
 <!-- Written by `make docs`; a test fails when it is out of date. -->

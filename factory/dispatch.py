@@ -14,6 +14,7 @@ from factory.app import make_celery
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
+from factory.notify import Notifier
 from factory.pulse import pulse_file
 from factory.settings import Settings, dump_profile, models_key
 from factory.trouble import heeding_trouble
@@ -48,4 +49,5 @@ def run_dispatcher(settings: Settings) -> None:
         app = make_celery(settings, broker.url)
         key = models_key(dump_profile(settings))
         log.info("dispatcher_starting", profile=settings.profile)
-        Dispatcher(app, sessions, settings.delivery, ensure_and_beat, key).run(stop)
+        with Notifier(settings, sessions).start():
+            Dispatcher(app, sessions, settings.delivery, ensure_and_beat, key).run(stop)

@@ -6,7 +6,7 @@ Any number may run at once: they take turns, rows decide, and a ring too many do
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -19,6 +19,7 @@ from db.closing import list_finished
 from db.failpoints import Failpoint, reach
 from db.models import Batch
 from db.session import Sessions
+from factory.beside import Beside
 from factory.closing import close
 from factory.errors import BrokerUnavailable
 from factory.owners import is_dead
@@ -107,29 +108,9 @@ class Dispatcher:
                 return
             stop.wait(BUSY_TICK_S if rung else TICK_S)
 
-    def start(self) -> "DispatcherThread":
-        """Run in a thread until the returned handle is stopped."""
-        return DispatcherThread(self)
-
-
-class DispatcherThread:
-    """A dispatcher that works beside something else; a context that stops it at the end."""
-
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=dispatcher.run, args=(self._stop,), name="dispatcher", daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop, and wait for the tick in hand."""
-        self._stop.set()
-        self._thread.join()
+    def start(self) -> Beside:
+        """Run in a thread as long as the returned context lasts."""
+        return Beside(self.run, "dispatcher")
 
 
 def count_waiting(app: Celery, queues: Sequence[str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from factory.broker import open_broker
 from factory.database import open_database
 from factory.errors import BrokerUnavailable, BudgetSpent, WorkerDied
 from factory.labels import LabelRequest
+from factory.notify import telling
 from factory.progress import Progress
 from factory.settings import Settings, environment_for_child
 from factory.submitter import Submission, submit
@@ -55,6 +56,7 @@ def work_off(
     """
     sessions = connect(settings.resolved_database_url())
     with (
+        telling(settings, sessions, run_id),
         open_broker(settings) as broker,
         _worker(settings, environment_for_child(settings, profile, broker.url), roles) as worker,
         Progress(sessions, run_id) as progress,

@@ -51,6 +51,9 @@ PLACES = frozenset(
         "device_memory_share",
         "flower_basic_auth",
         "metrics_token",
+        "notify_command",
+        "notify_webhook",
+        "notify_timeout_s",
         "log_format",
     }
 )
@@ -110,6 +113,17 @@ class Settings(BaseSettings):
         min_length=16,
         description="What a scraper of `factory metrics` must send; None: only this machine sees.",
     )
+    notify_command: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Words of a command that is told when a run ends; JSON on its standard input.",
+    )
+    notify_webhook: SecretStr | None = Field(
+        None, description="URL that the same JSON is posted to; a secret."
+    )
+    notify_timeout_s: float = Field(
+        60.0, gt=0, description="Longest that one attempt to tell may take."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How logs are written; auto: columns on a terminal, JSON elsewhere."
     )
@@ -140,6 +154,13 @@ class Settings(BaseSettings):
         schemes = ("redis://", "rediss://", "redis+socket://")
         if url and not url.get_secret_value().startswith(schemes):
             raise ValueError(f"the broker must be Redis: {', '.join(schemes)}")
+        return url
+
+    @field_validator("notify_webhook")
+    @classmethod
+    def _is_web(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("expected a URL that starts with https:// or http://")
         return url
 
     @field_validator("flower_basic_auth")

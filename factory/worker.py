@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
 from factory.errors import BrokerUnavailable
+from factory.notify import Notifier
 from factory.owners import is_mine, name_owner
 from factory.pulse import pulse_file
 from factory.settings import Settings, dump_profile, models_key
@@ -72,7 +74,10 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         _stop_politely(sessions)
         _beat(pulse_file(settings, role))
         key = models_key(dump_profile(settings))
-        with Dispatcher(app, sessions, settings.delivery, broker.ensure, key).start():
+        dispatcher = Dispatcher(app, sessions, settings.delivery, broker.ensure, key)
+        # Whoever waits at the other end of stdin tells by itself, once this worker has ended.
+        notifier = nullcontext() if until_stdin_closes else Notifier(settings, sessions).start()
+        with dispatcher.start(), notifier:
             _serve(app, role, queues, _choose_pool(settings, queues, role))
 
 

@@ -8,6 +8,7 @@ from db.models.base import Base
 from db.models.candidates import Annotation, Candidate, Placement, Scene
 from db.models.conversations import LlmAnswer, LlmCall
 from db.models.judgements import Fingerprint, Mark, Rejudging, Score, VerdictChange
+from db.models.notifications import Notification
 from db.models.runs import Batch, Item, Label, Prompt, Run, Step
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LlmAnswer",
     "LlmCall",
     "Mark",
+    "Notification",
     "Placement",
     "Prompt",
     "Rejudging",

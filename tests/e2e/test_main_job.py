@@ -20,7 +20,9 @@ from training.judges import ObjectJudge
 LABELS = ("dog", "penguin", "car", "tree", "house", "ball")
 
 
-def test_label_words_become_an_annotated_dataset(factory, tmp_path):
+def test_label_words_become_an_annotated_dataset(factory, tmp_path, monkeypatch):
+    notice = tmp_path / "notice.json"
+    monkeypatch.setenv("FACTORY_NOTIFY_COMMAND", json.dumps(["tee", str(notice)]))
     result = factory.call_json("run", *LABELS, "--per-label", "2")
     with factory.sessions() as session:
         candidates = session.scalars(select(Candidate)).all()
@@ -37,6 +39,9 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path):
     with Image.open(result["contact_sheet"]) as sheet:
         assert sheet.width > 300
     assert_the_log_says_of_which_run_batch_and_step(factory.data_dir / "worker.log")
+    told = json.loads(notice.read_text(encoding="utf-8"))
+    assert (told["event"], told["candidates"]) == ("done", len(candidates))
+    assert (told["accepted"], told["quarantined"]) == (len(accepted), 0)
 
     exported = factory.call("export", "coco", "--out", str(tmp_path / "coco"))
     assert exported.returncode == 0, exported.stderr

@@ -66,6 +66,9 @@ def test_a_console_line_is_for_reading(tmp_path):
         ("FACTORY_FAMILIES__LANGUAGE__API_KEY", 'sk-"quoted"-ü', 'sk-"quoted"-ü'),
         ("FACTORY_DATABASE_URL", "postgresql+psycopg://me:pa%3Ass-word@db/x", "pa:ss-word"),
         ("REDIS_URL", "redis://:open-sesame@queue:6379/0", "open-sesame"),
+        ("FACTORY_METRICS_TOKEN", "sixteen-letters!", "sixteen-letters!"),
+        ("FACTORY_GALLERY_TOKEN", "open-sesame", "open-sesame"),
+        ("FACTORY_NOTIFY_WEBHOOK", "https://example.org/a/b", "https://example.org/a/b"),
         ("FLOWER_BASIC_AUTH", "me:open-sesame", "open-sesame"),
     ],
 )

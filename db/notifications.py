@@ -1,0 +1,91 @@
+"""What is to be told of runs: written with the event itself, claimed by whoever tells it.
+
+At least once: an attempt is claimed and counted before it begins, and one whose teller died is made
+again by another. Only a teller that dies between telling and writing that down tells twice.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.models import Notification
+from db.session import now
+from db.states import Channel, RunEvent
+
+MAX_ATTEMPTS = 4
+RETRY_S = 5.0
+"""Between the first attempts; doubled each time."""
+NEWS_S = 24 * 3600.0
+"""What is older is no news: whoever begins to listen is not told of all that ever was."""
+
+
+def add_notifications(session: Session, run_id: int, event: RunEvent) -> None:
+    """Note what is to be told, over each channel; call in the transaction that makes it true."""
+    row = {"run_id": run_id, "event": event, "created_at": now(session)}
+    session.execute(insert(Notification), [row | {"channel": channel} for channel in Channel])
+
+
+def find_wait(
+    session: Session, channels: Collection[Channel], run_id: int | None = None
+) -> float | None:
+    """Return for how many seconds there is nothing to tell; None if nothing is left at all.
+
+    Args:
+        session: An open transaction.
+        channels: Those that can be told over.
+        run_id: Only of this run; None: of any.
+    """
+    of_run = () if run_id is None else (Notification.run_id == run_id,)
+    time = now(session)
+    earliest = session.scalar(
+        select(func.min(Notification.run_after)).where(*_is_open(channels, time), *of_run)
+    )
+    return None if earliest is None else max(earliest - time, 0.0)
+
+
+def claim_notification(
+    session: Session, channels: Collection[Channel], lease_s: float
+) -> Notification | None:
+    """Return what is to be told now, its attempt counted; others leave it alone for `lease_s`."""
+    time = now(session)
+    found = session.scalar(
+        select(Notification)
+        .where(*_is_open(channels, time), Notification.run_after <= time)
+        .order_by(Notification.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if found is not None:
+        found.attempts += 1
+        found.run_after = time + lease_s
+    return found
+
+
+def settle_notification(session: Session, claimed: Notification, error: str | None) -> bool:
+    """Write down how an attempt ended; return whether there will be another.
+
+    Nothing is written if somebody else has claimed it since.
+    """
+    time = now(session)
+    is_last = error is None or claimed.attempts >= MAX_ATTEMPTS
+    session.execute(
+        update(Notification)
+        .where(Notification.id == claimed.id, Notification.attempts == claimed.attempts)
+        .values(
+            told_at=time if error is None else None,
+            run_after=time + RETRY_S * 2 ** (claimed.attempts - 1),
+            error=error,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return not is_last
+
+
+def _is_open(channels: Collection[Channel], time: float) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Notification.told_at.is_(None),
+        Notification.attempts < MAX_ATTEMPTS,
+        Notification.channel.in_(channels),
+        Notification.created_at > time - NEWS_S,
+    )

@@ -1,0 +1,310 @@
+"""Who is told that a run ended: real commands, a real server, and tellers that die."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import psutil
+import pytest
+from sqlalchemy import select, update
+
+from db import control
+from db.models import Batch, Notification, Run
+from db.notifications import MAX_ATTEMPTS, NEWS_S
+from db.spending import spend
+from db.states import BatchState, ItemState, RunEvent, RunState
+from factory import closing
+from factory.notify import Notifier
+from factory.settings import load_settings
+from tests import rows
+
+PATIENCE_S = 60
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request):
+    return request.getfixturevalue(f"{request.param}_place")
+
+
+@pytest.fixture
+def ended(place):
+    """A run that ended with an accepted family, one rejected, and one item given up."""
+    return end_run(place)
+
+
+def end_run(place):
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, spent=0.25)
+        batch = rows.batch_of(session, run)
+        rows.add_family(place, session, batch)
+        rows.add_candidate(place, session, batch, verdict="rejected", reason="blank")
+        *_, last = rows.add_steps(session, batch, done=4)
+        rows.add_item(session, last, 3, state=ItemState.QUARANTINED, error="Boom")
+        batch.state = BatchState.DONE
+    assert closing.close(place.sessions, run.id)
+    return run.id
+
+
+def script(folder, text):
+    """Return the words of a shell script, which are a command without a shell."""
+    path = folder / "told.sh"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return [str(path)]
+
+
+def notifier_of(place, **settings):
+    settings = load_settings("micro", data_dir=place.data_dir, **settings)
+    return Notifier(settings, place.sessions)
+
+
+def events_of(place):
+    with place.sessions() as session:
+        found = select(Notification.run_id, Notification.event, Notification.channel)
+        return [tuple(row) for row in session.execute(found.order_by(Notification.id))]
+
+
+def let_time_pass(place):
+    with place.sessions.begin() as session:
+        session.execute(update(Notification).values(run_after=0.0))
+
+
+def test_a_command_is_told_once_what_became_of_the_run(place, ended, tmp_path):
+    told = tmp_path / "told"
+    command = script(tmp_path, f'echo "$RUN_ID $RUN_EVENT" >> {told}; cat >> {told}')
+    notifier = notifier_of(place, notify_command=command)
+    assert notifier.tell_next()
+    assert not notifier.tell_next()
+    assert not notifier_of(place, notify_command=command).tell_next()
+    head, body = told.read_text().splitlines()
+    assert head == f"{ended} done"
+    record = json.loads(body)
+    assert record["text"] == f"Run {ended} is done: 3 of 4 images accepted, 1 given up"
+    assert (record["candidates"], record["accepted"], record["rejected"]) == (4, 3, 1)
+    assert (record["quarantined"], record["cost"], record["labels"]) == (1, 0.25, 1)
+    assert record["state"] == "done"
+
+
+def test_many_at_once_tell_each_run_once(place, tmp_path):
+    run_ids = [end_run(place) for _ in range(5)]
+    told = tmp_path / "told"
+    command = script(tmp_path, f'echo "$RUN_ID" >> {told}')
+    with ExitStack() as tellers:
+        for _ in range(4):
+            tellers.enter_context(notifier_of(place, notify_command=command).start())
+        deadline = time.monotonic() + PATIENCE_S
+        while len(told.read_text().split() if told.exists() else []) < len(run_ids):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert sorted(told.read_text().split()) == [*map(str, run_ids)]
+
+
+def test_what_happens_to_a_run_is_noted_and_what_a_person_sees_anyway_is_not(place):
+    with place.sessions.begin() as session:
+        spender, cancelled = rows.add_run(session, budget=1.0), rows.add_run(session)
+        control.set_run_state(session, cancelled, RunState.PAUSED)
+    assert events_of(place) == []
+    with place.sessions.begin() as session:
+        cancelled = session.get_one(Run, cancelled.id)
+        control.set_run_state(session, cancelled, RunState.CANCELLED)
+        control.set_run_state(session, cancelled, RunState.CANCELLED)
+        for _ in range(3):
+            spend(session, spender.id, 0.6)
+    both = ("command", "webhook")
+    assert events_of(place) == [
+        *((cancelled.id, RunEvent.CANCELLED, channel) for channel in both),
+        *((spender.id, RunEvent.BUDGET_SPENT, channel) for channel in both),
+    ]
+
+
+def test_a_run_that_ends_again_is_told_again(place, ended):
+    with place.sessions.begin() as session:
+        assert control.retry_quarantined(session, ended)
+        session.execute(update(Batch).values(state=BatchState.DONE))
+    assert closing.close(place.sessions, ended)
+    assert [event for _, event, channel in events_of(place) if channel == "command"] == ["done"] * 2
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["false"], "false ended with exit code 1"),
+        (["sh", "-c", "echo no room; exit 3"], "sh ended with exit code 3: no room"),
+        (["/nowhere/to-be-found"], "cannot be run: No such file"),
+    ],
+)
+def test_a_command_that_fails_is_tried_again_and_given_up(place, ended, command, why):
+    notifier = notifier_of(place, notify_command=command)
+    for _ in range(MAX_ATTEMPTS):
+        assert notifier.tell_next()
+        assert not notifier.tell_next()  # not at once
+        let_time_pass(place)
+    assert not notifier.tell_next()
+    with place.sessions() as session:
+        kept = session.scalars(select(Notification).where(Notification.channel == "command")).one()
+        assert why in kept.error
+        assert kept.told_at is None
+        assert session.get_one(Run, ended).state == RunState.DONE
+
+
+def test_a_command_that_hangs_is_killed_with_what_it_started(sqlite_place, tmp_path):
+    end_run(sqlite_place)
+    child = tmp_path / "child"
+    command = script(tmp_path, f"sleep 1000 & echo $! > {child}; wait")
+    started = time.monotonic()
+    notifier = notifier_of(sqlite_place, notify_command=command, notify_timeout_s=1.0)
+    assert notifier.tell_next()
+    assert time.monotonic() - started < PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
+    while is_alive(int(child.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_what_a_teller_that_died_had_claimed_is_told_by_another(sqlite_place, tmp_path):
+    end_run(sqlite_place)
+    told = tmp_path / "told"
+    fatal = script(tmp_path, "kill -9 $PPID")
+    tell = (
+        "import sys; from factory.notify import Notifier; from db.session import connect\n"
+        "from factory.settings import load_settings; settings = load_settings()\n"
+        "Notifier(settings, connect(settings.resolved_database_url())).tell_next()"
+    )
+    environment = {
+        "FACTORY_DATA_DIR": str(sqlite_place.data_dir),
+        "FACTORY_NOTIFY_COMMAND": json.dumps(fatal),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", tell], env=os.environ | environment, check=False, timeout=PATIENCE_S
+    )
+    assert done.returncode == -9
+    notifier = notifier_of(sqlite_place, notify_command=["tee", str(told)])
+    assert not notifier.tell_next()  # its claim holds
+    let_time_pass(sqlite_place)
+    assert notifier.tell_next()
+    assert json.loads(told.read_text())["event"] == "done"
+
+
+def test_a_command_may_be_one_of_the_factory_s(sqlite_place, tmp_path):
+    """What is set for it must not be taken for a setting."""
+    run_id = end_run(sqlite_place)
+    shown = tmp_path / "shown"
+    factory = shlex.join([sys.executable, "-m", "factory"])
+    place = shlex.quote(str(sqlite_place.data_dir))
+    command = script(tmp_path, f'{factory} status "$RUN_ID" --json --data-dir {place} > {shown}')
+    notifier_of(sqlite_place, notify_command=command).finish(run_id)
+    assert json.loads(shown.read_text())["run"] == run_id
+
+
+def test_who_begins_to_listen_is_not_told_of_long_ago(sqlite_place):
+    end_run(sqlite_place)
+    with sqlite_place.sessions.begin() as session:
+        session.execute(update(Notification).values(created_at=time.time() - NEWS_S - 1))
+    assert not notifier_of(sqlite_place, notify_command=["true"]).tell_next()
+
+
+class Hook:
+    """A server that answers posts with these codes, the last for ever."""
+
+    def __init__(self, *codes):
+        hook, self.codes, self.bodies = self, list(codes), []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                hook.bodies.append((self.path, json.loads(self.rfile.read(length))))
+                self.send_response(hook.codes.pop(0) if hook.codes[1:] else hook.codes[0])
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/very-secret"
+        threading.Thread(target=self.server.serve_forever).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def hook():
+    opened = []
+
+    def open_hook(*codes):
+        opened.append(Hook(*codes))
+        return opened[-1]
+
+    yield open_hook
+    for each in opened:
+        each.close()
+
+
+def test_a_webhook_gets_the_same_and_one_channel_does_not_wait_for_the_other(place, ended, hook):
+    server = hook(503, 302, 204)
+    notifier = notifier_of(place, notify_command=["true"], notify_webhook=server.url)
+    assert [notifier.tell_next() for _ in range(3)] == [True, True, False]
+    for _ in range(3):
+        let_time_pass(place)
+        notifier.tell_next()
+    assert [path for path, _ in server.bodies] == ["/hooks/very-secret"] * 3
+    assert len({body["notification"] for _, body in server.bodies}) == 1
+    assert server.bodies[0][1]["accepted"] == 3
+    with place.sessions() as session:
+        told = session.scalars(select(Notification.told_at).order_by(Notification.id)).all()
+        assert None not in told
+
+
+TELL = """
+from db.session import connect
+from factory.log import configure
+from factory.notify import Notifier
+from factory.settings import load_settings
+settings = load_settings()
+configure(settings)
+while Notifier(settings, connect(settings.resolved_database_url())).tell_next():
+    pass
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("code", [204, 500, None], ids=["answers", "refuses", "absent"])
+def test_the_address_of_a_webhook_is_never_logged(sqlite_place, hook, form, code):
+    run_id = end_run(sqlite_place)
+    server = hook(code or 204)
+    if code is None:
+        server.server.socket.close()
+    done = subprocess.run(
+        [sys.executable, "-c", TELL],
+        env=os.environ
+        | {
+            "FACTORY_DATA_DIR": str(sqlite_place.data_dir),
+            "FACTORY_NOTIFY_WEBHOOK": server.url,
+            "FACTORY_LOG_FORMAT": form,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    told = done.stdout + done.stderr
+    assert "very-secret" not in told
+    assert ("notification_told" if code == 204 else "notification_failed") in told
+    assert str(run_id) in told
+    with sqlite_place.sessions() as session:
+        assert "very-secret" not in str(session.scalars(select(Notification.error)).all())
