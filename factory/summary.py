@@ -1,6 +1,6 @@
 """What a finished run shows: the funnel, where everything lies, and what to type next."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -18,8 +18,14 @@ from factory.records import quota_record
 from factory.settings import Settings
 
 
-def show_summary(settings: Settings, run_id: int) -> None:
-    """Print the funnel, the paths and the next commands; write the contact sheet."""
+def show_summary(settings: Settings, run_id: int, spell: Callable[..., str]) -> None:
+    """Print the funnel, the paths and the next commands; write the contact sheet.
+
+    Args:
+        settings: Of the run.
+        run_id: Its number.
+        spell: Returns a command, given by its words, as one types it for the same place.
+    """
     summary = summary_json(settings, run_id)
     console = Console(markup=False)
     with reading(connect(settings.resolved_database_url())) as session:
@@ -31,8 +37,8 @@ def show_summary(settings: Settings, run_id: int) -> None:
         console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)
     console.print(f"Database       {summary['database']}", soft_wrap=True)
     console.print("Next")
-    for command in _next_commands(run_id, summary["made"]):
-        console.print(f"  {command}", highlight=False)
+    for words in _next_commands(run_id, summary["made"]):
+        console.print(f"  {spell(*words)}", highlight=False, soft_wrap=True)
 
 
 def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
@@ -55,19 +61,17 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
     }
 
 
-def _next_commands(run_id: int, made: Mapping[str, int]) -> tuple[str, ...]:
+def _next_commands(run_id: int, made: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
+    query, of_run = ("query", "--verdict", "accepted"), ("--run", run_id)
     if made[Origin.IMPORTED]:
-        return (
-            "factory gallery",
-            f"factory query --run {run_id} --verdict accepted",
-            f"factory export label-studio --out annotated --run {run_id} --verdict any",
-        )
-    return (
-        f"factory status {run_id}",
-        "factory gallery",
-        "factory query --verdict accepted --origin filled",
-        f"factory export coco --out dataset --run {run_id}",
-    )
+        yield ("gallery",)
+        yield (*query, *of_run)
+        yield ("export", "label-studio", "--out", "annotated", *of_run, "--verdict", "any")
+        return
+    yield ("status", run_id)
+    yield ("gallery",)
+    yield (*query, "--origin", "filled")
+    yield ("export", "coco", "--out", "dataset", *of_run)
 
 
 def funnel_table(now: Overview) -> Table:

@@ -36,7 +36,8 @@ def resume(
     if worker:
         finish_here(store.settings, run_id, place, as_json=as_json)
     else:
-        stderr.print(f"Its workers take it up. Next: factory status {run_id}")
+        look = place.spell("status", run_id)
+        stderr.print(f"Its workers take it up. Next: {look}", soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -128,7 +128,8 @@ def submit(
         print_json({"run": submission.run_id, "resumed": submission.resumed})
     else:
         _tell(submission, wanted)
-        stderr.print(f"Next: factory worker all; factory status {submission.run_id}")
+        work, look = place.spell("worker", "all"), place.spell("status", submission.run_id)
+        stderr.print(f"Next: {work}; {look}", soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -168,7 +169,7 @@ def finish_here(
     if as_json:
         print_json({**summary_json(settings, run_id), **more})
     else:
-        show_summary(settings, run_id)
+        show_summary(settings, run_id, place.spell)
 
 
 def _read_known_labels(

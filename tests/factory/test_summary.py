@@ -1,0 +1,32 @@
+"""What a finished run tells: every command in it works when it is typed."""
+
+import shlex
+
+from typer.testing import CliRunner
+
+from factory.cli import app
+from factory.cli.common import Place
+from factory.settings import load_settings
+from factory.summary import show_summary
+
+
+def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path, capsys):
+    settings = load_settings(data_dir=filled_place.data_dir)
+    show_summary(settings, 1, Place(data_dir=filled_place.data_dir).spell)
+    told = capsys.readouterr().out.partition("Next\n")[2].splitlines()
+    commands = [shlex.split(line) for line in told]
+    assert [words[1] for words in commands] == ["status", "gallery", "query", "export"]
+    for _, *words in commands:
+        if words[0] != "gallery":  # would stay
+            typed = [str(tmp_path / word) if word == "dataset" else word for word in words]
+            result = CliRunner().invoke(app, typed)
+            assert result.exit_code == 0, result.output
+    assert (tmp_path / "dataset" / "README.md").is_file()
+
+
+def test_a_submission_tells_what_works_it_off(tmp_path):
+    places = ["--data-dir", str(tmp_path / "a b")]
+    told = CliRunner().invoke(app, ["submit", "dog", *places]).stderr
+    shown = f"--data-dir '{tmp_path / 'a b'}'"
+    assert f"Next: factory worker all {shown}; factory status 1 {shown}" in told
+    assert CliRunner().invoke(app, ["status", "1", *places]).exit_code == 0
