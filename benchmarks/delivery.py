@@ -1,4 +1,4 @@
-"""What the bookkeeping costs: `make bench` prints it and writes docs/benchmarks.md.
+"""What the bookkeeping costs: `make bench` prints it and writes its sections of docs/benchmarks.md.
 
 Steps that compute nothing go through the whole of it (dispatcher, embedded broker, a real worker
 process, claims and fences in SQLite and in PostgreSQL), and bare Celery tasks through the same
@@ -6,8 +6,6 @@ worker: the ratio says what the rows cost. Then everything is killed, and a long
 """
 
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -15,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -23,6 +20,7 @@ from celery import chain
 from sqlalchemy import func, select
 
 from benchmarks import submission
+from benchmarks.page import put_section, to_table
 from benchmarks.steps import BARE, TIMES_FILE
 from benchmarks.submission import Submitting
 from db.models import Run, Step
@@ -37,7 +35,10 @@ from factory.submitter import submit
 from tasks.chain import QUEUES, plan_chain
 from tests.postgres import PostgresServer, find_binaries
 
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+RATE_HEADS = (
+    *("database", "", "steps/s", "items/s", "times a bare task"),
+    *("CPU ms per step", "times a bare task"),
+)
 BATCHES = 12
 SIZES = (1, 8)
 BARE_CHAINS = 20
@@ -84,9 +85,12 @@ def main() -> None:
         with postgres_url() as url:
             settings = load_settings("micro", data_dir=folder / "postgres", database_url=url)
             found.append(measure_delivery("PostgreSQL", settings))
-    page = to_page(found, submitting)
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)  # noqa: T201  # its one result
+    for title, text in (
+        ("What the bookkeeping costs", tell_delivery(found)),
+        ("Submitting", tell_submitting(submitting)),
+    ):
+        put_section(title, "make bench", text)
+        print(text)  # noqa: T201  # its results
 
 
 @contextmanager
@@ -213,55 +217,45 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(POLL_S)
 
 
-def to_page(found: list[Delivery], submitting: Submitting) -> str:
-    """Return the results as Markdown."""
-    rows = "\n".join(
-        f"| {delivery.database} | {rate.what} | {rate.steps_per_s:,.0f} "
-        f"| {rate.items / rate.seconds:,.0f} "
-        f"| {delivery.rates[0].steps_per_s / rate.steps_per_s:.1f} | {rate.cpu_ms_per_step:.1f} "
-        f"| {rate.cpu_ms_per_step / delivery.rates[0].cpu_ms_per_step:.1f} |"
+def tell_delivery(found: list[Delivery]) -> str:
+    """Return what the databases made of it as Markdown."""
+    rows = [
+        (
+            delivery.database,
+            rate.what,
+            f"{rate.steps_per_s:,.0f}",
+            f"{rate.items / rate.seconds:,.0f}",
+            f"{delivery.rates[0].steps_per_s / rate.steps_per_s:.1f}",
+            f"{rate.cpu_ms_per_step:.1f}",
+            f"{rate.cpu_ms_per_step / delivery.rates[0].cpu_ms_per_step:.1f}",
+        )
         for delivery in found
         for rate in delivery.rates
-    )
+    ]
     recovery = " and ".join(f"{each.recovery_s:.1f} s on {each.database}" for each in found)
     return f"""\
-# Benchmarks
-
-Written by `make bench` on {machine()}.
-
-## What the bookkeeping costs
-
 Steps that compute nothing, through dispatcher, embedded broker and one worker process (prefork, one
 spawned child). Beside them bare Celery tasks in chains of the same length, through the same worker.
 CPU time is that of the worker's two processes, and depends less than the rest on what else the
 machine does. An item is an image, in most steps; the micro profile computes 280 ms on one, a large
 model seconds.
 
-| database | | steps/s | items/s | times a bare task | CPU ms per step | times a bare task |
-|---|---|---|---|---|---|---|
-{rows}
+{to_table(RATE_HEADS, rows)}
 
 After `kill -9` of the only worker and its child, with another one started at once, the next step
 was finished after {recovery}. That includes the start of
 the new worker's two processes, without models.
+"""
 
-## Submitting
 
+def tell_submitting(submitting: Submitting) -> str:
+    """Return what a long list costs as Markdown."""
+    return f"""\
 {submitting.labels:,} labels are submitted in {submitting.seconds:.1f} s, with
 {submitting.memory_bytes / 2**20:.0f} MiB more memory at the peak. With all of them waiting, a tick
 of the dispatcher takes {submitting.tick_s * 1000:.0f} ms, and the broker holds
 {submitting.broker_bytes / 2**10:,.0f} KiB more than before: the window's {submitting.rung} chains.
 """
-
-
-def machine() -> str:
-    """Return where and when this was measured, and how busy it was."""
-    load = os.getloadavg()[0]
-    return (
-        f"{time.strftime('%Y-%m-%d')}: {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores,\nload average {load:.1f}, Python {platform.python_version()}, "
-        f"Celery {version('celery')}"
-    )
 
 
 if __name__ == "__main__":

@@ -166,7 +166,11 @@ def _write(session: Session, images: ImageStore, folder: Folder, survey: _Survey
         classes=len(plan.classes),
         splits=dict(plan.counts),
     )
-    known = {"folder": order.out_dir.name, "command": order.command}
+    known = {
+        "folder": order.out_dir.name,
+        "command": order.command,
+        "class_names": plan.classes,
+    }
     write_manifest(folder, asdict(done) | known)
     return done
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, select
 
-from benchmarks.queries import fill
+from benchmarks.queries import documented_sql, fill
 from db.models import Batch, Candidate
 from db.queries import CandidateFilter, count_candidates, iter_candidates
 from db.session import engine_of, reading
@@ -135,3 +135,16 @@ def test_words_that_many_captions_have_are_found_without_a_shortcut(family, monk
 
 def _captioned(session, words):
     return list(iter_candidates(session, CandidateFilter(caption_words=(words,))))
+
+
+def test_the_documented_sql_is_answered_as_it_stands(ask, family):
+    with family.sessions.begin() as session:
+        session.get_one(Candidate, 4).duplicate_of_id = 3
+    answers = {question: ask(sql) for question, sql in documented_sql().items()}
+    rejected, prompts, fills, objects, relatives, repeated, _, repeats = answers.values()
+    assert rejected == [("dog", "text_mismatch", 1)]
+    assert prompts == [("a dog on grass", 3)]
+    assert [row[:2] for row in fills] == [(3, "a dog and a tree on a beach")]
+    assert objects == [("dog", 3), ("tree", 1)]
+    assert (relatives, repeats) == ([], [])
+    assert repeated == [(3, "a dog and a tree on a beach", 1)]

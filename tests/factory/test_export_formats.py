@@ -24,6 +24,11 @@ def with_a_hole(box):
     return mask
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request):
+    return request.getfixturevalue(f"{request.param}_place")
+
+
 @pytest.fixture
 def shapes_place(filled_place):
     """The filled place, and an image whose mask has holes and parts."""
@@ -192,8 +197,10 @@ def test_the_hub_s_tools_read_parquet(shapes_place, out, load_dataset):
     dataset = load_dataset(out)
     assert {split: len(part) for split, part in dataset.items()} == done.splits
     known = {truth.id: truth for truth in known_candidates(shapes_place).values()}
+    names = json.loads((out / "export.json").read_text("utf-8"))["class_names"]
     for part in dataset.values():
         label = part.features["label"]
+        assert label.names == names
         for row in part:
             truth = known[row["candidate_id"]]
             assert label.int2str(row["label"]) == truth.label
@@ -276,7 +283,7 @@ HOSTILE = (
     "<script>alert(1)</script>",
     "new\nline",
     "🐶",
-    "x" * 500,
+    "犬" * 200,
     "Dog",
     "dog",
     "con",
