@@ -1,8 +1,10 @@
+import re
+
 from playwright.sync_api import expect
 
 from db.models import Run
 from tests import rows
-from tests.gallery.conftest import served
+from tests.gallery.conftest import WAIT_S, served
 
 
 def test_a_run_that_is_being_made_shows_itself_until_it_is_done(open_page, sqlite_place):
@@ -32,6 +34,27 @@ def test_a_run_that_is_being_made_shows_itself_until_it_is_done(open_page, sqlit
         page.on("request", lambda request: asked.append(request.url))
         page.wait_for_timeout(3500)  # longer than it takes to ask again
         assert asked == []
+
+
+def test_once_every_step_was_seen_and_the_run_goes_on_the_time_left_is_told(
+    open_page, sqlite_place
+):
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, ["dog", "house"])
+        first, second = rows.batches_of(session, run)
+        for step in rows.add_steps(session, first, done=len(rows.CHAIN)):
+            rows.add_item(session, step, 1).duration_s = 60.0
+        steps = rows.add_steps(session, second, done=1)
+        rows.add_item(session, steps[0], 1).duration_s = 60.0
+    with served(sqlite_place.data_dir) as address:
+        page = open_page()
+        page.goto(f"{address}/runs/1")
+        expect(page.locator(".facts")).to_contain_text("left, about—")
+        with sqlite_place.sessions.begin() as session:
+            session.merge(steps[1]).state = "done"
+            rows.add_item(session, session.merge(steps[1]), 1).duration_s = 60.0
+        told = re.compile(r"left, about\d+ s")
+        expect(page.locator(".facts")).to_contain_text(told, timeout=WAIT_S * 1000)
 
 
 def test_many_candidates_come_as_one_scrolls(open_page, sqlite_place):
