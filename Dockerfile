@@ -94,6 +94,12 @@ EXPOSE 8484
 HEALTHCHECK --interval=30s --timeout=20s --start-period=1m --start-interval=5s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8484/static/gallery.css')"]
 
+FROM slim AS metrics
+CMD ["metrics", "--host", "0.0.0.0"]
+EXPOSE 9478
+HEALTHCHECK --interval=30s --timeout=20s --start-period=1m --start-interval=5s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9478/healthy')"]
+
 # What `docker build .` makes: one container that does everything.
 FROM gpu AS all
 CMD ["worker", "all"]

@@ -60,7 +60,7 @@ def serve_metrics(
 
 
 def build_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
-    """Return the application that answers `/metrics`; see `serve_metrics`."""
+    """Return the application that answers `/metrics`, and `/healthy` for whoever restarts it."""
     registry = CollectorRegistry()
     registry.register(FactoryCollector(sessions))
     expected = None if token is None else f"Bearer {token.get_secret_value()}".encode()
@@ -76,6 +76,10 @@ def build_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), headers={"Content-Type": kind})
 
+    def healthy(_: Request) -> Response:
+        return PlainTextResponse("healthy\n")
+
     hosts = list(LOOPBACK) if token is None else ["*"]
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
-    return Starlette(routes=[Route("/metrics", metrics)], middleware=[guard])
+    routes = [Route("/metrics", metrics), Route("/healthy", healthy)]
+    return Starlette(routes=routes, middleware=[guard])

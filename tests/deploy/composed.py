@@ -15,6 +15,8 @@ SECRETS = {
     "S3_SECRET_KEY": "bucketSecret",
     "FLOWER_BASIC_AUTH": "watcher:flowerSecret",
     "GALLERY_TOKEN": "gallerySecretOf25Letters",
+    "METRICS_TOKEN": "metricsSecretOf25Letters",
+    "GRAFANA_PASSWORD": "grafanaSecret",
     "OPENAI_API_KEY": "endpointSecret",
 }
 

@@ -14,7 +14,7 @@ from tests.deploy.composed import ROOT, SECRETS, read_services, read_targets
 from tests.postgres import QUICK, PostgresServer
 
 STOP_S = 90
-PAGES = ("flower", "gallery")
+PAGES = ("flower", "gallery", "metrics")
 PORTS = ("redis", "postgres", "s3", *PAGES)
 
 
@@ -177,6 +177,7 @@ class Machine:
             "127.0.0.1:9000": f"127.0.0.1:{ports['s3']}",
             "127.0.0.1:5555": f"127.0.0.1:{ports['flower']}",
             "127.0.0.1:8484": f"127.0.0.1:{ports['gallery']}",
+            "127.0.0.1:9478": f"127.0.0.1:{ports['metrics']}",
         }
         whole = {
             ":9000": f"127.0.0.1:{ports['s3']}",

@@ -13,7 +13,8 @@ from factory.settings import CONFIGS, load_settings
 from tasks.chain import QUEUES
 from tests.deploy.composed import COMPOSE, ROOT, SECRETS, read_services, read_targets
 
-SERVERS = {"redis", "postgres", "s3"}
+SERVERS = {"redis", "postgres", "s3", "prometheus", "grafana"}
+PAGES = {"flower", "gallery", "metrics", "grafana"}
 ROLES = {"language", "diffusion", "editing", "labeling", "scoring"}
 ONE_SHOTS = {"migrate", "submit", "factory"}
 
@@ -42,9 +43,9 @@ def test_nothing_but_loopback_is_published_and_the_servers_reach_nobody(services
     for name, service in services.items():
         published = service.get("ports", [])
         assert all(port["host_ip"] == "127.0.0.1" for port in published), name
-        assert bool(published) == (name in {"flower", "gallery"})
+        assert bool(published) == (name in PAGES)
         assert service.get("network_mode") is None
-        if name in SERVERS:
+        if name in SERVERS - PAGES:
             assert list(service["networks"]) == ["inside"]
 
 
@@ -86,11 +87,28 @@ def test_a_secret_reaches_only_who_needs_it(services):
         return {name for name in services if secret in str(services[name])}
 
     workers = ROLES | {"migrate", "dispatcher", "submit", "factory", "gallery"}
-    assert who_knows(SECRETS["POSTGRES_PASSWORD"]) == workers | {"postgres"}
+    assert who_knows(SECRETS["POSTGRES_PASSWORD"]) == workers | {"postgres", "metrics"}
     assert who_knows(SECRETS["S3_SECRET_KEY"]) == workers | {"s3"}
     assert who_knows(SECRETS["OPENAI_API_KEY"]) == {"language"}
     assert who_knows(SECRETS["FLOWER_BASIC_AUTH"]) == {"flower"}
     assert who_knows(SECRETS["GALLERY_TOKEN"]) == {"gallery"}
+    assert who_knows(SECRETS["METRICS_TOKEN"]) == {"metrics", "prometheus"}
+    assert who_knows(SECRETS["GRAFANA_PASSWORD"]) == {"grafana"}
+
+
+def test_monitoring_runs_only_if_it_is_asked_for():
+    assert not {"metrics", "prometheus", "grafana"} & set(read_services(tools=False))
+
+
+def test_what_is_mounted_from_here_is_here(services):
+    mounted = [
+        Path(volume["source"])
+        for service in services.values()
+        for volume in service.get("volumes", [])
+        if volume["type"] == "bind"
+    ]
+    assert len(mounted) == 5
+    assert all(path.is_file() for path in mounted)
 
 
 def test_the_example_names_every_variable_and_holds_no_secret(services):

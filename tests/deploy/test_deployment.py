@@ -12,7 +12,7 @@ from base64 import b64encode
 
 import pytest
 from pycocotools.coco import COCO
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from db.images import ImageStore
 from db.models import Candidate, Run
@@ -21,6 +21,7 @@ from db.states import RunState, Verdict
 from tests import s3
 from tests.deploy.composed import SECRETS
 from tests.deploy.machine import PAGES, Machine
+from tests.deploy.prometheus import Prometheus, dashboard_queries, needs_prometheus
 from tests.postgres import find_binaries
 
 WORKERS = ("language", "diffusion", "editing", "labeling", "scoring")
@@ -48,6 +49,9 @@ def machine(tmp_path_factory):
         yield machine
     finally:
         machine.remove()
+
+
+WITHOUT_NUMBERS: set[str] = set()
 
 
 @pytest.fixture
@@ -130,6 +134,20 @@ def test_the_pages_open_only_for_who_knows_the_secret(machine):
     assert status_of(f"{machine.url('gallery')}/runs") == 401
     token = SECRETS["GALLERY_TOKEN"]
     assert status_of(f"{machine.url('gallery')}/runs?token={token}") == 200
+    scraper = {"Authorization": f"Bearer {SECRETS['METRICS_TOKEN']}"}
+    assert status_of(f"{machine.url('metrics')}/metrics") == 401
+    assert status_of(f"{machine.url('metrics')}/metrics", scraper) == 200
+
+
+@needs_prometheus
+def test_a_real_prometheus_draws_every_panel_of_the_dashboard(machine):
+    with Prometheus(machine) as prometheus:
+        prometheus.wait_for_scrapes(3)
+        empty = [expr for expr in dashboard_queries() if not prometheus.query(expr)]
+        assert set(empty) <= WITHOUT_NUMBERS
+        (accepted,) = prometheus.query('sum(factory_candidates{verdict="accepted"})')
+        assert float(accepted["value"][1]) == count_accepted(machine)
+        assert prometheus.firing() == []
 
 
 def test_no_secret_is_told(machine):
@@ -143,6 +161,15 @@ def test_no_secret_is_told(machine):
     engine_of(sessions).dispose()
     for place, text in told.items():
         assert not [secret for secret in HIDDEN if secret in text], place
+
+
+def count_accepted(machine):
+    sessions = connect(machine.database_url)
+    with sessions() as session:
+        accepted = Candidate.verdict == Verdict.ACCEPTED
+        count = session.scalar(select(func.count()).where(accepted))
+    engine_of(sessions).dispose()
+    return count
 
 
 def status_of(url, headers=None):
