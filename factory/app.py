@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from celery import Celery
@@ -10,10 +9,11 @@ from kombu import Queue
 
 from db.session import Sessions, connect
 from factory.answer_memory import DatabaseMemory
+from factory.broker import queue_arguments, transport_options
 from factory.errors import SettingsError
 from factory.images import open_images
 from factory.settings import Settings, dump_profile, models_key
-from tasks.chain import QUEUES
+from tasks.chain import QUEUE_NAMES, QUEUES
 from tasks.resources import Resources
 from workers import weights
 from workers.config import OpenAiConfig, RulesConfig, WeightsConfig
@@ -50,8 +50,11 @@ def make_celery(settings: Settings, broker_url: str) -> Celery:
         task_acks_on_failure_or_timeout=True,
         task_publish_retry=False,
         task_create_missing_queues=False,
-        task_queues=[Queue(name) for name in dict.fromkeys(QUEUES.values())],
-        task_default_queue=next(iter(QUEUES.values())),
+        task_queues=[
+            Queue(name, routing_key=name, queue_arguments=queue_arguments(broker_url))
+            for name in QUEUE_NAMES
+        ],
+        task_default_queue=QUEUE_NAMES[0],
         task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
         task_time_limit=delivery.time_limit_s,
         task_soft_time_limit=delivery.time_limit_s - min(SPARE_S, delivery.time_limit_s // 4),
@@ -69,26 +72,14 @@ def make_celery(settings: Settings, broker_url: str) -> Celery:
         event_queue_expires=60,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(broker_url, delivery.visibility_timeout_s),
+        broker_transport_options=transport_options(
+            broker_url, visibility_timeout_s=delivery.visibility_timeout_s
+        ),
         enable_utc=True,
         timezone="UTC",
         **{SETTINGS_KEY: settings},
     )
     return app
-
-
-def _transport_options(broker_url: str, visibility_timeout_s: int) -> dict[str, Any]:
-    """Return what the Redis transport needs to notice a lost message or connection early."""
-    return {
-        "visibility_timeout": visibility_timeout_s,
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
-        "queue_order_strategy": "priority",
-        "socket_connect_timeout": 5,
-        "socket_timeout": 30,
-        "socket_keepalive": not broker_url.startswith("redis+socket"),
-        "health_check_interval": 25,
-    }
 
 
 def roles_named(settings: Settings, role: str) -> list[str]:

@@ -41,13 +41,9 @@ def run_dispatcher(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with heeding_trouble(NAME), open_broker(settings) as broker:
-
-        def ensure_and_beat() -> None:
-            broker.ensure()
-            pulse.touch()
-
         app = make_celery(settings, broker.url)
         key = models_key(dump_profile(settings))
         log.info("dispatcher_starting", profile=settings.profile)
+        dispatcher = Dispatcher(app, sessions, settings.delivery, broker.revive, key)
         with Notifier(settings, sessions).start():
-            Dispatcher(app, sessions, settings.delivery, ensure_and_beat, key).run(stop)
+            dispatcher.run(stop, pulse.touch)

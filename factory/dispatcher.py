@@ -5,7 +5,7 @@ Any number may run at once: they take turns, rows decide, and a ring too many do
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -20,11 +20,12 @@ from db.failpoints import Failpoint, reach
 from db.models import Batch
 from db.session import Sessions
 from factory.beside import Beside
+from factory.broker import count_waiting
 from factory.closing import close
 from factory.errors import BrokerUnavailable
 from factory.owners import is_dead
 from factory.trouble import end_process
-from tasks.chain import QUEUES, plan_chain, ring
+from tasks.chain import QUEUE_NAMES, plan_chain, ring
 from tasks.options import DeliveryOptions, RunOptions
 
 log = structlog.get_logger()
@@ -34,25 +35,23 @@ BUSY_TICK_S = 0.05
 RETRY_S = 1.0
 AWAY = (OperationalError, InterfaceError, BrokerDown, BrokerUnavailable, ConnectionError)
 """What the database or the broker raises while it is away."""
-QUEUE_NAMES = tuple(dict.fromkeys(QUEUES.values()))
-"""Every queue; a chain opens in the first."""
 
 
 class Dispatcher:
-    """Rings for batches; `ensure_broker` is called first, so that an embedded one is revived."""
+    """Rings for batches; `revive_broker` is called first, for the embedded one."""
 
     def __init__(
         self,
         app: Celery,
         sessions: Sessions,
         delivery: DeliveryOptions,
-        ensure_broker: Callable[[], None] = lambda: None,
+        revive_broker: Callable[[], None] = lambda: None,
         models_key: str | None = None,
     ) -> None:
         self._app = app
         self._sessions = sessions
         self._delivery = delivery
-        self._ensure_broker = ensure_broker
+        self._revive_broker = revive_broker
         self._models_key = models_key
 
     def tick(self) -> int:
@@ -92,13 +91,17 @@ class Dispatcher:
         )
         return dispatching.take_due(session, window=window, models_key=self._models_key)
 
-    def run(self, stop: threading.Event) -> None:
-        """Tick until stopped; a database or broker that went away is waited for."""
+    def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Tick until stopped; a database or broker that went away is waited for.
+
+        After a tick that went well `beat` is called.
+        """
         while not stop.is_set():
             rung = 0
             try:
-                self._ensure_broker()
+                self._revive_broker()
                 rung = self.tick()
+                beat()
             except AWAY as error:
                 log.warning("dispatcher_waits", error=str(error))
                 stop.wait(RETRY_S)
@@ -111,24 +114,6 @@ class Dispatcher:
     def start(self) -> Beside:
         """Run in a thread as long as the returned context lasts."""
         return Beside(self.run, "dispatcher")
-
-
-def count_waiting(app: Celery, queues: Sequence[str]) -> dict[str, int]:
-    """Return how many messages lie in each queue of the broker.
-
-    Raises:
-        BrokerDown: If it does not answer.
-    """
-    pool: Any = app.pool  # of connections; celery-types says of producers
-    with pool.acquire(block=True) as connection:
-        try:
-            with connection.default_channel.client.pipeline(transaction=False) as pipe:
-                for queue in queues:
-                    pipe.llen(queue)
-                return dict(zip(queues, pipe.execute(), strict=True))
-        except (*connection.connection_errors, *connection.channel_errors) as error:
-            connection.collect()
-            raise BrokerDown(str(error)) from error
 
 
 def plan_steps(batch: Batch) -> list[dict[str, Any]]:

@@ -80,6 +80,10 @@ class EmbeddedBroker:
                 self._stop()
                 self._start_or_join()
 
+    def revive(self) -> None:
+        """Return once the server answers, whoever had started it before."""
+        self.ensure()
+
     def stop(self) -> None:
         """End the server if this object started it; its append-only file stays."""
         with self._lock:

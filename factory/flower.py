@@ -27,7 +27,7 @@ OPEN_API = "FLOWER_UNAUTHENTICATED_API"
 COLUMNS = "name,args,state,received,runtime,worker,uuid"
 MOST_TASKS = 5000
 FORGET_WORKERS_S = 600
-ENSURE_BROKER_MS = 5000
+REVIVE_BROKER_MS = 5000
 
 
 class LockedMetrics(Metrics):  # type: ignore[misc]  # flower has no types
@@ -75,7 +75,7 @@ def serve_flower(
             tell(
                 f"user {user}, password {password}  (FACTORY_FLOWER_BASIC_AUTH sets a lasting one)"
             )
-        _run(page, broker.ensure)
+        _run(page, broker.revive)
 
 
 def _login(settings: Settings, host: str) -> str:
@@ -103,19 +103,19 @@ def _set_options(host: str, port: int, login: str) -> None:
     options.purge_offline_workers = FORGET_WORKERS_S
 
 
-def _run(page: Flower, ensure_broker: Callable[[], None]) -> None:
+def _run(page: Flower, revive_broker: Callable[[], None]) -> None:
     """Serve until told to end; an embedded broker whose owner went away is started again."""
 
-    def ensure() -> None:
+    def revive() -> None:
         with suppress(BrokerUnavailable):  # Flower waits for it and says so
-            ensure_broker()
+            revive_broker()
 
     async def look_after_the_broker() -> None:
-        await IOLoop.current().run_in_executor(None, ensure)
+        await IOLoop.current().run_in_executor(None, revive)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: page.io_loop.add_callback_from_signal(page.stop))
     logging.getLogger("flower.inspector").setLevel(logging.ERROR)  # no worker yet is no trouble
-    PeriodicCallback(look_after_the_broker, ENSURE_BROKER_MS).start()
+    PeriodicCallback(look_after_the_broker, REVIVE_BROKER_MS).start()
     page.start()
     logging.getLogger("flower.events").disabled = True  # its thread outlives the broker's socket

@@ -69,7 +69,7 @@ def work_off(
                     "here."
                 )
             with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
-                broker.ensure()
+                broker.revive()
             progress.refresh()
             time.sleep(POLL_S)
         progress.refresh()

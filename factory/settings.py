@@ -34,6 +34,8 @@ DEFAULT_PROFILE = "micro"
 ENV_PREFIX = "FACTORY_"
 ENV_PROFILE = "FACTORY_PROFILE"
 ENV_BROKER = "REDIS_URL"
+REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+AMQP_SCHEMES = ("amqp://", "amqps://")
 OTHER_NAMES = {"broker_url": ENV_BROKER, "flower_basic_auth": "FLOWER_BASIC_AUTH"}
 """What the world calls a key: read where ours is not set."""
 DATABASE_FILE = "factory.sqlite3"
@@ -81,7 +83,7 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL; None: SQLite in the data folder."
     )
     broker_url: SecretStr | None = Field(
-        None, description="Redis URL; None: REDIS_URL, else the embedded server."
+        None, description="URL of a Redis or RabbitMQ; None: REDIS_URL, else the embedded server."
     )
     image_store_url: str | None = Field(
         None, description="fsspec URL, e.g. s3://bucket/images; None: a folder in the data folder."
@@ -150,10 +152,10 @@ class Settings(BaseSettings):
 
     @field_validator("broker_url")
     @classmethod
-    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        schemes = ("redis://", "rediss://", "redis+socket://")
+    def _is_known(cls, url: SecretStr | None) -> SecretStr | None:
+        schemes = (*REDIS_SCHEMES, *AMQP_SCHEMES)
         if url and not url.get_secret_value().startswith(schemes):
-            raise ValueError(f"the broker must be Redis: {', '.join(schemes)}")
+            raise ValueError(f"the broker must be Redis or RabbitMQ: {', '.join(schemes)}")
         return url
 
     @field_validator("notify_webhook")

@@ -74,7 +74,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         _stop_politely(sessions)
         _beat(pulse_file(settings, role))
         key = models_key(dump_profile(settings))
-        dispatcher = Dispatcher(app, sessions, settings.delivery, broker.ensure, key)
+        dispatcher = Dispatcher(app, sessions, settings.delivery, broker.revive, key)
         # Whoever waits at the other end of stdin tells by itself, once this worker has ended.
         notifier = nullcontext() if until_stdin_closes else Notifier(settings, sessions).start()
         with dispatcher.start(), notifier:

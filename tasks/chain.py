@@ -18,6 +18,8 @@ QUEUES = {
     "filter": "scoring",
 }
 """Task name to queue; a queue bears its role's name."""
+QUEUE_NAMES = tuple(dict.fromkeys(QUEUES.values()))
+"""Every queue; a chain opens in the first."""
 
 OPENINGS = {
     "prompts": ("brainstorm", "generate", "label", "filter"),

@@ -11,13 +11,22 @@ from pathlib import Path
 import pytest
 import redis
 from kombu import Connection, Queue
+from kombu.exceptions import OperationalError as BrokerDown
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from factory.broker import ConfiguredBroker, broker_url, hide_password, open_broker
+from factory.app import make_celery
+from factory.broker import (
+    ConfiguredBroker,
+    broker_url,
+    count_waiting,
+    hide_password,
+    open_broker,
+)
 from factory.embedded import EmbeddedBroker, find_server
 from factory.errors import BrokerUnavailable
 from factory.settings import load_settings
+from tasks.chain import QUEUE_NAMES
 
 OWNER = (
     "import sys, pathlib, factory.embedded as b\n"
@@ -277,3 +286,28 @@ def test_the_settings_decide_which_broker_it_is(monkeypatch, tmp_path):
     assert isinstance(open_broker(embedded), EmbeddedBroker)
     assert broker_url(named) == "redis://host/3"
     assert isinstance(open_broker(named), ConfiguredBroker)
+
+
+def test_a_dead_rabbitmq_is_told_at_once_and_without_its_password():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"amqp://me:hush@127.0.0.1:{taken.getsockname()[1]}//"
+        with pytest.raises(BrokerUnavailable, match=r"amqp://me:\*\*\*@127.*refused") as caught:
+            ConfiguredBroker(url).ensure()
+        app = make_celery(load_settings("micro"), url)
+        with pytest.raises(BrokerDown, match="refused") as down:
+            count_waiting(app, QUEUE_NAMES)
+    assert "hush" not in f"{caught.value} {down.value}"
+
+
+def test_each_kind_of_broker_is_asked_for_what_it_knows():
+    settings = load_settings("micro")
+    over_redis = make_celery(settings, "redis://host/0").conf
+    over_amqp = make_celery(settings, "amqp://host//").conf
+    visibility_s = settings.delivery.visibility_timeout_s
+    assert over_redis.broker_transport_options["visibility_timeout"] == visibility_s
+    assert {queue.name for queue in over_amqp.task_queues} == set(QUEUE_NAMES)
+    for queue in over_amqp.task_queues:
+        limit_s = queue.queue_arguments["x-consumer-timeout"] / 1000
+        assert limit_s > settings.delivery.time_limit_s
+    assert all(not queue.queue_arguments for queue in over_redis.task_queues)

@@ -198,8 +198,8 @@ def test_a_broker_that_does_not_answer_ends_a_run_before_it_begins(
     assert not data_dir.exists()
 
 
-def test_a_broker_that_is_no_redis_is_told_with_where_it_was_named(factory, monkeypatch):
-    monkeypatch.setenv("REDIS_URL", "amqp://me:hush@host")
+def test_a_broker_of_another_kind_is_told_with_where_it_was_named(factory, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "sqs://me:hush@host")
     text = complaint(factory("run", "dog"))
     assert text.startswith("REDIS_URL: ")
     assert "hush" not in text

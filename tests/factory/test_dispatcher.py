@@ -8,10 +8,12 @@ from sqlalchemy import func, select
 from db.models import Batch
 from db.states import BatchState
 from factory.app import make_celery
-from factory.dispatcher import QUEUE_NAMES, Dispatcher, count_waiting
+from factory.broker import count_waiting
+from factory.dispatcher import Dispatcher
 from factory.embedded import EmbeddedBroker
 from factory.errors import BrokerUnavailable
 from factory.settings import load_settings
+from tasks.chain import QUEUE_NAMES
 from tests import rows
 
 URL = "redis+socket:///tmp/nowhere.sock?virtual_host=0"

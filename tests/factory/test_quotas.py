@@ -10,11 +10,12 @@ from db.quotas import Quota
 from db.states import BatchState, RunState, StepState, Verdict
 from factory import closing
 from factory.cli import app
-from factory.dispatcher import QUEUE_NAMES, plan_steps
+from factory.dispatcher import plan_steps
 from factory.labels import LabelRequest
 from factory.quotas import next_sizes
 from factory.settings import load_settings
 from factory.submitter import submit
+from tasks.chain import QUEUE_NAMES
 from tests import rows
 
 

@@ -171,7 +171,7 @@ def test_a_missing_profile_names_those_that_exist():
 
 
 def test_a_wrong_secret_is_not_repeated():
-    assert "hush" not in complaint("micro", broker_url="amqp://me:hush@host")
+    assert "hush" not in complaint("micro", broker_url="sqs://me:hush@host")
 
 
 def test_reading_settings_loads_no_heavy_library():

@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 from db import dispatching
 from db.models import Batch, Candidate, Item, Label, LlmCall, Placement, Prompt, Scene, Step
 from db.states import BatchState, ItemState, StepState, Verdict
-from factory.dispatcher import QUEUE_NAMES, plan_steps
+from factory.dispatcher import plan_steps
 from factory.labels import read_labels
 from factory.settings import load_settings
 from factory.submitter import submit
 from tasks import resources
 from tasks.brainstorm import BRAINSTORM
+from tasks.chain import QUEUE_NAMES
 from tasks.edit import EDIT, IMAGINE
 from tasks.fill import FILL, PLACE, SURPLUS
 from tasks.filter import FILTER
