@@ -21,6 +21,7 @@ from factory.settings import Settings
 from factory.submitter import Submission
 
 MAX_SEED = 2**63 - 1
+SHOWN_DROPPED = 10
 
 Labels = Annotated[
     list[str] | None,
@@ -185,8 +186,10 @@ def _read_known_labels(
 
 def _tell(submission: Submission, wanted: LabelList) -> None:
     if wanted.dropped:
-        stderr.print(f"Dropped as duplicates: {', '.join(d.label for d in wanted.dropped)}")
+        shown = ", ".join(dropped.label for dropped in wanted.dropped[:SHOWN_DROPPED])
+        more = len(wanted.dropped) - SHOWN_DROPPED
+        rest = f" and {more} more" if more > 0 else ""
+        stderr.print(f"Dropped as duplicates: {shown}{rest}", soft_wrap=True)
     verb = "goes on" if submission.resumed else "submitted"
-    stderr.print(
-        f"Run {submission.run_id} {verb}: {submission.labels} labels, {submission.images} images"
-    )
+    labels = "1 label" if submission.labels == 1 else f"{submission.labels} labels"
+    stderr.print(f"Run {submission.run_id} {verb}: {labels}, {submission.images} images")

@@ -163,6 +163,14 @@ def test_a_word_asked_for_twice_is_done_once_and_told(factory, data_dir):
     assert count_runs(data_dir) == 1
 
 
+def test_a_list_of_one_word_a_thousand_times_is_told_in_one_line(factory):
+    result = factory("submit", "-", stdin="dog\n" * 1000)
+    assert result.exit_code == 0, result.output
+    dropped, submitted, _ = result.stderr.splitlines()
+    assert dropped.endswith("dog and 989 more")
+    assert submitted == "Run 1 submitted: 1 label, 8 images"
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**63), "9" * 30, "seven"])
 def test_a_seed_that_no_row_can_hold_is_refused(factory, data_dir, seed):
     result = factory("submit", "dog", "--seed", seed)
