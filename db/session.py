@@ -27,9 +27,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
     DisconnectionError,
-    InterfaceError,
     NoSuchModuleError,
-    OperationalError,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
@@ -37,7 +35,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from db.errors import DatabaseAway, DatabaseUnavailable
+from db.errors import DatabaseUnavailable
+from db.refusals import unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
@@ -102,7 +101,7 @@ def upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
-        raise _no_answer(make_url(url).render_as_string(), error) from error
+        raise unavailable(make_url(url).render_as_string(), error) from error
     except CommandError as error:
         raise DatabaseUnavailable(
             f"the database at {make_url(url).render_as_string()} is of another version: {error}. "
@@ -133,7 +132,7 @@ def find_revision(sessions: Sessions) -> str | None:
             return None if revision is None else str(revision)
     except DBAPIError as error:
         url = engine_of(sessions).url.render_as_string()
-        raise _no_answer(url, error) from error
+        raise unavailable(url, error) from error
 
 
 def newest_revision() -> str:
@@ -174,16 +173,6 @@ def _read_only(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{READS_ONLY: True})
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-
-def _no_answer(url: str, error: DBAPIError) -> DatabaseUnavailable:
-    """Return what to tell; a file that is no database will not become one by waiting."""
-    is_away = isinstance(error, OperationalError | InterfaceError)
-    reason = " ".join(str(error.orig).split()).rstrip(".")
-    return (DatabaseAway if is_away else DatabaseUnavailable)(
-        f"the database at {url} does not answer: {reason}. "
-        "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
-    )
 
 
 def _refuse_memory(engine: Engine) -> None:

@@ -1,6 +1,6 @@
 """Opens the database to write: its folder made, its schema brought up to date."""
 
-from db.session import Sessions, connect, upgrade
+from db.session import Sessions, connect, newest_revision, upgrade
 from factory.errors import CannotWrite
 from factory.settings import Settings
 
@@ -21,3 +21,13 @@ def open_database(settings: Settings) -> Sessions:
         ) from error
     upgrade(settings.resolved_database_url())
     return connect(settings.resolved_database_url())
+
+
+def tell_schema(found: str) -> str:
+    """Return what is wrong with a schema that is not this version's, and what to do."""
+    newest = newest_revision()
+    is_newer = found > newest
+    remedy = (
+        "use the version that wrote it" if is_newer else "`factory migrate` brings it up to date"
+    )
+    return f"has schema {found}, this version has {newest}: {remedy}"

@@ -15,6 +15,7 @@ from db.errors import StoreError
 from db.session import connect, find_revision, newest_revision
 from factory.app import only_speaks
 from factory.broker import hide_password, open_broker
+from factory.database import tell_schema
 from factory.embedded import EmbeddedBroker, find_server
 from factory.errors import FactoryError
 from factory.images import open_images
@@ -83,14 +84,12 @@ def _database(settings: Settings) -> Finding:
     url = make_url(settings.resolved_database_url()).render_as_string()
     if not _has_database(settings):
         return Finding("database", Health.OK, f"none yet at {url}; `factory run` makes it")
-    found, newest = find_revision(connect(settings.resolved_database_url())), newest_revision()
-    if found == newest:
+    found = find_revision(connect(settings.resolved_database_url()))
+    if found is None:
+        return Finding("database", Health.WARNING, f"{url} is empty; `factory run` fills it")
+    if found == newest_revision():
         return Finding("database", Health.OK, f"{url} answers, schema {found}")
-    remedy = "`factory run` or a worker brings it up to date"
-    if found is not None and found > newest:
-        remedy = "use the version that wrote it"
-    text = f"{url} has schema {found}, this version has {newest}: {remedy}"
-    return Finding("database", Health.WRONG, text)
+    return Finding("database", Health.WRONG, f"{url} {tell_schema(found)}")
 
 
 def _broker(settings: Settings) -> Finding:

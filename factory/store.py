@@ -12,6 +12,7 @@ from db.images import ImageStore
 from db.runs import RunSummary
 from db.session import Sessions, connect, engine_of, find_revision, newest_revision, reading
 from factory.asked import CandidateRow, Filters, make_filter
+from factory.database import tell_schema
 from factory.errors import NoDatabase
 from factory.images import open_images
 from factory.settings import Settings, load_settings
@@ -132,8 +133,5 @@ def open_store(
         place = url.database if is_missing else url.render_as_string()
         raise NoDatabase(f"no database at {place or url}; start with `factory run dog house`.")
     if revision != newest_revision():
-        raise NoDatabase(
-            f"the database at {url.render_as_string()} has schema {revision}, this version has "
-            f"{newest_revision()}; `factory run` brings an older one up to date."
-        )
+        raise NoDatabase(f"the database at {url.render_as_string()} {tell_schema(revision)}.")
     return Store(settings, sessions, open_images(settings))

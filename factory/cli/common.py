@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from db.errors import StoreError
+from db.refusals import explain
 from factory import store
 from factory.errors import FactoryError
 from factory.settings import Settings, load_settings
@@ -139,7 +140,7 @@ def expected_errors() -> Iterator[None]:
         _complain(str(error))
         raise typer.Exit(getattr(error, "exit_code", FactoryError.exit_code)) from None
     except OperationalError as error:
-        _complain(f"the database does not answer: {error.orig}. Check that it runs; try again.")
+        _complain(f"the database does not answer: {explain(error)}")
         raise typer.Exit(FactoryError.exit_code) from None
     except OSError as error:
         if error.errno == errno.EPIPE:  # `| head` has seen enough; typer ends quietly

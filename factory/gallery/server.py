@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from db.errors import DatabaseUnavailable, RowNotFound
+from db.refusals import explain
 from factory.errors import UnknownName
 from factory.gallery.marking import Marking
 from factory.gallery.pages import Pages
@@ -114,8 +115,9 @@ def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
         return page(400, str(error))
 
     def database_away(_: Request, error: Exception) -> Response:
-        reason = " ".join(str(getattr(error, "orig", error)).split())
-        return page(503, f"the database does not answer: {reason}. Check that it runs; try again.")
+        if isinstance(error, DBAPIError):
+            return page(503, f"the database does not answer: {explain(error)}")
+        return page(503, str(error))
 
     def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else

@@ -78,7 +78,12 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path):
 def test_a_database_of_another_version_is_not_read(factory, filled_place):
     with filled_place.sessions.begin() as session:
         session.execute(sql("UPDATE alembic_version SET version_num = '0000'"))
-    assert "has schema 0000" in refused(factory("query"))
+    told = refused(factory("query"))
+    assert "has schema 0000" in told
+    assert "`factory migrate`" in told
+    with filled_place.sessions.begin() as session:
+        session.execute(sql("UPDATE alembic_version SET version_num = '9999'"))
+    assert "use the version that wrote it" in refused(factory("query"))
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999", "one"])
