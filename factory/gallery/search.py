@@ -14,6 +14,7 @@ from factory.errors import UnknownName
 
 MAX_ID = 2**31 - 1
 MOST_DIGITS = 10
+MOST_WORDS = 20
 TEXTS: tuple[Literal["verdict", "origin", "reason", "marked"], ...] = (
     "verdict",
     "origin",
@@ -56,11 +57,12 @@ def parse_search(params: QueryParams) -> Search:
         UnknownName: If a name is none of ours or a number is none.
     """
     names = (*WORDS, *TEXTS, *NUMBERS, *OTHERS)
-    asked = {name: params[name].strip() for name in names if params.get(name, "").strip()}
+    typed = {name: params.get(name, "").replace("\0", "").strip() for name in names}
+    asked = {name: text for name, text in typed.items() if text}
     filters: Filters = {
-        "label": _several(asked.get("label")),
-        "objects": _several(asked.get("object")),
-        "caption": asked.get("caption", "").split(),
+        "label": _several(asked, "label", ","),
+        "objects": _several(asked, "object", ","),
+        "caption": _several(asked, "caption", None),
         "scores": _parse_range(asked),
         "object_count": (_number(asked, "min_objects"), _number(asked, "max_objects")),
     }
@@ -111,6 +113,10 @@ def _parse_bound(asked: Mapping[str, str], name: str) -> float | None:
     return bound
 
 
-def _several(text: str | None) -> list[str]:
-    """Return names that are separated by commas."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def _several(asked: Mapping[str, str], name: str, between: str | None) -> list[str]:
+    """Return the words of a filter; None: white space is between them."""
+    words = [word.strip() for word in asked.get(name, "").split(between)]
+    found = [word for word in words if word]
+    if len(found) > MOST_WORDS:  # a database takes so many conditions, not any number
+        raise UnknownName(f"{name} has {len(found)} words: ask for {MOST_WORDS} at most.")
+    return found

@@ -27,7 +27,7 @@ from factory.gallery.token_gate import TokenGate
 from factory.store import Store
 
 Answer = Callable[[Request, Exception], Response]
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 TITLES = {
     400: "That cannot be asked for",
     401: "Who are you?",

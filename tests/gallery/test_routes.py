@@ -36,6 +36,8 @@ def test_a_page_answers(client, path):
         ("/candidates?run=0", 400, "expected 1, 2, 3"),
         ("/candidates?round=-1", 400, "expected 0, 1, 2"),
         ("/candidates?score=clip_similarity&min=much", 400, "expected one such as 0.25"),
+        (f"/candidates?object={'a,' * 3000}", 400, "20 at most"),
+        (f"/candidates?caption={'a+' * 3000}", 400, "20 at most"),
         ("/candidates?score=beauty", 400, "no score is called"),
         ("/candidates?after=777", 404, "no candidate 777"),
     ],
@@ -44,6 +46,10 @@ def test_what_cannot_be_shown_is_a_page_that_says_why(client, path, status, told
     answer = client.get(path)
     assert answer.status_code == status
     assert told in answer.text
+
+
+def test_what_no_database_can_look_for_is_not_looked_for(client):
+    assert "6 candidates" in client.get("/candidates?label=%00").text
 
 
 def test_an_image_is_sent_as_it_is_stored(client, family):

@@ -52,13 +52,23 @@ def test_a_page_needs_nothing_from_elsewhere_and_has_no_script_or_style_inside(c
 
 
 def test_a_name_that_is_not_this_machine_s_is_refused(client):
-    assert client.get("/runs", headers={"Host": "evil.example"}).status_code == 400
-    assert client.get("/runs", headers={"Host": "localhost:8484"}).status_code == 200
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[::2]:8484"):
+        assert client.get("/runs", headers={"Host": host}).status_code == 400
+    for host in ("localhost:8484", "LOCALHOST", "127.0.0.1", "[::1]:8484"):
+        assert client.get("/runs", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/images/../factory.sqlite3", "/images/%2e%2e%2ffactory.sqlite3", "/static/../pages.py"],
+    [
+        "/images/../factory.sqlite3",
+        "/images/%2e%2e%2ffactory.sqlite3",
+        "/static/../pages.py",
+        "/static/..%2fpages.py",
+        "/static/..%5cpages.py",
+        "/static/%2fetc/passwd",
+        "//etc/passwd",
+    ],
 )
 def test_no_path_of_a_request_reaches_the_disk(client, path):
     assert client.get(path).status_code == 404
