@@ -1,5 +1,6 @@
 """Steps that only sleep, under the whole bookkeeping; whoever imports it loads no models."""
 
+import os
 import signal
 import time
 
@@ -13,7 +14,7 @@ from factory.images import open_images
 from tasks.chain import QUEUES
 from tasks.resources import Resources
 from tasks.step import StepWork, run_step
-from tests.factory.sleeping import HANG, LOSE_DEVICE, SLEEP_FILE
+from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 from workers.device import inference
 
 
@@ -30,8 +31,12 @@ def assemble(settings, _roles, owner):
 worker_process.assemble = assemble
 
 
-def compute(_resources, subjects):
+def compute(step, subjects):
     asked = (current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()
+    if asked == KILL:
+        if step == "generate" and KILLER in subjects:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return subjects
     if asked == LOSE_DEVICE:
         lose_device()
     if asked == HANG:
@@ -56,9 +61,9 @@ def add_step(name):
         name,
         plan=lambda _session, step: range(step.batch.size),
         read=lambda _session, _step, subject_id: subject_id,
-        compute=compute,
+        compute=lambda _resources, subjects: compute(name, subjects),
         write=lambda _session, _step, _subject, _result: None,
-        pass_size=1,
+        pass_size=int(os.environ.get(PASS_SIZE, "1")),
     )
 
     @shared_task(name=name)

@@ -21,7 +21,8 @@ from factory.labels import read_labels
 from factory.pulse import probe
 from factory.settings import CONFIGS, load_settings
 from factory.submitter import submit
-from tests.factory.sleeping import HANG, LOSE_DEVICE, SLEEP_FILE
+from tasks.step_items import DIED
+from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[2]
@@ -181,6 +182,25 @@ def test_a_worker_that_lost_its_device_gives_its_step_back_and_ends_with_an_erro
     with worker(settings, tmp_path):
         wait_for(lambda: is_done(place, run_id))
     assert_whole(place)
+
+
+@pytest.mark.parametrize("settings", [{"max_attempts": 2}], indirect=True, ids=[""])
+def test_what_kills_its_worker_is_quarantined_alone_and_the_rest_of_its_pass_is_made(
+    place, settings, tmp_path
+):
+    sleep(place, KILL)
+    run_id = submit_run(place, settings, labels=["dog"])
+    with worker(settings, tmp_path, **{PASS_SIZE: "4"}) as process:
+        wait_for(lambda: is_done(place, run_id))
+        assert process.poll() is None
+    with place.sessions() as session:
+        made = session.scalars(
+            select(Item).join(Item.step).where(Step.name == "generate").order_by(Item.subject_id)
+        ).all()
+        killers = session.scalars(select(Item).where(Item.state == ItemState.QUARANTINED)).all()
+    assert [item.subject_id for item in killers] == [KILLER]
+    assert DIED in killers[0].error
+    assert [item.attempts for item in made] == [2, 2, 2, 2]
 
 
 def _has_claimed(place, process):

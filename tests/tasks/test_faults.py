@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from db import control, delivery, items
-from db.models import Item, LlmCall, Run
-from db.session import engine_of
+from db.models import Item, LlmCall, Run, Step
+from db.session import engine_of, now
 from db.states import WHOLE_STEP, ItemState, StepState
 from tasks import pass_sizes, resources
 from tasks.heartbeat import Heartbeat
@@ -65,6 +65,28 @@ def test_a_fault_of_the_surroundings_makes_the_step_wait_without_costing_an_atte
     toy.failing = set()
     run_step(toy.work, toy_batch)
     assert sorted(toy.written) == list(SUBJECTS)
+
+
+def test_a_step_waits_longer_each_time_up_to_a_limit(place, toy_batch):
+    patient = resources.current().delivery.model_copy(update={"max_backoff_s": 6.0})
+    resources.use(dataclasses.replace(resources.current(), delivery=patient))
+    toy = Toy(failing=SUBJECTS, error=EndpointUnavailable("429: too many requests"))
+    until = []
+    for longest_s in (2, 4, 6, 6):
+        asked_at = clock(place)
+        with pytest.raises(Ignore):
+            run_step(toy.work, toy_batch)
+        with place.sessions.begin() as session:
+            step = session.scalars(select(Step).order_by(Step.position)).first()
+            until.append(step.run_after)
+            step.run_after = 0.0
+        assert asked_at + longest_s / 2 < until[-1] < clock(place) + longest_s
+    assert len(toy.passes) == 4
+
+
+def clock(place):
+    with place.sessions() as session:
+        return now(session)
 
 
 def test_an_item_that_killed_its_worker_each_time_is_quarantined_and_the_rest_goes_on(

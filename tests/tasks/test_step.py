@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 from db import delivery
 from db.models import Batch, Run, Step
 from db.session import engine_of
-from db.states import BatchState, StepState
+from db.states import BatchState, ItemState, RunState, StepState
 from tasks import resources
 from tasks.step import run_step
 from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of, set_options
@@ -80,6 +80,27 @@ def test_a_step_that_is_asked_to_stop_gives_the_rest_back(place, toy_batch):
     toy.before_pass = lambda: None
     run_step(toy.work, toy_batch)
     assert toy.written == list(SUBJECTS)
+
+
+@pytest.mark.parametrize("state", [RunState.PAUSED, RunState.CANCELLED])
+def test_a_run_that_is_stopped_meanwhile_keeps_what_was_made_and_starts_no_other_pass(
+    place, toy_batch, state
+):
+    toy = Toy()
+    with place.sessions.begin() as session:
+        set_options(session.scalars(select(Run)).one(), batch_size=2)
+
+    def stop():
+        with place.sessions.begin() as session:
+            session.scalars(select(Run)).one().state = state
+
+    toy.before_pass = stop
+    with pytest.raises(Ignore):
+        run_step(toy.work, toy_batch)
+    assert (toy.passes, toy.written) == ([[1, 2]], [1, 2])
+    assert first_step(place).state == StepState.READY
+    left = [item for item in items_of(place).values() if item.state == ItemState.READY]
+    assert [(item.subject_id, item.attempts) for item in left] == [(3, 0), (4, 0), (5, 0)]
 
 
 def test_a_cancelled_run_is_not_worked_on(place, toy_batch):
