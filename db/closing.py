@@ -2,13 +2,22 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Batch, Candidate, Run
 from db.notifications import add_notifications
 from db.session import now
 from db.states import BatchState, RunEvent, RunState
+
+_is_open = (
+    select(Batch.id)
+    .where(Batch.run_id == Run.id, Batch.state.in_((BatchState.WAITING, BatchState.IN_FLIGHT)))
+    .exists()
+)
+_is_finished = and_(Run.state == RunState.ACTIVE, ~_is_open)
+# Built once, as the statements of db/delivery.py: each tick of a dispatcher asks.
+FINISHED = select(Run.id).where(_is_finished).order_by(Run.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,7 @@ class Progress:
 
 def list_finished(session: Session) -> list[int]:
     """Return the active runs that have no batch left."""
-    return list(session.scalars(select(Run.id).where(*_is_finished()).order_by(Run.id)))
+    return list(session.connection().scalars(FINISHED))
 
 
 def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
@@ -31,7 +40,7 @@ def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
     """
     held = session.scalar(
         update(Run)
-        .where(Run.id == run_id, *_is_finished())
+        .where(Run.id == run_id, _is_finished)
         .values(state=RunState.ACTIVE)
         .returning(Run.id)
         .execution_options(synchronize_session=False)
@@ -57,9 +66,3 @@ def measure_progress(session: Session, run_id: int) -> Progress:
         session.scalar(select(func.count()).where(*judged)) or 0,
         session.scalar(select(func.count()).where(Batch.run_id == run_id)) or 0,
     )
-
-
-def _is_finished() -> tuple[ColumnElement[bool], ...]:
-    open_states = (BatchState.WAITING, BatchState.IN_FLIGHT)
-    is_open = select(Batch.id).where(Batch.run_id == Run.id, Batch.state.in_(open_states)).exists()
-    return Run.state == RunState.ACTIVE, ~is_open
