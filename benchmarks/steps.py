@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from celery import current_app, shared_task
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 from sqlalchemy.orm import Session
 
 from db.models import Step
 from db.session import connect
+from factory import log as logs
 from factory.app import SETTINGS_KEY
 from factory.images import open_images
 from factory.owners import name_owner
@@ -27,10 +28,17 @@ TIMES_FILE = "bare.json"
 _ran_at: list[float] = []
 
 
+@setup_logging.connect(weak=False)
+def log_as_every_worker(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+    """Send the lines of Celery and of the steps through the factory's formatter."""
+    logs.configure()
+
+
 @worker_process_init.connect(weak=False)
 def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     """Give the child everything but models."""
     settings = settings_of_worker()
+    logs.configure(settings)
     resources.use(
         Resources(
             sessions=connect(settings.resolved_database_url(), durable=False),

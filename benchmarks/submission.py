@@ -62,6 +62,16 @@ def measure(data_dir: Path) -> Submitting:
     return Submitting(LABELS, seconds, memory_bytes, tick_s, rung, more)
 
 
+def tell(submitting: Submitting) -> str:
+    """Return what a long list costs as Markdown."""
+    return f"""\
+{submitting.labels:,} labels are submitted in {submitting.seconds:.1f} s, with
+{submitting.memory_bytes / 2**20:.0f} MiB more memory at the peak. With all of them waiting, a tick
+of the dispatcher takes {submitting.tick_s * 1000:.0f} ms, and the broker holds
+{submitting.broker_bytes / 2**10:,.0f} KiB more than before: the window's {submitting.rung} chains.
+"""
+
+
 def broker_memory_bytes(url: str) -> int:
     """Return what the broker holds."""
     path = url.removeprefix("redis+socket://").partition("?")[0]

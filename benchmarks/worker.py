@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from db.session import connect
+from factory import log as logs
 from factory.app import make_celery
 from factory.broker import open_broker
 from factory.dispatcher import Dispatcher
@@ -18,6 +19,7 @@ def main(data_dir: Path, database_url: str) -> None:
     """Serve every queue."""
     threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
     settings = load_settings("micro", data_dir=data_dir, database_url=database_url)
+    logs.configure(settings)
     broker = open_broker(settings)
     app = make_celery(settings, broker.url)
     app.conf.update({"include": ["benchmarks.steps"]})
@@ -31,7 +33,7 @@ def main(data_dir: Path, database_url: str) -> None:
                 f"--queues={','.join(dict.fromkeys(QUEUES.values()))}",
                 "--without-gossip",
                 "--without-mingle",
-                "--loglevel=ERROR",
+                "--loglevel=INFO",
             ]
         )
 

@@ -1,0 +1,45 @@
+"""Where the processor's time goes: by part of the worker, and in the servers beside it."""
+
+from collections import Counter
+from contextlib import suppress
+
+import psutil
+
+PARTS = {
+    "parent": "worker's parent: Celery's queue, events, acknowledgements",
+    "child": "worker's child: the task, the next link's message",
+    "dispatcher": "dispatcher, a thread beside the parent",
+    "broker": "broker",
+    "database": "PostgreSQL",
+}
+"""Each part, and what it is called on the page."""
+WORKER_PARTS = ("parent", "child", "dispatcher")
+
+
+def cpu_by_part(worker: psutil.Process) -> Counter[str]:
+    """Return the CPU seconds that each part has used so far.
+
+    The servers are those that this process started, the worker's broker among them.
+    """
+    used: Counter[str] = Counter()
+    for thread in worker.threads():
+        part = "parent" if thread.id == worker.pid else "dispatcher"
+        used[part] += thread.user_time + thread.system_time
+    children = worker.children(recursive=True)
+    for child in children:
+        used["child"] += _cpu_of(child)
+    for server in psutil.Process().children(recursive=True):
+        if server not in (worker, *children):
+            used[_part_of(server)] += _cpu_of(server)
+    return used
+
+
+def _part_of(server: psutil.Process) -> str:
+    return "database" if "postgres" in server.name() else "broker"
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0

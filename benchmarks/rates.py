@@ -1,0 +1,111 @@
+"""What was measured: how quickly bare tasks and steps went, and what they cost."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.page import to_table
+from benchmarks.parts import PARTS, WORKER_PARTS
+
+RATE_HEADS = (
+    *("database", "", "steps/s", "items/s", "times a bare task"),
+    *("CPU ms per step", "times a bare task"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How quickly steps went, and the CPU seconds of each part."""
+
+    what: str
+    steps: int
+    items: int
+    seconds: float
+    cpu_s: Counter[str]
+
+    def __add__(self, other: "Rate") -> "Rate":
+        """Return both together."""
+        return Rate(
+            self.what,
+            self.steps + other.steps,
+            self.items + other.items,
+            self.seconds + other.seconds,
+            self.cpu_s + other.cpu_s,
+        )
+
+    @property
+    def steps_per_s(self) -> float:
+        """Return steps per second."""
+        return self.steps / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """Return what a step costs the worker's processes, however busy the machine is."""
+        return sum(self.cpu_ms_of(part) for part in WORKER_PARTS)
+
+    def cpu_ms_of(self, part: str) -> float:
+        """Return what a step costs one part."""
+        return 1000 * self.cpu_s[part] / self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one database made of it."""
+
+    database: str
+    rates: list[Rate]
+    recovery_s: float
+
+
+def tell_delivery(found: Sequence[Delivery]) -> str:
+    """Return what the databases made of it as Markdown."""
+    rows = [
+        (
+            delivery.database,
+            rate.what,
+            f"{rate.steps_per_s:,.0f}",
+            f"{rate.items / rate.seconds:,.0f}",
+            f"{delivery.rates[0].steps_per_s / rate.steps_per_s:.1f}",
+            f"{rate.cpu_ms:.1f}",
+            f"{rate.cpu_ms / delivery.rates[0].cpu_ms:.1f}",
+        )
+        for delivery in found
+        for rate in delivery.rates
+    ]
+    recovery = " and ".join(f"{each.recovery_s:.1f} s on {each.database}" for each in found)
+    return f"""\
+Steps that compute nothing, through dispatcher, embedded broker and one worker process (prefork, one
+spawned child). Beside them bare Celery tasks in chains of the same length, through the same worker
+with the same settings, by turns with the steps. CPU time is that of the worker's two processes, and
+depends less than the rest on what else the machine does. An item is an image, in most steps; the
+micro profile computes 280 ms on one, a large model seconds.
+
+{to_table(RATE_HEADS, rows)}
+
+After `kill -9` of the only worker and its child, with another one started at once, the next step
+was finished after {recovery}. That includes the start of
+the new worker's two processes, without models.
+"""
+
+
+def tell_parts(found: Sequence[Delivery]) -> str:
+    """Return what each part of a worker and each server spends, as Markdown."""
+    measured = [(delivery, rate) for delivery in found for rate in delivery.rates]
+    heads = ["CPU ms", *(f"{delivery.database}, {rate.what}" for delivery, rate in measured)]
+    rows = [
+        [words, *(f"{rate.cpu_ms_of(part):.1f}" for _, rate in measured)]
+        for part, words in PARTS.items()
+    ]
+    return f"""\
+Per bare task and per step, in the same runs:
+
+{to_table(heads, rows)}
+
+The parent and the child work by turns: a worker takes the next message when it has acknowledged the
+last, so that no message waits behind a pass that takes minutes. The dispatcher ticks by the clock,
+so its share is less where steps are quick. A step of one pass costs two transactions and seven
+statements; `tests/tasks/test_step.py` holds it to that. One transaction claims it, brings its rows,
+and writes down its items with their first attempt counted. The other asks the fence, writes the
+results, settles the items, ends the step and hands the batch on. PostgreSQL answers each of these,
+`BEGIN` and `COMMIT` one by one: eleven round trips. SQLite answers inside the child.
+"""
