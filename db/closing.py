@@ -33,6 +33,17 @@ def list_finished(session: Session) -> list[int]:
     return list(session.connection().scalars(FINISHED))
 
 
+def list_active(session: Session) -> list[int]:
+    """Return the runs that are neither paused nor ended."""
+    return list(session.scalars(select(Run.id).where(Run.state == RunState.ACTIVE)))
+
+
+def hold_active(session: Session, run_id: int) -> Run | None:
+    """Return a run if it is active still, locked: who ends it or adds to it waits."""
+    query = select(Run).where(Run.id == run_id, Run.state == RunState.ACTIVE)
+    return session.scalar(query.with_for_update())
+
+
 def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
     """Keep all others from a run, if it is still active, without a batch left, and as it was seen.
 

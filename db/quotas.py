@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from db.models import Batch, Candidate, Label
-from db.states import Verdict
+from db.states import BatchState, Verdict
+
+_other = aliased(Batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,48 @@ class Quota:
 
 def list_quotas(session: Session, run_id: int) -> list[Quota]:
     """Return the quotas of a run's labels, of those that have one."""
-    accepted = (
+    query = _quotas(_count(Candidate.verdict == Verdict.ACCEPTED)).where(Label.run_id == run_id)
+    return [Quota(*row) for row in session.execute(query)]
+
+
+def list_short(session: Session, run_id: int) -> list[Quota]:
+    """Return the quotas of a run that a label misses although it is worked off.
+
+    A near-duplicate counts as accepted here. Who is one depends on other labels and is told when
+    the whole run is worked off; what a label gets before that must depend on the label alone.
+    """
+    open_states = (BatchState.WAITING, BatchState.IN_FLIGHT)
+    is_open = select(_other.id).where(_other.label_id == Label.id, _other.state.in_(open_states))
+    is_good = or_(Candidate.verdict == Verdict.ACCEPTED, Candidate.duplicate_of_id.is_not(None))
+    good = _count(is_good)
+    query = (
+        _quotas(good)
+        .where(Label.run_id == run_id, ~is_open.exists())
+        .having(good < Label.quota, func.sum(Batch.size) < Label.max_images)
+    )
+    return [Quota(*row) for row in session.execute(query)]
+
+
+def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int]) -> None:
+    """Add batches to a label, behind those that it has."""
+    session.add_all(
+        Batch(run_id=run_id, label_id=quota.label_id, index=index, size=size)
+        for index, size in enumerate(sizes, start=quota.batches)
+    )
+
+
+def _count(is_counted: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Return how many candidates of a label are as they should be."""
+    return (
         select(func.count())
-        .where(Candidate.run_id == run_id, Candidate.label_id == Label.id)
-        .where(Candidate.verdict == Verdict.ACCEPTED)
+        .where(Candidate.run_id == Label.run_id, Candidate.label_id == Label.id, is_counted)
+        .correlate(Label)
         .scalar_subquery()
     )
-    rows = session.execute(
+
+
+def _quotas(accepted: ScalarSelect[int]) -> Select[*tuple[Any, ...]]:
+    return (
         select(
             Label.id,
             Label.name,
@@ -54,16 +92,7 @@ def list_quotas(session: Session, run_id: int) -> list[Quota]:
             func.count(Batch.id),
         )
         .join(Batch, Batch.label_id == Label.id)
-        .where(Label.run_id == run_id, Label.quota.is_not(None))
+        .where(Label.quota.is_not(None))
         .group_by(Label.id)
         .order_by(Label.id)
-    )
-    return [Quota(*row) for row in rows]
-
-
-def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int]) -> None:
-    """Add batches to a label, behind those that it has."""
-    session.add_all(
-        Batch(run_id=run_id, label_id=quota.label_id, index=index, size=size)
-        for index, size in enumerate(sizes, start=quota.batches)
     )

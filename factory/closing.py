@@ -1,15 +1,22 @@
 """The end of a run: its near-duplicates are told, and whether its quotas are reached."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.orm import Session
 
-from db.closing import Progress, end_run, hold_finished, measure_progress
+from db.closing import (
+    Progress,
+    end_run,
+    hold_active,
+    hold_finished,
+    list_active,
+    measure_progress,
+)
 from db.fingerprints import Scope
 from db.models import Run
-from db.quotas import add_batches, list_quotas
+from db.quotas import Quota, add_batches, list_quotas, list_short
 from db.session import Sessions, reading
 from factory.duplicates import open_album, write_twins
 from factory.quotas import next_sizes
@@ -54,8 +61,10 @@ def conclude(sessions: Sessions, closing: Closing) -> bool:
     with sessions.begin() as session:
         if not hold_finished(session, run_id, closing.seen):
             return False
+        if _add_batches(session, run_id, list_short(session, run_id), closing.batch_size):
+            return False
         write_twins(session, Scope(run_id), closing.twins, closing.limits)
-        if _add_missing(session, closing):
+        if _add_batches(session, run_id, list_quotas(session, run_id), closing.batch_size):
             return False
         end_run(session, run_id)
     log.info("run_done", run_id=run_id)
@@ -73,12 +82,29 @@ def prepare(sessions: Sessions, run_id: int) -> Closing:
         return Closing(run_id, seen, options.chain.batch_size, limits, twins)
 
 
-def _add_missing(session: Session, closing: Closing) -> int:
+def top_up(sessions: Sessions) -> int:
+    """Add batches to labels that are worked off and miss their quota; return how many.
+
+    The other labels of their runs need not be done. What is added follows from the label alone, so
+    it is the same whoever is faster; near-duplicates come off when the run has no batch left.
+    """
+    with reading(sessions) as session:
+        short = [run_id for run_id in list_active(session) if list_short(session, run_id)]
+    added = 0
+    for run_id in short:
+        with sessions.begin() as session:
+            if run := hold_active(session, run_id):
+                batch_size = options_of(run).chain.batch_size
+                added += _add_batches(session, run_id, list_short(session, run_id), batch_size)
+    return added
+
+
+def _add_batches(session: Session, run_id: int, quotas: Sequence[Quota], batch_size: int) -> int:
     """Add batches to the labels that miss their quota; return how many."""
     added = 0
-    for quota in list_quotas(session, closing.run_id):
-        sizes = next_sizes(quota, closing.batch_size)
-        add_batches(session, closing.run_id, quota, sizes)
+    for quota in quotas:
+        sizes = next_sizes(quota, batch_size)
+        add_batches(session, run_id, quota, sizes)
         added += len(sizes)
         if sizes:
             log.info("quota_missing", label=quota.label, missing=quota.missing, images=sum(sizes))

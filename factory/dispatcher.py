@@ -5,6 +5,7 @@ Any number may run at once: they take turns, rows decide, and a ring too many do
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ from db.models import Batch
 from db.session import Sessions
 from factory.beside import Beside
 from factory.broker import count_waiting
-from factory.closing import close
+from factory.closing import close, top_up
 from factory.errors import BrokerUnavailable
 from factory.owners import is_dead
 from factory.trouble import end_process
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 TICK_S = 0.3
 BUSY_TICK_S = 0.05
 RETRY_S = 1.0
+TOP_UP_S = 2.0
 AWAY = (OperationalError, InterfaceError, BrokerDown, BrokerUnavailable, ConnectionError)
 """What the database or the broker raises while it is away."""
 
@@ -53,6 +55,7 @@ class Dispatcher:
         self._delivery = delivery
         self._revive_broker = revive_broker
         self._models_key = models_key
+        self._topped_up_at = -TOP_UP_S
 
     def tick(self) -> int:
         """Sweep, admit, commit, then ring; return how many batches were rung for.
@@ -72,7 +75,14 @@ class Dispatcher:
             ring(self._app, batch_id, names, told)
         for run_id in finished:
             close(self._sessions, run_id)
+        self._top_up()
         return len(due)
+
+    def _top_up(self) -> None:
+        """Look after the quotas, not with every tick: that counts candidates."""
+        if time.monotonic() >= self._topped_up_at + TOP_UP_S:
+            top_up(self._sessions)
+            self._topped_up_at = time.monotonic()
 
     def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[dispatching.Due]:
         window = self._delivery.window

@@ -51,11 +51,13 @@ def submit_words(place, requests, **chain):
         return submit(session, requests, settings, seed=0).run_id
 
 
-def work_off(place, accepted):
+def work_off(place, accepted, leave=()):
     """Do all that is waiting; of each label's batch so many candidates are accepted."""
     with place.sessions.begin() as session:
         done = 0
         for batch in session.scalars(select(Batch).where(Batch.state != BatchState.DONE)):
+            if batch.label.name in leave:
+                continue
             batch.state = BatchState.DONE
             for number in range(batch.size):
                 good = number < accepted[batch.label.name]
@@ -152,6 +154,46 @@ def test_near_duplicates_do_not_count(sqlite_place):
             rows.add_fingerprint(session, candidate)
     assert not closing.close(place.sessions, run_id)
     assert len(batches(place)) == 2
+
+
+def work_off_label(place, name, accepted):
+    """Do what is waiting of one label; so many candidates of each batch are accepted."""
+    with place.sessions() as session:
+        others = {label for label in session.scalars(select(Label.name)) if label != name}
+    work_off(place, {name: accepted}, leave=others)
+
+
+def test_a_label_is_topped_up_when_it_is_worked_off_though_others_are_not(place):
+    submit_words(place, [LabelRequest("dog", accepted=6), LabelRequest("house", accepted=6)])
+    work_off_label(place, "dog", 2)
+    assert closing.top_up(place.sessions) == 1
+    assert closing.top_up(place.sessions) == 0
+    assert batches(place) == [("dog", 0, 4), ("dog", 1, 4), ("house", 0, 4)]
+
+
+def test_a_paused_run_is_not_topped_up(place):
+    run_id = submit_words(place, [LabelRequest("dog", accepted=6)])
+    work_off_label(place, "dog", 2)
+    with place.sessions.begin() as session:
+        session.get_one(Run, run_id).state = RunState.PAUSED
+    assert closing.top_up(place.sessions) == 0
+
+
+@pytest.mark.parametrize("first", ["house", "tulip"])
+def test_the_same_batches_are_added_whichever_label_is_faster(place, first):
+    accepted = {"house": 4, "tulip": 3}
+    run_id = submit_words(place, [LabelRequest(name, accepted=4) for name in accepted])
+    work_off_label(place, first, accepted[first])
+    closing.top_up(place.sessions)
+    (second,) = accepted.keys() - {first}
+    work_off_label(place, second, accepted[second])
+    with place.sessions.begin() as session:  # a tulip looks like a house
+        good = select(Candidate).where(Candidate.key == "b0/g0").order_by(Candidate.label_id)
+        for candidate in session.scalars(good):
+            rows.add_fingerprint(session, candidate)
+    while not closing.close(place.sessions, run_id):
+        work_off(place, accepted)
+    assert batches(place) == [("house", 0, 4), ("tulip", 0, 4), ("tulip", 1, 2)]
 
 
 @pytest.fixture

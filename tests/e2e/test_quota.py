@@ -1,0 +1,40 @@
+"""A quota is reached with the same images, whatever happens on the way."""
+
+from sqlalchemy import func, select
+
+from db.models import Batch, Candidate, Run
+from db.states import RunState, Verdict
+from tests.e2e.conftest import processes_in, wait_until_gone
+
+ASKED = 6
+RUN = ("run", "dog", "tulip", "--accepted", str(ASKED), "--per-label", "4", "--rounds", "0")
+
+
+def test_a_quota_survives_that_everything_is_killed(factory, undisturbed):
+    assert undisturbed.call(*RUN, "--seed", "5").returncode == 0
+    total = undisturbed.count_candidates()
+    assert total > 2 * 4  # the first batches were not enough
+    running = factory.start(*RUN, "--seed", "5")
+    factory.wait_for_candidates(9, running)  # one of those that the quota asked for
+    for process in processes_in(factory.data_dir):
+        process.kill()
+    running.wait()
+    wait_until_gone(factory.data_dir)
+    factory.call_json("resume")
+    assert outcome(factory) == outcome(undisturbed)
+
+
+def outcome(factory):
+    """Return the batches, and what became of each candidate; the quotas are reached."""
+    with factory.sessions() as session:
+        assert session.scalars(select(Run.state)).all() == [RunState.DONE]
+        accepted = select(Candidate.label_id, func.count())
+        accepted = accepted.where(Candidate.verdict == Verdict.ACCEPTED)
+        counts = dict(session.execute(accepted.group_by(Candidate.label_id)).all())
+        assert sorted(counts) == [1, 2]
+        assert min(counts.values()) >= ASKED
+        batches = select(Batch.label_id, Batch.index, Batch.size)
+        candidates = select(
+            Candidate.label_id, Candidate.key, Candidate.sha256, Candidate.verdict, Candidate.reason
+        )
+        return [sorted(map(str, session.execute(query))) for query in (batches, candidates)]
