@@ -23,10 +23,12 @@ FROM base AS wheel
 COPY . .
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
+# Started in the volume: a profile may name weights, and a person files, by a relative path.
 FROM slim-libraries AS slim
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-deps --force-reinstall /wheels/*.whl
 USER 10001
+WORKDIR /data
 ENV FACTORY_DATA_DIR=/data
 ENTRYPOINT ["factory"]
 CMD ["--help"]
@@ -35,6 +37,7 @@ FROM gpu-libraries AS gpu
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-deps --force-reinstall /wheels/*.whl
 USER 10001
+WORKDIR /data
 ENV FACTORY_DATA_DIR=/data \
     HF_HOME=/data/huggingface \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

@@ -17,7 +17,7 @@ from tasks.chain import QUEUE_NAMES, QUEUES
 from tasks.resources import Resources
 from workers import weights
 from workers.config import OpenAiConfig, RulesConfig, WeightsConfig
-from workers.device import limit_memory, limit_threads, pick_device
+from workers.device import limit_memory, limit_threads, pick_device, refuse_absent
 from workers.interfaces import Family
 from workers.registry import load_family
 
@@ -101,7 +101,7 @@ def roles_named(settings: Settings, role: str) -> list[str]:
 
 
 def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
-    """Return once every checkpoint of the roles lies on this machine; nothing is loaded.
+    """Return once everything that the roles load lies on this machine; nothing is loaded.
 
     Raises:
         CheckpointNotFound: If one is not there and cannot be fetched.
@@ -109,7 +109,8 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
     for key in _family_keys(settings, roles):
         config = settings.families[key]
         if isinstance(config, WeightsConfig):
-            weights.locate(config)
+            for source in weights.sources_of(config):
+                weights.fetch(source)
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
@@ -128,6 +129,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
 
 def _prepare_device(settings: Settings) -> str:
     device = pick_device(settings.device)
+    refuse_absent(device)
     if settings.cpu_threads is not None:
         limit_threads(settings.cpu_threads)
     if settings.device_memory_share < 1.0:

@@ -10,7 +10,7 @@ import yaml
 
 from factory.errors import CannotWrite
 from factory.settings import Settings, find_profile
-from workers import download, weights
+from workers import weights
 from workers.config import FamilyConfig, RulesConfig, WeightsConfig
 from workers.device import pick_device, settle_dtype
 from workers.published import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
@@ -96,11 +96,7 @@ def pull(settings: Settings) -> Iterator[Pulled]:
         if not isinstance(config, WeightsConfig):
             continue
         for source in weights.sources_of(config):
-            path = Path(source.checkpoint).expanduser()
-            published = PUBLISHED_FILES.get(path.name)
-            if published is not None and not path.exists():
-                download.fetch_file(published.url, path, published.size_bytes, published.sha256)
-            place = weights.resolve(source)
+            place = weights.fetch(source)
             is_own = source.checkpoint == config.checkpoint
             yield Pulled(need.key, source.checkpoint, is_own, commit_of(place), place)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from workers.errors import DeviceLost, OutOfMemory
+from workers.errors import DeviceAbsent, DeviceLost, OutOfMemory
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,25 @@ def pick_device(name: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def refuse_absent(device: str) -> None:
+    """Return if the device is here.
+
+    Raises:
+        DeviceAbsent: If PyTorch sees no such CUDA device.
+    """
+    if not device.startswith("cuda"):
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if (torch.device(device).index or 0) >= count:
+        raise DeviceAbsent(
+            f"there is no {device}: torch {torch.__version__} sees {count} GPUs here. Look at the "
+            "driver (nvidia-smi), at CUDA_VISIBLE_DEVICES and at what a container reserves, or "
+            "name another device."
+        )
 
 
 def settle_dtype(name: str, device: str) -> str:
@@ -67,6 +86,13 @@ def limit_memory(share: float, device: str) -> None:
         torch.cuda.set_per_process_memory_fraction(share, torch.device(device))
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error of torch says that memory did not suffice."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or CPU_ALLOCATOR in str(error)
+
+
 def lost_because() -> str | None:
     """Return why this process lost its device, if it did: it can compute nothing from then on."""
     return _lost[0] if _lost else None
@@ -89,7 +115,7 @@ def inference(compute: Callable[P, R]) -> Callable[P, R]:
                 return compute(*args, **kwargs)
         except RuntimeError as error:
             problem = (str(error).strip() or type(error).__name__).splitlines()[0]
-            is_memory = isinstance(error, torch.OutOfMemoryError) or CPU_ALLOCATOR in str(error)
+            is_memory = is_out_of_memory(error)
             if not is_memory and not isinstance(error, torch.AcceleratorError):
                 raise
         # Raised outside the handler: the traceback would keep the batch's tensors alive.

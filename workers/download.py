@@ -1,7 +1,10 @@
 """Files that their publishers give at an address of their own: fetched, resumed, and verified."""
 
+import fcntl
 import hashlib
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from workers.errors import CheckpointNotFound
 
@@ -23,32 +26,38 @@ def fetch_file(url: str, path: Path, size_bytes: int, sha256: str) -> None:
     """
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if part.exists() and part.stat().st_size > size_bytes:
+    with part.open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # workers that share the folder may want it at once
+        if path.exists():
+            return
+        _append_rest(url, stream, path.name, size_bytes)
+        with part.open("rb") as written:
+            found = hashlib.file_digest(written, "sha256").hexdigest()
+        if found == sha256:
+            part.replace(path)
+            return
         part.unlink()
-    _append_rest(url, part, size_bytes)
-    with part.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != sha256:
-        part.unlink()
-        raise CheckpointNotFound(
-            f"{url} gave another file than was published (SHA-256 {found}, not {sha256}); "
-            f"it was deleted. Fetch it yourself, and put it at {path}."
-        )
-    part.replace(path)
+    raise CheckpointNotFound(
+        f"{url} gave another file than was published (SHA-256 {found}, not {sha256}); "
+        f"it was deleted. Fetch it yourself, and put it at {path}."
+    )
 
 
-def _append_rest(url: str, part: Path, size_bytes: int) -> None:
+def _append_rest(url: str, stream: BinaryIO, name: str, size_bytes: int) -> None:
     from huggingface_hub.file_download import http_get
 
+    if stream.seek(0, os.SEEK_END) > size_bytes:
+        stream.truncate(0)
+        stream.seek(0)
     try:
-        with part.open("ab") as stream:
-            http_get(
-                url,
-                stream,
-                resume_size=stream.tell(),
-                expected_size=size_bytes,
-                displayed_filename=part.stem,
-            )
+        http_get(
+            url,
+            stream,
+            resume_size=stream.tell(),
+            expected_size=size_bytes,
+            displayed_filename=name,
+        )
+        stream.flush()
     except OSError as error:
         raise CheckpointNotFound(
             f"{url} was not given ({str(error).strip().splitlines()[0]}); "

@@ -9,7 +9,8 @@ WorkerError
 │   └── EndpointUnavailable  its server cannot be reached or is overloaded
 ├── UnknownWord          a language model cannot speak about a word
 ├── UnfitImage           an image or mask has a shape that this cannot work with
-├── OutOfMemory          the device's memory did not suffice for this batch
+├── DeviceAbsent         the device that was asked for is not here
+├── OutOfMemory          the device's memory did not suffice
 └── DeviceLost           the device does not compute any more
 """
 
@@ -62,8 +63,12 @@ class UnfitImage(WorkerError):
     """An image or mask has a shape that this cannot work with."""
 
 
+class DeviceAbsent(WorkerError):
+    """The device that was asked for is not on this machine, or hidden from this process."""
+
+
 class OutOfMemory(WorkerError):
-    """The batch did not fit into the device's memory; half of it might."""
+    """A batch did not fit into the device's memory, half of it might; or weights did not."""
 
 
 class DeviceLost(WorkerError, ConnectionError):

@@ -8,6 +8,7 @@ import numpy as np
 
 from workers import interfaces
 from workers.config import FamilyConfig
+from workers.device import refuse_absent
 from workers.interfaces import Family
 from workers.registry import load_family
 from workers.values import RgbImage
@@ -46,6 +47,7 @@ def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> T
     Raises:
         WorkerError: If it does not load or work.
     """
+    refuse_absent(device)
     started = time.perf_counter()
     family = load_family(config, device)
     loaded = time.perf_counter()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
-from workers import hub
+from workers import download, hub
 from workers.config import DiffusionConfig, GroundingDinoOriginalConfig, WeightsConfig
-from workers.errors import CheckpointBroken, CheckpointNotFound, WorkerError
+from workers.device import is_out_of_memory
+from workers.errors import CheckpointBroken, CheckpointNotFound, OutOfMemory, WorkerError
 from workers.published import PUBLISHED_FILES
 from workers.values import ModelIdentity
 
@@ -114,6 +115,19 @@ def local_path(checkpoint: str) -> Path:
     return Path(checkpoint).expanduser()
 
 
+def fetch(source: Source) -> Path:
+    """Return what `resolve` does, after fetching a file that its publisher gives outside the hub.
+
+    Raises:
+        CheckpointNotFound: If it is not given.
+    """
+    path = local_path(source.checkpoint)
+    published = PUBLISHED_FILES.get(path.name)
+    if published is not None and not path.exists():
+        download.fetch_file(published.url, path, published.size_bytes, published.sha256)
+    return resolve(source)
+
+
 def weights_in(path: Path) -> list[Path]:
     """Return the files of weights at a place, which is a folder or such a file."""
     if path.is_file():
@@ -175,6 +189,12 @@ def loading(checkpoint: str) -> Iterator[None]:
         UnpicklingError,
         ValueError,
     ) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(
+                f"the weights of {checkpoint} do not fit into the device's memory. Raise "
+                "device_memory_share, end what else holds the device (nvidia-smi), or name another "
+                "device or a smaller checkpoint."
+            ) from error
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointBroken(
             f"the checkpoint {checkpoint} does not load: {first_line}. "

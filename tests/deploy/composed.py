@@ -30,6 +30,7 @@ class Image:
     health: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     user: str = "root"
+    folder: str = "/"
     ancestors: tuple[str, ...] = ()
 
 
@@ -54,6 +55,8 @@ def read_targets(path=ROOT / "Dockerfile"):
             image.environment |= dict(re.findall(r"(\w+)=(\S+)", rest))
         elif word == "USER":
             image.user = rest
+        elif word == "WORKDIR":
+            image.folder = rest
     return images
 
 

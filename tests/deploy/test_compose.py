@@ -60,6 +60,15 @@ def test_no_container_has_more_rights_than_it_needs(services):
         assert name in SERVERS or targets[name].user == "10001"
 
 
+def test_what_is_fetched_or_written_by_a_relative_path_stays_in_the_volume(services):
+    targets = read_targets()
+    for name, service in services.items():
+        if name not in SERVERS:
+            (volume,) = service["volumes"]
+            assert targets[name].folder == volume["target"], name
+            assert targets[name].environment["FACTORY_DATA_DIR"] == volume["target"]
+
+
 def test_what_runs_on_is_started_again_and_its_health_is_looked_at(services):
     targets = read_targets()
     for name, service in services.items():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ import yaml
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
+from factory.app import fetch_checkpoints
 from factory.cli import app
 from factory.settings import CONFIGS, find_profile, load_settings
 from tests.hub import COMMIT, REPOSITORY, serve
 from workers import download, hub
 from workers.config import WeightsConfig
 from workers.errors import CheckpointNotFound
-from workers.published import PUBLISHED_FILES, PUBLISHED_REPOSITORIES
+from workers.published import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, PublishedFile
 from workers.weights import BUNDLED_FOLDER
 
 OPEN_CLIP = BUNDLED_FOLDER / "micro" / "open_clip"
@@ -162,6 +164,32 @@ def test_a_published_file_is_taken_up_where_an_earlier_process_left_it(served, f
     assert path.read_bytes() == served.files["big.pth"]
     assert served.ranges == [("big.pth", size // 4)]
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_published_file_that_several_want_at_once_is_fetched_once(served, file, tmp_path):
+    path = tmp_path / "big.pth"
+    with ThreadPoolExecutor(4) as pool:
+        for fetching in [
+            pool.submit(download.fetch_file, file[0], path, *file[1:]) for _ in range(4)
+        ]:
+            fetching.result()
+    assert served.asked["big.pth"] == 1
+    assert path.read_bytes() == served.files["big.pth"]
+
+
+def test_a_worker_fetches_the_published_files_of_its_role_before_it_loads(
+    served, file, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(PUBLISHED_FILES, "big.pth", PublishedFile(*file))
+    monkeypatch.chdir(tmp_path)
+    content = yaml.safe_load(find_profile("micro").read_text())
+    content["families"]["segmentation"]["checkpoint"] = "checkpoints/big.pth"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    settings = load_settings(tmp_path / "mine.yaml")
+    fetch_checkpoints(settings, ["diffusion"])
+    assert not served.asked
+    fetch_checkpoints(settings, ["labeling"])
+    assert (tmp_path / "checkpoints" / "big.pth").read_bytes() == served.files["big.pth"]
 
 
 def test_another_file_than_was_published_is_not_kept(served, file, tmp_path):

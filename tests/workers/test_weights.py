@@ -8,8 +8,14 @@ from safetensors.torch import save_file
 from workers import device, weights
 from workers.config import OpenClipConfig
 from workers.device import inference, seeded
-from workers.errors import CheckpointBroken, CheckpointNotFound, DeviceLost, OutOfMemory
-from workers.weights import Source
+from workers.errors import (
+    CheckpointBroken,
+    CheckpointNotFound,
+    DeviceAbsent,
+    DeviceLost,
+    OutOfMemory,
+)
+from workers.weights import Source, loading
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -137,6 +143,21 @@ def test_a_devices_exhausted_memory_is_reported_as_such():
 
     with pytest.raises(OutOfMemory, match="CUDA out of memory"):
         compute()
+
+
+def test_weights_that_do_not_fit_are_not_called_broken():
+    with pytest.raises(OutOfMemory, match=r"do not fit .*device_memory_share"), loading("big"):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:5"])
+def test_a_device_that_is_not_here_is_told_with_how_many_are(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    device.refuse_absent("cpu")
+    device.refuse_absent("cuda")
+    device.refuse_absent("cuda:1")
+    with pytest.raises(DeviceAbsent, match=rf"no {name}: torch .* sees 2 GPUs"):
+        device.refuse_absent(name)
 
 
 def test_a_lost_device_is_reported_and_remembered(monkeypatch):
