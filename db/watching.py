@@ -1,15 +1,19 @@
 """What a run is doing at this moment: who works on what, what failed last, how much is left."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from db.models import Batch, Item, Label, Step
+from db.models import Batch, Item, Label, Run, Step
 from db.session import now
-from db.states import BatchState, ItemState, StepState
+from db.states import BatchState, ItemState, RunState, StepState
 
 SHOWN_FAILURES = 3
+
+Kind = tuple[str, int]
+"""A step's name and round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ class Work:
 
     Attributes:
         done_s: Computed so far.
-        left_s: Likely to come, by what a step of each kind took so far; None while a kind that is
-            to come was never seen.
+        left_s: Likely to come, by what a step of each kind took; None while a kind that is to
+            come was never seen.
     """
 
     done_s: float
@@ -111,27 +115,59 @@ def list_failures(session: Session, run_id: int, limit: int = SHOWN_FAILURES) ->
     ]
 
 
-def measure_work(session: Session, run_id: int) -> Work:
+def list_durations(session: Session, run_id: int) -> dict[Kind, float]:
+    """Return what the models took per image of a batch in the run before with the same models.
+
+    By that a run is measured whose own steps of a kind are still to come; empty for the first.
+    """
+    this = aliased(Run)
+    before = session.scalar(
+        select(Run.id)
+        .join(this, this.models_key == Run.models_key)
+        .where(this.id == run_id, Run.id < run_id, Run.state == RunState.DONE)
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+    kinds = [] if before is None else session.execute(_by_kind(before)).all()
+    return {
+        (name, number): finished_s / (finished * images)
+        for name, number, images, _, finished, finished_s, _ in kinds
+        if finished
+    }
+
+
+def measure_work(
+    session: Session, run_id: int, durations: Mapping[Kind, float] | None = None
+) -> Work:
     """Return how far the run is.
 
     A batch that waits has no steps yet; it is taken to get as many of each kind as those that have.
+
+    Args:
+        session: To read with.
+        run_id: Which run.
+        durations: Of the run before, for the kinds of steps that this one did not finish yet.
     """
+    known = durations or {}
     planned = select(func.count()).where(Batch.run_id == run_id, Batch.state != BatchState.WAITING)
     waiting = select(func.count()).where(Batch.run_id == run_id, Batch.state == BatchState.WAITING)
     growth = 1.0 + (session.scalar(waiting) or 0) / max(session.scalar(planned) or 0, 1)
     done_s, left_s = 0.0, 0.0
     is_known = True
-    for steps, finished, finished_s, begun_s in session.execute(_by_kind(run_id)):
+    for name, number, images, steps, finished, finished_s, begun_s in session.execute(
+        _by_kind(run_id)
+    ):
         done_s += finished_s + begun_s
         to_come = steps * growth - finished
-        is_known &= finished > 0 or to_come <= 0
-        left_s += max(to_come * finished_s / max(finished, 1) - begun_s, 0.0)
+        each_s = finished_s / finished if finished else images * known.get((name, number), 0.0)
+        is_known &= finished > 0 or to_come <= 0 or (name, number) in known
+        left_s += max(to_come * each_s - begun_s, 0.0)
     is_known &= done_s > 0  # else nothing was begun
     return Work(done_s, left_s if is_known else None)
 
 
-def _by_kind(run_id: int) -> Select[int, int, float, float]:
-    """Return a query for how many steps of each kind and round there are, and what they took."""
+def _by_kind(run_id: int) -> Select[str, int, float, int, int, float, float]:
+    """Return a query for each kind of step: images of its batches, how many, what they took."""
     is_done = Step.state == StepState.DONE
     took_s = (
         select(Item.step_id, func.sum(Item.duration_s).label("took_s"))
@@ -143,6 +179,9 @@ def _by_kind(run_id: int) -> Select[int, int, float, float]:
     )
     return (
         select(
+            Step.name,
+            Step.round,
+            func.avg(Batch.size * 1.0),
             func.count(Step.id),
             func.count(Step.id).filter(is_done),
             func.coalesce(func.sum(took_s.c.took_s).filter(is_done), 0.0),

@@ -9,7 +9,15 @@ from db.models import Run
 from db.overview import Overview, overview
 from db.session import Sessions, now, reading
 from db.states import RunState
-from db.watching import Failure, Hand, list_failures, list_hands, measure_work
+from db.watching import (
+    Failure,
+    Hand,
+    Kind,
+    list_durations,
+    list_failures,
+    list_hands,
+    measure_work,
+)
 from factory.pace import Pace, Sample
 
 
@@ -70,13 +78,16 @@ class Observer:
         self._sessions = sessions
         self._run_id = run_id
         self._pace = Pace()
+        self._durations: Mapping[Kind, float] | None = None
 
     def look(self) -> Moment:
         """Return the run as it is now."""
         with reading(self._sessions) as session:
             run = session.get_one(Run, self._run_id)
             counts = overview(session, run.id)
-            work = measure_work(session, run.id)
+            if self._durations is None:
+                self._durations = list_durations(session, run.id)
+            work = measure_work(session, run.id, self._durations)
             made, accepted = sum(counts.made.values()), sum(counts.accepted.values())
             self._pace.add(Sample(time.monotonic(), work.done_s, made, accepted))
             is_active = run.state == RunState.ACTIVE

@@ -176,7 +176,7 @@ def _narrow_tables(now: Overview) -> list[Table]:
 def _add_outcome_columns(table: Table) -> None:
     table.add_column("accepted", justify="right", style="green")
     table.add_column("share", justify="right")
-    table.add_column("rejected", style="yellow")
+    table.add_column("rejected", style="yellow", overflow="ellipsis", no_wrap=True)
 
 
 def _outcome(now: Overview, label: str) -> tuple[str, str, str]:

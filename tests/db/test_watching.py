@@ -3,7 +3,7 @@
 import pytest
 
 from db.states import BatchState, ItemState, StepState
-from db.watching import list_failures, list_hands, measure_work
+from db.watching import list_durations, list_failures, list_hands, measure_work
 from tests import rows
 
 CHAIN = ("generate", "label")
@@ -77,6 +77,30 @@ def test_what_is_left_is_unknown_while_a_kind_of_step_was_never_seen(place):
         generate, _ = rows.add_steps(session, batch, CHAIN)
         settle(session, generate, [3.0])
         assert measure_work(session, run.id).left_s is None
+
+
+def test_kinds_that_are_to_come_are_known_from_the_run_before_with_the_same_models(place):
+    with place.sessions.begin() as session:
+        for models, took_s in (("same", 8.0), ("same", 6.0), ("others", 100.0)):
+            before, [batch, rest] = add_run(session)
+            before.models_key, before.state, batch.size = models, "done", 2
+            rest.state = BatchState.WAITING
+            for step in rows.add_steps(session, batch, CHAIN):
+                settle(session, step, [took_s])
+        run, [batch, _] = add_run(session)
+        run.models_key, batch.size = "same", 4
+        generate, _ = rows.add_steps(session, batch, CHAIN)
+        settle(session, generate, [3.0])
+        durations = list_durations(session, run.id)
+        assert durations == {("generate", 0): 3.0, ("label", 0): 3.0}
+        work = measure_work(session, run.id, durations)
+    assert work.left_s == pytest.approx(4 * 3.0 + (3.0 + 4 * 3.0))  # and the batch that waits
+
+
+def test_the_first_run_knows_of_none_before(place):
+    with place.sessions.begin() as session:
+        run, _ = add_run(session)
+        assert list_durations(session, run.id) == {}
 
 
 def test_nothing_is_left_of_a_run_that_is_done(place):

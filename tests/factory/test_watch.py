@@ -13,6 +13,7 @@ from db.models import Batch, Run, Step
 from db.states import ItemState, RunState, StepState
 from factory.moment import Observer
 from factory.progress import live_view, tell_duration
+from tasks.judging import REASONS
 from tests import rows
 
 PATIENCE_S = 60
@@ -120,6 +121,18 @@ def test_no_line_is_longer_than_the_screen_and_nothing_is_missing(place, width):
         assert words in text
     assert "[bold]house" in text
     assert "猫🐱" in text
+
+
+def test_a_label_keeps_to_its_line_whatever_was_rejected(place):
+    run_id = begin(place)
+    lines = len(shown(place, run_id, 120).splitlines())
+    with place.sessions.begin() as session:
+        batch = rows.batch_of(session, session.get(Run, run_id))
+        for reason in list(REASONS)[:6]:
+            rows.add_candidate(place, session, batch, verdict="rejected", reason=reason)
+    text = shown(place, run_id, 120)
+    assert f"1 {next(iter(REASONS))}" in text
+    assert len(text.splitlines()) == lines
 
 
 def test_more_labels_than_lines_are_shown_as_one(place):
