@@ -28,13 +28,20 @@ MOST_LABELS = 40
 COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}
 
 
-def status_view(session: Session, run: Run, *, now: float) -> RenderableType:
-    """Return a run's state, the counts of its steps, and what became of its candidates."""
+def status_view(session: Session, run: Run, *, now: float, width: int) -> RenderableType:
+    """Return a run's state, the counts of its steps, and what became of its candidates.
+
+    Args:
+        session: To read with.
+        run: Which run.
+        now: Seconds since the epoch.
+        width: Columns of the screen.
+    """
     counts = overview(session, run.id)
     if len(run.labels) > MOST_LABELS:
         counts = merge_labels(counts, f"all {len(run.labels)} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
-    steps = render(counts, run.id, (run.finished_at or now) - run.created_at)
+    steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
     missed = [Text(line, style="yellow") for line in tell_missed(run, overview(session, run.id))]
     spent = tell_spending(run, spending(session, run))
     return Group(head, spent, steps, "", funnel_table(counts), *missed)

@@ -1,5 +1,6 @@
 """`factory models list`, `pull` and `check`: what a profile needs, and whether it works."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from factory.cli.common import AsJson, expected_errors, print_json, stderr, stdo
 from factory.settings import load_settings
 
 if TYPE_CHECKING:
+    from factory.needs import Need
     from workers.trial import Trial
 
 Profile = Annotated[
@@ -20,6 +22,8 @@ Profile = Annotated[
 ]
 SHOWN_COMMIT = 8
 GIGABYTE = 10**9
+WIDE = 150
+"""Columns that the table needs; a narrower screen gets two lines per model."""
 
 
 @expected_errors()
@@ -37,25 +41,11 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(need) for need in needs])
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("model", "roles", "family", "checkpoint", "revision", "licence"):
-        table.add_column(name)
-    for name in ("download", "on the device"):
-        table.add_column(name, justify="right")
-    table.add_column("place")
+    if stdout.width >= WIDE:
+        stdout.print(_to_table(needs))
+        return
     for need in needs:
-        table.add_row(
-            need.key,
-            ", ".join(need.roles),
-            need.family,
-            need.checkpoint,
-            (need.revision or "-")[:SHOWN_COMMIT],
-            need.licence or "-",
-            _gigabytes(need.download_bytes),
-            _gigabytes(need.device_bytes),
-            need.place,
-        )
-    stdout.print(table)
+        stdout.print(_to_lines(need), soft_wrap=True)
 
 
 @expected_errors()
@@ -129,6 +119,42 @@ def pull(
         stderr.print(f"Written: {lock}; use it with --profile {lock}", soft_wrap=True)
     if as_json:
         print_json([asdict(one) for one in pulled])
+
+
+def _to_table(needs: Iterable["Need"]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("model", "roles", "family", "checkpoint", "revision", "licence"):
+        table.add_column(name)
+    for name in ("download", "on the device"):
+        table.add_column(name, justify="right")
+    table.add_column("place")
+    for need in needs:
+        table.add_row(
+            need.key,
+            ", ".join(need.roles),
+            need.family,
+            need.checkpoint,
+            (need.revision or "-")[:SHOWN_COMMIT],
+            need.licence or "-",
+            _gigabytes(need.download_bytes),
+            _gigabytes(need.device_bytes),
+            need.place,
+        )
+    return table
+
+
+def _to_lines(need: "Need") -> Text:
+    """Return the same of one model, for a screen that has no room for the table."""
+    revision = f" @ {need.revision[:SHOWN_COMMIT]}" if need.revision else ""
+    text = Text(f"{need.key}: {need.family} {need.checkpoint}{revision}\n")
+    facts = [
+        f"for {', '.join(need.roles)}",
+        need.licence or "licence unknown",
+        f"download {_gigabytes(need.download_bytes)}",
+        f"on the device {_gigabytes(need.device_bytes)}",
+        need.place,
+    ]
+    return text.append(f"  {'; '.join(facts)}", style="dim")
 
 
 def _in_words(outcome: "Trial | str") -> Text:

@@ -33,7 +33,7 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
             return
         from factory.tables import quarantine_table, status_view
 
-        stdout.print(status_view(session, found, now=time.time()))
+        stdout.print(status_view(session, found, now=time.time(), width=stdout.width))
         if given_up := list_quarantined(session, found.id):
             stdout.print(quarantine_table(given_up))
             stdout.print(f"Another try for them: factory retry {found.id} (--step for one kind)")

@@ -1,8 +1,14 @@
+import contextlib
 import csv
+import fcntl
 import io
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -275,3 +281,28 @@ def test_importing_the_command_line_loads_no_model_library():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.strip() == ""
+
+
+def shown_on_a_terminal(columns, *words):
+    """Return what a command prints on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    command = [sys.executable, "-m", "factory", *map(str, words)]
+    environment = {"TERM": "xterm", "NO_COLOR": "1", **os.environ}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # a terminal that nobody writes to any more
+            while part := os.read(ours, 65_536):
+                text += part
+    os.close(ours)
+    assert process.returncode == 0, text
+    return text.decode()
+
+
+def test_a_terminal_of_80_columns_has_room_for_every_word(filled_place):
+    status = shown_on_a_terminal(80, "status", 1, "--data-dir", filled_place.data_dir)
+    models = shown_on_a_terminal(80, "models", "list", "sd15")
+    assert "pixels_changed" in status
+    assert "stable-diffusion-v1-5/stable-diffusion-v1-5" in models
+    assert "…" not in status + models
