@@ -109,8 +109,16 @@ def default(field: FieldInfo) -> str:
 def cli_page() -> str:
     """Return what every `--help` says."""
     command = get_command(app)
+    unfold(command)
     text = get_docs_for_click(obj=command, ctx=command.make_context("factory", ["status"]))
     return CLI_HEAD + html.unescape(text).rstrip() + "\n"
+
+
+def unfold(command: Any) -> None:  # noqa: ANN401  (a command of click, or a group of them)
+    """Let a list of commands show the first paragraph of each, not only its beginning."""
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = " ".join((each.help or "").split("\n\n")[0].split())
+        unfold(each)
 
 
 if __name__ == "__main__":

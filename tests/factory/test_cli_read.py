@@ -9,15 +9,18 @@ import struct
 import subprocess
 import sys
 import termios
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy import text as sql
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from db.models import Batch
-from factory.cli import app
+from factory.cli import PANELS, app
+from factory.doctor import PACKAGE
 from tests import rows
 
 
@@ -281,6 +284,22 @@ def test_importing_the_command_line_loads_no_model_library():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.strip() == ""
+
+
+def test_the_help_shows_every_command_under_a_title_of_ours():
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert [title for title in PANELS if title not in text] == []
+    assert "─ Commands ─" not in text
+
+
+def test_the_version_is_told():
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"factory {version(PACKAGE)}\n"
+
+
+@pytest.mark.parametrize("command", get_command(app).commands)
+def test_every_command_s_help_has_an_example(command):
+    text = CliRunner().invoke(app, [command, "--help"]).stdout
+    assert ("Example: factory" in text) == (command != "models")
 
 
 def shown_on_a_terminal(columns, *words):
