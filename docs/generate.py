@@ -4,6 +4,7 @@ import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -14,7 +15,7 @@ from typer.main import get_command
 
 from factory.cli import app
 from factory.complaints import FAMILY_CLASSES
-from factory.settings import Settings
+from factory.settings import PLACES, Settings
 
 FOLDER = Path(__file__).parent
 SECTIONS = ("chain", "thresholds", "delivery")
@@ -28,11 +29,11 @@ A profile is a YAML file: a name in `configs/` or a path, given by `--profile` o
 `FACTORY_PROFILE`. What stands in the environment wins over the profile, what stands on the command
 line wins over both. In the environment a key is written in capitals behind `FACTORY_`, with two
 underscores for every level: `FACTORY_CHAIN__PER_LABEL=4`. An unknown key is refused.
-
-A run freezes its profile into the database, without secrets and without the keys about where it
-happens or who looks on (`data_dir`, `database_url`, `broker_url`, `image_store_url`, `device`,
-`flower_basic_auth`, `notify_command`, `notify_webhook`, `log_format`).
 """
+FROZEN = (
+    "A run freezes its profile into the database, without secrets and without the keys about where "
+    "it happens or who looks on: "
+)
 CLI_HEAD = """\
 <!-- Written by `make docs`; a test fails when it is out of date. -->
 
@@ -46,7 +47,9 @@ def pages() -> dict[Path, str]:
 
 def settings_page() -> str:
     """Return every key with its type, default and meaning."""
-    parts = [SETTINGS_HEAD, "## At the top\n", table(Settings, skip=SECTIONS)]
+    places = ", ".join(f"`{name}`" for name in Settings.model_fields if name in PLACES)
+    frozen = fill(f"{FROZEN}{places}.", 100, break_on_hyphens=False) + "\n"
+    parts = [SETTINGS_HEAD, frozen, "## At the top\n", table(Settings, skip=SECTIONS)]
     for section in SECTIONS:
         model = Settings.model_fields[section].annotation
         assert isinstance(model, type)  # noqa: S101  (a model, as the next line needs)

@@ -9,7 +9,7 @@ import pytest
 from docs.generate import FOLDER, pages
 
 ROOT = FOLDER.parent
-PAGES = sorted([*FOLDER.rglob("*.md"), ROOT / "CHANGELOG.md"])
+PAGES = sorted([*FOLDER.rglob("*.md"), ROOT / "CHANGELOG.md", ROOT / "README.md"])
 DECISIONS = sorted((FOLDER / "adr").glob("*.md"))
 LINK = re.compile(r"\]\(([^)#]+)")
 FILE = re.compile(r"`((?:factory|tasks|workers|db|configs|tests|benchmarks|training)/[\w./]*\w/?)`")
@@ -50,6 +50,11 @@ def test_every_decision_tells_context_choice_alternatives_and_cost(path):
 def test_decisions_are_numbered_without_gaps():
     numbers = [int(Path(path).name[:4]) for path in DECISIONS]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_architecture_page_names_every_decision():
+    text = (FOLDER / "architecture.md").read_text(encoding="utf-8")
+    assert [path.name for path in DECISIONS if f"(adr/{path.name})" not in text] == []
 
 
 def test_the_glossary_s_names_are_those_of_the_code():
