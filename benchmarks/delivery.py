@@ -7,6 +7,8 @@ worker: the ratio says what the rows cost. Then everything is killed, and a long
 
 import json
 import operator
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,7 @@ from db.states import RunState
 from factory.app import make_celery
 from factory.broker import open_broker
 from factory.database import open_database
+from factory.embedded import PID_FILE, EmbeddedBroker
 from factory.labels import read_labels
 from factory.settings import Settings, load_settings
 from factory.submitter import submit
@@ -83,12 +86,11 @@ def postgres_url() -> Iterator[str]:
 def measure_delivery(database: str, settings: Settings) -> Delivery:
     """Return how quickly bare tasks and empty steps go, and how soon the killed are replaced."""
     sessions = open_database(settings)
-    with open_broker(settings):
-        with worker(settings) as process:
-            measure_bare(settings, process, chains=1)  # the worker starts meanwhile
-            rounds = [list(measure_round(settings, process, sessions)) for _ in range(ROUNDS)]
-        rates = [reduce(operator.add, same) for same in zip(*rounds, strict=True)]
-        return Delivery(database, rates, measure_recovery(settings, sessions))
+    with open_broker(settings), worker(settings) as process:
+        measure_bare(settings, process, chains=1)  # the worker starts meanwhile
+        rounds = [list(measure_round(settings, process, sessions)) for _ in range(ROUNDS)]
+    rates = [reduce(operator.add, same) for same in zip(*rounds, strict=True)]
+    return Delivery(database, rates, measure_recovery(settings, sessions))
 
 
 def measure_round(settings: Settings, worker: psutil.Process, sessions: Sessions) -> Iterator[Rate]:
@@ -99,17 +101,18 @@ def measure_round(settings: Settings, worker: psutil.Process, sessions: Sessions
 
 
 def measure_recovery(settings: Settings, sessions: Sessions) -> float:
-    """Return the seconds from the death of the only worker to the next finished step."""
+    """Return the seconds from the death of broker and worker to the next finished step."""
     requests = read_labels([f"other {number}" for number in range(BATCHES)]).requests
     with sessions.begin() as session:
         submit(session, requests, settings, seed=None)
     started_at = time.time()
-    with worker(settings) as process:
+    with EmbeddedBroker(settings.data_dir) as broker, worker(settings) as process:
         wait_for(lambda: last_finish(sessions) > started_at)
         for each in (*process.children(recursive=True), process):
             each.kill()
+        os.kill(int((broker.folder / PID_FILE).read_text(encoding="ascii")), signal.SIGKILL)
     killed_at = time.time()
-    with worker(settings):
+    with EmbeddedBroker(settings.data_dir), worker(settings):
         wait_for(lambda: last_finish(sessions) > killed_at)
     return last_finish(sessions) - killed_at
 

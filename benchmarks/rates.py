@@ -82,9 +82,9 @@ micro profile computes 280 ms on one, a large model seconds.
 
 {to_table(RATE_HEADS, rows)}
 
-After `kill -9` of the only worker and its child, with another one started at once, the next step
-was finished after {recovery}. That includes the start of
-the new worker's two processes, without models.
+After `kill -9` of the broker, the only worker and its child, all started again at once, the next
+step was finished after {recovery}. That includes the start
+of the new worker's two processes, without models.
 """
 
 

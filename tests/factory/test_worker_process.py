@@ -155,6 +155,7 @@ def test_a_dead_worker_s_step_is_taken_over_at_once_and_a_stopped_one_gives_the_
             wait_for(lambda process=process: _has_claimed(place, process))
         first.kill()
         child = model_child(second)
+        assert "spawn_main" in " ".join(child.cmdline())  # a forked child cannot use CUDA
         took_s = wait_for(lambda: not _has_claimed(place, first))
         assert took_s < settings.delivery.lease_s / 3
         second.terminate()
