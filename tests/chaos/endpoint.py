@@ -11,10 +11,10 @@ from tests.loopback import Loopback, Reply, fails, says
 HANG_S = 4
 PLACES = ("on a beach", "in a forest", "on a city street", "under a night sky")
 THINGS = ("car", "tree", "ball", "boat", "dog", "house")
+FEATURES = re.compile(r"features for distinguishing a (.+?) in a photo")
 PROMPTS = re.compile(r"Give me (\d+) high quality prompts .* containing the (.+?)\. Scene prompts")
 SCENES = re.compile(r"Give me (\d+) real scene .* should consist (.*), and also contain")
 PLACEMENTS = re.compile(r"make (\d+) possible .* following objects (.+?)\. The size of", re.DOTALL)
-STEPS = (("brainstorm", PROMPTS), ("imagine", SCENES), ("place", PLACEMENTS))
 
 
 class Endpoint(Loopback):
@@ -54,23 +54,26 @@ class Endpoint(Loopback):
 def answer_to(request):
     """Return the name of the step that asks, and a good answer that depends on nothing else."""
     texts = [message["content"] for message in request["messages"] if message["role"] == "user"]
-    for step, question in STEPS:
-        for text in reversed(texts):  # a repair asks on; the question is the same
+    for text in reversed(texts):  # a repair asks on; the question is the same
+        for step, question, answer in QUESTIONS:
             if match := question.search(text):
-                return step, ANSWERS[step](int(match[1]), match[2], _pick(text, request["seed"]))
-    pick = _pick(texts[-1], request["seed"])
-    return "brainstorm", {"features": [f"a {pick(('red', 'blue'))} back", "short legs", "a tail"]}
+                return step, answer(*match.groups(), _pick(text, request["seed"]))
+    raise LookupError(texts)
+
+
+def _features(_label, pick):
+    return {"features": [f"a {pick(('red', 'blue'))} back", "short legs", "a tail"]}
 
 
 def _prompts(count, label, pick):
-    prompts = [f"a {label} and a {pick(THINGS, n)} {pick(PLACES, n)}" for n in range(count)]
+    prompts = [f"a {label} and a {pick(THINGS, n)} {pick(PLACES, n)}" for n in range(int(count))]
     return {"prompts": prompts}
 
 
 def _scenes(count, existing, pick):
     objects = [] if existing == "no exist objects" else existing.split(", ")
     scenes = []
-    for number in range(count):
+    for number in range(int(count)):
         new = pick(THINGS, number)
         _, _, background = pick(PLACES, number).partition(" ")
         description = f"a {' and a '.join([*objects, new])} in {background}"
@@ -83,14 +86,19 @@ def _scenes(count, existing, pick):
 def _placements(count, targets, pick):
     names, corners = targets.split(", "), range(10, 340, 30)
     placements = []
-    for number in range(count):
+    for number in range(int(count)):
         x, y = pick(corners, number), pick(corners, number, "y")
         box = [x, y, x + 110, y + 120]
         placements.append({"label": names[0], "box": box, "relationship": "near by"})
     return {"placements": placements}
 
 
-ANSWERS = {"brainstorm": _prompts, "imagine": _scenes, "place": _placements}
+QUESTIONS = (
+    ("brainstorm", FEATURES, _features),
+    ("brainstorm", PROMPTS, _prompts),
+    ("imagine", SCENES, _scenes),
+    ("place", PLACEMENTS, _placements),
+)
 
 
 def _pick(*key):
