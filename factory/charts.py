@@ -2,22 +2,25 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from db.reporting import ScoreValues
 from factory.thresholds import ScoreSurvey
-from tasks.judging import RULES
+from tasks.judging import RULES, Rule
 
 INK = "#010203"
 """Text and lines; a page replaces it by its own colour of text, light or dark."""
 KEPT, LOST, NEUTRAL, MARK = "#0072B2", "#D55E00", "#8C8C8C", "#CC79A7"
 """Okabe and Ito's colours: told apart by everyone, on light and on dark."""
 BINS = 24
+PICTURE_WIDTH_IN = 13.0
 RULE = {rule.name: rule for rules in RULES.values() for rule in rules}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -52,14 +55,31 @@ def to_svg(draw: Draw, name: str, size_in: tuple[float, float]) -> str:
     return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
-def to_png(draws: Sequence[Draw], title: str, columns: int = 2) -> bytes:
-    """Return charts in a grid on white, as PNG."""
-    rows = -(-len(draws) // columns)
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Charts of one size, side by side."""
+
+    draws: Sequence[Draw]
+    columns: int
+    height_in: float
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows they take."""
+        return -(-len(self.draws) // self.columns)
+
+
+def to_png(title: str, *grids: Grid) -> bytes:
+    """Return grids of charts, one below the other on white, as PNG."""
+    shown = [grid for grid in grids if grid.draws]
+    heights = [grid.rows * grid.height_in for grid in shown]
     with mpl.rc_context(STYLE):
-        figure = Figure((6.4 * columns, 3.2 * rows), layout="constrained", dpi=110)
+        figure = Figure((PICTURE_WIDTH_IN, sum(heights) + 0.4), layout="constrained", dpi=110)
         figure.suptitle(title, fontsize=14)
-        for index, draw in enumerate(draws):
-            draw(figure.add_subplot(rows, columns, index + 1))
+        parts = figure.subfigures(len(shown), height_ratios=heights, squeeze=False)
+        for grid, (part,) in zip(shown, parts, strict=True):
+            for index, draw in enumerate(grid.draws):
+                draw(part.add_subplot(grid.rows, grid.columns, index + 1))
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", facecolor="white")
     return buffer.getvalue()
@@ -95,27 +115,46 @@ def draw_outcomes(axes: Axes, outcomes: Mapping[str, Mapping[str, int]]) -> None
 
 def draw_score(axes: Axes, score: ScoreValues) -> None:
     """Draw the values of a score on both sides of its threshold."""
-    rule = RULE[score.name]
-    values = np.array(score.values)
-    shown = values if score.threshold is None else np.append(values, score.threshold)
-    bins = np.linspace(shown.min(), max(shown.max(), shown.min() + 1e-9), BINS + 1)
-    passed = np.full(len(values), fill_value=True)
-    if score.threshold is not None:
-        passed = np.array([rule.passes(value, score.threshold) for value in score.values])
-        axes.axvline(score.threshold, color=MARK, linewidth=1.5)
-    axes.hist([values[passed], values[~passed]], bins.tolist(), stacked=True, color=[KEPT, LOST])
-    told = "" if score.threshold is None else f", {passed.mean():.0%} pass {score.threshold:g}"
-    axes.set_title(f"{score.name} of {score.origin} ({len(values)}{told})", loc="left", fontsize=9)
+    if score.threshold is None:
+        axes.hist(score.values, BINS, color=KEPT)
+        told = f"{len(score.values)} measured"
+    else:
+        rule = RULE[score.name]
+        passed = _draw_sides(axes, score.values, rule, score.threshold)
+        told = f"{passed.mean():.0%} of {len(passed)} {rule.tell(score.threshold)}"
+    axes.set_title(f"{score.name} of {score.origin}: {told}", loc="left", fontsize=7)
+
+
+def _draw_sides(
+    axes: Axes, values: Sequence[float], rule: Rule, threshold: float
+) -> NDArray[np.bool_]:
+    """Draw what passes and what does not, and the threshold; return what passes."""
+    found = np.array(values)
+    passed = np.array([rule.passes(value, threshold) for value in values])
+    edges = bin_edges(values, threshold)
+    sides = [found[passed], found[~passed]]
+    axes.hist(sides, edges, stacked=True, color=[KEPT, LOST])
+    axes.axvline(threshold, color=MARK, linewidth=1.5)
+    return passed
+
+
+def bin_edges(values: Sequence[float], threshold: float) -> list[float]:
+    """Return the edges of bins over all values and the threshold, which is one of the edges."""
+    least, most = min(*values, threshold), max(*values, threshold)
+    width = (most - least or 1.0) / BINS
+    first, last = np.floor((least - threshold) / width), np.floor((most - threshold) / width) + 1
+    return [float(threshold + width * step) for step in np.arange(first, last + 1)]
 
 
 def draw_objects(axes: Axes, counts: Mapping[int, int]) -> None:
     """Draw how many accepted images have how many objects."""
     axes.bar_label(axes.bar([str(number) for number in counts], list(counts.values()), color=KEPT))
+    axes.margins(y=0.1)
     axes.set_xlabel("objects")
     axes.set_title("Objects per accepted image", loc="left")
 
 
-def draw_balance(axes: Axes, counts: Mapping[str, int], most: int = 24) -> None:
+def draw_balance(axes: Axes, counts: Mapping[str, int], most: int = 14) -> None:
     """Draw how often each label is found on accepted images."""
     shown = dict(list(counts.items())[:most])
     axes.bar_label(axes.barh(list(shown), list(shown.values()), color=KEPT), padding=3)
@@ -147,17 +186,18 @@ def draw_seconds(axes: Axes, seconds_by_step: Mapping[str, float]) -> None:
 
 def draw_survey(axes: Axes, survey: ScoreSurvey) -> None:
     """Draw the values of a score, and how many would be accepted at other thresholds."""
-    axes.hist(survey.values, BINS, color=NEUTRAL)
-    axes.axvline(survey.threshold, color=MARK, linewidth=1.5)
+    _draw_sides(axes, survey.values, survey.rule, survey.threshold)
     axes.set_ylabel("measured")
     accepted = axes.twinx()
     accepted.plot(
         [one.threshold for one in survey.survivors],
         [one.accepted for one in survey.survivors],
-        color=KEPT,
+        color=INK,
+        linewidth=1,
         marker="o",
         markersize=3,
     )
-    accepted.set_ylim(bottom=0)
-    accepted.set_ylabel("accepted in all, at this threshold", color=KEPT)
-    axes.set_title(f"{survey.name}, held to {survey.threshold:g}", loc="left")
+    accepted.set_ylim(0, 1.1 * max(1, *(one.accepted for one in survey.survivors)))
+    accepted.set_ylabel("accepted in all")
+    asked = survey.rule.tell(survey.threshold)
+    axes.set_title(f"{survey.name}: {asked} passes", loc="left")

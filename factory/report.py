@@ -25,7 +25,7 @@ from db.reporting import Diversity, ScoreValues, Spending
 from db.runs import Stage, count_funnel, count_funnel_by_label
 from db.states import Origin, Verdict
 from factory import charts
-from factory.charts import Draw
+from factory.charts import Draw, Grid
 from factory.funnel import count_funnel_steps
 from factory.overlay import Overlay, colours_of
 from tasks.chain import QUEUES
@@ -118,7 +118,11 @@ def to_page(facts: Facts, images: ImageStore) -> str:
 def to_picture(facts: Facts) -> bytes:
     """Return the report's charts as PNG."""
     title = f"Run {facts.run.id}: {facts.accepted} of {facts.made} candidates accepted"
-    return charts.to_png([*_charts(facts).values(), *_score_charts(facts).values()], title)
+    return charts.to_png(
+        title,
+        Grid([*_charts(facts).values()], columns=3, height_in=2.9),
+        Grid([*_score_charts(facts).values()], columns=4, height_in=1.9),
+    )
 
 
 def _charts(facts: Facts) -> dict[str, Draw]:
@@ -145,9 +149,13 @@ def _charts(facts: Facts) -> dict[str, Draw]:
 
 
 def _score_charts(facts: Facts) -> dict[str, Draw]:
+    """Return a chart per origin and score, in the order in which they are judged."""
+    measured = {(score.origin, score.name): score for score in facts.scores}
     return {
-        f"{score.origin}-{score.name}": partial(charts.draw_score, score=score)
-        for score in facts.scores
+        f"{origin}-{rule.name}": partial(charts.draw_score, score=measured[origin, rule.name])
+        for origin, rules in RULES.items()
+        for rule in rules
+        if (origin, rule.name) in measured
     }
 
 

@@ -20,6 +20,8 @@ from factory.refilter import good_by_themselves, judge_page, limits_in_force, op
 from tasks.judging import DERIVED, RULES, Limits, Rule
 
 STEPS = 9
+LEAST_GAIN = 0.01
+"""Of F1: what another threshold must be better by to be worth a try."""
 GALLERY = "gallery"
 """Where people mark what the database keeps."""
 
@@ -43,15 +45,21 @@ class ScoreSurvey:
     """A score of a run, over all origins that are held to it.
 
     Attributes:
+        rule: By which it is judged.
         values: All that were measured, ascending.
         threshold: In force.
         survivors: At some values, the one in force among them.
     """
 
-    name: str
+    rule: Rule
     values: tuple[float, ...]
     threshold: float
     survivors: tuple[Survivors, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the score's name."""
+        return self.rule.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,13 @@ class Quality:
     precision: float | None
     recall: float
 
+    @property
+    def f1(self) -> float:
+        """Return the harmonic mean of precision and recall."""
+        if not self.precision or not self.recall:
+            return 0.0
+        return 2 * self.precision * self.recall / (self.precision + self.recall)
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -75,13 +90,18 @@ class Advice:
     Attributes:
         marked: How many marked candidates have the score.
         now: With the threshold in force.
-        best: With the threshold of the greatest F1, the harmonic mean of precision and recall.
+        best: With the threshold of the greatest F1.
     """
 
     name: str
     marked: int
     now: Quality
     best: Quality
+
+    @property
+    def is_better(self) -> bool:
+        """Return whether the other threshold is worth a try."""
+        return self.best.f1 >= self.now.f1 + LEAST_GAIN
 
 
 def survey(session: Session, run: Run) -> list[ScoreSurvey]:
@@ -98,7 +118,7 @@ def survey(session: Session, run: Run) -> list[ScoreSurvey]:
             survivors = tuple(
                 _survive(pages, album, rule, values, {**limits, name: step}) for step in steps
             )
-            found.append(ScoreSurvey(name, tuple(values), limits[name], survivors))
+            found.append(ScoreSurvey(rule, tuple(values), limits[name], survivors))
     return found
 
 
@@ -138,7 +158,8 @@ def calibrate(session: Session, run: Run, marks: Mapping[int, bool]) -> list[Adv
         ]
         values = {value for value, _ in pairs}
         if len(values) > 1 and len({is_good for _, is_good in pairs}) == len(MARKS):
-            best = max((quality_of(rule, pairs, step) for step in _between(values)), key=_f1)
+            tried = [quality_of(rule, pairs, step) for step in thresholds_between(values)]
+            best = max(tried, key=lambda quality: quality.f1)
             now = quality_of(rule, pairs, limits[name])
             advice.append(Advice(name, len(pairs), now, best))
     return advice
@@ -152,17 +173,11 @@ def quality_of(rule: Rule, pairs: Sequence[tuple[float, bool]], threshold: float
     return Quality(threshold, precision, sum(passing) / good)
 
 
-def _f1(quality: Quality) -> float:
-    if not quality.precision or not quality.recall:
-        return 0.0
-    return 2 * quality.precision * quality.recall / (quality.precision + quality.recall)
-
-
-def _between(values: Iterable[float]) -> list[float]:
-    """Return thresholds that lie between neighbouring values, and one below all."""
+def thresholds_between(values: Iterable[float]) -> list[float]:
+    """Return round thresholds between neighbouring values, and the two that let all pass."""
     ordered = sorted(values)
-    middles = [(low + high) / 2 for low, high in pairwise(ordered)]
-    return [ordered[0], *middles]
+    middles = {float(f"{(low + high) / 2:.3g}") for low, high in pairwise(ordered)}
+    return [ordered[0], *sorted(middles), ordered[-1]]
 
 
 def _steps(values: Sequence[float], threshold: float) -> list[float]:

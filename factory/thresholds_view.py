@@ -21,7 +21,7 @@ def surveys_view(surveys: Sequence[ScoreSurvey]) -> RenderableType:
     return Group(*(part for survey in surveys for part in _survey_view(survey)))
 
 
-def advice_view(advice: Sequence[Advice]) -> RenderableType:
+def advice_view(run_id: int, advice: Sequence[Advice]) -> RenderableType:
     """Return what the marks speak for, score by score."""
     table = Table(title="What the marks speak for", title_justify="left", box=None)
     for name in (
@@ -36,11 +36,11 @@ def advice_view(advice: Sequence[Advice]) -> RenderableType:
     ):
         table.add_column(name, justify="left" if name == "score" else "right")
     for one in advice:
-        table.add_row(one.name, str(one.marked), *_tell(one.now), *_tell(one.best))
+        suggested = _tell(one.best) if one.is_better else ()
+        table.add_row(one.name, str(one.marked), *_tell(one.now), *suggested)
     if not advice:
         return Text("no score was measured on good and on bad candidates: mark more of them.")
-    options = " ".join(f"--set {one.name}={one.best.threshold:.3g}" for one in advice)
-    return Group(table, Text(f"to try them: factory refilter RUN {options}", style="dim"))
+    return Group(table, Text(_tell_next(run_id, advice), style="dim"))
 
 
 def surveys_record(surveys: Sequence[ScoreSurvey], advice: Sequence[Advice]) -> dict[str, Any]:
@@ -63,14 +63,16 @@ def surveys_picture(surveys: Sequence[ScoreSurvey], title: str) -> bytes:
     """Return each score's histogram and survivors as PNG."""
     from factory import charts  # late: it is slow to import
 
-    return charts.to_png([partial(charts.draw_survey, survey=one) for one in surveys], title)
+    draws = [partial(charts.draw_survey, survey=one) for one in surveys]
+    return charts.to_png(title, charts.Grid(draws, columns=2, height_in=2.8))
 
 
 def _survey_view(survey: ScoreSurvey) -> Iterator[RenderableType]:
     counts, edges = np.histogram(survey.values, BINS)
     scale = (len(BARS) - 1) / max(counts.max(), 1)
     bars = "".join(BARS[int(np.ceil(count * scale))] for count in counts)
-    yield Text.assemble((survey.name, "bold"), f"  {len(survey.values)} measured")
+    asked = survey.rule.tell(survey.threshold)
+    yield Text.assemble((survey.name, "bold"), f"  {len(survey.values)} measured, {asked} passes")
     yield Text(f"{edges[0]:8.3g} {bars} {edges[-1]:.3g}")
     table = Table(box=None, pad_edge=False, header_style="dim", show_header=False)
     rows = {
@@ -89,6 +91,14 @@ def _survey_view(survey: ScoreSurvey) -> Iterator[RenderableType]:
     yield ""
 
 
+def _tell_next(run_id: int, advice: Sequence[Advice]) -> str:
+    better = [one for one in advice if one.is_better]
+    if not better:
+        return "no other threshold sorts what is marked better than those in force."
+    options = " ".join(f"--set {one.name}={one.best.threshold:g}" for one in better)
+    return f"to try them, or one of them: factory refilter {run_id} {options}"
+
+
 def _tell(quality: Quality) -> tuple[str, str, str]:
     precision = "-" if quality.precision is None else f"{quality.precision:.2f}"
-    return f"{quality.threshold:.3g}", precision, f"{quality.recall:.2f}"
+    return f"{quality.threshold:g}", precision, f"{quality.recall:.2f}"

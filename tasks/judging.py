@@ -33,6 +33,10 @@ class Rule:
         """Return whether a value is good enough."""
         return value <= threshold if self.at_most else value >= threshold
 
+    def tell(self, threshold: float) -> str:
+        """Return in words what is asked of a value."""
+        return f"at {'most' if self.at_most else 'least'} {threshold:g}"
+
 
 BRIGHTEST = Rule("brightest", "too_dark")
 DARKEST = Rule("darkest", "too_bright", at_most=True)

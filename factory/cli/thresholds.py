@@ -56,7 +56,7 @@ def thresholds(
     write_file(path, view.surveys_picture(surveys, f"Run {found.id}: scores and thresholds"))
     stdout.print(view.surveys_view(surveys))
     if marks:
-        stdout.print(view.advice_view(advice))
+        stdout.print(view.advice_view(found.id, advice))
     stdout.print(str(path), soft_wrap=True)
 
 

@@ -7,10 +7,11 @@ from typer.testing import CliRunner
 from db.runs import get_run
 from db.session import reading
 from db.states import Origin, Verdict
+from factory.charts import bin_edges
 from factory.cli import app
 from factory.errors import BadMarks
 from factory.marking import read_marks
-from factory.thresholds import calibrate, marks_of, quality_of, survey
+from factory.thresholds import calibrate, marks_of, quality_of, survey, thresholds_between
 from tasks.judging import CLIP_RANK, CLIP_SIMILARITY
 from tests import rows
 
@@ -69,6 +70,25 @@ def test_marks_suggest_the_threshold_that_sorts_them_best(judged, tmp_path):
     assert (advice.now.precision, advice.now.recall) == (1.0, pytest.approx(2 / 3))
 
 
+def test_a_threshold_that_gains_nothing_is_not_suggested(judged, tmp_path):
+    path = marked(tmp_path, "candidate,mark\n1,bad\n2,bad\n3,bad\n4,good\n6,good\n")
+    told = command(judged, "thresholds", "1", "--marks", str(path))
+    assert "no other threshold sorts what is marked better" in told
+    assert "refilter" not in told
+
+
+def test_the_best_of_a_rule_that_lower_is_better_may_let_all_pass():
+    assert thresholds_between([3.0, 1.0]) == [1.0, 2.0, 3.0]
+
+
+def test_a_threshold_is_an_edge_of_the_bins():
+    edges = bin_edges([0.1, 0.9], 0.3)
+    assert min(abs(edge - 0.3) for edge in edges) < 1e-9
+    assert edges[0] <= 0.1
+    assert edges[-1] > 0.9
+    assert len(bin_edges([1.0], 1.0)) >= 2
+
+
 def test_marks_may_name_candidates_by_label_and_key(judged, tmp_path):
     path = marked(tmp_path, "label,key,mark\ndog,b0/g0,BAD\ndog,b0/g5,good\n")
     assert asked(judged, read_marks, path) == {1: False, 6: True}
@@ -118,8 +138,8 @@ def test_the_command_draws_and_advises(judged, tmp_path):
     words = ["thresholds", "1", "--data-dir", str(judged.data_dir)]
     result = CliRunner().invoke(app, [*words, "--marks", str(path)])
     assert result.exit_code == 0, result.output
-    assert "clip_similarity  6 measured" in result.stdout
-    assert "factory refilter RUN --set clip_similarity=0.45" in result.stdout
+    assert "clip_similarity  6 measured, at least 0.65 passes" in result.stdout
+    assert "factory refilter 1 --set clip_similarity=0.45" in result.stdout
     with Image.open(judged.data_dir / "run-1-thresholds.png") as picture:
         assert picture.width > 1000
     told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
