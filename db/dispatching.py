@@ -60,7 +60,7 @@ _current_position = (
 )
 
 
-def _in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() takes them
+def in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() takes them
     """Return a query over the batches in flight, each with its run and its current step."""
     return (
         select(*columns)
@@ -80,7 +80,7 @@ _next_queue = (
     .scalar_subquery()
 )
 _others_there = (
-    _in_flight(func.count())
+    in_flight(func.count())
     .where(Run.state == RunState.ACTIVE, Batch.id != bindparam("of_batch"))
     .where(Step.queue == _next_queue)
     .correlate(None)
@@ -96,7 +96,7 @@ HAND_ON = (
     .returning(Batch.rung_at)
 )
 RUNG = (
-    _in_flight(
+    in_flight(
         Batch.id,
         Step.queue,
         (Batch.rung_at < Clock() - bindparam("stale_s", type_=Float)).label("stale"),
@@ -104,9 +104,9 @@ RUNG = (
     .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
     .order_by(Batch.rung_at, Batch.id)
 )
-STANDING = _in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE)
+STANDING = in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE)
 HELD_BACK = (
-    _in_flight(Batch.id, Step.queue)
+    in_flight(Batch.id, Step.queue)
     .where(Batch.rung_at.is_(None), IS_WORKABLE)
     .where(Step.state == StepState.READY, Step.run_after <= Clock())
     .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.id)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Float, String, bindparam, select, update
+from sqlalchemy import JSON, BigInteger, Float, String, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert  # its DO NOTHING is SQLite's too
 from sqlalchemy.orm import Session
 
@@ -48,6 +48,7 @@ SETTLE = (
         error=bindparam("why", type_=String),
         inputs=bindparam("given", type_=JSON(none_as_null=True)),
         duration_s=bindparam("took_s", type_=Float),
+        gpu_peak_bytes=bindparam("gpu_peak", type_=BigInteger),
     )
 )
 
@@ -125,7 +126,7 @@ def put_back_items(session: Session, item_ids: Sequence[int]) -> None:
     )
 
 
-def settle_items(  # noqa: PLR0913  # what became of items has four sides
+def settle_items(  # noqa: PLR0913  # what became of items has five sides
     session: Session,
     item_ids: Sequence[int],
     state: ItemState,
@@ -133,9 +134,17 @@ def settle_items(  # noqa: PLR0913  # what became of items has four sides
     error: str | None = None,
     inputs: dict[str, Any] | None = None,
     duration_s: float | None = None,
+    gpu_peak_bytes: int | None = None,
 ) -> None:
     """Set the items' state and what each cost, or why it failed and what it was given."""
     session.connection().execute(
         SETTLE,
-        {"ids": item_ids, "reached": state, "why": error, "given": inputs, "took_s": duration_s},
+        {
+            "ids": item_ids,
+            "reached": state,
+            "why": error,
+            "given": inputs,
+            "took_s": duration_s,
+            "gpu_peak": gpu_peak_bytes,
+        },
     )

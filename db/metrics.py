@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
+from db.dispatching import in_flight
 from db.models import Batch, Item, Run, Step
 from db.runs import count_outcomes
 from db.session import now
@@ -24,6 +25,7 @@ class StepTotals:
         seconds: Their sum.
         retries: Tries beyond the first.
         quarantined: Items that were given up.
+        gpu_peak_bytes: Most that one of its passes took of a CUDA device; None without one.
     """
 
     step: str
@@ -32,6 +34,7 @@ class StepTotals:
     seconds: float
     retries: int
     quarantined: int
+    gpu_peak_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,16 @@ def count_run(session: Session, run: Run) -> RunNumbers:
         tuple(outcomes),
         {state.value: 0 for state in BatchState} | batches,
         tuple(
-            StepTotals(step, queue, timed, seconds or 0.0, *counts)
-            for step, queue, timed, seconds, *counts in session.execute(step_totals(run.id))
+            StepTotals(step, queue, timed, seconds or 0.0, retries, quarantined, gpu_peak)
+            for step, queue, timed, seconds, retries, quarantined, gpu_peak in session.execute(
+                step_totals(run.id)
+            )
         ),
         spending(session, run),
     )
 
 
-def step_totals(run_id: int) -> Select[str, str, int, float | None, int, int]:
+def step_totals(run_id: int) -> Select[str, str, int, float | None, int, int, int | None]:
     """Return a query for what the items of each kind of step came to."""
     is_retried = Item.attempts > 1
     return (
@@ -114,6 +119,7 @@ def step_totals(run_id: int) -> Select[str, str, int, float | None, int, int]:
             func.sum(Item.duration_s),
             func.coalesce(func.sum(Item.attempts - 1).filter(is_retried), 0),
             func.count().filter(Item.state == ItemState.QUARANTINED),
+            func.max(Item.gpu_peak_bytes),
         )
         .join(Step, Step.id == Item.step_id)
         .join(Batch, Batch.id == Step.batch_id)
@@ -130,27 +136,18 @@ def count_queues(session: Session) -> dict[str, QueueNumbers]:
 
 def queue_totals() -> Select[str, int, int, float]:
     """Return a query for the steps in each queue: of each batch in flight, the first not done."""
-    other, before = aliased(Step), aliased(Step)
-    current = (
-        select(func.min(other.position))
-        .where(other.batch_id == Batch.id, other.state != StepState.DONE)
-        .correlate(Batch)
-        .scalar_subquery()
-    )
+    before = aliased(Step)
     is_waiting = Step.state == StepState.READY
     since = func.coalesce(before.finished_at, Batch.rung_at, Run.created_at)
     return (
-        select(
+        in_flight(
             Step.queue.label("queue"),
             func.count().filter(is_waiting).label("waiting"),
             func.count().filter(~is_waiting).label("running"),
             func.min(since).filter(is_waiting).label("oldest"),
         )
-        .select_from(Batch)
-        .join(Run, and_(Run.id == Batch.run_id, Run.state == RunState.ACTIVE))
-        .join(Step, and_(Step.batch_id == Batch.id, Step.position == current))
         .outerjoin(before, and_(before.batch_id == Batch.id, before.position == Step.position - 1))
-        .where(Batch.state == BatchState.IN_FLIGHT)
+        .where(Run.state == RunState.ACTIVE)
         .group_by(Step.queue)
     )
 

@@ -153,13 +153,20 @@ def _steps(runs: Sequence[RunNumbers]) -> list[Metric]:
     quarantined = GaugeMetricFamily(
         "factory_quarantined_items", "Items that were given up.", labels=labels
     )
+    gpu_peak = GaugeMetricFamily(
+        "factory_gpu_memory_peak_bytes",
+        "Most that tensors took of a CUDA device in one pass; not told without one.",
+        labels=labels,
+    )
     for run in runs:
         for step in run.steps:
             key = (str(run.run_id), step.step)
             seconds.add_metric(key, step.timed, step.seconds)
             retries.add_metric(key, step.retries)
             quarantined.add_metric(key, step.quarantined)
-    return [seconds, retries, quarantined]
+            if step.gpu_peak_bytes is not None:
+                gpu_peak.add_metric(key, step.gpu_peak_bytes)
+    return [seconds, retries, quarantined, gpu_peak]
 
 
 def _gpu(runs: Sequence[RunNumbers]) -> list[Metric]:

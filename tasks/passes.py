@@ -26,6 +26,7 @@ from tasks.ledger import record_exchanges
 from tasks.resources import Resources
 from tasks.step_items import Part, StepItems
 from tasks.work import StepWork
+from workers.device import forget_peak_memory, peak_memory_bytes
 
 log = structlog.get_logger()
 
@@ -130,6 +131,7 @@ class Passes(Generic[In, Out]):
         if part.results is not None:
             return None
         started = time.perf_counter()
+        forget_peak_memory()
         try:
             part.results = self._work.compute(self._resources, part.subjects)
         except (SoftTimeLimitExceeded, *TRANSIENT):
@@ -137,6 +139,7 @@ class Passes(Generic[In, Out]):
         except Exception as error:  # noqa: BLE001  # the one place that may
             return Fault.of(error)
         part.duration_s = (time.perf_counter() - started) / len(part.items)
+        part.gpu_peak_bytes = peak_memory_bytes()
         self._resources.pass_sizes.fitted(self._work.name, len(part.items))
         return None
 
@@ -152,7 +155,13 @@ class Passes(Generic[In, Out]):
                 raise
             except Exception as error:
                 raise WriteFailed from error
-            items.settle_items(session, part.ids, ItemState.DONE, duration_s=part.duration_s)
+            items.settle_items(
+                session,
+                part.ids,
+                ItemState.DONE,
+                duration_s=part.duration_s,
+                gpu_peak_bytes=part.gpu_peak_bytes,
+            )
 
         try:
             self._commit(write)

@@ -1,7 +1,7 @@
 """The items of a claimed step as its worker sees them: which come next, and what failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session
@@ -31,6 +31,7 @@ class Part(Generic[In, Out]):
     subjects: list[In]
     results: Sequence[Out] | None = None
     duration_s: float = 0.0
+    gpu_peak_bytes: int | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -41,7 +42,12 @@ class Part(Generic[In, Out]):
         """Return the first and the second half, with their results if there are any."""
         middle = len(self.items) // 2
         return [
-            Part(self.items[cut], self.subjects[cut], self.results and self.results[cut])
+            replace(
+                self,
+                items=self.items[cut],
+                subjects=self.subjects[cut],
+                results=self.results and self.results[cut],
+            )
             for cut in (slice(middle), slice(middle, None))
         ]
 

@@ -1,7 +1,9 @@
 """What every family does around its forward pass."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
+from types import ModuleType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from workers.errors import DeviceAbsent, DeviceLost, OutOfMemory
@@ -91,6 +93,28 @@ def is_out_of_memory(error: Exception) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or CPU_ALLOCATOR in str(error)
+
+
+def forget_peak_memory() -> None:
+    """Begin to measure the CUDA memory that this process takes; without a device do nothing."""
+    if torch := _torch_on_cuda():
+        for index in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(index)
+
+
+def peak_memory_bytes() -> int | None:
+    """Return most that tensors took of a CUDA device since then; None if none is in use."""
+    if torch := _torch_on_cuda():
+        return max(
+            int(torch.cuda.max_memory_allocated(i)) for i in range(torch.cuda.device_count())
+        )
+    return None
+
+
+def _torch_on_cuda() -> ModuleType | None:
+    """Return torch if this process uses it on CUDA; it is not imported to find that out."""
+    torch = sys.modules.get("torch")
+    return torch if torch and torch.cuda.is_initialized() else None
 
 
 def lost_because() -> str | None:

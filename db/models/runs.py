@@ -138,6 +138,8 @@ class Item(Base):
     """What a try that failed was given: prompt, seed, what else the step reads of the subject."""
     duration_s: Mapped[float | None]
     """Wall-clock share of this item in its forward pass."""
+    gpu_peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Most that tensors took of the CUDA device during that pass; NULL without one."""
 
     step: Mapped[Step] = relationship(back_populates="items")
 

@@ -31,7 +31,9 @@ def test_items_are_open_until_they_are_settled(place, held):
         assert [item.subject_id for item in (first, second, third)] == [30, 10, 20]
         assert [item.attempts for item in (first, second, third)] == [1, 1, 1]
         items.put_back_items(session, [second.id])
-        items.settle_items(session, [first.id], ItemState.DONE, duration_s=0.5)
+        items.settle_items(
+            session, [first.id], ItemState.DONE, duration_s=0.5, gpu_peak_bytes=7 << 30
+        )
         items.settle_items(
             session, [third.id], ItemState.QUARANTINED, error="too dark", inputs={"seed": 7}
         )
@@ -40,6 +42,7 @@ def test_items_are_open_until_they_are_settled(place, held):
         assert (left.subject_id, left.attempts) == (10, 0)
         found = by_subject(session)
     assert (found[30].attempts, found[30].duration_s, found[30].worker) == (1, 0.5, "me")
+    assert (found[30].gpu_peak_bytes, found[20].gpu_peak_bytes) == (7 << 30, None)
     assert (found[20].error, found[20].inputs) == ("too dark", {"seed": 7})
 
 

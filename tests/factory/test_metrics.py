@@ -40,7 +40,8 @@ def known(request):
         brainstorm.queue, label.queue = "language", "labeling"
         rows.add_item(session, brainstorm, 1).duration_s = 500.0
         for subject, seconds in ((1, 4.0), (2, 5.0)):
-            rows.add_item(session, generate, subject).duration_s = seconds
+            item = rows.add_item(session, generate, subject)
+            item.duration_s, item.gpu_peak_bytes = seconds, subject << 30
         item = rows.add_item(session, generate, 3, state=ItemState.QUARANTINED, error="Boom")
         item.attempts = 4
         session.add(
@@ -90,6 +91,8 @@ def test_the_numbers_are_those_of_the_rows(known):
     assert found["factory_accepted_per_gpu_hour", "1"] == pytest.approx(3 / 9 * 3600)
     assert found["factory_retries_total", "1", "generate"] == 3
     assert found["factory_quarantined_items", "1", "generate"] == 1
+    assert found["factory_gpu_memory_peak_bytes", "1", "generate"] == 2 << 30
+    assert ("factory_gpu_memory_peak_bytes", "1", "brainstorm") not in found  # it has no GPU
     assert found["factory_batches", "1", "waiting"] == 1
     assert found["factory_batches", "1", "in_flight"] == 1
     assert found["factory_llm_tokens_total", "prompt", "1"] == 30

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 
 import pytest
+import torch
 from celery.exceptions import Ignore
 from sqlalchemy import event, select
 
@@ -31,6 +32,20 @@ def test_a_step_of_one_pass_costs_two_transactions_and_seven_statements(place, t
     run_step(Toy().work, toy_batch)
     assert seen.count("COMMIT") == 2
     assert len([words for words in seen if words.split()[0] not in {"BEGIN", "COMMIT"}]) == 7
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
+def test_without_a_cuda_device_nothing_is_said_of_its_memory(place, toy_batch):
+    run_step(Toy().work, toy_batch)
+    assert {item.gpu_peak_bytes for item in items_of(place).values()} == {None}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_a_pass_took_of_the_gpu_is_kept(place, toy_batch):
+    toy = Toy()
+    toy.before_pass = lambda: torch.zeros(1 << 20, device="cuda")
+    run_step(toy.work, toy_batch)
+    assert all(item.gpu_peak_bytes >= 4 << 20 for item in items_of(place).values())
 
 
 def test_a_message_that_comes_twice_does_nothing_the_second_time(place, toy_batch):
