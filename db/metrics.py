@@ -85,8 +85,8 @@ def list_shown_runs(session: Session, limit: int) -> list[Run]:
     return list(session.scalars(select(Run).order_by(is_over, Run.id.desc()).limit(limit)))
 
 
-def count_run(session: Session, run: Run) -> RunNumbers:
-    """Return the numbers of a run."""
+def count_run(session: Session, run: Run, steps: tuple[StepTotals, ...]) -> RunNumbers:
+    """Return the numbers of a run; `steps` is what `count_steps` returned, now or earlier."""
     counted = select(Batch.state, func.count()).where(Batch.run_id == run.id)
     batches = dict(iter(session.execute(counted.group_by(Batch.state))))
     outcomes = (
@@ -98,20 +98,15 @@ def count_run(session: Session, run: Run) -> RunNumbers:
         run.state,
         tuple(outcomes),
         {state.value: 0 for state in BatchState} | batches,
-        tuple(
-            StepTotals(step, queue, timed, seconds or 0.0, retries, quarantined, gpu_peak)
-            for step, queue, timed, seconds, retries, quarantined, gpu_peak in session.execute(
-                step_totals(run.id)
-            )
-        ),
+        steps,
         spending(session, run),
     )
 
 
-def step_totals(run_id: int) -> Select[str, str, int, float | None, int, int, int | None]:
-    """Return a query for what the items of each kind of step came to."""
+def count_steps(session: Session, run_id: int) -> tuple[StepTotals, ...]:
+    """Return what the items of each kind of step came to; reads each item of the run."""
     is_retried = Item.attempts > 1
-    return (
+    rows = session.execute(
         select(
             Step.name,
             Step.queue,
@@ -125,6 +120,10 @@ def step_totals(run_id: int) -> Select[str, str, int, float | None, int, int, in
         .join(Batch, Batch.id == Step.batch_id)
         .where(Batch.run_id == run_id)
         .group_by(Step.name, Step.queue)
+    )
+    return tuple(
+        StepTotals(step, queue, timed, seconds or 0.0, retries, quarantined, gpu_peak)
+        for step, queue, timed, seconds, retries, quarantined, gpu_peak in rows
     )
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from prometheus_client import Metric
 from prometheus_client.core import (
@@ -13,13 +14,24 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
-from db.metrics import QueueNumbers, RunNumbers, count_queues, count_run, list_shown_runs
+from db.metrics import (
+    QueueNumbers,
+    RunNumbers,
+    StepTotals,
+    count_queues,
+    count_run,
+    count_steps,
+    list_shown_runs,
+)
+from db.models import Run
 from db.session import Sessions, reading
+from db.states import RunState
 from tasks.chain import QUEUES
 
 FRESH_S = 5.0
-"""How long an answer is kept."""
+PATIENCE_S = 2.0
 MOST_SHARE = 0.1
 """Most of the time that may go into reading: where that takes long, it is done seldom."""
 MOST_RUNS = 20
@@ -29,36 +41,80 @@ OTHERS = "(others)"
 
 
 class FactoryCollector(Collector):
-    """Reads the numbers of the runs that go on and of the last ones."""
+    """Reads the numbers of the runs that go on and of the last ones.
 
-    def __init__(self, sessions: Sessions) -> None:
+    Reading is done beside: where it takes long, what was read before is told meanwhile.
+
+    Args:
+        sessions: Of the database.
+        fresh_s: How long an answer is kept.
+        patience_s: Longest that a scraper waits for fresh numbers, if there are older ones.
+    """
+
+    def __init__(
+        self, sessions: Sessions, *, fresh_s: float = FRESH_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self._sessions = sessions
+        self._fresh_s = fresh_s
+        self._patience_s = patience_s
         self._lock = threading.Lock()
+        self._reader = ThreadPoolExecutor(max_workers=1)
+        self._reading: Future[list[Metric]] | None = None
         self._kept: list[Metric] = []
+        self._read_at = time.monotonic()
         self._fresh_until = 0.0
+        self._steps_of_done: dict[tuple[int, float | None], tuple[StepTotals, ...]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was read lately, or read again; a database that is away yields `up` 0."""
+        """Yield what was read last, and how old it is; a database that is away yields `up` 0."""
         with self._lock:
-            if time.monotonic() >= self._fresh_until:
-                self._kept = self._read()
+            if self._reading is None and time.monotonic() >= self._fresh_until:
+                self._reading = self._reader.submit(self._read)
+            if self._reading is not None:
+                self._take(self._reading)
             yield from self._kept
+            yield _age(time.monotonic() - self._read_at)
 
     def describe(self) -> list[Metric]:
         """Return nothing: registering reads no database."""
         return []
 
+    def _take(self, reading: Future[list[Metric]]) -> None:
+        """Keep what is read, unless that takes longer than a scraper should wait."""
+        try:
+            self._kept = reading.result(self._patience_s if self._kept else None)
+        except TimeoutError:
+            return
+        finally:
+            self._reading = None if reading.done() else reading
+        self._read_at = time.monotonic()
+
     def _read(self) -> list[Metric]:
         began = time.monotonic()
         try:
             with reading(self._sessions) as session:
-                runs = [count_run(session, run) for run in list_shown_runs(session, MOST_RUNS)]
+                shown = list_shown_runs(session, MOST_RUNS)
+                runs = [count_run(session, run, self._steps_of(session, run)) for run in shown]
                 queues = count_queues(session)
         except DBAPIError:
             return [_up(0)]
         took_s = time.monotonic() - began
-        self._fresh_until = time.monotonic() + max(FRESH_S, took_s / MOST_SHARE)
+        self._fresh_until = time.monotonic() + max(self._fresh_s, took_s / MOST_SHARE)
         return [_up(1), _reading_seconds(took_s), *_of_queues(queues), *_of_runs(runs)]
+
+    def _steps_of(self, session: Session, run: Run) -> tuple[StepTotals, ...]:
+        """Return a run's steps; those of a run that is done do not change, and are read once."""
+        if run.state != RunState.DONE:
+            return count_steps(session, run.id)
+        key = (run.id, run.finished_at)
+        if key not in self._steps_of_done:
+            self._steps_of_done[key] = count_steps(session, run.id)
+        return self._steps_of_done[key]
+
+
+def _age(seconds: float) -> Metric:
+    text = "For how long these numbers have been kept."
+    return GaugeMetricFamily("factory_metrics_age_seconds", text, seconds)
 
 
 def _up(value: int) -> Metric:

@@ -13,11 +13,12 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import select
+from sqlalchemy import event, select, text, update
 
-from db.models import Batch, LlmCall
-from db.states import ItemState, StepState
-from factory.metrics import MOST_LABELS, MOST_RUNS, OTHERS, FactoryCollector
+from db.models import Batch, Candidate, Item, LlmCall, Run
+from db.session import connect, engine_of
+from db.states import ItemState, RunState, StepState
+from factory.metrics import MOST_LABELS, MOST_RUNS, MOST_SHARE, OTHERS, FactoryCollector
 from tests import rows
 
 PATIENCE_S = 60
@@ -63,8 +64,12 @@ def known(request):
 
 def exposed(sessions):
     """Return every sample of the exposition by its name and labels."""
+    return told_by(FactoryCollector(sessions))
+
+
+def told_by(collector):
     registry = CollectorRegistry()
-    registry.register(FactoryCollector(sessions))
+    registry.register(collector)
     return parsed(generate_latest(registry).decode())
 
 
@@ -99,6 +104,53 @@ def test_the_numbers_are_those_of_the_rows(known):
     assert found["factory_llm_tokens_total", "completion", "1"] == 7
     assert found["factory_llm_cost_total", "1"] == 0.5
     assert found["factory_database_up",] == 1
+
+
+def test_the_items_of_a_run_that_is_done_are_read_once_and_its_verdicts_each_time(known):
+    asked = []
+    engine = engine_of(known.sessions)
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    with known.sessions.begin() as session:
+        session.execute(update(Run).values(state=RunState.DONE, finished_at=1.0))
+    collector = FactoryCollector(known.sessions, fresh_s=0)
+    first = told_by(collector)
+    asked.clear()
+    with known.sessions.begin() as session:
+        session.execute(update(Candidate).values(verdict="rejected", reason="text_mismatch"))
+    time.sleep(first["factory_metrics_reading_seconds",] / MOST_SHARE)
+    second = told_by(collector)
+    assert not [words for words in asked if "FROM item" in words]
+    assert second["factory_item_seconds_sum", "1", "generate"] == 9.0
+    assert second["factory_candidates", NASTY, "filled", "text_mismatch", "1", "rejected"] == 1
+    with known.sessions.begin() as session:  # it was retried, and is done again
+        session.execute(update(Run).values(finished_at=2.0))
+        session.execute(update(Item).values(duration_s=1.0))
+    time.sleep(second["factory_metrics_reading_seconds",] / MOST_SHARE)
+    assert told_by(collector)["factory_item_seconds_sum", "1", "generate"] == 3.0
+
+
+def test_a_scraper_does_not_wait_for_numbers_that_take_long(postgres_place):
+    with postgres_place.sessions.begin() as session:
+        rows.add_run(session)
+    collector = FactoryCollector(postgres_place.sessions, fresh_s=0, patience_s=0.2)
+    assert told_by(collector)["factory_run_info", "1", "active"] == 1
+    with postgres_place.sessions.begin() as session:
+        session.execute(text("LOCK TABLE run IN ACCESS EXCLUSIVE MODE"))
+        time.sleep(1.0)
+        old = told_by(collector)
+        assert old["factory_run_info", "1", "active"] == 1
+        assert old["factory_metrics_age_seconds",] >= 1.0
+        session.execute(update(Run).values(state=RunState.PAUSED))
+    deadline = time.monotonic() + PATIENCE_S
+    while ("factory_run_info", "1", "paused") not in told_by(collector):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_of_a_database_that_is_away_nothing_but_that_is_told(tmp_path):
+    found = exposed(connect(f"postgresql+psycopg://nobody@/none?host={tmp_path}"))
+    assert found.pop(("factory_metrics_age_seconds",)) >= 0
+    assert found == {("factory_database_up",): 0}
 
 
 def test_a_queue_s_age_is_since_the_step_before_ended_whoever_died(known):
