@@ -35,6 +35,7 @@ class Progress:
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
         self._started = time.monotonic()
         self._last_line = ""
+        self._view: RenderableType = ""
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -50,12 +51,20 @@ class Progress:
         """Ask the database and draw; return what was seen."""
         moment = self._observer.look()
         if self._console.is_terminal:
-            self._live.update(live_view(moment, *self._console.size))
+            self._view = live_view(moment, *self._console.size)
+            self._live.update(self._view)
         elif (line := one_line(moment.counts)) != self._last_line:
             elapsed_s = time.monotonic() - self._started
             self._console.print(f"[{elapsed_s:5.0f} s] {line}", soft_wrap=True, markup=False)
             self._last_line = line
         return moment
+
+    def tell_away(self, reason: str) -> None:
+        """Say below what was seen last why nothing new is."""
+        if self._console.is_terminal:
+            self._live.update(Group(self._view, Text(reason, style="bold red")))
+        else:
+            self._console.print(reason, soft_wrap=True, markup=False)
 
 
 def live_view(moment: Moment, width: int, height: int) -> RenderableType:

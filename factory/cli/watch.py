@@ -1,5 +1,6 @@
 """`factory watch`: a run as it goes on, from any machine."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -38,8 +39,11 @@ def watch(
 
     with reading(store.sessions) as session:
         run_id = get_run(session, run).id
-    last = (watch_as_json if as_json else watch)(store.sessions, run_id, interval)
-    if not as_json:
+    if as_json:
+        tell_away = partial(stderr.print, soft_wrap=True)
+        last = watch_as_json(store.sessions, run_id, interval, tell_away)
+    else:
+        last = watch(store.sessions, run_id, interval)
         rests = f": {last.pause_reason}" if last.pause_reason else ""
         given_up = f"; {last.quarantined} given up: factory retry {run_id}"
         tail = given_up if last.quarantined else ""

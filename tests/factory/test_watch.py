@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from rich.console import Console
 from sqlalchemy import select
 
 from db.models import Batch, Run, Step
+from db.session import engine_of
 from db.states import ItemState, RunState, StepState
 from factory.moment import Observer
 from factory.progress import live_view, tell_duration
@@ -17,6 +19,8 @@ from tasks.judging import REASONS
 from tests import rows
 
 PATIENCE_S = 60
+CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE pid <> pg_backend_pid() AND datname = '{}'"""
 
 
 def begin(place, labels=("dog",), **columns):
@@ -149,3 +153,39 @@ def test_durations_are_said_as_people_do():
         "1 min 01 s",
         "5 h 00 min",
     ]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["lines", "json"])
+def test_a_database_that_goes_away_is_waited_for(postgres_place, postgres, tmp_path, form):
+    begin(postgres_place)
+    engine = engine_of(postgres_place.sessions)
+    url, name = engine.url.render_as_string(hide_password=False), engine.url.database
+    words = command("--database-url", url, "--interval", "0.1", *form)
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        process = subprocess.Popen(words, stdout=out, stderr=err)
+    try:
+        wait_for(lambda: "3" in read(tmp_path / "out") + read(tmp_path / "err"), process)
+        engine.dispose()
+        postgres.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        postgres.execute(CUT.format(name))
+        wait_for(lambda: "The database does not answer" in read(tmp_path / "err"), process)
+    finally:
+        postgres.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    end(postgres_place, RunState.DONE)
+    assert process.wait(PATIENCE_S) == 0, read(tmp_path / "err")
+    assert "Traceback" not in read(tmp_path / "err")
+    if form:
+        objects = [json.loads(line) for line in read(tmp_path / "out").splitlines()]
+        assert (objects[0]["state"], objects[-1]["state"]) == ("active", "done")
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
