@@ -209,6 +209,49 @@ def test_a_command_may_be_one_of_the_factory_s(sqlite_place, tmp_path):
     assert json.loads(shown.read_text())["run"] == run_id
 
 
+HERE = """
+import sys
+from db.session import connect
+from factory.errors import BudgetSpent
+from factory.notify import telling
+from factory.settings import load_settings
+settings = load_settings()
+sessions = connect(settings.resolved_database_url())
+try:
+    with telling(settings, sessions, int(sys.argv[1])):
+        raise {"stopped": KeyboardInterrupt, "rests": BudgetSpent}[sys.argv[2]]
+except (KeyboardInterrupt, BudgetSpent):
+    pass
+"""
+
+
+@pytest.mark.parametrize(("how", "is_told"), [("stopped", False), ("rests", True)])
+def test_here_a_run_is_told_when_it_rests_but_not_when_somebody_stops_it(
+    sqlite_place, tmp_path, how, is_told
+):
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, budget=1.0)
+        spend(session, run.id, 2.0)
+    told = tmp_path / "told"
+    done = subprocess.run(
+        [sys.executable, "-c", HERE, str(run.id), how],
+        env=os.environ
+        | {
+            "FACTORY_DATA_DIR": str(sqlite_place.data_dir),
+            "FACTORY_NOTIFY_COMMAND": json.dumps(["tee", str(told)]),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stdout + done.stderr == ""  # a person is shown the run, not that somebody was told
+    assert told.exists() == is_told
+    if is_told:
+        record = json.loads(told.read_text())
+        assert (record["event"], record["state"], record["cost"]) == ("budget_spent", "paused", 2.0)
+
+
 def test_who_begins_to_listen_is_not_told_of_long_ago(sqlite_place):
     end_run(sqlite_place)
     with sqlite_place.sessions.begin() as session:
