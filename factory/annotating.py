@@ -47,13 +47,13 @@ class Imported:
 
     Attributes:
         found: Picture files.
-        ignored: Files of other kinds.
+        ignored: Files of other kinds, by ending.
         known: Pictures that an interrupted import had read before.
         added: Pictures that are new in the run.
     """
 
     found: int
-    ignored: int
+    ignored: dict[str, int]
     run_id: int = 0
     known: int = 0
     added: int = 0

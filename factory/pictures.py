@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,11 +32,11 @@ class Listing:
 
     Attributes:
         names: Of picture files, relative to the folder, sorted.
-        ignored: How many other files there are.
+        ignored: How many other files there are, by ending, the most first.
     """
 
     names: tuple[str, ...]
-    ignored: int
+    ignored: dict[str, int]
 
 
 def list_pictures(folder: Path) -> Listing:
@@ -48,7 +49,7 @@ def list_pictures(folder: Path) -> Listing:
     """
     if not folder.is_dir():
         raise NothingFound(f"{folder} is no folder; expected one with {_endings()} files.")
-    names, ignored = [], 0
+    names, ignored = [], Counter[str]()
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
@@ -57,10 +58,10 @@ def list_pictures(folder: Path) -> Listing:
             if Path(name).suffix.lower() in SUFFIXES:
                 names.append(os.path.relpath(Path(place) / name, folder))
             else:
-                ignored += 1
+                ignored[Path(name).suffix.lower() or "no ending"] += 1
     if not names:
         raise NothingFound(f"no picture in {folder}; expected {_endings()} files.")
-    return Listing(tuple(sorted(names)), ignored)
+    return Listing(tuple(sorted(names)), dict(ignored.most_common()))
 
 
 def read_picture(folder: Path, name: str, longest_side_px: int) -> RgbImage:

@@ -20,12 +20,14 @@ from factory.cli.common import (
 )
 from factory.cli.run import finish_here
 from factory.labels import read_labels
+from factory.pictures import tell_name
 from factory.settings import Settings
 from factory.vocabulary import refuse_unknown_words
 from tasks.chain import plan_chain
 from workers.config import StableDiffusionConfig
 
 SHOWN_REFUSED = 20
+SHOWN_KINDS = 8
 
 
 @expected_errors()
@@ -142,7 +144,8 @@ def _tell(done: Imported) -> None:
     if done.known:
         parts.append(f"{done.known} of them read before")
     if done.ignored:
-        parts.append(f"{done.ignored} other files ignored")
+        kinds = ", ".join(tell_name(kind) for kind in list(done.ignored)[:SHOWN_KINDS])
+        parts.append(f"{sum(done.ignored.values())} other files ignored ({kinds})")
     stderr.print("; ".join(parts))
     if not done.refused:
         return
