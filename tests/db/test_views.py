@@ -82,6 +82,7 @@ PLANS = {
     "ix_annotation_lower_label": {"objects": ("unicorn",)},
     "ix_score_name_value": {"scores": {"clip_similarity": (0.9985, None)}},
     "caption_text": {"caption_words": ("unicorn",)},
+    "ix_candidate_duplicate_of_id": {"duplicates_of": 400},
 }
 
 
