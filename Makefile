@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-language check fix docs chaos bench train sprites lock install
+.PHONY: run test test-language check fix docs screenshots chaos bench train sprites lock install
 run: install  ## the main job on the embedded default
 	$(BIN)/factory run dog house --per-label 8
 
@@ -27,6 +27,9 @@ fix: install  ## what ruff can mend by itself
 
 docs: install  ## the pages that the code writes: settings and command line
 	$(BIN)/python -m docs.generate
+
+screenshots: install  ## the pictures in docs/images that show a run; minutes
+	$(BIN)/python -m docs.screenshots
 
 chaos: install  ## hundreds of faults against real processes, 20 minutes and more; writes docs/chaos.md
 	$(BIN)/python -m tests.chaos --page

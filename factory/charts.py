@@ -1,7 +1,7 @@
 """The charts of a run: each draws onto axes that it is given, for a page as for a PNG."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ KEPT, LOST, NEUTRAL, MARK = "#0072B2", "#D55E00", "#8C8C8C", "#CC79A7"
 """Okabe and Ito's colours: told apart by everyone, on light and on dark."""
 BINS = 24
 PICTURE_WIDTH_IN = 13.0
+NAME_LETTERS = 24
 RULE = {rule.name: rule for rules in RULES.values() for rule in rules}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -89,9 +90,9 @@ def draw_funnel(axes: Axes, stages: Mapping[str, int]) -> None:
     """Draw how many are left after each step, from top to bottom."""
     names, counts = list(stages), list(stages.values())
     colours = [KEPT if "accepted" in name else NEUTRAL for name in names]
-    bars = axes.barh(names, counts, color=colours)
+    bars = axes.barh(range(len(names)), counts, color=colours)
     axes.bar_label(bars, padding=3)
-    axes.invert_yaxis()
+    _name_rows(axes, names)
     axes.margins(x=0.12)
     axes.set_title("What was left after each step", loc="left")
 
@@ -106,9 +107,9 @@ def draw_outcomes(axes: Axes, outcomes: Mapping[str, Mapping[str, int]]) -> None
     colours = {"accepted": KEPT, **dict(zip(reasons, shades, strict=False))}
     for kind, colour in colours.items():
         counts = np.array([outcomes[name].get(kind, 0) for name in names])
-        axes.barh(names, counts, left=left, color=colour, label=kind)
+        axes.barh(range(len(names)), counts, left=left, color=colour, label=kind)
         left += counts
-    axes.invert_yaxis()
+    _name_rows(axes, names)
     axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.45, -0.12))
     axes.set_title("Accepted, and rejected by reason", loc="left")
 
@@ -157,8 +158,9 @@ def draw_objects(axes: Axes, counts: Mapping[int, int]) -> None:
 def draw_balance(axes: Axes, counts: Mapping[str, int], most: int = 14) -> None:
     """Draw how often each label is found on accepted images."""
     shown = dict(list(counts.items())[:most])
-    axes.bar_label(axes.barh(list(shown), list(shown.values()), color=KEPT), padding=3)
-    axes.invert_yaxis()
+    bars = axes.barh(range(len(shown)), list(shown.values()), color=KEPT)
+    axes.bar_label(bars, padding=3)
+    _name_rows(axes, shown)
     axes.margins(x=0.12)
     more = f", the first {most} of {len(counts)}" if len(counts) > most else ""
     axes.set_title(f"Objects by label{more}", loc="left")
@@ -201,3 +203,13 @@ def draw_survey(axes: Axes, survey: ScoreSurvey) -> None:
     accepted.set_ylabel("accepted in all")
     asked = survey.rule.tell(survey.threshold)
     axes.set_title(f"{survey.name}: {asked} passes", loc="left")
+
+
+def _name_rows(axes: Axes, names: Iterable[str]) -> None:
+    """Write names beside bars of counts, from top to bottom; long ones are cut: bars need room."""
+    short = [
+        name if len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}…" for name in names
+    ]
+    axes.set_yticks(range(len(short)), short)
+    axes.locator_params(axis="x", integer=True)  # what is counted is whole
+    axes.invert_yaxis()

@@ -23,7 +23,8 @@ THUMBNAIL_PX = 256
 """Longer side; images up to this size are sent as they are."""
 MOST_THUMBNAILS = 20_000
 AT_ONCE = 2
-MOST_WAITING = 256
+MOST_ASKED = 64
+"""A page asks for 60 images, of which a browser fetches a few at a time."""
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 """An address with a hash in it never means another image."""
 GONE = """\
@@ -41,6 +42,7 @@ class Pictures:
         self._store = store
         self._thumbnails = Thumbnails(store.settings.data_dir / "thumbnails")
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
+        self._asked = 0
 
     async def original(self, request: Request) -> Response:
         """Send an image as it is stored."""
@@ -53,13 +55,16 @@ class Pictures:
         return await self._send(lambda: self._shrink(sha256), "image/webp")
 
     async def _send(self, read: Callable[[], bytes], media_type: str) -> Response:
-        if self._limiter.statistics().tasks_waiting > MOST_WAITING:
+        if self._asked >= MOST_ASKED:
             raise HTTPException(503, "too many images are asked for at once; wait a moment.")
+        self._asked += 1
         try:
             content = await run_sync(read, limiter=self._limiter)
         except (ImageMissing, ImageBroken) as error:
             told = "file gone" if isinstance(error, ImageMissing) else "file damaged"
             return Response(GONE.format(told), 404, media_type="image/svg+xml")
+        finally:
+            self._asked -= 1
         return Response(content, headers=FOR_EVER, media_type=media_type)
 
     def _read(self, sha256: str) -> bytes:

@@ -1,5 +1,6 @@
 import io
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from db.models import Batch, Candidate, Label, LlmCall, Score
 from db.runs import get_run
 from db.session import reading
+from factory.charts import draw_balance, draw_outcomes, to_svg
 from factory.cli import app
 from factory.report import read_facts, to_page
 from tests import rows
@@ -81,6 +83,16 @@ def test_what_people_typed_is_text(page):
     reader = Reader(page)
     assert "script" not in reader.tags
     assert any(NASTY in text for text in reader.text)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_long_name_is_cut_and_leaves_room_for_the_bars():
+    names = ["x" * 199 + last for last in "ab"]
+    for draw in (
+        partial(draw_outcomes, outcomes={name: {"accepted": 1} for name in names}),
+        partial(draw_balance, counts=dict.fromkeys(names, 1)),
+    ):
+        assert to_svg(draw, "long", (6.4, 3.2)).count("xxx…") == len(names)
 
 
 def test_an_image_that_is_gone_leaves_a_gap(page):

@@ -3,6 +3,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from pydantic import SecretStr
 
 from tests import rows
 from tests.gallery.conftest import candidate_of, served
@@ -31,9 +32,29 @@ def test_nothing_serious_is_in_the_way_of_assistive_technology(open_page, galler
     page = open_page(color_scheme=scheme)
     for path in PAGES:
         page.goto(gallery + path)
-        found = Axe().run(page).response["violations"]
-        told = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
-        assert told == [], f"{path} in {scheme}"
+        assert_nothing_is_in_the_way(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nor_is_anything_while_a_run_goes_on_or_a_token_is_asked_for(
+    open_page, sqlite_place, scheme
+):
+    with sqlite_place.sessions.begin() as session:
+        batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
+        step = rows.add_steps(session, batch, done=1)[1]
+        step.state, step.owner, step.started_at = "running", "diffusion@box#7/1", 1.0
+        rows.add_item(session, step, 1, "quarantined", error="Traceback\nOutOfMemory: too big")
+    for token in (None, SecretStr("a token that nobody guesses")):
+        with served(sqlite_place.data_dir, token) as address:
+            page = open_page(expects=["401"], color_scheme=scheme)
+            page.goto(f"{address}/runs/1")
+            assert_nothing_is_in_the_way(page)
+
+
+def assert_nothing_is_in_the_way(page):
+    found = Axe().run(page).response["violations"]
+    told = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+    assert told == [], page.url
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,12 +1,14 @@
+import asyncio
 import hashlib
 import io
+from collections import Counter
 
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from factory.gallery.pictures import THUMBNAIL_PX, Thumbnails
+from factory.gallery.pictures import MOST_ASKED, THUMBNAIL_PX, Thumbnails
 from factory.gallery.server import build_app
 from factory.store import open_store
 from tests import rows
@@ -46,6 +48,33 @@ def test_a_big_image_is_shown_small_and_made_small_once(big):
         assert (image.format, image.size) == ("WEBP", (THUMBNAIL_PX, THUMBNAIL_PX // 2))
     assert second.content == first.content
     assert "immutable" in first.headers["cache-control"]
+
+
+def test_who_asks_for_too_many_at_once_is_refused_and_the_gallery_goes_on(big):
+    place, candidate = big
+    address = f"/thumbnails/{candidate.sha256}.webp"
+    with open_store(place.data_dir) as store:
+        app = build_app(store)
+
+        async def ask_at_once(times):
+            return await asyncio.gather(*(status_of(app, address) for _ in range(times)))
+
+        refused = Counter(asyncio.run(ask_at_once(200)))
+        assert set(refused) == {200, 503}
+        assert refused[200] == MOST_ASKED
+        assert asyncio.run(ask_at_once(1)) == [200]
+
+
+async def status_of(app, path):
+    """Return the status of a page, asked for as the server does."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b""}
+    await app(scope | {"headers": [(b"host", b"127.0.0.1")]}, None, send)
+    return sent[0]["status"]
 
 
 def test_the_oldest_thumbnails_make_room(tmp_path):

@@ -104,10 +104,13 @@ def test_a_run_that_goes_on_tells_who_works_on_what_and_what_failed(sqlite_place
         batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
         steps = rows.add_steps(session, batch, done=1)
         steps[1].state, steps[1].owner, steps[1].started_at = "running", "diffusion@box#7/1", 1.0
+        for verdict in ("accepted", "rejected", None):
+            rows.add_candidate(sqlite_place, session, batch, verdict=verdict)
         rows.add_item(session, steps[1], 1, "ready", error="Traceback\nOutOfMemory: <b>too big")
     with open_store(sqlite_place.data_dir) as store:
         text = TestClient(build_app(store), "http://127.0.0.1").get("/runs/1").text
     assert "<dt>left, about</dt><dd>—</dd>" in text
+    assert "<dt>share</dt><dd>50%</dd>" in text  # of those that were judged
     assert "generate · dog · batch 0 · round 0" in text
     assert "failed, is tried again: generate" in text
     assert "OutOfMemory: &lt;b&gt;too big" in text
