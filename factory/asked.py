@@ -1,5 +1,6 @@
 """What candidates a program asks for, by keywords, and what it gets: frozen rows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -182,6 +183,23 @@ def check_name(kind: str, name: str, known: Sequence[str] | type[Verdict | Origi
     if name not in names:
         raise UnknownName(f"no {kind} is called {name!r}; there are: {', '.join(names)}.")
     return name
+
+
+def parse_score(text: str) -> tuple[str, float]:
+    """Return a score and a value of it from a text like "clip_similarity=0.25".
+
+    Raises:
+        UnknownName: If the text is not of this form or names no score.
+    """
+    name, _, value = text.partition("=")
+    check_name("score", name, SCORE_NAMES)
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UnknownName(f"{text!r} has no number: expected {name}=NUMBER, e.g. {name}=0.25.")
+    return name, number
 
 
 def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:

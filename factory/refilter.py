@@ -1,6 +1,5 @@
 """Refilter: a run judged again from its stored scores, without a model and without an image."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from db.models import Rejudging, Run
 from db.rejudging import Change, JudgedCandidate, Limit
 from db.states import RunState, Verdict
 from factory.duplicates import open_album, write_twins
-from factory.errors import RunUnfinished, UnknownName
+from factory.errors import RunUnfinished
 from factory.owners import name_person
 from tasks.duplicates import Twin
 from tasks.judging import (
@@ -21,7 +20,6 @@ from tasks.judging import (
     DERIVED,
     IMAGE_MISSING,
     RULES,
-    SCORE_NAMES,
     Judgement,
     Limits,
     Measured,
@@ -52,15 +50,6 @@ class Preview:
     accepted_after: int = 0
     judged: int = 0
     childless: int = 0
-
-
-def parse_limits(texts: Sequence[str]) -> dict[str, float]:
-    """Return thresholds by score from texts like "clip_similarity=0.27".
-
-    Raises:
-        UnknownName: If a text is not of this form or names no score.
-    """
-    return dict(map(_parse_limit, texts))
 
 
 def limits_in_force(session: Session, run: Run) -> Limits:
@@ -210,16 +199,3 @@ def _count(
 def _without_derived(scores: Mapping[str, float]) -> dict[str, float]:
     derived = {rule.name for rule in DERIVED}
     return {name: value for name, value in scores.items() if name not in derived}
-
-
-def _parse_limit(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    if name not in SCORE_NAMES:
-        raise UnknownName(f"no score is called {name!r}; there are: {', '.join(SCORE_NAMES)}.")
-    try:
-        limit = float(value)
-    except ValueError:
-        limit = math.nan
-    if not math.isfinite(limit):
-        raise UnknownName(f"{text!r} sets no threshold: expected {name}=NUMBER, e.g. {name}=0.27.")
-    return name, limit

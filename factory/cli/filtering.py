@@ -1,15 +1,13 @@
 """The options that choose candidates, and the filter they make."""
 
-import math
 from typing import Annotated
 
 import typer
 
 from db.queries import CandidateFilter, Range
 from db.states import Marked, Origin, Verdict
-from factory.asked import check_name
+from factory.asked import check_name, parse_score
 from factory.cli.common import MAX_ID
-from factory.errors import UnknownName
 from tasks.judging import REASONS, SCORE_NAMES
 
 RunId = Annotated[
@@ -117,22 +115,5 @@ def parse_ranges(least: list[str], most: list[str]) -> dict[str, Range]:
     Raises:
         UnknownName: If a text is not of this form or names no score.
     """
-    lower, upper = dict(map(_parse_bound, least)), dict(map(_parse_bound, most))
+    lower, upper = dict(map(parse_score, least)), dict(map(parse_score, most))
     return {name: (lower.get(name), upper.get(name)) for name in {**lower, **upper}}
-
-
-def _parse_bound(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    check_name("score", name, SCORE_NAMES)
-    bound = _parse_number(value)
-    if bound is None:
-        raise UnknownName(f"{text!r} is no bound: expected {name}=NUMBER, e.g. {name}=0.25.")
-    return name, bound
-
-
-def _parse_number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number

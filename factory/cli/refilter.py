@@ -7,6 +7,7 @@ import typer
 from db.rejudging import list_rejudgings
 from db.runs import get_run
 from db.session import reading
+from factory.asked import parse_score
 from factory.cli.common import (
     MAX_ID,
     AsJson,
@@ -17,7 +18,7 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.refilter import limits_in_force, parse_limits, preview, submitted_limits
+from factory.refilter import limits_in_force, preview, submitted_limits
 from factory.refilter import refilter as write_verdicts
 from factory.refilter_view import history_record, history_view, preview_record, preview_view
 from factory.store import Store
@@ -51,7 +52,7 @@ def refilter(
 
     Example: factory refilter 3 --set clip_similarity=0.27
     """
-    wanted = parse_limits(sets or [])
+    wanted = dict(map(parse_score, sets or []))
     if not wanted and not submitted:
         _show_history(store, run, as_json=as_json)
         return
