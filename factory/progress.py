@@ -1,7 +1,6 @@
 """The live view of a run: per label and step what waits, runs, is done or was given up."""
 
 import time
-from collections import Counter
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -16,7 +15,7 @@ from db.session import Sessions
 from db.watching import Failure, Hand
 from factory.merging import merge_labels
 from factory.moment import Moment, Observer, acceptance_of, labels_of
-from factory.quotas import tell_accepted
+from factory.quotas import tell_accepted, tell_reasons
 from tasks.chain import QUEUES
 
 WIDE = 110
@@ -191,7 +190,7 @@ def _add_outcome_columns(table: Table) -> None:
 def _outcome(now: Overview, label: str) -> tuple[str, str, str]:
     share = acceptance_of(now, label)
     told = UNKNOWN if share is None else f"{share:.0%}"
-    return tell_accepted(now, label), told, _reasons(now.rejected, label)
+    return tell_accepted(now, label), told, tell_reasons(now, label)
 
 
 def _cell(count: StepCount | None) -> Text:
@@ -203,9 +202,3 @@ def _cell(count: StepCount | None) -> Text:
     if count.quarantined:
         text.append(f" !{count.quarantined}", style="red")
     return text
-
-
-def _reasons(rejected: Counter[tuple[str, str]], label: str) -> str:
-    return ", ".join(
-        f"{count} {reason}" for (name, reason), count in rejected.most_common() if name == label
-    )

@@ -39,6 +39,12 @@ def tell_accepted(now: Overview, label: str) -> str:
     return str(accepted) if asked is None else f"{accepted}/{asked}"
 
 
+def tell_reasons(now: Overview, label: str) -> str:
+    """Return why candidates of a label were rejected, the most frequent reason first."""
+    counts = now.rejected.most_common()
+    return ", ".join(f"{count} {reason}" for (name, reason), count in counts if name == label)
+
+
 def tell_missed(run: Run, now: Overview) -> list[str]:
     """Return what a person should know of the quotas that a run ended without, and should do."""
     missed = [quota for quota in now.quotas if quota.missing]
@@ -62,10 +68,8 @@ def merge_quotas(quotas: Sequence[Quota], name: str) -> tuple[Quota, ...]:
 
 
 def _tell_label(quota: Quota, now: Overview) -> str:
-    counts = [(n, why) for (label, why), n in now.rejected.most_common() if label == quota.label]
-    reasons = ", ".join(f"{count} {reason}" for count, reason in counts)
     return (
         f"quota_missed: {quota.label} has {quota.accepted} of {quota.asked} accepted after "
         f"{quota.images} generated images, of which no more than {quota.max_images} were allowed; "
-        f"rejected: {reasons or 'none'}"
+        f"rejected: {tell_reasons(now, quota.label) or 'none'}"
     )

@@ -13,7 +13,7 @@ from db.session import connect, reading
 from db.states import Origin
 from factory.contact_sheet import write_contact_sheet
 from factory.images import open_images
-from factory.quotas import tell_accepted, tell_missed
+from factory.quotas import tell_accepted, tell_missed, tell_reasons
 from factory.records import quota_record
 from factory.settings import Settings
 
@@ -86,12 +86,7 @@ def funnel_table(now: Overview) -> Table:
     table.add_column("rejected, by reason", style="yellow")
     for label in sorted({label for label, _ in now.made}):
         made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in origins]
-        reasons = [
-            f"{count} {reason}"
-            for (name, reason), count in now.rejected.most_common()
-            if name == label
-        ]
-        table.add_row(label, *made, tell_accepted(now, label), ", ".join(reasons))
+        table.add_row(label, *made, tell_accepted(now, label), tell_reasons(now, label))
     return table
 
 

@@ -67,33 +67,19 @@ def annotate(
     """
     if vary and longest_side is None:
         longest_side = _painted_px(place.load_settings())
-    chain = _chain(labels, longest_side, vary=vary)
-    settings = place.load_settings(chain=chain)
-    refuse_unknown_words(settings, chain["class_list"])
+    settings = place.load_settings(chain=_chain(labels, longest_side, vary=vary))
+    refuse_unknown_words(settings, settings.chain.class_list)
     from factory.app import fetch_checkpoints
     from factory.broker import check_broker
-    from factory.database import open_database
 
-    roles = list(
-        dict.fromkeys(link.queue for link in plan_chain(settings.chain, settings.chain.mode))
-    )
+    roles = _roles(settings)
     fetch_checkpoints(settings, roles)
     check_broker(settings)
-    try:
-        done = import_pictures(open_database(settings), settings, folder, _watched)
-    except KeyboardInterrupt:
-        stderr.print("Stopped; what was read is kept. The same command goes on from there.")
-        raise typer.Exit(130) from None
+    done = _read(settings, folder)
     if not as_json:
         _tell(done)
-    finish_here(
-        settings,
-        done.run_id,
-        place,
-        as_json=as_json,
-        more={"pictures": asdict(done)},
-        roles=roles,
-    )
+    more = {"pictures": asdict(done)}
+    finish_here(settings, done.run_id, place, as_json=as_json, more=more, roles=roles)
 
 
 def register(app: typer.Typer) -> None:
@@ -115,6 +101,23 @@ def _chain(labels: str | None, longest_side_px: int | None, *, vary: bool) -> di
         "class_list": names,
         "caption_nouns": not names,
     }
+
+
+def _roles(settings: Settings) -> list[str]:
+    """Return the roles that the chain needs, each once: the others' models are not loaded."""
+    links = plan_chain(settings.chain, settings.chain.mode)
+    return list(dict.fromkeys(link.queue for link in links))
+
+
+def _read(settings: Settings, folder: Path) -> Imported:
+    """Write a run for the pictures of the folder; Ctrl-C ends the command and says how to go on."""
+    from factory.database import open_database
+
+    try:
+        return import_pictures(open_database(settings), settings, folder, _watched)
+    except KeyboardInterrupt:
+        stderr.print("Stopped; what was read is kept. The same command goes on from there.")
+        raise typer.Exit(130) from None
 
 
 def _painted_px(settings: Settings) -> int | None:
