@@ -131,16 +131,6 @@ class Claim:
     claimed_at: float = field(default_factory=time.monotonic)
 
 
-def current_step(session: Session, batch_id: int) -> Step | None:
-    """Return the first step of the batch that is not done, if any."""
-    return session.scalar(
-        select(Step)
-        .where(Step.batch_id == batch_id, Step.state != StepState.DONE)
-        .order_by(Step.position)
-        .limit(1)
-    )
-
-
 def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and with which models
     session: Session,
     batch_id: int,

@@ -1,7 +1,7 @@
 """Marks: what people say of candidates, good or bad; a history, of which the newest stands."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session, aliased
@@ -32,21 +32,16 @@ def add_mark(session: Session, candidate_id: int, *, is_good: bool | None, autho
     session.flush()
 
 
-def current_marks(session: Session, candidate_ids: Iterable[int]) -> dict[int, bool]:
-    """Return whether candidates are marked as good, by id; who is not marked is not in it."""
-    ids = list(candidate_ids)
-    found: dict[int, bool] = {}
-    for start in range(0, len(ids), PAGE_ROWS):
-        query = _standing().where(Mark.candidate_id.in_(ids[start : start + PAGE_ROWS]))
-        found.update(_told(session, query))
-    return found
-
-
 def iter_marks(session: Session, run_id: int) -> Iterator[tuple[int, bool]]:
     """Yield the marked candidates of a run by id, and whether each is marked as good."""
-    of_run = _standing().join(Candidate, Candidate.id == Mark.candidate_id)
-    query = of_run.where(Candidate.run_id == run_id).order_by(Mark.candidate_id)
-    yield from _told(session, query)
+    query = (
+        select(Mark.candidate_id, Mark.is_good)
+        .join(Candidate, Candidate.id == Mark.candidate_id)
+        .where(Candidate.run_id == run_id, Mark.id == _newest(), Mark.is_good.is_not(None))
+        .order_by(Mark.candidate_id)
+    )
+    for candidate_id, is_good in session.execute(query.execution_options(yield_per=PAGE_ROWS)):
+        yield candidate_id, bool(is_good)
 
 
 def is_marked(said: Marked) -> ColumnElement[bool]:
@@ -88,17 +83,6 @@ def count_marks(session: Session, run_id: int) -> Counter[tuple[Origin, Verdict,
             if verdict is not None
         }
     )
-
-
-def _told(session: Session, query: Select[int, bool | None]) -> Iterator[tuple[int, bool]]:
-    for candidate_id, is_good in session.execute(query.execution_options(yield_per=PAGE_ROWS)):
-        if is_good is not None:
-            yield candidate_id, is_good
-
-
-def _standing() -> Select[int, bool | None]:
-    """Return the query for the newest mark of each candidate, those included that take back."""
-    return select(Mark.candidate_id, Mark.is_good).where(Mark.id == _newest())
 
 
 def _newest() -> ScalarSelect[int]:

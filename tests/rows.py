@@ -23,7 +23,7 @@ from db.models import (
     Step,
 )
 from db.session import Sessions, connect, upgrade
-from db.states import BatchState, Origin, StepState, Verdict
+from db.states import BatchState, Marked, Origin, StepState, Verdict
 from factory.settings import DATABASE_FILE, IMAGES_FOLDER, dump_profile, load_settings
 from workers import masks
 from workers.fingerprints import pack
@@ -277,3 +277,15 @@ def batch_of(session, run):
 def batches_of(session, run):
     """Return the run's batches."""
     return session.scalars(select(Batch).where(Batch.run_id == run.id).order_by(Batch.id)).all()
+
+
+def current_step(session, batch_id):
+    """Return the first step of the batch that is not done, if any."""
+    left = select(Step).where(Step.batch_id == batch_id, Step.state != StepState.DONE)
+    return session.scalar(left.order_by(Step.position).limit(1))
+
+
+def marks(session):
+    """Return whether candidates are marked as good, by id."""
+    candidates = session.scalars(select(Candidate).order_by(Candidate.id))
+    return {one.id: one.mark is Marked.GOOD for one in candidates if one.mark is not None}

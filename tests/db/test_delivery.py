@@ -137,7 +137,7 @@ def test_the_batch_is_done_with_its_last_step(place, batch_id):
             assert dispatching.hand_on(session, batch_id, window=1)
     with place.sessions() as session:
         assert session.get_one(Batch, batch_id).state == BatchState.DONE
-        assert delivery.current_step(session, batch_id) is None
+        assert rows.current_step(session, batch_id) is None
 
 
 def test_a_step_that_was_given_back_waits_as_long_as_was_said(place, batch_id):

@@ -62,7 +62,7 @@ def work_on(place, batch_id, *, window=8, **claimed):
 
 def claim(place, batch_id, *, owner="me", lease_s=60.0):
     with place.sessions.begin() as session:
-        name = delivery.current_step(session, batch_id).name
+        name = rows.current_step(session, batch_id).name
         held, _ = delivery.claim_step(session, batch_id, name, owner=owner, lease_s=lease_s)
         return held
 
@@ -72,7 +72,7 @@ def queue_lengths(place):
     with place.sessions() as session:
         lengths = Counter()
         for batch in session.scalars(select(Batch).where(Batch.rung_at.is_not(None))):
-            step = delivery.current_step(session, batch.id)
+            step = rows.current_step(session, batch.id)
             if step is not None and step.state == StepState.READY:
                 lengths[step.queue] += 1
         return lengths

@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.errors import RowNotFound
-from db.marks import add_mark, current_marks, iter_marks
+from db.marks import add_mark, iter_marks
 from db.models import Mark
 from db.session import reading
 from tests import rows
@@ -26,9 +26,7 @@ def test_the_marks_of_a_run_are_its_own(marked):
     with reading(marked.sessions) as session:
         assert list(iter_marks(session, 1)) == [(1, True), (2, False)]
         assert list(iter_marks(session, 2)) == [(4, True)]
-        assert current_marks(session, range(1, 7)) == {1: True, 2: False, 4: True}
-        assert current_marks(session, [3, 5]) == {}
-        assert current_marks(session, []) == {}
+        assert rows.marks(session) == {1: True, 2: False, 4: True}
 
 
 def test_the_newest_mark_stands_and_the_history_is_kept(marked):
@@ -37,7 +35,7 @@ def test_the_newest_mark_stands_and_the_history_is_kept(marked):
         add_mark(session, 2, is_good=None, author="bob@studio")
     with reading(marked.sessions) as session:
         assert list(iter_marks(session, 1)) == [(1, False)]
-        assert current_marks(session, [1, 2]) == {1: False}
+        assert rows.marks(session) == {1: False, 4: True}
         assert session.scalar(select(func.count(Mark.id))) == 5
 
 
@@ -51,7 +49,7 @@ def test_an_author_s_name_of_any_length_fits(marked):
     with marked.sessions.begin() as session:
         add_mark(session, 3, is_good=True, author="x" * 1000)
     with reading(marked.sessions) as session:
-        assert current_marks(session, [3]) == {3: True}
+        assert rows.marks(session)[3]
 
 
 def test_a_candidate_that_is_not_there_cannot_be_marked(marked):

@@ -28,7 +28,7 @@ def run_id(place):
             rows.add_steps(session, batch)
             batch.rung_at = 1.0
         delivery.claim_step(session, held.id, "brainstorm", owner=_dead_owner(), lease_s=900)
-        delivery.current_step(session, waiting.id).run_after = now(session) + 3600
+        rows.current_step(session, waiting.id).run_after = now(session) + 3600
         return run.id
 
 

@@ -3,7 +3,7 @@ import re
 from playwright.sync_api import expect
 from pydantic import SecretStr
 
-from db.marks import current_marks
+from tests import rows
 from tests.gallery.conftest import candidate_of, served
 
 TOKEN = "a token that nobody guesses"
@@ -11,7 +11,7 @@ TOKEN = "a token that nobody guesses"
 
 def marks_of(place):
     with place.sessions() as session:
-        return current_marks(session, range(1, 100))
+        return rows.marks(session)
 
 
 def press(page, key):

@@ -3,9 +3,9 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from db.marks import current_marks
 from factory.gallery.server import build_app
 from factory.store import open_store
+from tests import rows
 
 TOKEN = "a token that nobody guesses"
 ORIGIN = {"Origin": "http://127.0.0.1"}
@@ -33,7 +33,7 @@ def form_of(client):
 
 def marks_of(family):
     with family.sessions() as session:
-        return current_marks(session, range(1, 100))
+        return rows.marks(session)
 
 
 def test_every_answer_says_what_it_may_load(client):
