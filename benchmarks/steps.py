@@ -20,7 +20,8 @@ from factory.settings import Settings
 from tasks import resources
 from tasks.chain import QUEUES
 from tasks.resources import Resources
-from tasks.step import StepWork, run_step
+from tasks.step import run_step
+from tasks.work import StepWork
 
 BARE = "bare"
 TIMES_FILE = "bare.json"

@@ -13,7 +13,8 @@ from db.models import Batch, Prompt, Step
 from tasks.ledger import record_exchanges
 from tasks.painting import derive_seed
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, run_step
+from tasks.step import run_step
+from tasks.work import StepWork, options_of
 from workers.errors import AnswerRefused, ConversationFailed
 from workers.interfaces import LanguageModel
 from workers.novelty import Novelty

@@ -23,7 +23,8 @@ from tasks.painting import (
     store_painted,
 )
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, run_step
+from tasks.step import run_step
+from tasks.work import StepWork, options_of
 from workers.interfaces import BackgroundEditor, LanguageModel
 from workers.rulebook import EDIT_INSTRUCTION
 from workers.values import Answer

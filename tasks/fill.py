@@ -24,7 +24,8 @@ from tasks.painting import (
 )
 from tasks.predictions import choose, predict
 from tasks.resources import Resources
-from tasks.step import StepWork, options_of, run_step
+from tasks.step import run_step
+from tasks.work import StepWork, options_of
 from workers import boxes, masks
 from workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
 from workers.rulebook import with_article

@@ -40,7 +40,8 @@ from tasks.judging import (
 )
 from tasks.options import RunOptions
 from tasks.resources import Resources
-from tasks.step import StepWork, names_asked, options_of, run_step
+from tasks.step import run_step
+from tasks.work import StepWork, names_asked, options_of
 from workers import fidelity, fingerprints, hygiene, masks
 from workers.interfaces import ImageTextEncoder
 from workers.masks import Rle

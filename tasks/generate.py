@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from db.models import Prompt, Step
 from tasks.painting import Lineage, Painted, add_candidate, lineage_of_prompt, store_painted
 from tasks.resources import Resources
-from tasks.step import StepWork, run_step
+from tasks.step import run_step
+from tasks.work import StepWork
 from workers.interfaces import ImageGenerator
 
 

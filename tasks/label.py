@@ -14,8 +14,9 @@ from db.states import Origin, Verdict
 from tasks.judging import OBJECTS_KEPT, certain, kept_share
 from tasks.options import ChainOptions
 from tasks.resources import Resources
-from tasks.step import StepWork, names_asked, options_of, run_step
+from tasks.step import run_step
 from tasks.thresholds import FilterThresholds
+from tasks.work import StepWork, names_asked, options_of
 from workers import boxes, masks
 from workers.interfaces import Captioner, Detector, Segmenter
 from workers.values import Detection, Mask, RgbImage

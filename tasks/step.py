@@ -18,9 +18,7 @@ from tasks.faults import TRANSIENT, Fault
 from tasks.heartbeat import Heartbeat
 from tasks.passes import Passes, StepFailed
 from tasks.resources import Resources, current
-from tasks.work import StepWork, names_asked, options_of
-
-__all__ = ["StepWork", "names_asked", "options_of", "run_step"]
+from tasks.work import StepWork
 
 log = structlog.get_logger()
 

@@ -13,7 +13,8 @@ from factory.app import SETTINGS_KEY
 from factory.images import open_images
 from tasks.chain import QUEUES
 from tasks.resources import Resources
-from tasks.step import StepWork, run_step
+from tasks.step import run_step
+from tasks.work import StepWork
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 from workers.device import inference
 

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from db.models import Item, Step
-from tasks.step import StepWork
+from tasks.work import StepWork
 from workers.errors import OutOfMemory
 
 SUBJECTS = (1, 2, 3, 4, 5)
