@@ -57,6 +57,13 @@ def test_the_architecture_page_names_every_decision():
     assert [path.name for path in DECISIONS if f"(adr/{path.name})" not in text] == []
 
 
+def test_every_page_is_reached_from_where_a_reader_begins():
+    begin = (ROOT / "README.md").read_text(encoding="utf-8")
+    begin += (FOLDER / "architecture.md").read_text(encoding="utf-8").replace("](", "](docs/")
+    pages = [of_page(path) for path in FOLDER.glob("*.md")]
+    assert [page for page in pages if f"]({page}" not in begin] == []
+
+
 def test_the_glossary_s_names_are_those_of_the_code():
     source = "\n".join(
         path.read_text(encoding="utf-8")
