@@ -124,6 +124,15 @@ def test_no_page_and_no_answer_without_the_password(worked_off, path):
     assert get(worked_off + path, "somebody:wrong")[0] == 401
 
 
+@pytest.mark.parametrize(
+    "path", ["/logout", "/no-such-page", "/healthcheck", "/static/..%2fapp.py"]
+)
+def test_what_is_open_shows_nothing_of_a_run(worked_off, path):
+    status, text = get(worked_off + path)
+    assert status in {200, 403, 404}
+    assert all(word not in text for word in ("run 1", "dog", "all@", "redis", "import"))
+
+
 @pytest.mark.parametrize("path", ["/", "/tasks", "/broker", "/metrics", *API])
 def test_with_the_password_there_is_every_page(worked_off, path):
     assert get(worked_off + path, LOGIN)[0] == 200
