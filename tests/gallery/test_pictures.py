@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import io
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -59,10 +60,11 @@ def test_who_asks_for_too_many_at_once_is_refused_and_the_gallery_goes_on(big):
         async def ask_at_once(times):
             return await asyncio.gather(*(status_of(app, address) for _ in range(times)))
 
-        refused = Counter(asyncio.run(ask_at_once(200)))
+        with ThreadPoolExecutor(1) as thread:  # the browser of other tests has a loop in ours
+            refused = Counter(thread.submit(asyncio.run, ask_at_once(200)).result())
+            assert thread.submit(asyncio.run, ask_at_once(1)).result() == [200]
         assert set(refused) == {200, 503}
         assert refused[200] == MOST_ASKED
-        assert asyncio.run(ask_at_once(1)) == [200]
 
 
 async def status_of(app, path):
