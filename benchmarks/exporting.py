@@ -21,7 +21,8 @@ from db.images import ImageStore
 from db.models import Annotation, Batch, Candidate, Label, Run
 from db.session import Sessions, connect, upgrade
 from db.states import Origin, Verdict
-from factory.settings import DATABASE_FILE, IMAGES_FOLDER, dump_profile, load_settings
+from factory.frozen import dump_profile
+from factory.settings import DATABASE_FILE, IMAGES_FOLDER, load_settings
 from workers import masks
 
 CANDIDATES = 10_000

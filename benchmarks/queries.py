@@ -30,7 +30,8 @@ from db.runs import count_funnel_by_label, list_runs
 from db.session import Sessions, connect, engine_of, reading, upgrade
 from db.states import Origin, RunState, Verdict
 from factory.cli.query import COUNTED_ROWS
-from factory.settings import dump_profile, load_settings
+from factory.frozen import dump_profile
+from factory.settings import load_settings
 from tests.postgres import PostgresServer, find_binaries
 
 CANDIDATES = 1_000_000

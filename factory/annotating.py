@@ -19,10 +19,11 @@ from db.models import Batch, Candidate, Label, Run
 from db.session import Sessions
 from db.states import Origin, RunState
 from factory.errors import NothingFound
+from factory.frozen import dump_profile, models_key
 from factory.images import open_images
 from factory.labels import MAX_LABEL_LENGTH
 from factory.pictures import BadPicture, list_pictures, read_picture, tell_name, without_warnings
-from factory.settings import Settings, dump_profile, models_key
+from factory.settings import Settings
 from tasks.painting import derive_seed
 
 ANYTHING = "anything"

@@ -11,8 +11,9 @@ from db.session import Sessions, connect
 from factory.answer_memory import DatabaseMemory
 from factory.broker import queue_arguments, transport_options
 from factory.errors import SettingsError
+from factory.frozen import dump_profile, models_key
 from factory.images import open_images
-from factory.settings import Settings, dump_profile, models_key
+from factory.settings import Settings
 from tasks.chain import QUEUE_NAMES, QUEUES
 from tasks.resources import Resources
 from workers import weights

@@ -14,9 +14,10 @@ from factory.app import make_celery
 from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
+from factory.frozen import dump_profile, models_key
 from factory.notify import Notifier
 from factory.pulse import pulse_file
-from factory.settings import Settings, dump_profile, models_key
+from factory.settings import Settings
 from factory.trouble import heeding_trouble
 from factory.worker import wait_for
 

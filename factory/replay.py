@@ -15,7 +15,8 @@ from db.session import reading
 from db.states import Origin
 from factory.app import assemble
 from factory.errors import ModelChanged
-from factory.settings import Settings, settings_from_frozen
+from factory.frozen import settings_from_frozen
+from factory.settings import Settings
 from factory.store import Store
 from tasks.chain import QUEUES
 from tasks.options import RunOptions

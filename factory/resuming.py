@@ -8,8 +8,9 @@ from db.models import Run
 from db.runs import get_run
 from db.states import RunState
 from factory.errors import NotResumable
+from factory.frozen import dump_profile, models_key
 from factory.owners import is_dead
-from factory.settings import Settings, dump_profile, models_key
+from factory.settings import Settings
 
 
 def resume_run(session: Session, run_id: int | None, settings: Settings) -> tuple[int, Resumption]:

@@ -4,8 +4,6 @@ The only place that reads the environment. Nested keys are written with two unde
 `FACTORY_CHAIN__PER_LABEL=4`.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -221,7 +219,7 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
         if merged.get(key) is None and os.environ.get(name):
             sources.append(Source(name, {key: os.environ[name]}))
             merged = merge(merged, sources[-1].values)
-    return _validate(merged, sources)
+    return validated(merged, sources)
 
 
 def find_profile(profile: str | Path) -> Path:
@@ -237,36 +235,12 @@ def find_profile(profile: str | Path) -> Path:
     )
 
 
-def dump_profile(settings: Settings) -> dict[str, Any]:
-    """Return what the profile makes, as JSON values: no secrets, no places.
+def validated(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
+    """Return the settings of merged values.
 
-    A run freezes this; `settings_from_frozen` is the way back.
+    Raises:
+        SettingsError: If something is unknown or out of range; names the source that has it.
     """
-    frozen = settings.model_dump(mode="json", exclude=set(PLACES))
-    return _without_secrets(frozen, settings)
-
-
-def models_key(frozen: Mapping[str, Any]) -> str:
-    """Return a hash of the families of a frozen profile: the same models, the same key."""
-    families = json.dumps(frozen["families"], sort_keys=True)
-    return hashlib.sha256(families.encode()).hexdigest()
-
-
-def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Settings:  # noqa: ANN401 (any field)
-    """Return the settings of a frozen profile, blind to files and environment.
-
-    Args:
-        frozen: What `dump_profile` returned.
-        overrides: Places and secrets, which a frozen profile lacks.
-    """
-    sources = (
-        Source("the frozen profile", dict(frozen)),
-        Source("the arguments", given(overrides)),
-    )
-    return _validate(merge(sources[0].values, sources[1].values), sources)
-
-
-def _validate(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
     try:
         return Settings(**merged)
     except ValidationError as error:
@@ -288,14 +262,6 @@ def _read_environment() -> dict[str, Any]:
     except UnreadableValue as error:
         raise SettingsError(f'{error}: expected JSON, e.g. \'["a", "b"]\'.') from None
     return {key: value for key, value in values.items() if key != "profile"}
-
-
-def _without_secrets(values: dict[str, Any], model: Settings) -> dict[str, Any]:
-    for key, family in model.families.items():
-        for name in type(family).model_fields:
-            if isinstance(getattr(family, name), SecretStr):
-                values["families"][key][name] = None
-    return values
 
 
 def environment_for_child(

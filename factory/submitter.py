@@ -12,9 +12,10 @@ from db.models import Batch, Label, Run
 from db.spending import tell_spent
 from db.states import RunState
 from factory.errors import BudgetSpent, SettingsError
+from factory.frozen import dump_profile, models_key
 from factory.labels import LabelRequest
 from factory.quotas import split_evenly
-from factory.settings import Settings, dump_profile, models_key
+from factory.settings import Settings
 from tasks.options import ChainOptions
 
 ROWS_PER_INSERT = 1000

@@ -33,10 +33,11 @@ from factory.broker import check_broker, open_broker
 from factory.database import open_database
 from factory.dispatcher import Dispatcher
 from factory.errors import BrokerUnavailable
+from factory.frozen import dump_profile, models_key
 from factory.notify import Notifier
 from factory.owners import is_mine, name_owner
 from factory.pulse import pulse_file
-from factory.settings import Settings, dump_profile, models_key
+from factory.settings import Settings
 from factory.trouble import heeding_trouble
 from tasks import resources
 

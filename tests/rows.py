@@ -24,7 +24,8 @@ from db.models import (
 )
 from db.session import Sessions, connect, upgrade
 from db.states import BatchState, Marked, Origin, StepState, Verdict
-from factory.settings import DATABASE_FILE, IMAGES_FOLDER, dump_profile, load_settings
+from factory.frozen import dump_profile
+from factory.settings import DATABASE_FILE, IMAGES_FOLDER, load_settings
 from workers import masks
 from workers.fingerprints import pack
 

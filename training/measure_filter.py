@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Batch, Candidate, Label, Placement, Run, Scene, Step
 from db.states import BatchState, Origin, Verdict
-from factory.settings import dump_profile
+from factory.frozen import dump_profile
 from tasks import resources
 from tasks.chain import QUEUES
 from tasks.filter import FILTER

@@ -10,8 +10,9 @@ from db.session import now
 from db.states import WHOLE_STEP, ItemState, RunState, StepState
 from factory.cli import app
 from factory.cli.common import Place
+from factory.frozen import dump_profile, models_key
 from factory.owners import name_owner
-from factory.settings import dump_profile, load_settings, models_key
+from factory.settings import load_settings
 from tests import rows
 
 GONE = 2**22 + 1

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from factory.errors import ProfileNotFound, SettingsError
-from factory.settings import CONFIGS, dump_profile, load_settings, settings_from_frozen
+from factory.frozen import dump_profile, settings_from_frozen
+from factory.settings import CONFIGS, load_settings
 from workers.config import OpenAiConfig, RulesConfig
 
 
