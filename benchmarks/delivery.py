@@ -27,17 +27,17 @@ from benchmarks.page import put_section
 from benchmarks.parts import cpu_by_part
 from benchmarks.rates import Delivery, Rate, tell_delivery, tell_parts
 from benchmarks.steps import BARE, TIMES_FILE
-from db.models import Run, Step
-from db.session import Sessions
-from db.states import RunState
-from factory.app import make_celery
-from factory.broker import open_broker
-from factory.database import open_database
-from factory.embedded import PID_FILE, EmbeddedBroker
-from factory.labels import read_labels
-from factory.settings import Settings, load_settings
-from factory.submitter import submit
-from tasks.chain import QUEUES, plan_chain
+from chatgenimage.db.models import Run, Step
+from chatgenimage.db.session import Sessions
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.app import make_celery
+from chatgenimage.factory.broker.broker import open_broker
+from chatgenimage.factory.broker.embedded_redis import PID_FILE, EmbeddedBroker
+from chatgenimage.factory.database import open_database
+from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
+from chatgenimage.tasks.chain import QUEUES, plan_chain
 from tests.postgres import PostgresServer, find_binaries
 
 BATCHES = 12

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import insert
 
-from db.images import ImageStore
-from db.models import Annotation, Batch, Candidate, Label, Run
-from db.session import Sessions, connect, upgrade
-from db.states import Origin, Verdict
-from factory.frozen import dump_profile
-from factory.settings import DATABASE_FILE, IMAGES_FOLDER, load_settings
-from workers import masks
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Annotation, Batch, Candidate, Label, Run
+from chatgenimage.db.session import Sessions, connect, upgrade
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory.settings.model import DATABASE_FILE, IMAGES_FOLDER, load_settings
+from chatgenimage.factory.settings.run_profile import dump_profile
+from chatgenimage.workers import masks
 
 CANDIDATES = 10_000
 PICTURES = 200
@@ -148,7 +148,7 @@ def measure(data_dir: Path, name: str, candidates: int) -> str:
     out = data_dir / name
     words = [name, "--out", str(out), "--splits", "train=0.8,val=0.1,test=0.1"]
     process = subprocess.Popen(  # noqa: S603  (our own command)
-        [sys.executable, "-m", "factory", "export", *words, "--data-dir", str(data_dir)],
+        [sys.executable, "-m", "chatgenimage", "export", *words, "--data-dir", str(data_dir)],
         stdout=subprocess.PIPE,
         text=True,
     )

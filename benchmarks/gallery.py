@@ -21,11 +21,11 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.queries import fill
-from db.session import connect, upgrade
-from factory.gallery.serving import bind, make_server
-from factory.settings import DATABASE_FILE
-from factory.store import open_store
-from workers import masks
+from chatgenimage.db.session import connect, upgrade
+from chatgenimage.factory.gallery.serving import bind, make_server
+from chatgenimage.factory.query.store import open_store
+from chatgenimage.factory.settings.model import DATABASE_FILE
+from chatgenimage.workers import masks
 
 CANDIDATES = 100_000
 TIMES = 40

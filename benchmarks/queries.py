@@ -23,15 +23,20 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from benchmarks.page import PAGE, put_section, to_table
-from db.models import Run
-from db.overview import overview
-from db.queries import CandidateFilter, count_candidates, get_candidate, iter_candidates
-from db.runs import count_funnel_by_label, list_runs
-from db.session import Sessions, connect, engine_of, reading, upgrade
-from db.states import Origin, RunState, Verdict
-from factory.cli.query import COUNTED_ROWS
-from factory.frozen import dump_profile
-from factory.settings import load_settings
+from chatgenimage.db.models import Run
+from chatgenimage.db.queries import (
+    CandidateFilter,
+    count_candidates,
+    get_candidate,
+    iter_candidates,
+)
+from chatgenimage.db.run_progress import overview
+from chatgenimage.db.runs import count_funnel_by_label, list_runs
+from chatgenimage.db.session import Sessions, connect, engine_of, reading, upgrade
+from chatgenimage.db.states import Origin, RunState, Verdict
+from chatgenimage.factory.cli.query import COUNTED_ROWS
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.run_profile import dump_profile
 from tests.postgres import PostgresServer, find_binaries
 
 CANDIDATES = 1_000_000

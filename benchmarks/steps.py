@@ -10,18 +10,18 @@ from celery import current_app, shared_task
 from celery.signals import setup_logging, worker_process_init
 from sqlalchemy.orm import Session
 
-from db.models import Step
-from db.session import connect
-from factory import log as logs
-from factory.app import SETTINGS_KEY
-from factory.images import open_images
-from factory.owners import name_owner
-from factory.settings import Settings
-from tasks import resources
-from tasks.chain import QUEUES
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork
+from chatgenimage.db.models import Step
+from chatgenimage.db.session import connect
+from chatgenimage.factory import log as logs
+from chatgenimage.factory.app import SETTINGS_KEY
+from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.processes.worker_identity import name_owner
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.tasks import resources
+from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork
 
 BARE = "bare"
 TIMES_FILE = "bare.json"

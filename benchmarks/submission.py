@@ -8,13 +8,13 @@ from pathlib import Path
 
 from valkey import Valkey
 
-from factory.app import make_celery
-from factory.broker import open_broker
-from factory.database import open_database
-from factory.dispatcher import Dispatcher
-from factory.labels import read_labels
-from factory.settings import load_settings
-from factory.submitter import submit
+from chatgenimage.factory.app import make_celery
+from chatgenimage.factory.broker.broker import open_broker
+from chatgenimage.factory.database import open_database
+from chatgenimage.factory.processes.dispatcher import Dispatcher
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
 
 LABELS = 100_000
 TICKS = 5

@@ -6,13 +6,13 @@ import sys
 import threading
 from pathlib import Path
 
-from db.session import connect
-from factory import log as logs
-from factory.app import make_celery
-from factory.broker import open_broker
-from factory.dispatcher import Dispatcher
-from factory.settings import load_settings
-from tasks.chain import QUEUES
+from chatgenimage.db.session import connect
+from chatgenimage.factory import log as logs
+from chatgenimage.factory.app import make_celery
+from chatgenimage.factory.broker.broker import open_broker
+from chatgenimage.factory.processes.dispatcher import Dispatcher
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks.chain import QUEUES
 
 
 def main(data_dir: Path, database_url: str) -> None:

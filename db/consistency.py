@@ -7,10 +7,10 @@ from typing import TypeVar
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from db.images import ImageStore, StoredFile
-from db.models import Candidate
-from db.session import Sessions, reading
-from db.states import Verdict
+from chatgenimage.db.images import ImageStore, StoredFile
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.session import Sessions, reading
+from chatgenimage.db.states import Verdict
 
 AT_ONCE = 1000
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Batch, Item, Run, Step
-from db.notifications import add_notifications
-from db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, RunState, StepState
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.notifications import add_notifications
+from chatgenimage.db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, RunState, StepState
 
 
 @dataclass(frozen=True, slots=True)

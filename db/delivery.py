@@ -28,9 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased, joinedload
 
-from db.models import Batch, Item, Run, Step
-from db.session import Clock
-from db.states import WHOLE_STEP, ItemState, RunState, StepState
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.session import Clock
+from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
 
 FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}
 """What stands in a step that nobody holds."""

@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
-from db import delivery
-from db.delivery import IS_WORKABLE
-from db.models import Batch, Label, Run, Step
-from db.session import Clock
-from db.states import BatchState, RunState, StepState
+from chatgenimage.db import delivery
+from chatgenimage.db.delivery import IS_WORKABLE
+from chatgenimage.db.models import Batch, Label, Run, Step
+from chatgenimage.db.session import Clock
+from chatgenimage.db.states import BatchState, RunState, StepState
 
 PlanSteps = Callable[[Batch], Sequence[dict[str, Any]]]
 

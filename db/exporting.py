@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from db.marks import newest_mark
-from db.models import Annotation, Candidate, Label, Run
-from db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
+from chatgenimage.db.marks import newest_mark
+from chatgenimage.db.models import Annotation, Candidate, Label, Run
+from chatgenimage.db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
 
 
 @dataclass(frozen=True, slots=True)

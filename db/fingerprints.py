@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Fingerprint, Label, Score
-from db.states import Verdict
+from chatgenimage.db.models import Candidate, Fingerprint, Label, Score
+from chatgenimage.db.states import Verdict
 
 IDS_AT_ONCE = 500
 

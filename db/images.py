@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from db.errors import ImageBroken, ImageMissing
-from db.storage import Storage
+from chatgenimage.db.errors import ImageBroken, ImageMissing
+from chatgenimage.db.storage import Storage
 
 PROVENANCE_KEY = "chatgenimage"
 ASIDE = "set-aside"

@@ -7,9 +7,9 @@ from sqlalchemy import JSON, BigInteger, Float, String, bindparam, select, updat
 from sqlalchemy.dialects.postgresql import insert  # its DO NOTHING is SQLite's too
 from sqlalchemy.orm import Session
 
-from db.delivery import Claim
-from db.models import Item
-from db.states import WHOLE_STEP, ItemState
+from chatgenimage.db.delivery import Claim
+from chatgenimage.db.models import Item
+from chatgenimage.db.states import WHOLE_STEP, ItemState
 
 
 class OpenItem(NamedTuple):

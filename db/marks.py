@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
-from db.errors import RowNotFound
-from db.models import Candidate, Mark
-from db.states import Marked, Origin, Verdict
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.models import Candidate, Mark
+from chatgenimage.db.states import Marked, Origin, Verdict
 
 AUTHOR_LENGTH = 200
 PAGE_ROWS = 1000

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
-from db.dispatching import in_flight
-from db.models import Batch, Item, Run, Step
-from db.runs import count_outcomes
-from db.session import now
-from db.spending import Spending, spending
-from db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.db.dispatching import in_flight
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.runs import count_outcomes
+from chatgenimage.db.session import now
+from chatgenimage.db.spending import Spending, spending
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 
 LANGUAGE = "language"
 """The queue whose steps need no GPU."""

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Notification
-from db.session import now
-from db.states import Channel, RunEvent
+from chatgenimage.db.models import Notification
+from chatgenimage.db.session import now
+from chatgenimage.db.states import Channel, RunEvent
 
 MAX_ATTEMPTS = 4
 RETRY_S = 5.0

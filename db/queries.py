@@ -7,10 +7,10 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, sele
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from db.captions import has_words, with_words
-from db.errors import RowNotFound
-from db.marks import ids_marked, is_marked
-from db.models import (
+from chatgenimage.db.captions import has_words, with_words
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.marks import ids_marked, is_marked
+from chatgenimage.db.models import (
     Annotation,
     Candidate,
     Label,
@@ -22,8 +22,8 @@ from db.models import (
     Step,
     VerdictChange,
 )
-from db.rejudging import list_changes
-from db.states import Marked, Origin, Verdict
+from chatgenimage.db.states import Marked, Origin, Verdict
+from chatgenimage.db.verdicts import list_changes
 
 PAGE_ROWS = 200
 FEW_ROWS = 1000

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Batch, Candidate, Label
-from db.states import BatchState, Verdict
+from chatgenimage.db.models import Batch, Candidate, Label
+from chatgenimage.db.states import BatchState, Verdict
 
 _other = aliased(Batch)
 

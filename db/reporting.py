@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import (
+from chatgenimage.db.models import (
     Annotation,
     Batch,
     Candidate,
@@ -19,7 +19,7 @@ from db.models import (
     Score,
     Step,
 )
-from db.states import Origin, Verdict
+from chatgenimage.db.states import Origin, Verdict
 
 ACCEPTED = Candidate.verdict == Verdict.ACCEPTED
 

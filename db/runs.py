@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from db.errors import RowNotFound
-from db.models import Batch, Candidate, Item, Label, Run, Step
-from db.states import ItemState, Origin, Verdict
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
+from chatgenimage.db.states import ItemState, Origin, Verdict
 
 Outcome = tuple[str, str | None, str | None, int]
 """Origin, verdict, reason, and how many candidates."""

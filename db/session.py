@@ -35,8 +35,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from db.errors import DatabaseUnavailable
-from db.refusals import unavailable
+from chatgenimage.db.error_messages import unavailable
+from chatgenimage.db.errors import DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60

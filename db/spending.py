@@ -7,9 +7,9 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.models import LlmAnswer, LlmCall, Run
-from db.notifications import add_notifications
-from db.states import RunEvent, RunState
+from chatgenimage.db.models import LlmAnswer, LlmCall, Run
+from chatgenimage.db.notifications import add_notifications
+from chatgenimage.db.states import RunEvent, RunState
 
 
 @dataclass(frozen=True, slots=True)

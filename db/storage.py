@@ -10,8 +10,8 @@ from uuid import uuid4
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from db.errors import StoreError
-from db.failpoints import Failpoint, reach
+from chatgenimage.db.errors import StoreError
+from chatgenimage.db.failpoints import Failpoint, reach
 
 S3_OPTIONS = {
     "skip_instance_cache": True,  # a client keeps the keys that it found when it was made

@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
-from factory.cli import app
-from factory.complaints import FAMILY_CLASSES
-from factory.settings import PLACES, Settings
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.settings.model import PLACES, Settings
+from chatgenimage.factory.settings.validation_errors import FAMILY_CLASSES
 
 FOLDER = Path(__file__).parent
 SECTIONS = ("chain", "thresholds", "delivery")

@@ -17,9 +17,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from factory.moment import Moment, Observer
-from factory.progress import live_view
-from factory.store import open_store
+from chatgenimage.factory.progress.live_view import live_view
+from chatgenimage.factory.progress.snapshot import Moment, Observer
+from chatgenimage.factory.query.store import open_store
 
 IMAGES = Path(__file__).parent / "images"
 LABELS = ("house", "owl", "car")
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _factory(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "factory", *arguments]
+    return [sys.executable, "-m", "chatgenimage", *arguments]
 
 
 @contextmanager

@@ -7,20 +7,20 @@ import structlog
 from celery import Celery
 from kombu import Queue
 
-from db.session import Sessions, connect
-from factory.answer_memory import DatabaseMemory
-from factory.broker import queue_arguments, transport_options
-from factory.errors import SettingsError
-from factory.frozen import dump_profile, models_key
-from factory.images import open_images
-from factory.settings import Settings
-from tasks.chain import QUEUE_NAMES, QUEUES
-from tasks.resources import Resources
-from workers import weights
-from workers.config import OpenAiConfig, RulesConfig, WeightsConfig
-from workers.device import limit_memory, limit_threads, pick_device, refuse_absent
-from workers.interfaces import Family
-from workers.registry import load_family
+from chatgenimage.db.session import Sessions, connect
+from chatgenimage.factory.broker.broker import queue_arguments, transport_options
+from chatgenimage.factory.errors import SettingsError
+from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.llm_cache import DatabaseMemory
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers.config import OpenAiConfig, RulesConfig, WeightsConfig
+from chatgenimage.workers.device import limit_memory, limit_threads, pick_device, refuse_absent
+from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.registry import load_family
+from chatgenimage.workers.weights import local_files
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ ALL_ROLES = "all"
 TASK_MODULES = tuple(
     f"tasks.{name}" for name in ("brainstorm", "generate", "label", "edit", "fill", "filter")
 )
-WORKER_MODULE = "factory.worker_process"
+WORKER_MODULE = "chatgenimage.factory.processes.worker_hooks"
 SETTINGS_KEY = "factory_settings"
 ROLE_KEY = "factory_role"
 START_UP_S = 600
@@ -110,8 +110,8 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
     for key in _family_keys(settings, roles):
         config = settings.families[key]
         if isinstance(config, WeightsConfig):
-            for source in weights.sources_of(config):
-                weights.fetch(source)
+            for source in local_files.sources_of(config):
+                local_files.fetch(source)
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:

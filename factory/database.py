@@ -1,8 +1,8 @@
 """Opens the database to write: its folder made, its schema brought up to date."""
 
-from db.session import Sessions, connect, newest_revision, upgrade
-from factory.errors import CannotWrite
-from factory.settings import Settings
+from chatgenimage.db.session import Sessions, connect, newest_revision, upgrade
+from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.settings.model import Settings
 
 
 def open_database(settings: Settings) -> Sessions:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from pydantic import BaseModel, SecretStr
 
-from factory.settings import Settings
+from chatgenimage.factory.settings.model import Settings
 
 HIDDEN = "***"
 ENV_KEY = "OPENAI_API_KEY"

@@ -9,22 +9,22 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from db.models import Candidate, Run
-from db.queries import get_candidate
-from db.session import reading
-from db.states import Origin
-from factory.app import assemble
-from factory.errors import ModelChanged
-from factory.frozen import settings_from_frozen
-from factory.settings import Settings
-from factory.store import Store
-from tasks.chain import QUEUES
-from tasks.options import RunOptions
-from tasks.resources import Resources
-from workers import masks
-from workers.fidelity import psnr
-from workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
-from workers.values import RgbImage
+from chatgenimage.db.models import Candidate, Run
+from chatgenimage.db.queries import get_candidate
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import Origin
+from chatgenimage.factory.app import assemble
+from chatgenimage.factory.errors import ModelChanged
+from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.run_profile import settings_from_frozen
+from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers import masks
+from chatgenimage.workers.image_similarity import psnr
+from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
+from chatgenimage.workers.values import RgbImage
 
 CHOSEN_SEED = "fill_prediction_seed"
 """Where the model's record has the seed of the best of several fills."""

@@ -9,16 +9,16 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Batch, Prompt, Step
-from tasks.ledger import record_exchanges
-from tasks.painting import derive_seed
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork, options_of
-from workers.errors import AnswerRefused, ConversationFailed
-from workers.interfaces import LanguageModel
-from workers.novelty import Novelty
-from workers.values import Exchange
+from chatgenimage.db.models import Batch, Prompt, Step
+from chatgenimage.tasks.image_lineage import derive_seed
+from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
+from chatgenimage.workers.interfaces import LanguageModel
+from chatgenimage.workers.prompt_novelty import Novelty
+from chatgenimage.workers.values import Exchange
 
 log = structlog.get_logger()
 

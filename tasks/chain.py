@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from celery import Celery, chain
 
-from tasks.options import ChainOptions
+from chatgenimage.tasks.options import ChainOptions
 
 QUEUES = {
     "brainstorm": "language",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.judging import DUPLICATE, Limits
-from workers.fingerprints import cosine, near_pairs
+from chatgenimage.tasks.filter_rules import DUPLICATE, Limits
+from chatgenimage.workers.fingerprints import cosine, near_pairs
 
 FAMILY_BITS = 2
 """Images of one family resemble each other on purpose: only pixel-near ones are duplicates."""

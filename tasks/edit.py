@@ -11,10 +11,9 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Scene, Step
-from db.states import Verdict
-from tasks.ledger import record_exchanges
-from tasks.painting import (
+from chatgenimage.db.models import Candidate, Scene, Step
+from chatgenimage.db.states import Verdict
+from chatgenimage.tasks.image_lineage import (
     Lineage,
     Painted,
     add_candidate,
@@ -22,13 +21,14 @@ from tasks.painting import (
     lineage_of_scene,
     store_painted,
 )
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork, options_of
-from workers.interfaces import BackgroundEditor, LanguageModel
-from workers.rulebook import EDIT_INSTRUCTION
-from workers.values import Answer
-from workers.values import Scene as ImaginedScene
+from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.workers.interfaces import BackgroundEditor, LanguageModel
+from chatgenimage.workers.llm.rulebook import EDIT_INSTRUCTION
+from chatgenimage.workers.values import Answer
+from chatgenimage.workers.values import Scene as ImaginedScene
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Candidate, Placement, Step
-from db.states import Origin
-from tasks.judging import place_of
-from tasks.ledger import record_exchanges
-from tasks.painting import (
+from chatgenimage.db.models import Candidate, Placement, Step
+from chatgenimage.db.states import Origin
+from chatgenimage.tasks.filter_rules import place_of
+from chatgenimage.tasks.image_lineage import (
     Lineage,
     Painted,
     add_candidate,
@@ -22,15 +21,16 @@ from tasks.painting import (
     lineage_of_placement,
     store_painted,
 )
-from tasks.predictions import choose, predict
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork, options_of
-from workers import boxes, masks
-from workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
-from workers.rulebook import with_article
-from workers.values import Answer, BoxXyxy, Detection
-from workers.values import Placement as Proposal
+from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.predictions import choose, predict
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.workers import boxes, masks
+from chatgenimage.workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
+from chatgenimage.workers.llm.rulebook import with_article
+from chatgenimage.workers.values import Answer, BoxXyxy, Detection
+from chatgenimage.workers.values import Placement as Proposal
 
 PROPOSALS_PER_PLACEMENT = 3
 SURPLUS = "surplus"

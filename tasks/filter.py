@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Annotation, Candidate, Fingerprint, Score, Step
-from db.states import Origin
-from tasks.judging import (
+from chatgenimage.db.models import Annotation, Candidate, Fingerprint, Score, Step
+from chatgenimage.db.states import Origin
+from chatgenimage.tasks.filter_rules import (
     BACKGROUND,
     BLUR,
     BRIGHTEST,
@@ -38,14 +38,14 @@ from tasks.judging import (
     place_of,
     thresholds_of,
 )
-from tasks.options import RunOptions
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork, names_asked, options_of
-from workers import fidelity, fingerprints, hygiene, masks
-from workers.interfaces import ImageTextEncoder
-from workers.masks import Rle
-from workers.values import Mask, RgbImage
+from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
+from chatgenimage.workers import fingerprints, image_quality, image_similarity, masks
+from chatgenimage.workers.interfaces import ImageTextEncoder
+from chatgenimage.workers.masks import Rle
+from chatgenimage.workers.values import Mask, RgbImage
 
 CLIP_LOGIT_SCALE = 100.0
 """CLIP's trained temperature (Radford et al. 2021): cosine times this before the softmax."""
@@ -217,12 +217,12 @@ def give_verdict(candidate: Candidate, judgement: Judgement, limits: Limits) -> 
 
 def _examine(image: RgbImage) -> dict[str, float]:
     """Return what the image alone tells."""
-    light = hygiene.light(image)
+    light = image_quality.light(image)
     return {
         BRIGHTEST.name: light.brightest,
         DARKEST.name: light.darkest,
         CONTRAST.name: light.contrast,
-        BLUR.name: hygiene.blur(image),
+        BLUR.name: image_quality.blur(image),
     }
 
 
@@ -243,9 +243,9 @@ def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, f
     """Return fidelity over what should not have changed, as far as there is such a region."""
     region = unchanged_region(subject, before.shape[:2])
     measured = {
-        PSNR.name: fidelity.psnr(before, after, region),
-        SSIM.name: fidelity.ssim(before, after, region),
-        SEAM.name: fidelity.seam(before, after, ~region) if subject.asked else None,
+        PSNR.name: image_similarity.psnr(before, after, region),
+        SSIM.name: image_similarity.ssim(before, after, region),
+        SEAM.name: image_similarity.seam(before, after, ~region) if subject.asked else None,
     }
     return {name: value for name, value in measured.items() if value is not None}
 

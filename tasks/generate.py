@@ -6,12 +6,18 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Prompt, Step
-from tasks.painting import Lineage, Painted, add_candidate, lineage_of_prompt, store_painted
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork
-from workers.interfaces import ImageGenerator
+from chatgenimage.db.models import Prompt, Step
+from chatgenimage.tasks.image_lineage import (
+    Lineage,
+    Painted,
+    add_candidate,
+    lineage_of_prompt,
+    store_painted,
+)
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork
+from chatgenimage.workers.interfaces import ImageGenerator
 
 
 def plan(session: Session, step: Step) -> Sequence[int]:

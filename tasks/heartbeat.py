@@ -7,9 +7,9 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import delivery
-from db.delivery import Claim, LeaseLost
-from db.session import Sessions
+from chatgenimage.db import delivery
+from chatgenimage.db.delivery import Claim, LeaseLost
+from chatgenimage.db.session import Sessions
 
 log = structlog.get_logger()
 

@@ -9,17 +9,17 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Annotation, Candidate, Score, Step
-from db.states import Origin, Verdict
-from tasks.judging import OBJECTS_KEPT, certain, kept_share
-from tasks.options import ChainOptions
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.thresholds import FilterThresholds
-from tasks.work import StepWork, names_asked, options_of
-from workers import boxes, masks
-from workers.interfaces import Captioner, Detector, Segmenter
-from workers.values import Detection, Mask, RgbImage
+from chatgenimage.db.models import Annotation, Candidate, Score, Step
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.tasks.filter_rules import OBJECTS_KEPT, certain, kept_share
+from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
+from chatgenimage.tasks.thresholds import FilterThresholds
+from chatgenimage.workers import boxes, masks
+from chatgenimage.workers.interfaces import Captioner, Detector, Segmenter
+from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 MASK_MARGIN = 0.05
 """How far a mask may reach out of its box, as a share of the box's sides."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from db import spending
-from db.models import LlmCall, Step
-from workers.values import Exchange
+from chatgenimage.db import spending
+from chatgenimage.db.models import LlmCall, Step
+from chatgenimage.workers.values import Exchange
 
 
 def record_exchanges(

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.thresholds import FilterThresholds
+from chatgenimage.tasks.thresholds import FilterThresholds
 
 
 class ChainOptions(BaseModel):

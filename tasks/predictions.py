@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.painting import Lineage, derive_seed
-from workers.interfaces import ImageTextEncoder, ObjectFiller
-from workers.values import Mask, RgbImage
-from workers.zoom import Zoom
+from chatgenimage.tasks.image_lineage import Lineage, derive_seed
+from chatgenimage.workers.crop_zoom import Zoom
+from chatgenimage.workers.interfaces import ImageTextEncoder, ObjectFiller
+from chatgenimage.workers.values import Mask, RgbImage
 
 RANKED_SHARE = 0.75
 """Of the crop that the encoder sees, how much the filled box takes: the object and its ground."""

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from db.images import ImageStore
-from db.session import Sessions
-from tasks.errors import NotAble, Unassembled
-from tasks.options import DeliveryOptions
-from tasks.pass_sizes import PassSizes
-from workers.interfaces import Family
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.session import Sessions
+from chatgenimage.tasks.adaptive_batch_size import PassSizes
+from chatgenimage.tasks.errors import NotAble, Unassembled
+from chatgenimage.tasks.options import DeliveryOptions
+from chatgenimage.workers.interfaces import Family
 
 C = TypeVar("C")
 
@@ -37,7 +37,7 @@ class Resources:
     pass_sizes: PassSizes = field(default_factory=PassSizes)
 
     def able(self, capability: type[C]) -> C:
-        """Return the family that satisfies a protocol of `workers.interfaces`.
+        """Return the family that satisfies a protocol of `chatgenimage.workers.interfaces`.
 
         Raises:
             NotAble: If this worker's role has none.

@@ -11,14 +11,14 @@ import structlog
 from celery.exceptions import Ignore
 from sqlalchemy.orm import Session
 
-from db import delivery
-from db.delivery import LeaseLost
-from db.failpoints import Failpoint, reach
-from tasks.faults import TRANSIENT, Fault
-from tasks.heartbeat import Heartbeat
-from tasks.passes import Passes, StepFailed
-from tasks.resources import Resources, current
-from tasks.work import StepWork
+from chatgenimage.db import delivery
+from chatgenimage.db.delivery import LeaseLost
+from chatgenimage.db.failpoints import Failpoint, reach
+from chatgenimage.tasks.failures import TRANSIENT, Fault
+from chatgenimage.tasks.heartbeat import Heartbeat
+from chatgenimage.tasks.resources import Resources, current
+from chatgenimage.tasks.step_definition import StepWork
+from chatgenimage.tasks.step_executor import Passes, StepFailed
 
 log = structlog.get_logger()
 

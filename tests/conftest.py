@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from db.models import Base
-from db.session import connect, engine_of, upgrade
+from chatgenimage.db.models import Base
+from chatgenimage.db.session import connect, engine_of, upgrade
 from tests import rows, s3
 from tests.postgres import PostgresServer, find_binaries
 

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from workers.config import OpenAiConfig
+from chatgenimage.workers.config import OpenAiConfig
 
 KEY = "sk-very-hidden"
 

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from sqlalchemy import select
 
-from db.images import ImageStore
-from db.models import (
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import (
     Annotation,
     Batch,
     Candidate,
@@ -22,12 +22,12 @@ from db.models import (
     Score,
     Step,
 )
-from db.session import Sessions, connect, upgrade
-from db.states import BatchState, Marked, Origin, StepState, Verdict
-from factory.frozen import dump_profile
-from factory.settings import DATABASE_FILE, IMAGES_FOLDER, load_settings
-from workers import masks
-from workers.fingerprints import pack
+from chatgenimage.db.session import Sessions, connect, upgrade
+from chatgenimage.db.states import BatchState, Marked, Origin, StepState, Verdict
+from chatgenimage.factory.settings.model import DATABASE_FILE, IMAGES_FOLDER, load_settings
+from chatgenimage.factory.settings.run_profile import dump_profile
+from chatgenimage.workers import masks
+from chatgenimage.workers.fingerprints import pack
 
 SIZE_PX = 64
 DOG_BOX = (8.0, 24.0, 30.0, 54.0)

@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from db.session import upgrade
-from factory.app import assemble
-from factory.settings import Settings, load_settings
-from tasks.label import one_box_per_object
-from tasks.resources import Resources
+from chatgenimage.db.session import upgrade
+from chatgenimage.factory.app import assemble
+from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.tasks.label import one_box_per_object
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers import boxes
+from chatgenimage.workers.interfaces import Detector
+from chatgenimage.workers.values import BoxXyxy, Detection, RgbImage
 from training import vae
 from training.dataset import NO_OBJECT, Dataset, held_out_set
 from training.judges import BackgroundJudge, ObjectJudge
 from training.places import CHECKPOINTS
 from training.world import LABELS
-from workers import boxes
-from workers.interfaces import Detector
-from workers.values import BoxXyxy, Detection, RgbImage
 
 Advance: TypeAlias = Callable[[int], None]
 """Told how many more images are done."""

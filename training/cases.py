@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from db.states import Origin
+from chatgenimage.db.states import Origin
+from chatgenimage.workers import boxes, masks
+from chatgenimage.workers.llm.rulebook import describe
+from chatgenimage.workers.llm.rules import Rules
+from chatgenimage.workers.values import BoxXyxy, Detection, ModelIdentity, RgbImage
 from training.backgrounds import SIZE_PX, paint_background
 from training.bench import LabelledBox
 from training.words import BOOK
 from training.world import BACKGROUNDS, LABELS, PlacedObject, Sprite, World, WorldScene
-from workers import boxes, masks
-from workers.rulebook import describe
-from workers.rules import Rules
-from workers.values import BoxXyxy, Detection, ModelIdentity, RgbImage
 
 SIZE_WH = (SIZE_PX, SIZE_PX)
 FITTING_IOU = 0.7

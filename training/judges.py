@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from chatgenimage.workers.values import BoxXyxy, RgbImage
 from training.dataset import train_set
 from training.places import ROOT
 from training.world import BACKGROUNDS, LABELS
-from workers.values import BoxXyxy, RgbImage
 
 WEIGHTS = ROOT / "tests/data/judge.safetensors"
 NOTHING = "nothing"

@@ -16,21 +16,21 @@ from celery.exceptions import Ignore
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Batch, Candidate, Label, Placement, Run, Scene, Step
-from db.states import BatchState, Origin, Verdict
-from factory.frozen import dump_profile
-from tasks import resources
-from tasks.chain import QUEUES
-from tasks.filter import FILTER
-from tasks.label import LABEL
-from tasks.step import run_step
+from chatgenimage.db.models import Batch, Candidate, Label, Placement, Run, Scene, Step
+from chatgenimage.db.states import BatchState, Origin, Verdict
+from chatgenimage.factory.settings.run_profile import dump_profile
+from chatgenimage.tasks import resources
+from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.tasks.filter import FILTER
+from chatgenimage.tasks.label import LABEL
+from chatgenimage.tasks.step import run_step
+from chatgenimage.workers import masks
+from chatgenimage.workers.values import BoxXyxy, RgbImage
 from training.bench import Advance, Bench, share
 from training.cases import BAD_MAKERS, GOOD_MAKERS, SIZE_WH, Case, CaseMaker
 from training.places import SPRITES
 from training.words import BOOK
 from training.world import load_sprites
-from workers import masks
-from workers.values import BoxXyxy, RgbImage
 
 SEED = 3_000_017
 """Neither the training scenes' seed nor that of the held-out ones."""

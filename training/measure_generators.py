@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.fill import Canvas, compute_place, judge_proposals
+from chatgenimage.tasks.fill import Canvas, compute_place, judge_proposals
+from chatgenimage.workers import image_similarity, masks
+from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
+from chatgenimage.workers.llm.rulebook import describe, with_article
+from chatgenimage.workers.values import BoxXyxy, Detection, Mask, RgbImage
 from training.bench import Advance, Bench, boxes_of, is_found_in, iter_batches, share
 from training.words import BOOK, write_instruction, write_plain_caption
 from training.world import BACKGROUNDS, LABELS
-from workers import fidelity, masks
-from workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
-from workers.rulebook import describe, with_article
-from workers.values import BoxXyxy, Detection, Mask, RgbImage
 
 SIZE_WH = (64, 64)
 
@@ -25,7 +25,7 @@ def measure_vae(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
     for rows in iter_batches(count, advance):
         images = bench.held_out.images[list(rows)]
         ratios += [
-            fidelity.psnr(before, after) or 0.0
+            image_similarity.psnr(before, after) or 0.0
             for before, after in zip(images, bench.round_trip(images), strict=True)
         ]
     return {"psnr_db": float(np.mean(ratios))}

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from chatgenimage.workers.values import RgbImage
 from training.backgrounds import paint_background
 from training.bench import Advance, Bench, iter_batches, share
 from training.judges import NOTHING
 from training.world import BACKGROUNDS
-from workers.values import RgbImage
 
 
 def measure_judges(bench: Bench, count: int, advance: Advance) -> dict[str, float]:

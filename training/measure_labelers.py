@@ -10,7 +10,11 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tasks.label import cut
+from chatgenimage.tasks.label import cut
+from chatgenimage.workers import boxes
+from chatgenimage.workers.interfaces import Captioner, ImageTextEncoder, Segmenter
+from chatgenimage.workers.registry import load_family
+from chatgenimage.workers.values import Detection, Embeddings, Mask, RgbImage
 from training.bench import (
     SAME_PLACE_IOU,
     Advance,
@@ -22,10 +26,6 @@ from training.bench import (
 from training.dataset import Dataset
 from training.words import BOOK, write_plain_caption
 from training.world import BACKGROUNDS, LABELS
-from workers import boxes
-from workers.interfaces import Captioner, ImageTextEncoder, Segmenter
-from workers.registry import load_family
-from workers.values import Detection, Embeddings, Mask, RgbImage
 
 MaskedBox: TypeAlias = tuple[Detection, Mask]
 

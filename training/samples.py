@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from db.models import Candidate, Placement
-from factory.overlay import WHITE, Overlay, colours_of
-from tasks import label
-from tasks.label import Labels, Unlabelled, to_annotations
+from chatgenimage.db.models import Candidate, Placement
+from chatgenimage.factory.reports.overlay import WHITE, Overlay, colours_of
+from chatgenimage.tasks import label
+from chatgenimage.tasks.label import Labels, Unlabelled, to_annotations
+from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
+from chatgenimage.workers.llm.rulebook import describe
+from chatgenimage.workers.values import BoxXyxy, RgbImage
 from training.bench import Bench, open_bench
 from training.measure_generators import draw_fillings, draw_prompt
 from training.places import ROOT
 from training.words import BOOK, write_instruction
 from training.world import LABELS
-from workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
-from workers.rulebook import describe
-from workers.values import BoxXyxy, RgbImage
 
 PAGE = ROOT / "docs/micro-models.md"
 PICTURES = ROOT / "docs/images"

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.places import RULES
-from workers.rulebook import (
+from chatgenimage.workers.llm.rulebook import (
     EDIT_INSTRUCTION,
     RuleBook,
     describe,
@@ -14,6 +13,7 @@ from workers.rulebook import (
     describe_close_up,
     describe_with_feature,
 )
+from training.places import RULES
 
 BOOK = RuleBook.load(RULES)
 GRAMMAR = ("a", "an", "and", "next", "to", "with", "of", "close", "up", "-", ",")

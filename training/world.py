@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from chatgenimage.workers.values import BoxXyxy, Mask, RgbImage
 from training.backgrounds import PAINTERS, SIZE_PX, Canvas, paint_background
-from workers.values import BoxXyxy, Mask, RgbImage
 
 Sprite: TypeAlias = Mapping[int, Canvas]
 """Longest side in pixels -> (h, w, 4) float32 RGBA in [0, 1], tight on its alpha."""

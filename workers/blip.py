@@ -11,11 +11,11 @@ from transformers import (
     BlipProcessor,
 )
 
-from workers import weights
-from workers.config import Blip2Config, BlipConfig
-from workers.device import inference
-from workers.pretrained import load_pretrained
-from workers.values import ModelIdentity, RgbImage
+from chatgenimage.workers.config import Blip2Config, BlipConfig
+from chatgenimage.workers.device import inference
+from chatgenimage.workers.values import ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights.pretrained import load_pretrained
 
 KINDS = {
     "blip": (BlipForConditionalGeneration, BlipProcessor),
@@ -40,9 +40,9 @@ class Blip:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.locate(config)
+        path = local_files.locate(config)
         model, processor = load_pretrained(*KINDS[config.family], config, path, device)
-        return cls(config, weights.identity_of(config, path), model, processor)
+        return cls(config, local_files.identity_of(config, path), model, processor)
 
     @inference
     def caption(self, images: Sequence[RgbImage]) -> list[str]:

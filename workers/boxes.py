@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from workers.values import BoxXyxy, Detection
+from chatgenimage.workers.values import BoxXyxy, Detection
 
 REFERENCE_SIDE_PX = 512
 MIN_SIDE_PX = 75

@@ -6,7 +6,7 @@ from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from workers.errors import DeviceAbsent, DeviceLost, OutOfMemory
+from chatgenimage.workers.errors import DeviceAbsent, DeviceLost, OutOfMemory
 
 if TYPE_CHECKING:
     import torch

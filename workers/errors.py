@@ -16,7 +16,7 @@ WorkerError
 
 from collections.abc import Sequence
 
-from workers.values import Exchange
+from chatgenimage.workers.values import Exchange
 
 
 class WorkerError(Exception):

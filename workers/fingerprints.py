@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.values import RgbImage
+from chatgenimage.workers.values import RgbImage
 
 HASH_BITS = 64
 CHUNKS = 4

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers.image_transforms import center_to_corners_format
 
-from workers import boxes, pixels
-from workers.values import Detection, RgbImage
+from chatgenimage.workers import boxes, pixels
+from chatgenimage.workers.values import Detection, RgbImage
 
 SEPARATOR = "."
 RESERVED = str.maketrans(".?", "  ")

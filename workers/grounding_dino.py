@@ -7,12 +7,13 @@ from typing import Any, Self
 import torch
 from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
-from workers import grounding, weights
-from workers.config import GroundingDinoConfig
-from workers.device import inference
-from workers.grounding import Prompt, Prompter
-from workers.pretrained import load_pretrained
-from workers.values import Detection, ModelIdentity, RgbImage
+from chatgenimage.workers import grounding
+from chatgenimage.workers.config import GroundingDinoConfig
+from chatgenimage.workers.device import inference
+from chatgenimage.workers.grounding import Prompt, Prompter
+from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights.pretrained import load_pretrained
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class GroundingDino:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.locate(config)
+        path = local_files.locate(config)
         kinds = GroundingDinoForObjectDetection, GroundingDinoProcessor
         model, processor = load_pretrained(*kinds, config, path, device)
-        return cls(config, weights.identity_of(config, path), model, processor)
+        return cls(config, local_files.identity_of(config, path), model, processor)
 
     @inference
     def detect(

@@ -18,12 +18,13 @@ from PIL import Image
 from safetensors.torch import load_model
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from workers import grounding, weights
-from workers.config import GroundingDinoOriginalConfig
-from workers.device import inference
-from workers.errors import CheckpointBroken
-from workers.grounding import Prompt, Prompter
-from workers.values import Detection, ModelIdentity, RgbImage
+from chatgenimage.workers import grounding
+from chatgenimage.workers.config import GroundingDinoOriginalConfig
+from chatgenimage.workers.device import inference
+from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.grounding import Prompt, Prompter
+from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
 
 with warnings.catch_warnings():  # it imports timm by a name of long ago
     warnings.simplefilter("ignore", FutureWarning)
@@ -82,15 +83,15 @@ class GroundingDinoOriginal:
             CheckpointNotFound: If there are no weights, or no settings of the text encoder.
             CheckpointBroken: If they do not load.
         """
-        path = weights.locate(config)
+        path = local_files.locate(config)
         is_file = path.is_file()
         text_encoder = (
-            weights.locate_settings(config.text_encoder) if is_file else path / "text_encoder"
+            local_files.locate_settings(config.text_encoder) if is_file else path / "text_encoder"
         )
-        with weights.loading(config.checkpoint):
-            weights.refuse_wordless(text_encoder)
+        with local_files.loading(config.checkpoint):
+            local_files.refuse_wordless(text_encoder)
             model = (_from_authors if is_file else _from_folder)(path, text_encoder)
-        return cls(config, weights.identity_of(config, path), model.to(device).eval(), device)
+        return cls(config, local_files.identity_of(config, path), model.to(device).eval(), device)
 
     @inference
     def detect(
@@ -161,7 +162,7 @@ def _from_authors(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
         )
     model = build(_published(PUBLISHED[width]), text_encoder)
     # Their files hold more: what only training needs, and positions that BERT counts by itself.
-    weights.refuse_missing(model.load_state_dict(state, strict=False).missing_keys)
+    local_files.refuse_missing(model.load_state_dict(state, strict=False).missing_keys)
     return model
 
 

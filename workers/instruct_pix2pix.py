@@ -6,11 +6,12 @@ from typing import Self
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
-from workers import pixels, weights
-from workers.config import InstructPix2PixConfig
-from workers.device import inference, seeded
-from workers.pipelines import load_pipeline
-from workers.values import ModelIdentity, RgbImage
+from chatgenimage.workers import pixels
+from chatgenimage.workers.config import InstructPix2PixConfig
+from chatgenimage.workers.device import inference, seeded
+from chatgenimage.workers.values import ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights.pipelines import load_pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,10 @@ class InstructPix2Pix:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.locate(config)
+        path = local_files.locate(config)
         editing = load_pipeline(StableDiffusionInstructPix2PixPipeline, config, path, device)
-        adapters = weights.locate_adapters(config)
-        return cls(config, weights.identity_of(config, path, adapters), editing)
+        adapters = local_files.locate_adapters(config)
+        return cls(config, local_files.identity_of(config, path, adapters), editing)
 
     @inference
     def edit(

@@ -6,7 +6,7 @@ Every method takes and returns whole batches, in order, and keeps no state betwe
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from workers.values import (
+from chatgenimage.workers.values import (
     Answer,
     BoxXyxy,
     Detection,

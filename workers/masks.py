@@ -5,7 +5,7 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from workers.values import BoxXyxy, Mask
+from chatgenimage.workers.values import BoxXyxy, Mask
 
 
 class Rle(TypedDict):

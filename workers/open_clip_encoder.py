@@ -9,10 +9,10 @@ import open_clip
 import torch
 from PIL import Image
 
-from workers import weights
-from workers.config import OpenClipConfig
-from workers.device import inference, to_dtype
-from workers.values import Embeddings, ModelIdentity, RgbImage
+from chatgenimage.workers.config import OpenClipConfig
+from chatgenimage.workers.device import inference, to_dtype
+from chatgenimage.workers.values import Embeddings, ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,14 +39,14 @@ class OpenClip:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.locate(config)
+        path = local_files.locate(config)
         source = f"local-dir:{path}"
-        with weights.loading(config.checkpoint):
+        with local_files.loading(config.checkpoint):
             model, preprocess = open_clip.create_model_from_pretrained(
                 source, precision=PRECISIONS[config.dtype], device=device
             )
             tokenize = open_clip.get_tokenizer(source)
-        identity = weights.identity_of(config, path)
+        identity = local_files.identity_of(config, path)
         return cls(config, identity, model.eval(), preprocess, tokenize, device)
 
     @inference

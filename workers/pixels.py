@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.values import Mask, RgbImage
+from chatgenimage.workers.values import Mask, RgbImage
 
 if TYPE_CHECKING:
     import torch

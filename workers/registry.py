@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-from workers import config as settings
-from workers.device import settle_dtype
-from workers.errors import PackageMissing
-from workers.interfaces import AnswerMemory, Family
+from chatgenimage.workers import config as settings
+from chatgenimage.workers.device import settle_dtype
+from chatgenimage.workers.errors import PackageMissing
+from chatgenimage.workers.interfaces import AnswerMemory, Family
 
 FAMILIES: dict[type, tuple[str, str]] = {
     settings.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
@@ -17,8 +17,8 @@ FAMILIES: dict[type, tuple[str, str]] = {
     settings.GroundingDinoOriginalConfig: ("grounding_dino_original", "GroundingDinoOriginal"),
     settings.SegmentAnythingConfig: ("sam", "SegmentAnything"),
     settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
-    settings.RulesConfig: ("rules", "Rules"),
-    settings.OpenAiConfig: ("openai_llm", "OpenAiLanguageModel"),
+    settings.RulesConfig: ("llm.rules", "Rules"),
+    settings.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
 }
 """The module and the class of each family, by its settings."""
 EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"}
@@ -56,7 +56,7 @@ def load_family(
 def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class of any family)
     module, name = FAMILIES[type(config)]
     try:
-        return getattr(import_module(f"workers.{module}"), name)
+        return getattr(import_module(f"chatgenimage.workers.{module}"), name)
     except ImportError as error:
         extra = EXTRAS.get(type(config), "gpu")
         raise PackageMissing(

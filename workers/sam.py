@@ -21,11 +21,11 @@ from segment_anything.modeling import (
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import nn
 
-from workers import weights
-from workers.config import SegmentAnythingConfig
-from workers.device import inference, to_dtype
-from workers.errors import CheckpointBroken
-from workers.values import BoxXyxy, Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.config import SegmentAnythingConfig
+from chatgenimage.workers.device import inference, to_dtype
+from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.values import BoxXyxy, Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
 
 WIDTH_KEY = "image_encoder.patch_embed.proj.weight"
 META_MODELS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
@@ -52,11 +52,11 @@ class SegmentAnything:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
         """
-        path = weights.locate(config)
-        with weights.loading(config.checkpoint):
+        path = local_files.locate(config)
+        with local_files.loading(config.checkpoint):
             sam = _from_meta(path) if path.is_file() else _from_folder(path)
         sam.to(device).eval().image_encoder.to(to_dtype(config.dtype))
-        return cls(config, weights.identity_of(config, path), sam)
+        return cls(config, local_files.identity_of(config, path), sam)
 
     @inference
     def segment(

@@ -10,14 +10,15 @@ import diffusers
 import numpy as np
 from diffusers import AutoPipelineForInpainting, AutoPipelineForText2Image, DiffusionPipeline
 
-from workers import pixels, weights
-from workers.config import StableDiffusionConfig
-from workers.device import inference, seeded
-from workers.errors import UnfitImage
-from workers.pipelines import INDEX_FILE, load_pipeline
-from workers.shrinking import ShrinkingMasks
-from workers.values import Mask, ModelIdentity, RgbImage
-from workers.zoom import Zoom
+from chatgenimage.workers import pixels
+from chatgenimage.workers.config import StableDiffusionConfig
+from chatgenimage.workers.crop_zoom import Zoom
+from chatgenimage.workers.device import inference, seeded
+from chatgenimage.workers.errors import UnfitImage
+from chatgenimage.workers.mask_shrinking import ShrinkingMasks
+from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights.pipelines import INDEX_FILE, load_pipeline
 
 SIDE_MULTIPLE_PX = 8
 
@@ -45,11 +46,11 @@ class StableDiffusion:
                 f"size_wh {config.size_wh} cannot be painted; "
                 f"both sides must be multiples of {SIDE_MULTIPLE_PX}."
             )
-        path = weights.locate(config)
+        path = local_files.locate(config)
         generating = load_pipeline(_kind_at(path, config), config, path, device)
         filling = _filling_with(generating)
-        adapters = weights.locate_adapters(config)
-        identity = weights.identity_of(config, path, adapters)
+        adapters = local_files.locate_adapters(config)
+        identity = local_files.identity_of(config, path, adapters)
         return cls(config, identity, generating, filling)
 
     @inference
@@ -169,7 +170,7 @@ def _kind_at(path: Path, config: StableDiffusionConfig) -> Any:  # noqa: ANN401 
     """Return the pipeline class of a checkpoint; a single file has that of its `settings_of`."""
     if path.is_dir() or config.settings_of is None:
         return AutoPipelineForText2Image
-    source = weights.locate_settings(config.settings_of)
+    source = local_files.locate_settings(config.settings_of)
     return getattr(diffusers, json.loads((source / INDEX_FILE).read_text())["_class_name"])
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers import interfaces
-from workers.config import FamilyConfig
-from workers.device import refuse_absent
-from workers.interfaces import Family
-from workers.registry import load_family
-from workers.values import RgbImage
+from chatgenimage.workers import interfaces
+from chatgenimage.workers.config import FamilyConfig
+from chatgenimage.workers.device import refuse_absent
+from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.registry import load_family
+from chatgenimage.workers.values import RgbImage
 
 PROMPT = "a dog in a forest"
 LABEL = "dog"

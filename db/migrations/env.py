@@ -1,8 +1,8 @@
-"""Alembic's entry: runs the migrations on the connection that `db.session.upgrade` hands over."""
+"""Alembic's entry point: runs the migrations on the connection of `db.session.upgrade`."""
 
 from alembic import context
 
-from db.models import Base
+from chatgenimage.db.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -4,12 +4,12 @@ Run 1-n Label 1-n Batch 1-n Step 1-n Item; a Batch 1-n Prompt and Candidate; a C
 Annotation, Score, Scene and Placement, and has a parent when it was edited or filled.
 """
 
-from db.models.base import Base
-from db.models.candidates import Annotation, Candidate, Placement, Scene
-from db.models.conversations import LlmAnswer, LlmCall
-from db.models.judgements import Fingerprint, Mark, Rejudging, Score, VerdictChange
-from db.models.notifications import Notification
-from db.models.runs import Batch, Item, Label, Prompt, Run, Step
+from chatgenimage.db.models.base import Base
+from chatgenimage.db.models.candidates import Annotation, Candidate, Placement, Scene
+from chatgenimage.db.models.judgements import Fingerprint, Mark, Rejudging, Score, VerdictChange
+from chatgenimage.db.models.llm_calls import LlmAnswer, LlmCall
+from chatgenimage.db.models.notifications import Notification
+from chatgenimage.db.models.runs import Batch, Item, Label, Prompt, Run, Step
 
 __all__ = [
     "Annotation",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from db.models.base import Base
-from db.models.runs import Batch, Label
-from db.states import Marked
+from chatgenimage.db.models.base import Base
+from chatgenimage.db.models.runs import Batch, Label
+from chatgenimage.db.states import Marked
 
 if TYPE_CHECKING:
-    from db.models.judgements import Mark, Score
+    from chatgenimage.db.models.judgements import Mark, Score
 
 
 class Candidate(Base):

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from db.models.base import Base
-from db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.db.models.base import Base
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 
 
 class Run(Base):

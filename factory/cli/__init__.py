@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from factory.cli import (
+from chatgenimage.factory.cli import (
     annotate,
     contact_sheet,
     control,

@@ -10,21 +10,15 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from factory.annotating import Imported, Outcome, import_pictures
-from factory.cli.common import (
-    AsJson,
-    Place,
-    expected_errors,
-    stderr,
-    takes,
-)
-from factory.cli.run import finish_here
-from factory.labels import read_labels
-from factory.pictures import tell_name
-from factory.settings import Settings
-from factory.vocabulary import refuse_unknown_words
-from tasks.chain import plan_chain
-from workers.config import StableDiffusionConfig
+from chatgenimage.factory.cli.common import AsJson, Place, expected_errors, stderr, takes
+from chatgenimage.factory.cli.run import finish_here
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.image_import import Imported, Outcome, import_pictures
+from chatgenimage.factory.submission.image_reader import tell_name
+from chatgenimage.factory.submission.label_check import refuse_unknown_words
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.workers.config import StableDiffusionConfig
 
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
@@ -69,8 +63,8 @@ def annotate(
         longest_side = _painted_px(place.load_settings())
     settings = place.load_settings(chain=_chain(labels, longest_side, vary=vary))
     refuse_unknown_words(settings, settings.chain.class_list)
-    from factory.app import fetch_checkpoints
-    from factory.broker import check_broker
+    from chatgenimage.factory.app import fetch_checkpoints
+    from chatgenimage.factory.broker.broker import check_broker
 
     roles = _roles(settings)
     fetch_checkpoints(settings, roles)
@@ -111,7 +105,7 @@ def _roles(settings: Settings) -> list[str]:
 
 def _read(settings: Settings, folder: Path) -> Imported:
     """Write a run for the pictures of the folder; Ctrl-C ends the command and says how to go on."""
-    from factory.database import open_database
+    from chatgenimage.factory.database import open_database
 
     try:
         return import_pictures(open_database(settings), settings, folder, _watched)

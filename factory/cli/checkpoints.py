@@ -9,12 +9,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
-from factory.settings import load_settings
+from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
+from chatgenimage.factory.settings.model import load_settings
 
 if TYPE_CHECKING:
-    from factory.needs import Need
-    from workers.trial import Trial
+    from chatgenimage.factory.checkpoints.inventory import Need
+    from chatgenimage.workers.trial import Trial
 
 Profile = Annotated[
     str | None,
@@ -35,7 +35,7 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
 
     Example: factory models list sd15
     """
-    from factory.needs import list_needs
+    from chatgenimage.factory.checkpoints.inventory import list_needs
 
     needs = list_needs(load_settings(profile))
     if as_json:
@@ -67,7 +67,7 @@ def check(
 
     Example: factory models check sd15 --only detection
     """
-    from factory.trials import try_models
+    from chatgenimage.factory.checkpoints.smoke_test import try_models
 
     settings = load_settings(profile, device=device)
     tried = []
@@ -104,8 +104,8 @@ def pull(
 
     Example: factory models pull sd15 --lock sd15-pinned.yaml
     """
-    from factory.needs import pull as pull_all
-    from factory.needs import write_lock
+    from chatgenimage.factory.checkpoints.inventory import pull as pull_all
+    from chatgenimage.factory.checkpoints.inventory import write_lock
 
     settings = load_settings(profile)
     pulled = []

@@ -17,13 +17,13 @@ from rich.text import Text
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from db.errors import StoreError
-from db.refusals import explain
-from factory import store
-from factory.errors import FactoryError
-from factory.settings import Settings, load_settings
-from factory.store import Store
-from workers.errors import WorkerError
+from chatgenimage.db.error_messages import explain
+from chatgenimage.db.errors import StoreError
+from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.query import store
+from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.workers.errors import WorkerError
 
 PIPED_WIDTH = 400
 MAX_ID = 2**31 - 1
@@ -100,12 +100,12 @@ class Place:
     database_url: DatabaseUrl = None
 
     def load_settings(self, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
-        """Return the settings of this place; see `factory.settings.load_settings`."""
+        """Return the settings of this place; see `factory.settings.model.load_settings`."""
         places = {"data_dir": self.data_dir, "database_url": self.database_url}
         return load_settings(self.profile, **places, **overrides)
 
     def open_store(self) -> Store:
-        """Return what runs left there; see `factory.store.open_store`."""
+        """Return what runs left there; see `chatgenimage.factory.query.store.open_store`."""
         return open_store(self.profile, self.data_dir, self.database_url)
 
     def spell(self, *command: object) -> str:

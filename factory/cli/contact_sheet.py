@@ -5,17 +5,11 @@ from typing import Annotated
 
 import typer
 
-from db.runs import get_run
-from db.session import reading
-from factory.cli.common import (
-    MAX_ID,
-    expected_errors,
-    open_store,
-    stdout,
-    takes,
-)
-from factory.errors import NothingFound
-from factory.store import Store
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import MAX_ID, expected_errors, open_store, stdout, takes
+from chatgenimage.factory.errors import NothingFound
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -35,7 +29,7 @@ def contact_sheet(
 
     Example: factory contact-sheet --run 1 --out dogs.png
     """
-    from factory.contact_sheet import default_path, write_contact_sheet
+    from chatgenimage.factory.reports.contact_sheet import default_path, write_contact_sheet
 
     with reading(store.sessions) as session:
         run_id = get_run(session, run).id

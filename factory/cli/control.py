@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from db import control
-from db.runs import get_run, list_run_ids
-from db.states import RunState
-from factory.cli.common import (
+from chatgenimage.db import control
+from chatgenimage.db.runs import get_run, list_run_ids
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.cli.common import (
     Budget,
     RunNumber,
     RunOrLatest,
@@ -16,7 +16,7 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.store import Store
+from chatgenimage.factory.query.store import Store
 
 StepName = Annotated[
     Literal["brainstorm", "generate", "label", "imagine", "edit", "place", "fill", "filter"] | None,
@@ -42,7 +42,7 @@ def go_on(*, run: RunNumber, budget: Budget = None, store: Store) -> None:
 
     Example: factory continue 3 --budget 10
     """
-    from factory.submitter import allow
+    from chatgenimage.factory.submission.submitter import allow
 
     with store.sessions.begin() as session:
         found = get_run(session, run)

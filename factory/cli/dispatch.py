@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import Place, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import Place, expected_errors, stdout, takes
 
 
 @expected_errors()
@@ -23,8 +23,8 @@ def dispatch(
     Example: factory dispatch --profile sd15
     """
     settings = place.load_settings()
-    from factory.dispatch import NAME, run_dispatcher
-    from factory.pulse import probe as age_of
+    from chatgenimage.factory.processes.liveness import probe as age_of
+    from chatgenimage.factory.processes.standalone_dispatcher import NAME, run_dispatcher
 
     if probe:
         stdout.print(f"dispatcher beat {age_of(settings, NAME):.0f} s ago")
@@ -42,8 +42,8 @@ def migrate(*, place: Place) -> None:
     Example: factory migrate --database-url postgresql+psycopg://factory@db/factory
     """
     settings = place.load_settings()
-    from db.session import engine_of, find_revision
-    from factory.database import open_database
+    from chatgenimage.db.session import engine_of, find_revision
+    from chatgenimage.factory.database import open_database
 
     sessions = open_database(settings)
     url = engine_of(sessions).url.render_as_string()

@@ -8,10 +8,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from factory.cli.common import AsJson, Place, expected_errors, print_json, stderr, stdout, takes
+from chatgenimage.factory.cli.common import (
+    AsJson,
+    Place,
+    expected_errors,
+    print_json,
+    stderr,
+    stdout,
+    takes,
+)
 
 if TYPE_CHECKING:
-    from factory.doctor import Finding
+    from chatgenimage.factory.doctor.checks import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
@@ -31,17 +39,17 @@ def doctor(
     Example: factory doctor --profile sd15
     """
     settings = place.load_settings()
-    from db.session import connect
-    from factory import doctor_store
-    from factory.doctor import Health, examine, has_rows_and_files
-    from factory.images import open_images
+    from chatgenimage.db.session import connect
+    from chatgenimage.factory.doctor import store
+    from chatgenimage.factory.doctor.checks import Health, examine, has_rows_and_files
+    from chatgenimage.factory.image_store import open_images
 
     findings = list(examine(settings))
     if has_rows_and_files(settings, findings):
         sessions, images = connect(settings.resolved_database_url()), open_images(settings)
         if repair:
-            stderr.print(f"Repaired: {doctor_store.repair(sessions, images)}")
-        findings += doctor_store.compare(sessions, images)
+            stderr.print(f"Repaired: {store.repair(sessions, images)}")
+        findings += store.compare(sessions, images)
     if as_json:
         print_json([asdict(found) for found in findings])
     else:

@@ -9,15 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
-from db.queries import CandidateFilter
-from db.states import Verdict
-from factory.cli.common import AsJson, expected_errors, open_store, print_json, stdout, takes
-from factory.cli.filtering import make_filter
-from factory.export.base import Masks
-from factory.export.exporting import Order, export
-from factory.export.formats import FORMATS, get_format
-from factory.export.splits import Splits, parse_splits
-from factory.store import Store
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.states import Verdict
+from chatgenimage.factory.cli.common import (
+    AsJson,
+    expected_errors,
+    open_store,
+    print_json,
+    stdout,
+    takes,
+)
+from chatgenimage.factory.cli.filtering import make_filter
+from chatgenimage.factory.export.base import Masks
+from chatgenimage.factory.export.exporting import Order, export
+from chatgenimage.factory.export.formats import FORMATS, get_format
+from chatgenimage.factory.export.splits import Splits, parse_splits
+from chatgenimage.factory.query.store import Store
 
 MAX_SEED = 2**63 - 1
 NOT_REPEATED = frozenset({"profile", "data_dir", "database_url", "overwrite", "as_json"})

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from db.queries import CandidateFilter, Range
-from db.states import Marked, Origin, Verdict
-from factory.asked import check_name, parse_score
-from factory.cli.common import MAX_ID
-from tasks.judging import REASONS, SCORE_NAMES
+from chatgenimage.db.queries import CandidateFilter, Range
+from chatgenimage.db.states import Marked, Origin, Verdict
+from chatgenimage.factory.cli.common import MAX_ID
+from chatgenimage.factory.query.rows import check_name, parse_score
+from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
 RunId = Annotated[
     int | None,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import DataDir, ProfileName, expected_errors, stderr
-from factory.settings import load_settings
+from chatgenimage.factory.cli.common import DataDir, ProfileName, expected_errors, stderr
+from chatgenimage.factory.settings.model import load_settings
 
 
 @expected_errors()
@@ -26,7 +26,7 @@ def flower(
     Example: factory flower --port 5555
     """
     settings = load_settings(profile, data_dir=data_dir)
-    from factory.flower import serve_flower
+    from chatgenimage.factory.monitoring.flower import serve_flower
 
     serve_flower(settings, host, port, partial(stderr.print, soft_wrap=True))
     os._exit(0)  # an orderly end would wait for threads of Flower that wait for a broker

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from factory.cli.common import (
+from chatgenimage.factory.cli.common import (
     AsJson,
     expected_errors,
     open_store,
@@ -13,7 +13,7 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.store import Store
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -41,7 +41,7 @@ def gallery(
 
     Example: factory gallery --open
     """
-    from factory.gallery.serving import bind, serve
+    from chatgenimage.factory.gallery.serving import bind, serve
 
     with store:
         asked = store.settings.gallery_token if token is None else SecretStr(token)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from db.runs import get_run
-from db.states import Marked
-from factory.cli.common import (
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.states import Marked
+from chatgenimage.factory.cli.common import (
     MAX_ID,
     AsJson,
     expected_errors,
@@ -16,10 +16,10 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.errors import BadMarks
-from factory.marking import MARKS, add_marks, read_marks
-from factory.owners import name_person
-from factory.store import Store
+from chatgenimage.factory.curation.reviews import MARKS, add_marks, read_marks
+from chatgenimage.factory.errors import BadMarks
+from chatgenimage.factory.processes.worker_identity import name_person
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()

@@ -5,13 +5,8 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import (
-    expected_errors,
-    open_store,
-    stderr,
-    takes,
-)
-from factory.store import Store
+from chatgenimage.factory.cli.common import expected_errors, open_store, stderr, takes
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -30,7 +25,7 @@ def metrics(
 
     Example: factory metrics --port 9478
     """
-    from factory.metrics_server import serve_metrics
+    from chatgenimage.factory.monitoring.metrics_server import serve_metrics
 
     with store:
         token = store.settings.metrics_token

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from factory import log
-from factory.cli import checkpoints
-from factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
-from factory.errors import CannotMeasure, UnknownName
-from factory.settings import CONFIGS
+from chatgenimage.factory import log
+from chatgenimage.factory.cli import checkpoints
+from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
+from chatgenimage.factory.errors import CannotMeasure, UnknownName
+from chatgenimage.factory.settings.model import CONFIGS
 
 app = typer.Typer(
     help="The models of a profile, and those that ship with the package.", no_args_is_help=True

@@ -5,13 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from db.queries import CandidateFilter, count_candidates, iter_candidates
-from db.session import reading
-from factory.cli.common import MAX_ID, expected_errors, open_store, stderr, stdout, takes
-from factory.cli.filtering import VerdictName, make_filter
-from factory.records import candidate_record
-from factory.store import Store
-from factory.tables import candidates_text
+from chatgenimage.db.queries import CandidateFilter, count_candidates, iter_candidates
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import (
+    MAX_ID,
+    expected_errors,
+    open_store,
+    stderr,
+    stdout,
+    takes,
+)
+from chatgenimage.factory.cli.filtering import VerdictName, make_filter
+from chatgenimage.factory.query.json_records import candidate_record
+from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.terminal.tables import candidates_text
 
 COUNTED_ROWS = 1000
 """What is beyond is not counted: on a million rows that takes longer than the answer."""

@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from db.rejudging import list_rejudgings
-from db.runs import get_run
-from db.session import reading
-from factory.asked import parse_score
-from factory.cli.common import (
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.db.verdicts import list_rejudgings
+from chatgenimage.factory.cli.common import (
     MAX_ID,
     AsJson,
     expected_errors,
@@ -18,11 +17,17 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.refilter import limits_in_force, preview, submitted_limits
-from factory.refilter import refilter as write_verdicts
-from factory.refilter_view import history_record, history_view, preview_record, preview_view
-from factory.store import Store
-from tasks.judging import SCORE_NAMES, Limits
+from chatgenimage.factory.curation.refilter import limits_in_force, preview, submitted_limits
+from chatgenimage.factory.curation.refilter import refilter as write_verdicts
+from chatgenimage.factory.query.rows import parse_score
+from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.terminal.refilter_view import (
+    history_record,
+    history_view,
+    preview_record,
+    preview_view,
+)
+from chatgenimage.tasks.filter_rules import SCORE_NAMES, Limits
 
 
 @expected_errors()

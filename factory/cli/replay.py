@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from PIL import Image
 
-from factory import log
-from factory.cli.common import (
+from chatgenimage.factory import log
+from chatgenimage.factory.atomic_write import write_file
+from chatgenimage.factory.cli.common import (
     AsJson,
     CandidateId,
     expected_errors,
@@ -18,8 +19,7 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.store import Store
-from factory.written import write_file
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -37,7 +37,7 @@ def replay(
 
     Example: factory replay 12
     """
-    from factory.replay import replay as paint_again
+    from chatgenimage.factory.replay import replay as paint_again
 
     log.configure(level=logging.WARNING)  # stdout is for the answer
     done = paint_again(store, candidate_id)

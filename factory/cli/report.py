@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from db.runs import get_run
-from db.session import reading
-from factory.cli.common import (
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
     expected_errors,
@@ -16,7 +16,7 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.store import Store
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -35,8 +35,8 @@ def report(
 
     Example: factory report 1
     """
-    from factory.report import read_facts, to_page, to_picture
-    from factory.written import write_file
+    from chatgenimage.factory.atomic_write import write_file
+    from chatgenimage.factory.reports.report import read_facts, to_page, to_picture
 
     with reading(store.sessions) as session:
         facts = read_facts(session, get_run(session, run))

@@ -4,8 +4,15 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import AsJson, Place, RunOrLatest, expected_errors, stderr, takes
-from factory.cli.run import finish_here
+from chatgenimage.factory.cli.common import (
+    AsJson,
+    Place,
+    RunOrLatest,
+    expected_errors,
+    stderr,
+    takes,
+)
+from chatgenimage.factory.cli.run import finish_here
 
 Worker = Annotated[
     bool, typer.Option("--worker/--no-worker", help="Work here, or leave it to workers elsewhere.")
@@ -28,7 +35,7 @@ def resume(
     Example: factory resume 3
     """
     store = place.open_store()
-    from factory.resuming import resume_run, tell
+    from chatgenimage.factory.processes.resume_run import resume_run, tell
 
     with store.sessions.begin() as session:
         run_id, found = resume_run(session, run, store.settings)

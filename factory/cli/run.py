@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from factory.cli.common import (
+from chatgenimage.factory.cli.common import (
     AsJson,
     Budget,
     Place,
@@ -16,9 +16,9 @@ from factory.cli.common import (
     stderr,
     takes,
 )
-from factory.labels import LabelList, read_labels
-from factory.settings import Settings
-from factory.submitter import Submission
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.labels import LabelList, read_labels
+from chatgenimage.factory.submission.submitter import Submission
 
 MAX_SEED = 2**63 - 1
 SHOWN_DROPPED = 10
@@ -93,9 +93,9 @@ def run(
     """
     settings = place.load_settings(chain=chain)
     wanted = _read_known_labels(settings, labels, files)
-    from factory.app import fetch_checkpoints
-    from factory.broker import check_broker
-    from factory.run import submit_labels
+    from chatgenimage.factory.app import fetch_checkpoints
+    from chatgenimage.factory.broker.broker import check_broker
+    from chatgenimage.factory.local_run import submit_labels
 
     fetch_checkpoints(settings, list(settings.roles))
     check_broker(settings)
@@ -122,7 +122,7 @@ def submit(
     """
     settings = place.load_settings(chain=chain)
     wanted = _read_known_labels(settings, labels, files)
-    from factory.run import submit_labels
+    from chatgenimage.factory.local_run import submit_labels
 
     submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
     if as_json:
@@ -158,8 +158,8 @@ def finish_here(
         roles: Those that the run needs; none: all of the profile.
         more: What else is to be told, in JSON.
     """
-    from factory.run import work_off
-    from factory.summary import show_summary, summary_json
+    from chatgenimage.factory.local_run import work_off
+    from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
 
     try:
         work_off(settings, place.profile, run_id, roles)
@@ -177,7 +177,7 @@ def _read_known_labels(
     settings: Settings, labels: list[str] | None, files: list[Path] | None
 ) -> LabelList:
     """Check everything that can be wrong with the labels before anything is written."""
-    from factory.vocabulary import refuse_unknown_words
+    from chatgenimage.factory.submission.label_check import refuse_unknown_words
 
     wanted = read_labels(labels or [], files or [])
     refuse_unknown_words(settings, [request.label for request in wanted.requests])

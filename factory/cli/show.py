@@ -2,9 +2,9 @@
 
 import typer
 
-from db.queries import get_candidate
-from db.session import reading
-from factory.cli.common import (
+from chatgenimage.db.queries import get_candidate
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import (
     AsJson,
     CandidateId,
     expected_errors,
@@ -13,8 +13,8 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.records import story_record
-from factory.store import Store
+from chatgenimage.factory.query.json_records import story_record
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -34,7 +34,7 @@ def show(
         if as_json:
             print_json(story_record(story, store.images))
             return
-        from factory.story import render_story
+        from chatgenimage.factory.terminal.candidate_detail import render_story
 
         stdout.print(render_story(story, store.images))
 

@@ -4,9 +4,9 @@ import time
 
 import typer
 
-from db.runs import get_run, list_quarantined
-from db.session import reading
-from factory.cli.common import (
+from chatgenimage.db.runs import get_run, list_quarantined
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
     expected_errors,
@@ -15,8 +15,8 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.records import run_record
-from factory.store import Store
+from chatgenimage.factory.query.json_records import run_record
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -31,7 +31,7 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
         if as_json:
             print_json(run_record(session, found, store.settings))
             return
-        from factory.tables import quarantine_table, status_view
+        from chatgenimage.factory.terminal.tables import quarantine_table, status_view
 
         stdout.print(status_view(session, found, now=time.time(), width=stdout.width))
         if given_up := list_quarantined(session, found.id):

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from db.runs import get_run
-from db.session import reading
-from factory.cli.common import (
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
     expected_errors,
@@ -16,7 +16,7 @@ from factory.cli.common import (
     stdout,
     takes,
 )
-from factory.store import Store
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -41,9 +41,9 @@ def thresholds(
 
     Example: factory thresholds 1 --marks gallery
     """
-    from factory import thresholds_view as view
-    from factory.thresholds import calibrate, marks_of, survey
-    from factory.written import write_file
+    from chatgenimage.factory.atomic_write import write_file
+    from chatgenimage.factory.curation.thresholds import calibrate, marks_of, survey
+    from chatgenimage.factory.terminal import thresholds_view as view
 
     with reading(store.sessions) as session:
         found = get_run(session, run)

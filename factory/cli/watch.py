@@ -5,16 +5,10 @@ from typing import Annotated
 
 import typer
 
-from db.runs import get_run
-from db.session import reading
-from factory.cli.common import (
-    RunOrLatest,
-    expected_errors,
-    open_store,
-    stderr,
-    takes,
-)
-from factory.store import Store
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli.common import RunOrLatest, expected_errors, open_store, stderr, takes
+from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
@@ -35,7 +29,7 @@ def watch(
 
     Example: factory watch 3 --database-url postgresql+psycopg://factory@db/factory
     """
-    from factory.watch import exit_code, watch, watch_as_json
+    from chatgenimage.factory.progress.watch import exit_code, watch, watch_as_json
 
     with reading(store.sessions) as session:
         run_id = get_run(session, run).id

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import Place, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import Place, expected_errors, stdout, takes
 
 
 @expected_errors()
@@ -31,11 +31,11 @@ def worker(
     """
     settings = place.load_settings(device=device)
     if probe:
-        from factory import pulse
+        from chatgenimage.factory.processes import liveness
 
-        stdout.print(f"worker {role!r} beat {pulse.probe(settings, role):.0f} s ago")
+        stdout.print(f"worker {role!r} beat {liveness.probe(settings, role):.0f} s ago")
         return
-    from factory.worker import run_worker
+    from chatgenimage.factory.processes.worker import run_worker
 
     run_worker(settings, role, until_stdin_closes=until_stdin_closes)
 

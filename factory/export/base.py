@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from db.images import ImageStore
-from db.models import Annotation, Candidate
-from workers.masks import Rle
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.workers.masks import Rle
 
 if TYPE_CHECKING:
-    from factory.export.folder import Folder
+    from chatgenimage.factory.export.folder import Folder
 
 Masks = Literal["rle", "polygons"]
 

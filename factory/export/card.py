@@ -12,15 +12,15 @@ from typing import Any
 
 import yaml
 
-from db.models import Run
-from db.states import Origin, Verdict
-from factory.export.base import Format, Plan
-from factory.export.folder import Folder
-from factory.export.licences import UNKNOWN, find_licence
-from factory.label_files import COLUMNS
-from factory.refilter import submitted_limits
-from tasks.chain import plan_chain
-from tasks.options import RunOptions
+from chatgenimage.db.models import Run
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory.curation.refilter import submitted_limits
+from chatgenimage.factory.export.base import Format, Plan
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.licences import UNKNOWN, find_licence
+from chatgenimage.factory.submission.label_files import COLUMNS
+from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.tasks.options import RunOptions
 
 CARD_FILE = "README.md"
 SHOWN_LABELS = 100

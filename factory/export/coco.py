@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from db.models import Annotation
-from factory.export.base import Format, Plan, Sample, box_xywh, facts, rle_of
-from factory.export.folder import Folder
-from factory.export.listfile import ListFile
-from factory.export.outlines import polygons_of
+from chatgenimage.db.models import Annotation
+from chatgenimage.factory.export.base import Format, Plan, Sample, box_xywh, facts, rle_of
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.listfile import ListFile
+from chatgenimage.factory.export.outlines import polygons_of
 
 
 @dataclass(frozen=True, slots=True)

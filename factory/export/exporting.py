@@ -13,19 +13,19 @@ from rich.console import Console
 from rich.progress import track
 from sqlalchemy.orm import Session
 
-from db.exporting import Head, iter_heads, list_classes, list_runs_of
-from db.images import ImageStore
-from db.models import Candidate
-from db.queries import CandidateFilter, iter_candidates, list_candidates
-from db.session import Sessions, reading
-from factory.contact_sheet import draw_sheet
-from factory.errors import LibraryMissing, NothingFound, SettingsError
-from factory.export.base import Format, Masks, Plan, Sample, Writer
-from factory.export.card import Facts, write_card
-from factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
-from factory.export.splits import Splits, group_of
-from factory.marking import marks_csv
-from factory.refilter import limits_in_force
+from chatgenimage.db.exporting import Head, iter_heads, list_classes, list_runs_of
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.queries import CandidateFilter, iter_candidates, list_candidates
+from chatgenimage.db.session import Sessions, reading
+from chatgenimage.factory.curation.refilter import limits_in_force
+from chatgenimage.factory.curation.reviews import marks_csv
+from chatgenimage.factory.errors import LibraryMissing, NothingFound, SettingsError
+from chatgenimage.factory.export.base import Format, Masks, Plan, Sample, Writer
+from chatgenimage.factory.export.card import Facts, write_card
+from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
+from chatgenimage.factory.export.splits import Splits, group_of
+from chatgenimage.factory.reports.contact_sheet import draw_sheet
 
 LONG_EXPORT = 200
 SHOWN_SAMPLES = 12

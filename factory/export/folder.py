@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
 
-from factory.errors import CannotWrite
-from factory.export.base import Sample
+from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.export.base import Sample
 
 MANIFEST = "export.json"
 """The last file that is written: what was exported, and the sign that a folder is an export."""

@@ -1,15 +1,15 @@
 """The registry: every format that `factory export` knows."""
 
-from factory.asked import check_name
-from factory.export.base import Format
-from factory.export.coco import COCO, FIFTYONE_FORMAT
-from factory.export.image_folder import IMAGE_FOLDER
-from factory.export.label_studio import LABEL_STUDIO
-from factory.export.parquet import PARQUET
-from factory.export.triplets import TRIPLETS
-from factory.export.voc import VOC
-from factory.export.web_dataset import WEBDATASET
-from factory.export.yolo import YOLO_DETECT, YOLO_SEGMENT
+from chatgenimage.factory.export.base import Format
+from chatgenimage.factory.export.coco import COCO, FIFTYONE_FORMAT
+from chatgenimage.factory.export.image_folder import IMAGE_FOLDER
+from chatgenimage.factory.export.label_studio import LABEL_STUDIO
+from chatgenimage.factory.export.parquet import PARQUET
+from chatgenimage.factory.export.triplets import TRIPLETS
+from chatgenimage.factory.export.voc import VOC
+from chatgenimage.factory.export.web_dataset import WEBDATASET
+from chatgenimage.factory.export.yolo import YOLO_DETECT, YOLO_SEGMENT
+from chatgenimage.factory.query.rows import check_name
 
 FORMATS: dict[str, Format] = {
     known.name: known

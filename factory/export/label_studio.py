@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from db.models import Annotation, Candidate
-from factory.export.base import Format, Plan, Sample, facts
-from factory.export.folder import Folder
-from factory.export.listfile import ListFile
-from factory.export.outlines import single_ring
-from factory.overlay import colours_of
+from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.factory.export.base import Format, Plan, Sample, facts
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.listfile import ListFile
+from chatgenimage.factory.export.outlines import single_ring
+from chatgenimage.factory.reports.overlay import colours_of
 
 TASKS_FILE = "tasks.json"
 CONFIG_FILE = "label_config.xml"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from workers.weights import BUNDLED_FOLDER, BUNDLED_PREFIX
+from chatgenimage.workers.weights.local_files import BUNDLED_FOLDER, BUNDLED_PREFIX
 
 UNKNOWN = "not known here; see the page of the model"
 KNOWN = {

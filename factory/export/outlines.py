@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from db.models import Annotation
-from factory.export.base import rle_of
-from workers import masks
-from workers.values import Mask
+from chatgenimage.db.models import Annotation
+from chatgenimage.factory.export.base import rle_of
+from chatgenimage.workers import masks
+from chatgenimage.workers.values import Mask
 
 Ring = NDArray[np.int_]
 """(N, 2) corners x, y in pixels; closed from the last to the first."""

@@ -5,7 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from factory.errors import SettingsError
+from chatgenimage.factory.errors import SettingsError
 
 WHOLE = "train"
 """The one split of a dataset that is not split, as the hub names it."""

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from db.models import Candidate
-from db.states import Origin
-from factory.export.base import Format, Plan, Sample, facts
-from factory.export.folder import Folder
-from factory.export.parquet import Row, hub_files, open_shards, png
-from factory.export.shards import Shards
-from workers.rulebook import with_article
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.states import Origin
+from chatgenimage.factory.export.base import Format, Plan, Sample, facts
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.parquet import Row, hub_files, open_shards, png
+from chatgenimage.factory.export.shards import Shards
+from chatgenimage.workers.llm.rulebook import with_article
 
 
 def instruction_of(candidate: Candidate) -> str:

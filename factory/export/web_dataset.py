@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from factory.export.base import Format, Plan, Sample, facts, objects_in_columns
-from factory.export.folder import Folder
-from factory.export.shards import Shards
+from chatgenimage.factory.export.base import Format, Plan, Sample, facts, objects_in_columns
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.shards import Shards
 
 
 class TarShard:

@@ -5,10 +5,10 @@ from functools import partial
 
 import yaml
 
-from db.models import Annotation, Candidate
-from factory.export.base import Format, Plan, Sample
-from factory.export.folder import Folder
-from factory.export.outlines import single_ring
+from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.factory.export.base import Format, Plan, Sample
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.outlines import single_ring
 
 DECIMALS = 6
 """Of shares of the image: a hundredth of a pixel on the largest."""

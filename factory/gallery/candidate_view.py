@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from db.models import Candidate, Score
-from db.states import Origin
-from factory.gallery.drawing import Shape, draw_objects
-from tasks.judging import RULES
+from chatgenimage.db.models import Candidate, Score
+from chatgenimage.db.states import Origin
+from chatgenimage.factory.gallery.drawing import Shape, draw_objects
+from chatgenimage.tasks.filter_rules import RULES
 
 AT_MOST = {rule.name for rules in RULES.values() for rule in rules if rule.at_most}
 HEADROOM = 1.15

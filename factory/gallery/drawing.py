@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from PIL import ImageFont
 
-from db.models import Annotation, Candidate
-from factory.export.base import rle_of
-from factory.export.outlines import Ring, find_outlines
-from factory.overlay import Colour, colours_of, one_line, text_colour_on
-from workers import masks
-from workers.values import BoxXyxy
+from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.factory.export.base import rle_of
+from chatgenimage.factory.export.outlines import Ring, find_outlines
+from chatgenimage.factory.reports.overlay import Colour, colours_of, one_line, text_colour_on
+from chatgenimage.workers import masks
+from chatgenimage.workers.values import BoxXyxy
 
 FLIP_AT = 0.6
 """Where a box begins further right than this share of the image, its tag ends with it."""

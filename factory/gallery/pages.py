@@ -7,20 +7,20 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from db import browsing
-from db.queries import count_candidates, get_candidate, list_candidates
-from db.reporting import count_proposals
-from db.runs import add_stages, count_funnel_by_label, get_run, list_runs
-from db.session import reading
-from db.states import Marked, Origin, RunState, Verdict
-from factory.funnel import count_funnel_steps
-from factory.gallery.candidate_view import view_candidate
-from factory.gallery.progress import Watched
-from factory.gallery.rendering import Renderer
-from factory.gallery.search import Search, parse_number, parse_search
-from factory.gallery.security import Forms
-from factory.store import Store
-from tasks.judging import REASONS, SCORE_NAMES
+from chatgenimage.db import pagination
+from chatgenimage.db.queries import count_candidates, get_candidate, list_candidates
+from chatgenimage.db.reporting import count_proposals
+from chatgenimage.db.runs import add_stages, count_funnel_by_label, get_run, list_runs
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import Marked, Origin, RunState, Verdict
+from chatgenimage.factory.gallery.candidate_view import view_candidate
+from chatgenimage.factory.gallery.progress import Watched
+from chatgenimage.factory.gallery.rendering import Renderer
+from chatgenimage.factory.gallery.search import Search, parse_number, parse_search
+from chatgenimage.factory.gallery.security import Forms
+from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.reports.funnel import count_funnel_steps
+from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
 MOST_RUNS = 20
 SAMPLES = 12
@@ -47,12 +47,12 @@ class Pages:
             found = list_runs(session, MOST_RUNS)
             samples = {
                 run.run_id: list_candidates(
-                    session, browsing.list_samples(session, run.run_id, SAMPLES)
+                    session, pagination.list_samples(session, run.run_id, SAMPLES)
                 )
                 for run in found
             }
             labels = {
-                run.run_id: browsing.list_label_names(session, run.run_id, NAMED) for run in found
+                run.run_id: pagination.list_label_names(session, run.run_id, NAMED) for run in found
             }
         return self._render(
             "runs.html", runs=found, samples=samples, labels=labels, now=time.time()
@@ -67,7 +67,7 @@ class Pages:
             by_label = count_funnel_by_label(session, run_id)
             stages = add_stages(by_label.values())
             left = {} if goes_on else count_funnel_steps(stages, count_proposals(session, run_id))
-            show = browsing.list_newest if goes_on else browsing.list_samples
+            show = pagination.list_newest if goes_on else pagination.list_samples
             return self._render(
                 "run.html",
                 run=run,
@@ -86,7 +86,9 @@ class Pages:
         search = parse_search(request.query_params)
         after = parse_number("after", request.query_params.get("after"))
         with reading(self._store.sessions) as session:
-            ids = browsing.list_page(session, search.wanted, after=after, limit=PAGE_CANDIDATES + 1)
+            ids = pagination.list_page(
+                session, search.wanted, after=after, limit=PAGE_CANDIDATES + 1
+            )
             shown = list_candidates(session, ids[:PAGE_CANDIDATES])
             page = self._render(
                 "candidates.html",
@@ -95,7 +97,7 @@ class Pages:
                 next_after=shown[-1].id if len(ids) > PAGE_CANDIDATES else None,
                 is_first=after is None,
                 count=_tell_count(session, search, after),
-                labels=browsing.list_label_names(session, search.wanted.run_id, MOST_LABELS),
+                labels=pagination.list_label_names(session, search.wanted.run_id, MOST_LABELS),
                 choices={"verdict": Verdict, "origin": Origin, "reason": REASONS, "marked": Marked},
                 scores=SCORE_NAMES,
             )
@@ -109,8 +111,8 @@ class Pages:
         judged = parse_number("judged", request.query_params.get("judged"))
         with reading(self._store.sessions) as session:
             story = get_candidate(session, candidate_id)
-            siblings = browsing.list_siblings(session, story.candidate, MOST_RELATIVES)
-            repeats = browsing.list_repeats(session, story.candidate, MOST_RELATIVES)
+            siblings = pagination.list_siblings(session, story.candidate, MOST_RELATIVES)
+            repeats = pagination.list_repeats(session, story.candidate, MOST_RELATIVES)
             return self._render(
                 "candidate.html",
                 search=search,
@@ -119,7 +121,7 @@ class Pages:
                 view=view_candidate(story.candidate),
                 siblings=list_candidates(session, siblings),
                 repeats=list_candidates(session, repeats),
-                neighbours=browsing.find_neighbours(session, search.wanted, candidate_id),
+                neighbours=pagination.find_neighbours(session, search.wanted, candidate_id),
                 judged=next(iter(list_candidates(session, [judged] if judged else [])), None),
                 form=self._forms.sign(),
             )

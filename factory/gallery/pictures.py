@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.browsing import has_image
-from db.errors import ImageBroken, ImageMissing
-from db.session import reading
-from factory.store import Store
+from chatgenimage.db.errors import ImageBroken, ImageMissing
+from chatgenimage.db.pagination import has_image
+from chatgenimage.db.session import reading
+from chatgenimage.factory.query.store import Store
 
 THUMBNAIL_PX = 256
 """Longer side; images up to this size are sent as they are."""

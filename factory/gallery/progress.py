@@ -5,10 +5,10 @@ import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-from db.overview import Overview
-from db.session import Sessions
-from factory.moment import Moment, Observer
-from tasks.chain import QUEUES
+from chatgenimage.db.run_progress import Overview
+from chatgenimage.db.session import Sessions
+from chatgenimage.factory.progress.snapshot import Moment, Observer
+from chatgenimage.tasks.chain import QUEUES
 
 MOST_WATCHED = 32
 FRESH_S = 1.0

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from factory.gallery.progress import sum_steps
-from factory.gallery.search import MAX_ID
-from factory.progress import tell_worker
+from chatgenimage.factory.gallery.progress import sum_steps
+from chatgenimage.factory.gallery.search import MAX_ID
+from chatgenimage.factory.progress.live_view import tell_worker
 
 FOLDER = Path(__file__).parent
 CRISP_PX = 256

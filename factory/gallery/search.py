@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from db.queries import CandidateFilter, Range
-from factory.asked import Filters, make_filter
-from factory.errors import UnknownName
+from chatgenimage.db.queries import CandidateFilter, Range
+from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.query.rows import Filters, make_filter
 
 MAX_ID = 2**31 - 1
 MOST_DIGITS = 10

@@ -14,17 +14,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from db.errors import DatabaseUnavailable, RowNotFound
-from db.refusals import explain
-from factory.errors import UnknownName
-from factory.gallery.marking import Marking
-from factory.gallery.pages import Pages
-from factory.gallery.pictures import Pictures
-from factory.gallery.rendering import FOLDER, Renderer
-from factory.gallery.search import MAX_ID
-from factory.gallery.security import Forms, SafeHeaders
-from factory.gallery.token_gate import TokenGate
-from factory.store import Store
+from chatgenimage.db.error_messages import explain
+from chatgenimage.db.errors import DatabaseUnavailable, RowNotFound
+from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.gallery.pages import Pages
+from chatgenimage.factory.gallery.pictures import Pictures
+from chatgenimage.factory.gallery.rendering import FOLDER, Renderer
+from chatgenimage.factory.gallery.reviews import Marking
+from chatgenimage.factory.gallery.search import MAX_ID
+from chatgenimage.factory.gallery.security import Forms, SafeHeaders
+from chatgenimage.factory.gallery.token_gate import TokenGate
+from chatgenimage.factory.query.store import Store
 
 Answer = Callable[[Request, Exception], Response]
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import uvicorn
 from pydantic import SecretStr
 
-from factory.errors import SettingsError
-from factory.gallery.server import build_app
-from factory.listening import is_loopback, listen, url_of
-from factory.store import Store
+from chatgenimage.factory.errors import SettingsError
+from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.sockets import is_loopback, listen, url_of
 
 MOST_CONNECTIONS = 128
 LEAST_TOKEN = 16

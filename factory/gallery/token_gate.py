@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from factory.gallery.rendering import Renderer
-from factory.gallery.security import read_fields
+from chatgenimage.factory.gallery.rendering import Renderer
+from chatgenimage.factory.gallery.security import read_fields
 
 COOKIE = "gallery"
 COOKIE_AGE_S = 30 * 24 * 3600

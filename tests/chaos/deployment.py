@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import yaml
 
-from db.images import ImageStore
-from db.session import connect, engine_of, upgrade
-from factory.embedded import EmbeddedBroker
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.session import connect, engine_of, upgrade
+from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
 from tests.chaos.inside import ARMED, FOLDER_VARIABLE, MUTANT_VARIABLE, STRUCK
 from tests.chaos.servers import Disk, EmbeddedRedis, ForgetfulRedis
 
@@ -145,7 +145,7 @@ class Deployment:
     def _start(self, name, words):
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "factory", *words],
+                [sys.executable, "-m", "chatgenimage", *words],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.PIPE,  # workers end with the harness, however it ends

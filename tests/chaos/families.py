@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from workers.values import Detection, ModelIdentity
+from chatgenimage.workers.values import Detection, ModelIdentity
 
 WORDS = (
     *("dog", "panda", "elephant", "penguin", "frog", "car", "bus", "boat"),

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from redis import RedisError
 
-from db.failpoints import Failpoint
+from chatgenimage.db.failpoints import Failpoint
 from tests.chaos.inside import ARMED, STRUCK, TRIPLING
 from tests.chaos.servers import kill
 from tests.chaos.targets import (

@@ -21,8 +21,16 @@ ARMED, STRUCK, TRIPLING = "armed", "struck", "tripling"
 
 FAMILIES = Path(__file__).with_name("families.py")
 STAND_INS = (
-    *("workers.stable_diffusion", "workers.instruct_pix2pix", "workers.blip"),
-    *("workers.grounding_dino", "workers.sam", "workers.open_clip_encoder"),
+    *(
+        "chatgenimage.workers.stable_diffusion",
+        "chatgenimage.workers.instruct_pix2pix",
+        "chatgenimage.workers.blip",
+    ),
+    *(
+        "chatgenimage.workers.grounding_dino",
+        "chatgenimage.workers.sam",
+        "chatgenimage.workers.open_clip_encoder",
+    ),
     *("skimage.metrics", "imagehash"),
 )
 
@@ -35,7 +43,7 @@ def install():
 class _Finder(importlib.abc.MetaPathFinder):
     def __init__(self, folder):
         self._changes = {
-            "db.failpoints": lambda module: module.arm(Strikes(folder)),
+            "chatgenimage.db.failpoints": lambda module: module.arm(Strikes(folder)),
             "kombu.transport.redis": lambda module: send_thrice(module, folder / TRIPLING),
             **MUTANTS[os.environ.get(MUTANT_VARIABLE)],
         }
@@ -144,6 +152,6 @@ def without_fence(delivery):
 
 MUTANTS = {
     None: {},
-    "no_sweeper": {"db.dispatching": without_sweeper},
-    "no_fence": {"db.delivery": without_fence},
+    "no_sweeper": {"chatgenimage.db.dispatching": without_sweeper},
+    "no_fence": {"chatgenimage.db.delivery": without_fence},
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
-from db.models import (
+from chatgenimage.db.models import (
     Annotation,
     Batch,
     Candidate,
@@ -18,10 +18,10 @@ from db.models import (
     Score,
     Step,
 )
-from db.session import reading
-from db.states import BatchState, ItemState, StepState
-from factory import doctor_store
-from factory.doctor import Health
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import BatchState, ItemState, StepState
+from chatgenimage.factory.doctor import store
+from chatgenimage.factory.doctor.checks import Health
 from tests.chaos.deployment import PER_LABEL
 
 DIGITS = 6
@@ -137,8 +137,8 @@ def _check_files(session, deployment, outcome):
         deployment.images.read_bytes(sha256)
     for path in deployment.images_folder.rglob("*"):
         os.utime(path, (0, 0))  # the doctor leaves young files alone
-    doctor_store.repair(deployment.sessions, deployment.images)
-    for finding in doctor_store.compare(deployment.sessions, deployment.images):
+    store.repair(deployment.sessions, deployment.images)
+    for finding in store.compare(deployment.sessions, deployment.images):
         if finding.health is not Health.OK:
             outcome.broken.append(f"after the doctor's repair, {finding.name}: {finding.text}")
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from importlib.metadata import version
 
-from tasks.chain import QUEUES
+from chatgenimage.tasks.chain import QUEUES
 from tests.chaos.deployment import LABELS, PER_LABEL, PROFILE
 
 STEPS = (*QUEUES, "submit", "-")

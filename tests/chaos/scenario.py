@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from db.models import Batch, Item, Run, Step
-from db.session import reading
-from db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 
 POLL_S = 0.1
 PATIENCE_S = 120

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from factory.embedded import find_server
+from chatgenimage.factory.broker.embedded_redis import find_server
 
 START_UP_S = 10
 DISK = "4m"

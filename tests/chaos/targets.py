@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from db.models import Step
-from db.session import reading
-from db.states import StepState
+from chatgenimage.db.models import Step
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import StepState
 
 WORK_PATIENCE_S = 3
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
+from chatgenimage.workers.config import FamilyConfig
+from chatgenimage.workers.registry import load_family
 from tests.contract import tiny_checkpoints
-from workers.config import FamilyConfig
-from workers.registry import load_family
 
 ADAPTER = TypeAdapter(FamilyConfig)
 SIZE_WH = (64, 64)

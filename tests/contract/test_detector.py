@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from chatgenimage.workers import boxes
 from tests.contract.checkpoints import checkpoints
-from workers import boxes
 
 DETECTORS = ("grounding_dino", "grounding_dino_original")
 LABELS = ["dog", "house", "tree", "car", "street", "city street", "forest"]

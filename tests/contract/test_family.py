@@ -4,11 +4,11 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
+from chatgenimage.workers import interfaces
+from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound
+from chatgenimage.workers.registry import load_family
 from tests.contract.checkpoints import checkpoints
 from tests.contract.conftest import ADAPTER
-from workers import interfaces
-from workers.errors import CheckpointBroken, CheckpointNotFound
-from workers.registry import load_family
 
 CAPABILITIES = {
     "stable_diffusion": {interfaces.ImageGenerator, interfaces.ObjectFiller},

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from chatgenimage.workers.errors import UnfitImage
 from tests.contract.checkpoints import checkpoints
 from tests.contract.conftest import SIZE_WH
 from tests.contract.same import same_image
-from workers.errors import UnfitImage
 
 PROMPTS = ["a dog in a forest", "a cat on a beach", "a house in a city street"]
 

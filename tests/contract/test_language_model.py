@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from chatgenimage.workers.config import RulesConfig
+from chatgenimage.workers.errors import AnswerRefused, UnknownWord, WorkerError
+from chatgenimage.workers.interfaces import LanguageModel
+from chatgenimage.workers.llm.openai import OpenAiLanguageModel
+from chatgenimage.workers.llm.rules import Rules
+from chatgenimage.workers.values import Detection
 from tests.loopback import Loopback, fails, says
-from workers.config import RulesConfig
-from workers.errors import AnswerRefused, UnknownWord, WorkerError
-from workers.interfaces import LanguageModel
-from workers.openai_llm import OpenAiLanguageModel
-from workers.rules import Rules
-from workers.values import Detection
 
 DOG = Detection("dog", 0.9, (4.0, 4.0, 24.0, 24.0))
 SIZE_WH = (64, 64)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from chatgenimage.workers.errors import UnfitImage
 from tests.contract.checkpoints import checkpoints
 from tests.contract.same import same_image
-from workers.errors import UnfitImage
 
 PROMPTS = ["a dog", "a cat", "a tree"]
 SEEDS = [1, 2, 3]

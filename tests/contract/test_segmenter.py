@@ -3,10 +3,10 @@ import pytest
 import torch
 from segment_anything import SamPredictor, sam_model_registry
 
+from chatgenimage.workers.config import SegmentAnythingConfig
+from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.sam import SegmentAnything, meta_model_of
 from tests.contract.checkpoints import checkpoints
-from workers.config import SegmentAnythingConfig
-from workers.errors import CheckpointBroken
-from workers.sam import SegmentAnything, meta_model_of
 
 BOXES = [(4.0, 6.0, 40.0, 50.0), (0.0, 0.0, 64.0, 61.0), (30.5, 30.5, 33.0, 34.0)]
 

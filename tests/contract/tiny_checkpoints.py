@@ -41,7 +41,7 @@ from transformers import (
     SwinConfig,
 )
 
-from workers import grounding_dino_original, sam
+from chatgenimage.workers import grounding_dino_original, sam
 
 TEXT_WIDTH = 16
 XL_TEXT_WIDTH = 24

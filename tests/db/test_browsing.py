@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, text
 
-from db import browsing
-from db.errors import RowNotFound
-from db.models import Candidate
-from db.queries import FEW_ROWS, CandidateFilter, iter_candidates
-from db.states import Origin, Verdict
+from chatgenimage.db import pagination
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.queries import FEW_ROWS, CandidateFilter, iter_candidates
+from chatgenimage.db.states import Origin, Verdict
 from tests import rows
 
 
@@ -39,7 +39,7 @@ def test_pages_one_after_the_other_are_everything_in_order(everything, wanted):
     with everything.sessions() as session:
         expected = [candidate.id for candidate in iter_candidates(session, wanted)]
         found, after = [], None
-        while page := browsing.list_page(session, wanted, after=after, limit=3):
+        while page := pagination.list_page(session, wanted, after=after, limit=3):
             found += page
             after = page[-1]
         assert found == expected
@@ -51,7 +51,7 @@ def test_neighbours_are_those_before_and_after(everything, wanted):
     with everything.sessions() as session:
         ids = [candidate.id for candidate in iter_candidates(session, wanted)]
         for before, here, after in zip([None, *ids], ids, [*ids[1:], None], strict=False):
-            assert browsing.find_neighbours(session, wanted, here) == browsing.Neighbours(
+            assert pagination.find_neighbours(session, wanted, here) == pagination.Neighbours(
                 before, after
             )
 
@@ -62,16 +62,16 @@ def test_a_candidate_that_is_not_among_them_has_neighbours_too(everything):
         ids = [candidate.id for candidate in iter_candidates(session, rejected)]
         accepted = replace(rejected, verdict=Verdict.ACCEPTED)
         for candidate_id in ids:
-            found = browsing.find_neighbours(session, accepted, candidate_id)
+            found = pagination.find_neighbours(session, accepted, candidate_id)
             assert found.before not in ids
             assert found.after not in ids
-        of_other_run = browsing.find_neighbours(session, CandidateFilter(run_id=1), 24)
+        of_other_run = pagination.find_neighbours(session, CandidateFilter(run_id=1), 24)
         assert (of_other_run.before, of_other_run.after) == (12, None)
 
 
 def test_who_stands_nowhere_has_no_neighbours(everything):
     with everything.sessions() as session, pytest.raises(RowNotFound):
-        browsing.find_neighbours(session, CandidateFilter(), 999)
+        pagination.find_neighbours(session, CandidateFilter(), 999)
 
 
 def test_relatives_and_repeats_are_found(everything):
@@ -81,21 +81,23 @@ def test_relatives_and_repeats_are_found(everything):
         session.get_one(Candidate, 7).duplicate_of_id = candidate.id
         session.get_one(Candidate, 8).duplicate_of_id = candidate.id
         session.flush()
-        assert browsing.list_siblings(session, candidate, 9) == [5]
-        assert browsing.list_repeats(session, candidate, 9) == [7, 8]
-        assert browsing.list_repeats(session, session.get_one(Candidate, 7), 9) == [2, 8]
+        assert pagination.list_siblings(session, candidate, 9) == [5]
+        assert pagination.list_repeats(session, candidate, 9) == [7, 8]
+        assert pagination.list_repeats(session, session.get_one(Candidate, 7), 9) == [2, 8]
 
 
 def test_samples_are_accepted_and_of_every_label(everything):
     with everything.sessions() as session:
-        samples = [session.get_one(Candidate, one) for one in browsing.list_samples(session, 1, 4)]
+        samples = [
+            session.get_one(Candidate, one) for one in pagination.list_samples(session, 1, 4)
+        ]
         assert {candidate.label.name for candidate in samples} == {"dog", "house"}
         assert {candidate.verdict for candidate in samples} == {"accepted"}
 
 
 def test_the_newest_come_first(everything):
     with everything.sessions() as session:
-        assert browsing.list_newest(session, 1, 3) == [12, 11, 10]
+        assert pagination.list_newest(session, 1, 3) == [12, 11, 10]
 
 
 @pytest.mark.parametrize("wanted", [CandidateFilter(), CandidateFilter(run_id=1)], ids=["", "run"])
@@ -110,7 +112,7 @@ def test_a_page_among_many_is_entered_by_an_index(sqlite_place, wanted):
         }
         many = [columns | {"key": f"b1/g{index:04}"} for index in range(FEW_ROWS)]
         session.execute(insert(Candidate), many)
-        query = browsing.page_after(session, replace(wanted, limit=3), first.id)
+        query = pagination.page_after(session, replace(wanted, limit=3), first.id)
         statement = query.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
         plan = [row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
     assert len(plan) == 1

@@ -1,9 +1,9 @@
 import pytest
 from sqlalchemy import select
 
-from db import control, delivery, dispatching, items
-from db.models import Batch, Item, Run, Step
-from db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.db import control, delivery, dispatching, items
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
 
 

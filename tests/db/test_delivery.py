@@ -3,10 +3,10 @@ import time
 import pytest
 from sqlalchemy import select
 
-from db import delivery, dispatching, items
-from db.delivery import LeaseLost
-from db.models import Batch, Item, Run, Step
-from db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.db import delivery, dispatching, items
+from chatgenimage.db.delivery import LeaseLost
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
 
 LEASE_S = 60.0

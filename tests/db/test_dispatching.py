@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select, update
 
-from db import closing, control, delivery, dispatching
-from db.models import Batch, Label, Run, Step
-from db.states import BatchState, RunState, StepState
+from chatgenimage.db import control, delivery, dispatching, run_completion
+from chatgenimage.db.models import Batch, Label, Run, Step
+from chatgenimage.db.states import BatchState, RunState, StepState
 from tests import rows
 
 QUEUES = ("language", "diffusion")
@@ -25,8 +25,8 @@ def decide(session, *, window=8, stale_s=100.0, waiting=None, dead_owners=()):
     dispatching.sweep(session, stale_s=stale_s, waiting=waiting or {}, dead_owners=dead_owners)
     dispatching.admit(session, window=window, queues=QUEUES, plan_steps=plan_steps)
     due = dispatching.take_due(session, window=window)
-    for run_id in closing.list_finished(session):
-        closing.end_run(session, run_id)
+    for run_id in run_completion.list_finished(session):
+        run_completion.end_run(session, run_id)
     return [batch_id for batch_id, *_ in due]
 
 

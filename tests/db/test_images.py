@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from db.errors import ImageBroken, ImageMissing, StoreError
-from db.images import ImageStore
+from chatgenimage.db.errors import ImageBroken, ImageMissing, StoreError
+from chatgenimage.db.images import ImageStore
 
 PROVENANCE = {"prompt": "a dog in Zürich", "seed": 7, "parent": None, "model": {"family": "sd"}}
 

@@ -1,10 +1,10 @@
 import pytest
 from sqlalchemy import select
 
-from db import delivery, items
-from db.models import Batch, Item
-from db.overview import overview
-from db.states import ItemState
+from chatgenimage.db import delivery, items
+from chatgenimage.db.models import Batch, Item
+from chatgenimage.db.run_progress import overview
+from chatgenimage.db.states import ItemState
 from tests import rows
 
 

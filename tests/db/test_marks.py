@@ -1,10 +1,10 @@
 import pytest
 from sqlalchemy import func, select
 
-from db.errors import RowNotFound
-from db.marks import add_mark, iter_marks
-from db.models import Mark
-from db.session import reading
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.marks import add_mark, iter_marks
+from chatgenimage.db.models import Mark
+from chatgenimage.db.session import reading
 from tests import rows
 
 

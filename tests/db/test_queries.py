@@ -1,13 +1,13 @@
 import pytest
 from sqlalchemy import event, select
 
-from db import queries, runs
-from db.errors import RowNotFound
-from db.marks import add_mark
-from db.models import Batch, Candidate
-from db.queries import CandidateFilter
-from db.session import engine_of, reading
-from db.states import Marked, Origin, Verdict
+from chatgenimage.db import queries, runs
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.marks import add_mark
+from chatgenimage.db.models import Batch, Candidate
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.session import engine_of, reading
+from chatgenimage.db.states import Marked, Origin, Verdict
 from tests import rows
 
 

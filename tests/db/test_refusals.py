@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from db.errors import DatabaseAway
-from db.refusals import explain, unavailable
+from chatgenimage.db.error_messages import explain, unavailable
+from chatgenimage.db.errors import DatabaseAway
 
 MANY_PAGES = "INSERT INTO word VALUES (zeroblob(1000000))"
 

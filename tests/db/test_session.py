@@ -8,9 +8,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
-from db.errors import DatabaseUnavailable
-from db.models import Base, Run
-from db.session import (
+from chatgenimage.db.errors import DatabaseUnavailable
+from chatgenimage.db.models import Base, Run
+from chatgenimage.db.session import (
     MIGRATIONS,
     connect,
     engine_of,

@@ -1,7 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from db import spending
+from chatgenimage.db import spending
 
 WORKERS = 4
 

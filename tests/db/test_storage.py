@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from db.consistency import compare
-from db.errors import ImageBroken, ImageMissing, StoreError
-from db.images import ImageStore
-from db.storage import Storage
+from chatgenimage.db.consistency import compare
+from chatgenimage.db.errors import ImageBroken, ImageMissing, StoreError
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.storage import Storage
 from tests import s3
 
 PROVENANCE = {"prompt": "a dog in Zürich", "seed": 7, "parent": None}

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from db.session import connect, engine_of, find_revision, newest_revision, upgrade
+from chatgenimage.db.session import connect, engine_of, find_revision, newest_revision, upgrade
 
 ROOT = Path(__file__).parents[2]
 CONTAINERS = 4
 PROGRAM = """
 import sys, alembic.command
-from db.session import upgrade
+from chatgenimage.db.session import upgrade
 print("ready", flush=True)
 sys.stdin.readline()
 upgrade(sys.argv[1])

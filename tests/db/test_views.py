@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import event, select
 
 from benchmarks.queries import documented_sql, fill
-from db.models import Batch, Candidate
-from db.queries import CandidateFilter, count_candidates, iter_candidates
-from db.session import engine_of, reading
-from db.states import Verdict
+from chatgenimage.db.models import Batch, Candidate
+from chatgenimage.db.queries import CandidateFilter, count_candidates, iter_candidates
+from chatgenimage.db.session import engine_of, reading
+from chatgenimage.db.states import Verdict
 from tests import rows
 
 

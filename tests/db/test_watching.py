@@ -2,8 +2,8 @@
 
 import pytest
 
-from db.states import BatchState, ItemState, StepState
-from db.watching import list_durations, list_failures, list_hands, measure_work
+from chatgenimage.db.run_activity import list_durations, list_failures, list_hands, measure_work
+from chatgenimage.db.states import BatchState, ItemState, StepState
 from tests import rows
 
 CHAIN = ("generate", "label")

@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import closing
 
-from factory.embedded import find_server
+from chatgenimage.factory.broker.embedded_redis import find_server
 from tests import s3
 from tests.deploy.composed import ROOT, SECRETS, read_services, read_targets
 from tests.postgres import QUICK, PostgresServer
@@ -141,7 +141,7 @@ class Machine:
 
     def _ours(self, name, words):
         """Return a command with the interpreter of this machine, and with torch only if there."""
-        factory = "factory" if "gpu" in self._targets[name].ancestors else "tests.deploy.slim"
+        factory = "chatgenimage" if "gpu" in self._targets[name].ancestors else "tests.deploy.slim"
         modules = {"python": [], "factory": ["-m", factory]}
         program, *rest = words
         return [sys.executable, *modules.get(program, ["-m", program]), *self._here(rest)]

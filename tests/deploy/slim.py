@@ -19,7 +19,7 @@ class Absent:
 
 def main():
     sys.meta_path.insert(0, Absent)
-    from factory.__main__ import main as command_line
+    from chatgenimage.__main__ import main as command_line
 
     sys.argv[0] = "factory"
     command_line()

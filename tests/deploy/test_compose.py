@@ -8,9 +8,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from factory.cli import app
-from factory.settings import CONFIGS, load_settings
-from tasks.chain import QUEUES
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.tasks.chain import QUEUES
 from tests.deploy.composed import COMPOSE, ROOT, SECRETS, read_services, read_targets
 
 SERVERS = {"redis", "postgres", "s3", "prometheus", "grafana"}

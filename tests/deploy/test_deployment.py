@@ -14,10 +14,10 @@ import pytest
 from pycocotools.coco import COCO
 from sqlalchemy import func, select
 
-from db.images import ImageStore
-from db.models import Candidate, Run
-from db.session import connect, engine_of
-from db.states import RunState, Verdict
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Candidate, Run
+from chatgenimage.db.session import connect, engine_of
+from chatgenimage.db.states import RunState, Verdict
 from tests import s3
 from tests.deploy.composed import SECRETS
 from tests.deploy.machine import PAGES, Machine

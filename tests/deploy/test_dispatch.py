@@ -5,8 +5,8 @@ import sqlite3
 
 import redis
 
-from db.session import newest_revision
-from factory.embedded import EmbeddedBroker
+from chatgenimage.db.session import newest_revision
+from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
 from tests.deploy.conftest import STOP_S, wait_for
 
 

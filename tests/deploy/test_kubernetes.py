@@ -6,9 +6,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from factory.cli import app
-from factory.settings import load_settings
-from tasks.chain import QUEUES
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks.chain import QUEUES
 from tests.deploy.composed import ROOT, read_services, read_targets
 
 ROLE = "diffusion"

@@ -11,9 +11,9 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from db.images import ImageStore
-from db.models import Candidate
-from db.session import connect
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.session import connect
 
 START_UP_S = 240
 
@@ -25,7 +25,7 @@ class Factory:
     data_dir: Path
 
     def command(self, *arguments):
-        return [sys.executable, "-m", "factory", *arguments, "--data-dir", str(self.data_dir)]
+        return [sys.executable, "-m", "chatgenimage", *arguments, "--data-dir", str(self.data_dir)]
 
     def call(self, *arguments):
         """Run a command to its end and return it."""

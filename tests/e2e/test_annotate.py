@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from db.models import Candidate
-from workers import boxes
+from chatgenimage.db.models import Candidate
+from chatgenimage.workers import boxes
 
 WORLD = Path(__file__).parent.parent / "data" / "world"
 ASKED = ("dog", "car")

@@ -11,9 +11,9 @@ from PIL import Image
 from pycocotools.coco import COCO
 from sqlalchemy import select
 
-from db.models import Candidate, Item, Run, Step
-from db.states import ItemState, StepState, Verdict
-from tasks.chain import QUEUES
+from chatgenimage.db.models import Candidate, Item, Run, Step
+from chatgenimage.db.states import ItemState, StepState, Verdict
+from chatgenimage.tasks.chain import QUEUES
 from tests.e2e.conftest import interrupt, model_child, processes_in, wait_until_gone
 from training.judges import ObjectJudge
 

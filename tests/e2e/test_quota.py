@@ -2,8 +2,8 @@
 
 from sqlalchemy import func, select
 
-from db.models import Batch, Candidate, Run
-from db.states import RunState, Verdict
+from chatgenimage.db.models import Batch, Candidate, Run
+from chatgenimage.db.states import RunState, Verdict
 from tests.e2e.conftest import processes_in, wait_until_gone
 
 ASKED = 6

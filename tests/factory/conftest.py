@@ -1,8 +1,8 @@
 import pytest
 from sqlalchemy import select
 
-from db.models import Batch, Score
-from db.states import Origin, Verdict
+from chatgenimage.db.models import Batch, Score
+from chatgenimage.db.states import Origin, Verdict
 from tests import rows
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import select
 
-from db.models import Candidate
-from db.queries import CandidateFilter
-from db.states import Verdict
-from factory.export.exporting import Order, export
-from factory.export.formats import get_format
-from factory.export.splits import Splits, parse_splits
-from workers import masks
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.states import Verdict
+from chatgenimage.factory.export.exporting import Order, export
+from chatgenimage.factory.export.formats import get_format
+from chatgenimage.factory.export.splits import Splits, parse_splits
+from chatgenimage.workers import masks
 
 HALVES = "train=0.5,test=0.5"
 

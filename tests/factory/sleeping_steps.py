@@ -7,16 +7,16 @@ import time
 import torch
 from celery import current_app, shared_task
 
-from db.session import connect
-from factory import worker_process
-from factory.app import SETTINGS_KEY
-from factory.images import open_images
-from tasks.chain import QUEUES
-from tasks.resources import Resources
-from tasks.step import run_step
-from tasks.work import StepWork
+from chatgenimage.db.session import connect
+from chatgenimage.factory.app import SETTINGS_KEY
+from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.processes import worker_hooks
+from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork
+from chatgenimage.workers.device import inference
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
-from workers.device import inference
 
 
 def assemble(settings, _roles, owner):
@@ -29,7 +29,7 @@ def assemble(settings, _roles, owner):
     )
 
 
-worker_process.assemble = assemble
+worker_hooks.assemble = assemble
 
 
 def compute(step, subjects):

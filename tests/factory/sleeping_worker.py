@@ -2,8 +2,8 @@
 
 import sys
 
-from factory import app
-from factory.cli import app as command_line
+from chatgenimage.factory import app
+from chatgenimage.factory.cli import app as command_line
 
 app.TASK_MODULES = ("tests.factory.sleeping_steps",)
 app.WORKER_MODULE = "tests.factory.sleeping_steps"

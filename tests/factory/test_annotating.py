@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select, text
 
-from db.models import Base, Batch, Candidate, Label, Run
-from db.session import engine_of
-from factory.annotating import Refused, import_pictures, title_of
-from factory.errors import NothingFound, SettingsError
-from factory.labels import read_labels
-from factory.settings import load_settings
-from factory.submitter import submit
+from chatgenimage.db.models import Base, Batch, Candidate, Label, Run
+from chatgenimage.db.session import engine_of
+from chatgenimage.factory.errors import NothingFound, SettingsError
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.submission.image_import import Refused, import_pictures, title_of
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
 
 COUNT = 11
 

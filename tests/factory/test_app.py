@@ -1,10 +1,10 @@
 import celery
 import pytest
 
-from factory.app import make_celery, only_speaks, roles_named
-from factory.errors import SettingsError
-from factory.settings import load_settings
-from tasks.chain import QUEUES
+from chatgenimage.factory.app import make_celery, only_speaks, roles_named
+from chatgenimage.factory.errors import SettingsError
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks.chain import QUEUES
 
 URL = "redis+socket:///tmp/nowhere.sock?virtual_host=0"
 

@@ -15,21 +15,21 @@ from kombu.exceptions import OperationalError as BrokerDown
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from factory.app import make_celery
-from factory.broker import (
+from chatgenimage.factory.app import make_celery
+from chatgenimage.factory.broker.broker import (
     ConfiguredBroker,
     broker_url,
     count_waiting,
     hide_password,
     open_broker,
 )
-from factory.embedded import EmbeddedBroker, find_server
-from factory.errors import BrokerUnavailable
-from factory.settings import load_settings
-from tasks.chain import QUEUE_NAMES
+from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
+from chatgenimage.factory.errors import BrokerUnavailable
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks.chain import QUEUE_NAMES
 
 OWNER = (
-    "import sys, pathlib, factory.embedded as b\n"
+    "import sys, pathlib, chatgenimage.factory.broker.embedded_redis as b\n"
     "with b.EmbeddedBroker(pathlib.Path(sys.argv[1])) as broker:\n"
     "    print(broker.is_owner, flush=True)\n"
     "    sys.stdin.read()\n"

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy import text as sql
 from typer.testing import CliRunner
 
-from db.models import Run
-from db.session import connect
-from factory.cli import app
-from factory.errors import BadLabels
-from factory.labels import read_labels
-from factory.settings import CONFIGS, DATABASE_FILE
+from chatgenimage.db.models import Run
+from chatgenimage.db.session import connect
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.errors import BadLabels
+from chatgenimage.factory.settings.model import CONFIGS, DATABASE_FILE
+from chatgenimage.factory.submission.labels import read_labels
 
 FULL = Path("/dev/full")
 
@@ -273,7 +273,16 @@ def test_a_role_that_the_profile_lacks_is_refused(factory, data_dir):
 def test_an_output_that_is_full_is_one_line(data_dir):
     with FULL.open("w") as full:
         called = subprocess.run(
-            [sys.executable, "-m", "factory", "submit", "dog", "--json", "--data-dir", data_dir],
+            [
+                sys.executable,
+                "-m",
+                "chatgenimage",
+                "submit",
+                "dog",
+                "--json",
+                "--data-dir",
+                data_dir,
+            ],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

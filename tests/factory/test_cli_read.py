@@ -18,9 +18,9 @@ from sqlalchemy import text as sql
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from db.models import Batch
-from factory.cli import PANELS, app
-from factory.doctor import PACKAGE
+from chatgenimage.db.models import Batch
+from chatgenimage.factory.cli import PANELS, app
+from chatgenimage.factory.doctor.checks import PACKAGE
 from tests import rows
 
 
@@ -277,7 +277,8 @@ def test_a_run_with_nothing_accepted_has_no_contact_sheet(factory, filled_place)
 
 def test_importing_the_command_line_loads_no_model_library():
     script = (
-        "import sys, factory.cli, factory.export.coco, factory.contact_sheet, factory.app\n"
+        "import sys, chatgenimage.factory.cli, chatgenimage.factory.export.coco\n"
+        "import chatgenimage.factory.reports.contact_sheet, chatgenimage.factory.app\n"
         "print(*{'torch', 'diffusers', 'transformers', 'open_clip'} & set(sys.modules))"
     )
     done = subprocess.run(
@@ -306,7 +307,7 @@ def shown_on_a_terminal(columns, *words):
     """Return what a command prints on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    command = [sys.executable, "-m", "factory", *map(str, words)]
+    command = [sys.executable, "-m", "chatgenimage", *map(str, words)]
     environment = {"TERM": "xterm", "NO_COLOR": "1", **os.environ}
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as process:
         os.close(theirs)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from db.errors import RowNotFound
-from db.queries import CandidateFilter, iter_candidates
-from db.runs import AcceptedCandidate
-from db.states import Origin
-from factory.contact_sheet import choose, write_contact_sheet
-from factory.errors import CannotWrite
-from factory.overlay import (
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.queries import CandidateFilter, iter_candidates
+from chatgenimage.db.runs import AcceptedCandidate
+from chatgenimage.db.states import Origin
+from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.reports.contact_sheet import choose, write_contact_sheet
+from chatgenimage.factory.reports.overlay import (
     PALETTE,
     Overlay,
     colours_of,

@@ -5,15 +5,15 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import func, select
 
-from db.models import Batch
-from db.states import BatchState
-from factory.app import make_celery
-from factory.broker import count_waiting
-from factory.dispatcher import Dispatcher
-from factory.embedded import EmbeddedBroker
-from factory.errors import BrokerUnavailable
-from factory.settings import load_settings
-from tasks.chain import QUEUE_NAMES
+from chatgenimage.db.models import Batch
+from chatgenimage.db.states import BatchState
+from chatgenimage.factory.app import make_celery
+from chatgenimage.factory.broker.broker import count_waiting
+from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
+from chatgenimage.factory.errors import BrokerUnavailable
+from chatgenimage.factory.processes.dispatcher import Dispatcher
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests import rows
 
 URL = "redis+socket:///tmp/nowhere.sock?virtual_host=0"

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from db.models import Batch, Candidate
-from db.states import Verdict
-from factory.cli import app
-from factory.doctor import Gpu, judge_gpus
-from factory.doctor_store import YOUNG_S, compare
+from chatgenimage.db.models import Batch, Candidate
+from chatgenimage.db.states import Verdict
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.doctor.checks import Gpu, judge_gpus
+from chatgenimage.factory.doctor.store import YOUNG_S, compare
 from tests import rows, s3
 
 

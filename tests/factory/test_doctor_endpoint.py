@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from factory.doctor_endpoint import look_at_endpoint
+from chatgenimage.factory.doctor.endpoint import look_at_endpoint
+from chatgenimage.workers.config import OpenAiConfig
 from tests.loopback import KEY, Loopback, Reply, fails, lists
-from workers.config import OpenAiConfig
 
 
 @pytest.fixture

@@ -10,19 +10,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-from db.errors import ImageBroken, ImageMissing
-from db.models import Candidate
-from db.queries import CandidateFilter
-from db.states import Origin, Verdict
-from factory.errors import CannotWrite, LibraryMissing, NothingFound, SettingsError, UnknownName
-from factory.export import shards
-from factory.export.base import Format
-from factory.export.exporting import Order, export
-from factory.export.formats import get_format
-from factory.export.licences import UNKNOWN, find_licence
-from factory.export.names import safe_names
-from factory.export.splits import Splits, group_of, parse_splits
-from factory.settings import load_settings
+from chatgenimage.db.errors import ImageBroken, ImageMissing
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory.errors import (
+    CannotWrite,
+    LibraryMissing,
+    NothingFound,
+    SettingsError,
+    UnknownName,
+)
+from chatgenimage.factory.export import shards
+from chatgenimage.factory.export.base import Format
+from chatgenimage.factory.export.exporting import Order, export
+from chatgenimage.factory.export.formats import get_format
+from chatgenimage.factory.export.licences import UNKNOWN, find_licence
+from chatgenimage.factory.export.names import safe_names
+from chatgenimage.factory.export.splits import Splits, group_of, parse_splits
+from chatgenimage.factory.settings.model import load_settings
 from tests import rows
 from tests.factory import exports
 from tests.factory.exports import export_as, files_in
@@ -296,7 +302,7 @@ def test_the_command_exports_and_is_repeated_in_the_card(filled_place, out):
     words = ["coco", "--out", str(out), "--splits", exports.HALVES, "--label", "dog"]
     words += ["--min", "clip_similarity=0.1", "--json", "--data-dir", str(filled_place.data_dir)]
     called = subprocess.run(
-        [sys.executable, "-m", "factory", "export", *words],
+        [sys.executable, "-m", "chatgenimage", "export", *words],
         capture_output=True,
         text=True,
         check=True,

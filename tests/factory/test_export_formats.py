@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from db.states import Origin
+from chatgenimage.db.states import Origin
 from tests import rows
 from tests.factory import exports
 from tests.factory.exports import export_as, known_candidates
@@ -75,7 +75,7 @@ def to_xyxy(box_xywh):
 
 def objects_of_columns(objects, name_of=lambda category: category):
     """Return objects as the hub's tools read them."""
-    from workers import masks
+    from chatgenimage.workers import masks
 
     columns = zip(objects["category"], objects["bbox"], objects["segmentation"], strict=True)
     return [(name_of(c), to_xyxy(b), masks.decode(m)) for c, b, m in columns]
@@ -148,7 +148,7 @@ def test_supervision_reads_yolo(shapes_place, out, name, least_iou):
 
 
 def find_box(mask):
-    from workers import masks
+    from chatgenimage.workers import masks
 
     return np.array(masks.find_box(mask))
 

@@ -18,10 +18,10 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from db.models import Label, Run
-from factory.labels import read_labels
-from factory.settings import CONFIGS, load_settings
-from factory.submitter import submit
+from chatgenimage.db.models import Label, Run
+from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
 from tests import rows
 from tests.factory.sleeping import SLEEP_FILE
 
@@ -37,7 +37,7 @@ API = ["/api/workers", "/api/tasks", "/api/queues/length", "/api/task/types"]
 @contextmanager
 def flower(data_dir, *arguments, **environment):
     """Run `factory flower` on a free port; its process and its address."""
-    command = [sys.executable, "-m", "factory", "flower", "--port", "0", *arguments]
+    command = [sys.executable, "-m", "chatgenimage", "flower", "--port", "0", *arguments]
     told = data_dir / "flower.log"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
     with told.open("w") as log:
@@ -192,7 +192,7 @@ def test_ctrl_c_ends_it_quietly_and_a_password_that_was_made_is_told_once(tmp_pa
 
 def refused(*arguments, **environment):
     """Return what `factory flower` says that does not start."""
-    command = [sys.executable, "-m", "factory", "flower", *arguments]
+    command = [sys.executable, "-m", "chatgenimage", "flower", *arguments]
     done = subprocess.run(
         command,
         capture_output=True,

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from factory.errors import BadLabels
-from factory.labels import LabelRequest, clean_label, read_labels
+from chatgenimage.factory.errors import BadLabels
+from chatgenimage.factory.submission.labels import LabelRequest, clean_label, read_labels
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from factory.log import list_secrets
-from factory.settings import load_settings
+from chatgenimage.factory.log import list_secrets
+from chatgenimage.factory.settings.model import load_settings
 
 SAY = """
 import logging, structlog
-from factory.log import configure
-from factory.settings import load_settings
+from chatgenimage.factory.log import configure
+from chatgenimage.factory.settings.model import load_settings
 configure(load_settings("micro"))
 structlog.contextvars.bind_contextvars(run_id=3, batch_id=7, step="fill")
 structlog.get_logger().info("told", text={text!r})

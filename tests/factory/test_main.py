@@ -13,12 +13,20 @@ sys.addaudithook(
     and signal.raise_signal(signal.SIGINT)
 )
 sys.argv[1:] = ["run", "dog"]
-from factory.__main__ import main
+from chatgenimage.__main__ import main
 main()
 """
 
 
-@pytest.mark.parametrize("module", ["typer", "sqlalchemy", "factory.labels", "factory.run"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "typer",
+        "sqlalchemy",
+        "chatgenimage.factory.submission.labels",
+        "chatgenimage.factory.local_run",
+    ],
+)
 def test_ctrl_c_while_the_command_is_imported_ends_quietly(tmp_path, module):
     ended = subprocess.run(
         [sys.executable, "-c", INTERRUPTED.format(module=module)],

@@ -5,11 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from db.marks import iter_marks
-from db.models import Mark
-from db.session import reading
-from factory.cli import app
-from factory.owners import name_person
+from chatgenimage.db.marks import iter_marks
+from chatgenimage.db.models import Mark
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.processes.worker_identity import name_person
 from tests.factory.exports import read_coco
 
 

@@ -15,10 +15,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event, select, text, update
 
-from db.models import Batch, Candidate, Item, LlmCall, Run
-from db.session import connect, engine_of
-from db.states import ItemState, RunState, StepState
-from factory.metrics import MOST_LABELS, MOST_RUNS, MOST_SHARE, OTHERS, FactoryCollector
+from chatgenimage.db.models import Batch, Candidate, Item, LlmCall, Run
+from chatgenimage.db.session import connect, engine_of
+from chatgenimage.db.states import ItemState, RunState, StepState
+from chatgenimage.factory.monitoring.metrics import (
+    MOST_LABELS,
+    MOST_RUNS,
+    MOST_SHARE,
+    OTHERS,
+    FactoryCollector,
+)
 from tests import rows
 
 PATIENCE_S = 60
@@ -188,7 +194,7 @@ def start(place, *arguments, **environment):
     """Start the command; return the process and its address."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
     process = subprocess.Popen(
-        [sys.executable, "-m", "factory", "metrics", "--port", "0", *arguments],
+        [sys.executable, "-m", "chatgenimage", "metrics", "--port", "0", *arguments],
         env=os.environ | {"FACTORY_DATA_DIR": str(place.data_dir)} | environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -232,7 +238,7 @@ def test_others_must_bring_the_token(place):
 
 def refused(place, *arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "factory", "metrics", *arguments],
+        [sys.executable, "-m", "chatgenimage", "metrics", *arguments],
         env=os.environ | {"FACTORY_DATA_DIR": str(place.data_dir)},
         capture_output=True,
         text=True,

@@ -16,15 +16,19 @@ import yaml
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
-from factory.app import fetch_checkpoints
-from factory.cli import app
-from factory.settings import CONFIGS, find_profile, load_settings
+from chatgenimage.factory.app import fetch_checkpoints
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.settings.model import CONFIGS, find_profile, load_settings
+from chatgenimage.workers.config import WeightsConfig
+from chatgenimage.workers.errors import CheckpointNotFound
+from chatgenimage.workers.weights import download, hub
+from chatgenimage.workers.weights.catalog import (
+    PUBLISHED_FILES,
+    PUBLISHED_REPOSITORIES,
+    PublishedFile,
+)
+from chatgenimage.workers.weights.local_files import BUNDLED_FOLDER
 from tests.hub import COMMIT, REPOSITORY, serve
-from workers import download, hub
-from workers.config import WeightsConfig
-from workers.errors import CheckpointNotFound
-from workers.published import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, PublishedFile
-from workers.weights import BUNDLED_FOLDER
 
 OPEN_CLIP = BUNDLED_FOLDER / "micro" / "open_clip"
 WEIGHTS = "open_clip_model.safetensors"
@@ -62,7 +66,7 @@ def command(served, tmp_path):
     }
 
     def command(*words, **more):
-        words = [sys.executable, "-m", "factory", "models", *map(str, words)]
+        words = [sys.executable, "-m", "chatgenimage", "models", *map(str, words)]
         return {"args": words, "env": environment | more, "text": True}
 
     return command

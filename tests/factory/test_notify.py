@@ -14,14 +14,14 @@ import psutil
 import pytest
 from sqlalchemy import select, update
 
-from db import control
-from db.models import Batch, Notification, Run
-from db.notifications import MAX_ATTEMPTS, NEWS_S
-from db.spending import spend
-from db.states import BatchState, ItemState, RunEvent, RunState
-from factory import closing
-from factory.notify import Notifier
-from factory.settings import load_settings
+from chatgenimage.db import control
+from chatgenimage.db.models import Batch, Notification, Run
+from chatgenimage.db.notifications import MAX_ATTEMPTS, NEWS_S
+from chatgenimage.db.spending import spend
+from chatgenimage.db.states import BatchState, ItemState, RunEvent, RunState
+from chatgenimage.factory.notifications.notifier import Notifier
+from chatgenimage.factory.processes import finalize_run
+from chatgenimage.factory.settings.model import load_settings
 from tests import rows
 
 PATIENCE_S = 60
@@ -47,7 +47,7 @@ def end_run(place):
         *_, last = rows.add_steps(session, batch, done=4)
         rows.add_item(session, last, 3, state=ItemState.QUARANTINED, error="Boom")
         batch.state = BatchState.DONE
-    assert closing.close(place.sessions, run.id)
+    assert finalize_run.close(place.sessions, run.id)
     return run.id
 
 
@@ -127,7 +127,7 @@ def test_a_run_that_ends_again_is_told_again(place, ended):
     with place.sessions.begin() as session:
         assert control.retry_quarantined(session, ended)
         session.execute(update(Batch).values(state=BatchState.DONE))
-    assert closing.close(place.sessions, ended)
+    assert finalize_run.close(place.sessions, ended)
     assert [event for _, event, channel in events_of(place) if channel == "command"] == ["done"] * 2
 
 
@@ -179,8 +179,10 @@ def test_what_a_teller_that_died_had_claimed_is_told_by_another(sqlite_place, tm
     told = tmp_path / "told"
     fatal = script(tmp_path, "kill -9 $PPID")
     tell = (
-        "import sys; from factory.notify import Notifier; from db.session import connect\n"
-        "from factory.settings import load_settings; settings = load_settings()\n"
+        "from chatgenimage.factory.notifications.notifier import Notifier\n"
+        "from chatgenimage.db.session import connect\n"
+        "from chatgenimage.factory.settings.model import load_settings\n"
+        "settings = load_settings()\n"
         "Notifier(settings, connect(settings.resolved_database_url())).tell_next()"
     )
     environment = {
@@ -202,7 +204,7 @@ def test_a_command_may_be_one_of_the_factory_s(sqlite_place, tmp_path):
     """What is set for it must not be taken for a setting."""
     run_id = end_run(sqlite_place)
     shown = tmp_path / "shown"
-    factory = shlex.join([sys.executable, "-m", "factory"])
+    factory = shlex.join([sys.executable, "-m", "chatgenimage"])
     place = shlex.quote(str(sqlite_place.data_dir))
     command = script(tmp_path, f'{factory} status "$RUN_ID" --json --data-dir {place} > {shown}')
     notifier_of(sqlite_place, notify_command=command).finish(run_id)
@@ -211,10 +213,10 @@ def test_a_command_may_be_one_of_the_factory_s(sqlite_place, tmp_path):
 
 HERE = """
 import sys
-from db.session import connect
-from factory.errors import BudgetSpent
-from factory.notify import telling
-from factory.settings import load_settings
+from chatgenimage.db.session import connect
+from chatgenimage.factory.errors import BudgetSpent
+from chatgenimage.factory.notifications.notifier import telling
+from chatgenimage.factory.settings.model import load_settings
 settings = load_settings()
 sessions = connect(settings.resolved_database_url())
 try:
@@ -314,10 +316,10 @@ def test_a_webhook_gets_the_same_and_one_channel_does_not_wait_for_the_other(pla
 
 
 TELL = """
-from db.session import connect
-from factory.log import configure
-from factory.notify import Notifier
-from factory.settings import load_settings
+from chatgenimage.db.session import connect
+from chatgenimage.factory.log import configure
+from chatgenimage.factory.notifications.notifier import Notifier
+from chatgenimage.factory.settings.model import load_settings
 settings = load_settings()
 configure(settings)
 while Notifier(settings, connect(settings.resolved_database_url())).tell_next():

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from factory.owners import is_dead, is_mine, name_owner
+from chatgenimage.factory.processes.worker_identity import is_dead, is_mine, name_owner
 
 
 def owner_of(pid):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from db.watching import Work
-from factory.pace import Pace, Sample
+from chatgenimage.db.run_activity import Work
+from chatgenimage.factory.progress.throughput import Pace, Sample
 
 
 def paced(*samples):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from factory.errors import NothingFound
-from factory.pictures import (
+from chatgenimage.factory.errors import NothingFound
+from chatgenimage.factory.submission.image_reader import (
     BadPicture,
     list_pictures,
     read_picture,

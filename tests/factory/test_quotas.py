@@ -4,18 +4,18 @@ import pytest
 from sqlalchemy import func, select, update
 from typer.testing import CliRunner
 
-from db import dispatching
-from db.models import Batch, Candidate, Label, Run, Step
-from db.quotas import Quota
-from db.states import BatchState, RunState, StepState, Verdict
-from factory import closing
-from factory.cli import app
-from factory.dispatcher import plan_steps
-from factory.labels import LabelRequest
-from factory.quotas import next_sizes
-from factory.settings import load_settings
-from factory.submitter import submit
-from tasks.chain import QUEUE_NAMES
+from chatgenimage.db import dispatching
+from chatgenimage.db.models import Batch, Candidate, Label, Run, Step
+from chatgenimage.db.quotas import Quota
+from chatgenimage.db.states import BatchState, RunState, StepState, Verdict
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.processes import finalize_run
+from chatgenimage.factory.processes.dispatcher import plan_steps
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.factory.submission.quotas import next_sizes
+from chatgenimage.factory.submission.submitter import submit
+from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests import rows
 
 
@@ -78,7 +78,7 @@ def finish(place, run_id, accepted):
     waves = []
     while True:
         waves.append(work_off(place, accepted))
-        if closing.close(place.sessions, run_id):
+        if finalize_run.close(place.sessions, run_id):
             return waves
         assert waves[-1]
 
@@ -121,9 +121,9 @@ def test_a_cap_holds_from_the_first_batch_on(place):
 def test_batches_are_added_once_whoever_looks_and_however_often(place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=8)])
     work_off(place, {"dog": 1})
-    seen = [closing.prepare(place.sessions, run_id) for _ in range(2)]
+    seen = [finalize_run.prepare(place.sessions, run_id) for _ in range(2)]
     for each in seen:
-        assert not closing.conclude(place.sessions, each)
+        assert not finalize_run.conclude(place.sessions, each)
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4)]
 
 
@@ -136,7 +136,7 @@ def test_the_dispatcher_admits_what_is_added_and_ends_the_run_afterwards(place):
             admitted.append(session.scalar(select(func.count()).select_from(Step)))
             session.execute(update(Step).values(state=StepState.DONE))
         work_off(place, {"dog": 1})
-        closing.close(place.sessions, run_id)
+        finalize_run.close(place.sessions, run_id)
     assert admitted[1] == 2 * admitted[0] > 0
     with place.sessions() as session:
         assert session.get_one(Run, run_id).state == RunState.DONE
@@ -152,7 +152,7 @@ def test_near_duplicates_do_not_count(sqlite_place):
         ).all()
         for candidate in (first, second):
             rows.add_fingerprint(session, candidate)
-    assert not closing.close(place.sessions, run_id)
+    assert not finalize_run.close(place.sessions, run_id)
     assert len(batches(place)) == 2
 
 
@@ -166,8 +166,8 @@ def work_off_label(place, name, accepted):
 def test_a_label_is_topped_up_when_it_is_worked_off_though_others_are_not(place):
     submit_words(place, [LabelRequest("dog", accepted=6), LabelRequest("house", accepted=6)])
     work_off_label(place, "dog", 2)
-    assert closing.top_up(place.sessions) == 1
-    assert closing.top_up(place.sessions) == 0
+    assert finalize_run.top_up(place.sessions) == 1
+    assert finalize_run.top_up(place.sessions) == 0
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4), ("house", 0, 4)]
 
 
@@ -176,7 +176,7 @@ def test_a_paused_run_is_not_topped_up(place):
     work_off_label(place, "dog", 2)
     with place.sessions.begin() as session:
         session.get_one(Run, run_id).state = RunState.PAUSED
-    assert closing.top_up(place.sessions) == 0
+    assert finalize_run.top_up(place.sessions) == 0
 
 
 @pytest.mark.parametrize("first", ["house", "tulip"])
@@ -184,14 +184,14 @@ def test_the_same_batches_are_added_whichever_label_is_faster(place, first):
     accepted = {"house": 4, "tulip": 3}
     run_id = submit_words(place, [LabelRequest(name, accepted=4) for name in accepted])
     work_off_label(place, first, accepted[first])
-    closing.top_up(place.sessions)
+    finalize_run.top_up(place.sessions)
     (second,) = accepted.keys() - {first}
     work_off_label(place, second, accepted[second])
     with place.sessions.begin() as session:  # a tulip looks like a house
         good = select(Candidate).where(Candidate.key == "b0/g0").order_by(Candidate.label_id)
         for candidate in session.scalars(good):
             rows.add_fingerprint(session, candidate)
-    while not closing.close(place.sessions, run_id):
+    while not finalize_run.close(place.sessions, run_id):
         work_off(place, accepted)
     assert batches(place) == [("house", 0, 4), ("tulip", 0, 4), ("tulip", 1, 2)]
 
@@ -210,7 +210,7 @@ def test_status_tells_quotas_and_what_to_do_about_a_missed_one(sqlite_place, fac
     run_id = submit_words(sqlite_place, asked)
     work_off(sqlite_place, {"dog": 1, "house": 2})
     assert "quota_missed" not in factory("status").stdout
-    closing.close(sqlite_place.sessions, run_id)
+    finalize_run.close(sqlite_place.sessions, run_id)
     finish(sqlite_place, run_id, {"dog": 1, "house": 2})
     text = " ".join(factory("status").stdout.split())
     assert "2/3" in text

@@ -6,12 +6,12 @@ import time
 import pytest
 import yaml
 
-from db.states import ItemState
-from factory.app import make_celery
-from factory.broker import ConfiguredBroker, count_waiting
-from factory.errors import BrokerUnavailable
-from factory.settings import CONFIGS, load_settings
-from tasks.chain import QUEUE_NAMES
+from chatgenimage.db.states import ItemState
+from chatgenimage.factory.app import make_celery
+from chatgenimage.factory.broker.broker import ConfiguredBroker, count_waiting
+from chatgenimage.factory.errors import BrokerUnavailable
+from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests.e2e.conftest import Factory
 from tests.factory.test_flower import flower, get
 from tests.factory.test_worker_process import (

@@ -4,14 +4,19 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from db.models import Candidate, Label, Rejudging, Score
-from db.rejudging import list_changes
-from db.runs import get_run
-from db.session import reading
-from db.states import Origin, Verdict
-from factory.cli import app
-from factory.errors import RunUnfinished
-from factory.refilter import limits_in_force, preview, refilter, submitted_limits
+from chatgenimage.db.models import Candidate, Label, Rejudging, Score
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.db.verdicts import list_changes
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.curation.refilter import (
+    limits_in_force,
+    preview,
+    refilter,
+    submitted_limits,
+)
+from chatgenimage.factory.errors import RunUnfinished
 from tests import rows
 
 EDIT = {"objects_kept": 1.0, "psnr_db": 30.0, "ssim": 0.9, "background_probability": 0.9}

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from db.models import Candidate
-from factory import open_store
-from factory.app import assemble
-from factory.errors import ModelChanged
-from factory.replay import replay
-from factory.settings import load_settings
+from chatgenimage.db.models import Candidate
+from chatgenimage.factory import open_store
+from chatgenimage.factory.app import assemble
+from chatgenimage.factory.errors import ModelChanged
+from chatgenimage.factory.replay import replay
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.workers.interfaces import ImageGenerator
 from tests import rows
-from workers.interfaces import ImageGenerator
 
 PROMPTS, SEEDS = ["a dog on a beach", "a dog in a forest", "a dog in a meadow"], [1, 2, 3]
 
@@ -38,7 +38,7 @@ def test_the_record_of_an_image_makes_the_same_image_again(painted, tmp_path):
     path = tmp_path / "again.png"
     words = ["replay", "2", "--data-dir", painted.data_dir, "--out", path, "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "factory", *map(str, words)],
+        [sys.executable, "-m", "chatgenimage", *map(str, words)],
         capture_output=True,
         text=True,
         check=True,

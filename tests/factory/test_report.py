@@ -8,12 +8,12 @@ from PIL import Image
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from db.models import Batch, Candidate, Label, LlmCall, Score
-from db.runs import get_run
-from db.session import reading
-from factory.charts import draw_balance, draw_outcomes, to_svg
-from factory.cli import app
-from factory.report import read_facts, to_page
+from chatgenimage.db.models import Batch, Candidate, Label, LlmCall, Score
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.reports.charts import draw_balance, draw_outcomes, to_svg
+from chatgenimage.factory.reports.report import read_facts, to_page
 from tests import rows
 
 NASTY = "<script>alert(1)</script> $x$ & co"

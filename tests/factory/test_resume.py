@@ -4,15 +4,15 @@ import pytest
 from sqlalchemy import select, update
 from typer.testing import CliRunner
 
-from db import delivery
-from db.models import Batch, Item, Run, Step
-from db.session import now
-from db.states import WHOLE_STEP, ItemState, RunState, StepState
-from factory.cli import app
-from factory.cli.common import Place
-from factory.frozen import dump_profile, models_key
-from factory.owners import name_owner
-from factory.settings import load_settings
+from chatgenimage.db import delivery
+from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.session import now
+from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.cli.common import Place
+from chatgenimage.factory.processes.worker_identity import name_owner
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.run_profile import dump_profile, models_key
 from tests import rows
 
 GONE = 2**22 + 1

@@ -4,10 +4,10 @@ import sys
 import pytest
 import yaml
 
-from factory.errors import ProfileNotFound, SettingsError
-from factory.frozen import dump_profile, settings_from_frozen
-from factory.settings import CONFIGS, load_settings
-from workers.config import OpenAiConfig, RulesConfig
+from chatgenimage.factory.errors import ProfileNotFound, SettingsError
+from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.run_profile import dump_profile, settings_from_frozen
+from chatgenimage.workers.config import OpenAiConfig, RulesConfig
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +177,7 @@ def test_a_wrong_secret_is_not_repeated():
 
 def test_reading_settings_loads_no_heavy_library():
     code = (
-        "import sys, factory.settings as s; s.load_settings('micro'); "
+        "import sys, chatgenimage.factory.settings.model as s; s.load_settings('micro'); "
         "print([m for m in ('torch', 'sqlalchemy', 'celery', 'openai') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

@@ -6,10 +6,10 @@ from dataclasses import FrozenInstanceError
 import pyarrow as pa
 import pytest
 
-from db.errors import RowNotFound
-from db.states import Origin, Verdict
-from factory import open_store
-from factory.errors import NoDatabase, UnknownName
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory import open_store
+from chatgenimage.factory.errors import NoDatabase, UnknownName
 from tests import rows
 
 

@@ -1,11 +1,11 @@
 import pytest
 from sqlalchemy import func, select
 
-from db.models import Batch, Label, Run
-from factory.labels import read_labels
-from factory.quotas import split_evenly
-from factory.settings import load_settings
-from factory.submitter import submit
+from chatgenimage.db.models import Batch, Label, Run
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.quotas import split_evenly
+from chatgenimage.factory.submission.submitter import submit
 
 
 @pytest.fixture

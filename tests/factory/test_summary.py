@@ -4,10 +4,10 @@ import shlex
 
 from typer.testing import CliRunner
 
-from factory.cli import app
-from factory.cli.common import Place
-from factory.settings import load_settings
-from factory.summary import show_summary
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.cli.common import Place
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.terminal.run_summary import show_summary
 
 
 def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path, capsys):

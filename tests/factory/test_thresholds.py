@@ -4,15 +4,21 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from db.runs import get_run
-from db.session import reading
-from db.states import Origin, Verdict
-from factory.charts import bin_edges
-from factory.cli import app
-from factory.errors import BadMarks
-from factory.marking import read_marks
-from factory.thresholds import calibrate, marks_of, quality_of, survey, thresholds_between
-from tasks.judging import CLIP_RANK, CLIP_SIMILARITY
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.curation.reviews import read_marks
+from chatgenimage.factory.curation.thresholds import (
+    calibrate,
+    marks_of,
+    quality_of,
+    survey,
+    thresholds_between,
+)
+from chatgenimage.factory.errors import BadMarks
+from chatgenimage.factory.reports.charts import bin_edges
+from chatgenimage.tasks.filter_rules import CLIP_RANK, CLIP_SIMILARITY
 from tests import rows
 
 VALUES = (0.2, 0.4, 0.5, 0.7, 0.8, 0.9)

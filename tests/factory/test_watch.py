@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 from sqlalchemy import select
 
-from db.models import Batch, Run, Step
-from db.session import engine_of
-from db.states import ItemState, RunState, StepState
-from factory.moment import Observer
-from factory.progress import live_view, tell_duration
-from tasks.judging import REASONS
+from chatgenimage.db.models import Batch, Run, Step
+from chatgenimage.db.session import engine_of
+from chatgenimage.db.states import ItemState, RunState, StepState
+from chatgenimage.factory.progress.live_view import live_view, tell_duration
+from chatgenimage.factory.progress.snapshot import Observer
+from chatgenimage.tasks.filter_rules import REASONS
 from tests import rows
 
 PATIENCE_S = 60
@@ -42,7 +42,7 @@ def end(place, state, reason=None):
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "factory", "watch", *arguments]
+    return [sys.executable, "-m", "chatgenimage", "watch", *arguments]
 
 
 def watch(place, *arguments):

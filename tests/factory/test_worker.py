@@ -3,7 +3,7 @@ import sys
 
 STUBBORN = """
 import signal, subprocess, sys
-from factory.worker import end_with_stdin
+from chatgenimage.factory.processes.worker import end_with_stdin
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print("ready", flush=True)

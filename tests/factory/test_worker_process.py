@@ -14,14 +14,14 @@ import redis
 import yaml
 from sqlalchemy import func, select
 
-from db.models import Item, Run, Step
-from db.states import ItemState, RunState, StepState
-from factory.embedded import PID_FILE, EmbeddedBroker, find_server
-from factory.labels import read_labels
-from factory.pulse import probe
-from factory.settings import CONFIGS, load_settings
-from factory.submitter import submit
-from tasks.step_items import DIED
+from chatgenimage.db.models import Item, Run, Step
+from chatgenimage.db.states import ItemState, RunState, StepState
+from chatgenimage.factory.broker.embedded_redis import PID_FILE, EmbeddedBroker, find_server
+from chatgenimage.factory.processes.liveness import probe
+from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
+from chatgenimage.tasks.item_lifecycle import DIED
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 
 PATIENCE_S = 300

@@ -4,9 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from db.models import Candidate
-from factory.gallery.serving import bind, make_server
-from factory.store import open_store
+from chatgenimage.db.models import Candidate
+from chatgenimage.factory.gallery.serving import bind, make_server
+from chatgenimage.factory.query.store import open_store
 from tests import rows
 
 WAIT_S = 60

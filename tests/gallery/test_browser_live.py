@@ -2,7 +2,7 @@ import re
 
 from playwright.sync_api import expect
 
-from db.models import Run
+from chatgenimage.db.models import Run
 from tests import rows
 from tests.gallery.conftest import WAIT_S, served
 

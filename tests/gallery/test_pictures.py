@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from factory.gallery.pictures import MOST_ASKED, THUMBNAIL_PX, Thumbnails
-from factory.gallery.server import build_app
-from factory.store import open_store
+from chatgenimage.factory.gallery.pictures import MOST_ASKED, THUMBNAIL_PX, Thumbnails
+from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.query.store import open_store
 from tests import rows
 
 WIDTH_PX, HEIGHT_PX = 1024, 512

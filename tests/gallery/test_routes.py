@@ -1,9 +1,9 @@
 import pytest
 from starlette.testclient import TestClient
 
-from db.session import engine_of
-from factory.gallery.server import build_app
-from factory.store import open_store
+from chatgenimage.db.session import engine_of
+from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.query.store import open_store
 from tests import rows
 from tests.gallery.conftest import candidate_of
 

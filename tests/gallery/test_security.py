@@ -3,8 +3,8 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from factory.gallery.server import build_app
-from factory.store import open_store
+from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.query.store import open_store
 from tests import rows
 
 TOKEN = "a token that nobody guesses"

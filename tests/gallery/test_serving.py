@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 from pydantic import SecretStr
 
-from factory.errors import CannotListen, SettingsError
-from factory.gallery.serving import bind
+from chatgenimage.factory.errors import CannotListen, SettingsError
+from chatgenimage.factory.gallery.serving import bind
 
 WAIT_S = 60
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # on a port of its own, behind a token
@@ -21,7 +21,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  # on a port of its own, behind a token
 def start(family, *arguments, **environment):
     """Start the command as a person would; return the process and the address it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "factory", "gallery", "--port", "0", "--json", *arguments],
+        [sys.executable, "-m", "chatgenimage", "gallery", "--port", "0", "--json", *arguments],
         env=os.environ | {"FACTORY_DATA_DIR": str(family.data_dir)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

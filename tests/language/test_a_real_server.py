@@ -20,9 +20,9 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from db.models import Batch, Candidate, Item, LlmCall, Placement, Prompt, Run
-from db.states import BatchState, ItemState, RunState
-from factory.settings import find_profile
+from chatgenimage.db.models import Batch, Candidate, Item, LlmCall, Placement, Prompt, Run
+from chatgenimage.db.states import BatchState, ItemState, RunState
+from chatgenimage.factory.settings.model import find_profile
 from tests.e2e.conftest import Factory
 
 pytestmark = pytest.mark.skipif(

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from db.models import Batch
-from factory.app import assemble
-from factory.settings import load_settings
-from tasks import resources
-from tasks.options import DeliveryOptions
-from tasks.resources import Resources
+from chatgenimage.db.models import Batch
+from chatgenimage.factory.app import assemble
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks import resources
+from chatgenimage.tasks.options import DeliveryOptions
+from chatgenimage.tasks.resources import Resources
 from tests import rows
 
 WORLD = Path(__file__).parent.parent / "data" / "world"

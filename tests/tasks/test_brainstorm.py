@@ -1,14 +1,14 @@
 import pytest
 from sqlalchemy import select
 
-from db.models import Batch, Prompt
-from tasks import brainstorm
-from tasks.brainstorm import MOST_TURNS, Question
+from chatgenimage.db.models import Batch, Prompt
+from chatgenimage.tasks import brainstorm
+from chatgenimage.tasks.brainstorm import MOST_TURNS, Question
+from chatgenimage.workers.config import RulesConfig
+from chatgenimage.workers.errors import AnswerRefused
+from chatgenimage.workers.llm.rules import Rules
+from chatgenimage.workers.values import Answer, Exchange
 from tests import rows
-from workers.config import RulesConfig
-from workers.errors import AnswerRefused
-from workers.rules import Rules
-from workers.values import Answer, Exchange
 
 
 class Parrot:

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.chain import QUEUES, plan_chain
-from tasks.options import ChainOptions
+from chatgenimage.tasks.chain import QUEUES, plan_chain
+from chatgenimage.tasks.options import ChainOptions
 
 
 def names(mode, **options):

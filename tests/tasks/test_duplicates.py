@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.duplicates import FAMILY_BITS, Lookalike, Lookalikes
-from tasks.judging import DUPLICATE
+from chatgenimage.tasks.duplicates import FAMILY_BITS, Lookalike, Lookalikes
+from chatgenimage.tasks.filter_rules import DUPLICATE
 
 LIMITS = {DUPLICATE.name: 0.9}
 NORTH = np.array([1.0, 0.0], np.float32)

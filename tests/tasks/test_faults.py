@@ -10,16 +10,16 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from db import control, delivery, items
-from db.models import Item, LlmCall, Run, Step
-from db.session import engine_of, now
-from db.states import WHOLE_STEP, ItemState, StepState
-from tasks import pass_sizes, resources
-from tasks.heartbeat import Heartbeat
-from tasks.step import run_step
+from chatgenimage.db import control, delivery, items
+from chatgenimage.db.models import Item, LlmCall, Run, Step
+from chatgenimage.db.session import engine_of, now
+from chatgenimage.db.states import WHOLE_STEP, ItemState, StepState
+from chatgenimage.tasks import adaptive_batch_size, resources
+from chatgenimage.tasks.heartbeat import Heartbeat
+from chatgenimage.tasks.step import run_step
+from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
+from chatgenimage.workers.values import Exchange
 from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of
-from workers.errors import AnswerRefused, EndpointUnavailable
-from workers.values import Exchange
 
 EXCHANGE = Exchange("scenes", "toy", ({"role": "user", "content": "?"},), "nonsense")
 
@@ -158,7 +158,7 @@ def test_what_killed_its_worker_tells_inputs_seed_and_the_worker_that_died(place
 
 
 def test_the_size_that_fits_is_remembered_and_outgrown_with_care(toy_batch, monkeypatch):
-    monkeypatch.setattr(pass_sizes, "GROW_AFTER", 2)
+    monkeypatch.setattr(adaptive_batch_size, "GROW_AFTER", 2)
     toy = Toy(most=2)
     run_step(toy.work, toy_batch)
     assert toy.passes == [[1, 2, 3, 4, 5], [1, 2], [3], [4, 5]]

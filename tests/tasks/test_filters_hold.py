@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from db.states import Origin
-from factory.settings import load_settings
-from tasks import filter as filter_step
-from tasks import judging, label
-from tasks.filter import Subject
-from tasks.label import Unlabelled
-from workers import masks
+from chatgenimage.db.states import Origin
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.tasks import filter as filter_step
+from chatgenimage.tasks import filter_rules, label
+from chatgenimage.tasks.filter import Subject
+from chatgenimage.tasks.label import Unlabelled
+from chatgenimage.workers import masks
 
 SETTINGS = load_settings("micro")
-CHAIN, LIMITS = SETTINGS.chain, judging.thresholds_of(SETTINGS.thresholds)
-RULES = {rule.name: rule for rules in judging.RULES.values() for rule in rules}
+CHAIN, LIMITS = SETTINGS.chain, filter_rules.thresholds_of(SETTINGS.thresholds)
+RULES = {rule.name: rule for rules in filter_rules.RULES.values() for rule in rules}
 BEACH, DOG_ON_BEACH = "a beach", "a dog on a beach"
 HOUSE = ("house", (37.0, 28.0, 61.0, 51.0))
 
@@ -78,13 +78,13 @@ def passes(name, scores):
     return RULES[name].passes(scores[name], LIMITS[name])
 
 
-@pytest.mark.parametrize("how", [rule.reason for rule in judging.HYGIENE])
+@pytest.mark.parametrize("how", [rule.reason for rule in filter_rules.HYGIENE])
 @pytest.mark.parametrize("name", ["dog_on_a_beach", "dog_in_a_forest", "empty_beach"])
 def test_hygiene_tells_an_image_from_the_same_spoilt(measure, world, name, how):
     good = measure(world[name], origin=Origin.GENERATED)
     bad = measure(spoil(world[name], how), origin=Origin.GENERATED)
-    assert all(passes(rule.name, good) for rule in judging.HYGIENE)
-    assert judging.judge(Origin.GENERATED, bad, LIMITS)[1] == how
+    assert all(passes(rule.name, good) for rule in filter_rules.HYGIENE)
+    assert filter_rules.judge(Origin.GENERATED, bad, LIMITS)[1] == how
 
 
 def test_label_confidence_tells_a_dog_from_an_empty_beach(measure, world):

@@ -1,8 +1,8 @@
 import pytest
 
-from db.states import Origin, Verdict
-from tasks import judging
-from tasks.thresholds import FilterThresholds
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.tasks import filter_rules
+from chatgenimage.tasks.thresholds import FilterThresholds
 
 THRESHOLDS = FilterThresholds(
     psnr_min_db=20,
@@ -13,7 +13,7 @@ THRESHOLDS = FilterThresholds(
     fill_iou_min=0.5,
     label_confidence_min=0.3,
 )
-LIMITS = judging.thresholds_of(THRESHOLDS)
+LIMITS = filter_rules.thresholds_of(THRESHOLDS)
 CLEAN = {"brightest": 0.9, "darkest": 0.1, "contrast": 0.8, "blur": 0.3}
 GOOD = {
     Origin.IMPORTED: CLEAN | {"label_confidence": 0.9, "clip_similarity": 0.3},
@@ -42,7 +42,7 @@ GOOD = {
 
 @pytest.mark.parametrize("origin", list(Origin))
 def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
-    assert judging.judge(origin, GOOD[origin], LIMITS) == (Verdict.ACCEPTED, None)
+    assert filter_rules.judge(origin, GOOD[origin], LIMITS) == (Verdict.ACCEPTED, None)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_candidate_that_reaches_every_threshold_is_accepted(origin):
 )
 def test_one_bad_score_is_enough_and_names_the_reason(origin, score, bad, reason):
     scores = GOOD[origin] | {score: bad}
-    assert judging.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
+    assert filter_rules.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
 
 
 @pytest.mark.parametrize("origin", list(Origin))
@@ -80,32 +80,32 @@ def test_an_image_that_shows_nothing_is_told_so_before_what_it_does_not_show(
     origin, score, bad, reason
 ):
     scores = GOOD[origin] | {score: bad, "clip_similarity": 0.0, "label_confidence": 0.0}
-    assert judging.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
+    assert filter_rules.judge(origin, scores, LIMITS) == (Verdict.REJECTED, reason)
 
 
 def test_nan_does_not_pass():
     scores = GOOD[Origin.GENERATED] | {"clip_similarity": float("nan")}
-    assert judging.judge(Origin.GENERATED, scores, LIMITS)[0] == Verdict.REJECTED
+    assert filter_rules.judge(Origin.GENERATED, scores, LIMITS)[0] == Verdict.REJECTED
 
 
 @pytest.mark.parametrize("scores", [{}, {"objects_kept": 1.0}], ids=["nothing", "boxes only"])
 @pytest.mark.parametrize("origin", list(Origin))
 def test_what_the_filter_failed_on_is_not_accepted_for_want_of_scores(origin, scores):
-    verdict = judging.judge(origin, scores, LIMITS)
-    assert verdict == (Verdict.REJECTED, judging.NOT_MEASURED)
+    verdict = filter_rules.judge(origin, scores, LIMITS)
+    assert verdict == (Verdict.REJECTED, filter_rules.NOT_MEASURED)
 
 
 def test_a_score_that_cannot_be_had_is_not_held_against_a_candidate():
     scores = {"clip_similarity": 0.3, "objects_kept": 1.0, "background_probability": 0.9}
-    assert judging.judge(Origin.EDITED, scores, LIMITS) == (Verdict.ACCEPTED, None)
+    assert filter_rules.judge(Origin.EDITED, scores, LIMITS) == (Verdict.ACCEPTED, None)
 
 
 def measured(candidate_id, origin, parent_id=None, **scores):
-    return judging.Measured(candidate_id, origin, parent_id, GOOD[origin] | scores)
+    return filter_rules.Measured(candidate_id, origin, parent_id, GOOD[origin] | scores)
 
 
 def test_what_lost_its_objects_before_it_was_measured_keeps_that_reason():
-    assert judging.judge(Origin.EDITED, {"objects_kept": 0.5}, LIMITS)[1] == "objects_lost"
+    assert filter_rules.judge(Origin.EDITED, {"objects_kept": 0.5}, LIMITS)[1] == "objects_lost"
 
 
 def test_only_siblings_that_pass_everything_else_are_ranked():
@@ -115,7 +115,7 @@ def test_only_siblings_that_pass_everything_else_are_ranked():
         measured(4, Origin.EDITED, 1, clip_similarity=0.5),
         measured(5, Origin.EDITED, 1, clip_similarity=0.4),
     ]
-    judged = judging.judge_siblings(siblings, LIMITS)
+    judged = filter_rules.judge_siblings(siblings, LIMITS)
     assert {key: found.rank for key, found in judged.items()} == {2: 3, 3: None, 4: 1, 5: 2}
     assert judged[2].reason == "ranked_out"
 
@@ -126,7 +126,7 @@ def test_an_edit_falls_with_its_parent_and_a_fill_with_its_parent_s_objects():
         measured(2, Origin.EDITED, 1),
         measured(3, Origin.FILLED, 2),
     ]
-    judged = judging.judge_families(family, LIMITS)
+    judged = filter_rules.judge_families(family, LIMITS)
     assert [judged[key].reason for key in (1, 2, 3)] == [
         "text_mismatch",
         "parent_rejected",
@@ -138,8 +138,8 @@ def test_a_fill_stands_though_its_edit_was_rejected_for_anything_but_lost_object
     root, fill = measured(1, Origin.GENERATED), measured(3, Origin.FILLED, 2)
     dull = measured(2, Origin.EDITED, 1, background_probability=0.0)
     lost = measured(2, Origin.EDITED, 1, objects_kept=0.5)
-    assert judging.judge_families([root, dull, fill], LIMITS)[3].verdict == Verdict.ACCEPTED
-    assert judging.judge_families([root, lost, fill], LIMITS)[3].reason == "parent_rejected"
+    assert filter_rules.judge_families([root, dull, fill], LIMITS)[3].verdict == Verdict.ACCEPTED
+    assert filter_rules.judge_families([root, lost, fill], LIMITS)[3].reason == "parent_rejected"
 
 
 def test_the_grandchild_of_a_rejected_parent_falls_though_its_parent_has_another_reason():
@@ -148,12 +148,12 @@ def test_the_grandchild_of_a_rejected_parent_falls_though_its_parent_has_another
         measured(2, Origin.EDITED, 1, ssim=0.0),
         measured(3, Origin.FILLED, 2),
     ]
-    judged = judging.judge_families(family, LIMITS)
+    judged = filter_rules.judge_families(family, LIMITS)
     assert (judged[2].reason, judged[3].reason) == ("structure_changed", "parent_rejected")
 
 
 def test_the_most_similar_sibling_ranks_first_and_ties_go_to_the_first_key():
-    assert judging.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 7: 2, 5: 3}
+    assert filter_rules.rank({7: 0.2, 3: 0.4, 5: 0.2}) == {3: 1, 7: 2, 5: 3}
 
 
 DOG = ("dog", (0.0, 0.0, 10.0, 10.0))
@@ -169,21 +169,21 @@ DOG = ("dog", (0.0, 0.0, 10.0, 10.0))
     ],
 )
 def test_an_object_is_kept_when_it_is_found_where_it_was(after, share):
-    assert judging.kept_share([DOG], after, 0.5) == share
+    assert filter_rules.kept_share([DOG], after, 0.5) == share
 
 
 def test_one_object_found_does_not_answer_for_two():
-    assert judging.kept_share([DOG, DOG], [DOG], 0.5) == 0.5
+    assert filter_rules.kept_share([DOG, DOG], [DOG], 0.5) == 0.5
 
 
 def test_nothing_to_keep_is_kept():
-    assert judging.kept_share([], [DOG], 0.5) == 1.0
+    assert filter_rules.kept_share([], [DOG], 0.5) == 1.0
 
 
 def test_the_fill_is_measured_on_the_asked_label_only():
     found = [("cat", (0.0, 0.0, 10.0, 10.0)), ("dog", (5.0, 0.0, 15.0, 10.0))]
-    assert judging.best_iou(DOG, found) == pytest.approx(1 / 3)
-    assert judging.best_iou(DOG, []) == 0.0
+    assert filter_rules.best_iou(DOG, found) == pytest.approx(1 / 3)
+    assert filter_rules.best_iou(DOG, []) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_the_fill_is_measured_on_the_asked_label_only():
     ],
 )
 def test_a_place_keeps_its_preposition(description, place):
-    assert judging.place_of(description, "a beach") == place
+    assert filter_rules.place_of(description, "a beach") == place
 
 
 def test_what_should_be_seen_names_each_object_once():
-    assert judging.expected_text(["dog", "tree", "dog"], "on a beach") == (
+    assert filter_rules.expected_text(["dog", "tree", "dog"], "on a beach") == (
         "a dog and a tree on a beach"
     )

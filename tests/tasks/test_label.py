@@ -1,8 +1,8 @@
 import pytest
 
-from tasks.label import names_to_detect, nouns_of, one_box_per_object
-from tasks.options import ChainOptions
-from workers.values import Detection
+from chatgenimage.tasks.label import names_to_detect, nouns_of, one_box_per_object
+from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.workers.values import Detection
 
 
 @pytest.mark.parametrize(

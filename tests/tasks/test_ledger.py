@@ -3,22 +3,22 @@
 import pytest
 from sqlalchemy import select
 
-from db.models import Batch, LlmCall, Run, Step
-from db.spending import spending
-from db.states import RunState
-from factory.answer_memory import DatabaseMemory
-from factory.errors import BudgetSpent
-from factory.submitter import allow
-from factory.tables import tell_spending
-from tasks import brainstorm
-from tasks.ledger import record_exchanges
-from tasks.options import DeliveryOptions
-from tasks.resources import Resources
+from chatgenimage.db.models import Batch, LlmCall, Run, Step
+from chatgenimage.db.spending import spending
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.errors import BudgetSpent
+from chatgenimage.factory.llm_cache import DatabaseMemory
+from chatgenimage.factory.submission.submitter import allow
+from chatgenimage.factory.terminal.tables import tell_spending
+from chatgenimage.tasks import brainstorm
+from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.options import DeliveryOptions
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers.errors import AnswerRefused
+from chatgenimage.workers.llm.openai import OpenAiLanguageModel
+from chatgenimage.workers.values import Exchange
 from tests import rows
 from tests.loopback import Loopback, fails, says
-from workers.errors import AnswerRefused
-from workers.openai_llm import OpenAiLanguageModel
-from workers.values import Exchange
 
 GOOD = says('{"features": ["golden fur", "floppy ears"]}')
 PRICES = {"prompt_price": 1_000_000.0, "completion_price": 2_000_000.0}

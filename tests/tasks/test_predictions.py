@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from db.states import Origin
-from tasks.painting import Lineage
-from tasks.predictions import choose, predict, seed_of
+from chatgenimage.db.states import Origin
+from chatgenimage.tasks.image_lineage import Lineage
+from chatgenimage.tasks.predictions import choose, predict, seed_of
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 MASK = np.zeros((32, 32), dtype=bool)

@@ -8,12 +8,12 @@ import torch
 from celery.exceptions import Ignore
 from sqlalchemy import event, select
 
-from db import delivery
-from db.models import Batch, Run, Step
-from db.session import engine_of
-from db.states import BatchState, ItemState, RunState, StepState
-from tasks import resources
-from tasks.step import run_step
+from chatgenimage.db import delivery
+from chatgenimage.db.models import Batch, Run, Step
+from chatgenimage.db.session import engine_of
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.tasks import resources
+from chatgenimage.tasks.step import run_step
 from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of, set_options
 
 

@@ -6,23 +6,33 @@ import pytest
 from celery.exceptions import Ignore
 from sqlalchemy import func, select
 
-from db import dispatching
-from db.models import Batch, Candidate, Item, Label, LlmCall, Placement, Prompt, Scene, Step
-from db.states import BatchState, ItemState, StepState, Verdict
-from factory.dispatcher import plan_steps
-from factory.labels import read_labels
-from factory.settings import load_settings
-from factory.submitter import submit
-from tasks import resources
-from tasks.brainstorm import BRAINSTORM
-from tasks.chain import QUEUE_NAMES
-from tasks.edit import EDIT, IMAGINE
-from tasks.fill import FILL, PLACE, SURPLUS
-from tasks.filter import FILTER
-from tasks.generate import GENERATE
-from tasks.label import LABEL
-from tasks.step import run_step
-from workers import boxes
+from chatgenimage.db import dispatching
+from chatgenimage.db.models import (
+    Batch,
+    Candidate,
+    Item,
+    Label,
+    LlmCall,
+    Placement,
+    Prompt,
+    Scene,
+    Step,
+)
+from chatgenimage.db.states import BatchState, ItemState, StepState, Verdict
+from chatgenimage.factory.processes.dispatcher import plan_steps
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
+from chatgenimage.tasks import resources
+from chatgenimage.tasks.brainstorm import BRAINSTORM
+from chatgenimage.tasks.chain import QUEUE_NAMES
+from chatgenimage.tasks.edit import EDIT, IMAGINE
+from chatgenimage.tasks.fill import FILL, PLACE, SURPLUS
+from chatgenimage.tasks.filter import FILTER
+from chatgenimage.tasks.generate import GENERATE
+from chatgenimage.tasks.label import LABEL
+from chatgenimage.tasks.step import run_step
+from chatgenimage.workers import boxes
 
 WORKS = {
     work.name: work for work in (BRAINSTORM, GENERATE, LABEL, FILTER, IMAGINE, EDIT, PLACE, FILL)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
-from db.models import Item, Step
-from tasks.work import StepWork
-from workers.errors import OutOfMemory
+from chatgenimage.db.models import Item, Step
+from chatgenimage.tasks.step_definition import StepWork
+from chatgenimage.workers.errors import OutOfMemory
 
 SUBJECTS = (1, 2, 3, 4, 5)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from chatgenimage.workers import image_similarity, masks
 from training.cases import (
     BAD_MAKERS,
     GOOD_MAKERS,
@@ -16,7 +17,6 @@ from training.cases import (
     filled_with_seam,
 )
 from training.world import LABELS, resize_sprite
-from workers import fidelity, masks
 
 
 def draw_sprite(number):
@@ -59,7 +59,7 @@ def test_a_seam_is_where_the_ground_ends_at_the_box(maker):
     def median_seam(make):
         cases = islice(maker.iter_cases(make), 12)
         seams = [
-            fidelity.seam(case.parent, case.image, masks.from_box(case.asked[1], SIZE_WH))
+            image_similarity.seam(case.parent, case.image, masks.from_box(case.asked[1], SIZE_WH))
             for case in cases
         ]
         return np.median(seams)

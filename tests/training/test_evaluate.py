@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from factory.cli import app
+from chatgenimage.factory.cli import app
+from chatgenimage.workers.values import Detection
 from training import evaluate, judges
 from training.bench import SAME_PLACE_IOU, is_found_in
 from training.measure_labelers import average_precision
 from training.world import LABELS
-from workers.values import Detection
 
 BOX = (10.0, 10.0, 30.0, 30.0)
 WORLD = Path(__file__).parent.parent / "data/world"

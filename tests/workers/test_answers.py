@@ -3,9 +3,14 @@ import json
 
 import pytest
 
-from workers.answers import parse_features, parse_placements, parse_prompts, parse_scenes
-from workers.errors import AnswerRefused
-from workers.values import Placement, Scene
+from chatgenimage.workers.errors import AnswerRefused
+from chatgenimage.workers.llm.parsing import (
+    parse_features,
+    parse_placements,
+    parse_prompts,
+    parse_scenes,
+)
+from chatgenimage.workers.values import Placement, Scene
 
 BEACH = Scene("a beach", ("dog", "umbrella"), "A dog sits under an umbrella.")
 BEACH_JSON = {

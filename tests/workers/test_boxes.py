@@ -1,7 +1,7 @@
 import pytest
 
-from workers import boxes
-from workers.values import Detection
+from chatgenimage.workers import boxes
+from chatgenimage.workers.values import Detection
 
 
 @pytest.mark.parametrize(

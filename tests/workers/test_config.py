@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from workers.config import FamilyConfig, OpenAiConfig, StableDiffusionConfig
+from chatgenimage.workers.config import FamilyConfig, OpenAiConfig, StableDiffusionConfig
 
 ADAPTER = TypeAdapter(FamilyConfig)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from workers import fidelity, masks
-from workers.errors import UnfitImage
+from chatgenimage.workers import image_similarity, masks
+from chatgenimage.workers.errors import UnfitImage
 
 SIDE_PX = 64
 
@@ -43,35 +43,37 @@ def bad(good):
 
 
 def test_a_good_child_scores_high(before, good, kept):
-    assert fidelity.psnr(before, good, kept) > 40
-    assert fidelity.ssim(before, good, kept) > 0.9
+    assert image_similarity.psnr(before, good, kept) > 40
+    assert image_similarity.ssim(before, good, kept) > 0.9
 
 
 def test_a_bad_child_scores_lower_than_a_good_one(before, bad, good, kept):
-    assert fidelity.psnr(before, bad, kept) < 25
-    assert fidelity.ssim(before, bad, kept) < fidelity.ssim(before, good, kept) - 0.02
+    assert image_similarity.psnr(before, bad, kept) < 25
+    assert (
+        image_similarity.ssim(before, bad, kept) < image_similarity.ssim(before, good, kept) - 0.02
+    )
 
 
 def test_a_bad_child_is_seen_best_on_the_object_itself(before, bad):
     house = np.zeros((SIDE_PX, SIDE_PX), dtype=bool)
     house[24:48, 8:30] = True
-    assert fidelity.psnr(before, bad, house) < 15
-    assert fidelity.ssim(before, bad, house) < 0.7
+    assert image_similarity.psnr(before, bad, house) < 15
+    assert image_similarity.ssim(before, bad, house) < 0.7
 
 
 def test_what_was_to_change_does_not_count(before, kept):
     after = before.copy()
     after[~kept] = 0
-    assert fidelity.psnr(before, after, kept) == fidelity.MAX_PSNR_DB
-    assert fidelity.ssim(before, after, kept) == pytest.approx(1.0)
-    assert fidelity.psnr(before, after) < 20
-    assert fidelity.ssim(before, after) < 0.9
+    assert image_similarity.psnr(before, after, kept) == image_similarity.MAX_PSNR_DB
+    assert image_similarity.ssim(before, after, kept) == pytest.approx(1.0)
+    assert image_similarity.psnr(before, after) < 20
+    assert image_similarity.ssim(before, after) < 0.9
 
 
 def test_an_empty_region_has_no_score(before, good):
     nowhere = np.zeros((SIDE_PX, SIDE_PX), dtype=bool)
-    assert fidelity.psnr(before, good, nowhere) is None
-    assert fidelity.ssim(before, good, nowhere) is None
+    assert image_similarity.psnr(before, good, nowhere) is None
+    assert image_similarity.ssim(before, good, nowhere) is None
 
 
 BOX = masks.from_box((20, 20, 44, 44), (SIDE_PX, SIDE_PX))
@@ -80,33 +82,33 @@ BOX = masks.from_box((20, 20, 44, 44), (SIDE_PX, SIDE_PX))
 def test_a_ground_that_goes_on_has_no_seam(before):
     after = before.copy()
     after[26:38, 26:38] = 0
-    assert fidelity.seam(before, before, BOX) == 0.0
-    assert fidelity.seam(before, after, BOX) == 0.0
+    assert image_similarity.seam(before, before, BOX) == 0.0
+    assert image_similarity.seam(before, after, BOX) == 0.0
 
 
 def test_an_object_may_end_at_the_edge_on_three_sides():
     ground = np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
     after = ground.copy()
     after[20:44, 20:36] = 255
-    assert fidelity.seam(ground, after, BOX) == 0.0
+    assert image_similarity.seam(ground, after, BOX) == 0.0
 
 
 def test_a_patch_of_other_ground_is_as_visible_as_it_differs():
     ground = np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
     after = ground.copy()
     after[BOX] = 130
-    assert fidelity.seam(ground, after, BOX) == pytest.approx(30.0)
+    assert image_similarity.seam(ground, after, BOX) == pytest.approx(30.0)
 
 
 def test_a_region_without_an_edge_has_no_seam_to_measure(before, good):
-    assert fidelity.seam(before, good, np.ones_like(BOX)) is None
+    assert image_similarity.seam(before, good, np.ones_like(BOX)) is None
 
 
 @pytest.mark.parametrize("side_px", [3, 4, 6, 8])
 def test_small_images_are_compared_in_a_window_that_fits(before, bad, side_px):
     here = np.s_[28 : 28 + side_px, 8 : 8 + side_px]
-    assert fidelity.ssim(before[here], before[here]) == pytest.approx(1.0)
-    assert fidelity.ssim(before[here], bad[here]) < 1.0
+    assert image_similarity.ssim(before[here], before[here]) == pytest.approx(1.0)
+    assert image_similarity.ssim(before[here], bad[here]) < 1.0
 
 
 @pytest.mark.parametrize(
@@ -119,11 +121,11 @@ def test_small_images_are_compared_in_a_window_that_fits(before, bad, side_px):
 def test_shapes_that_do_not_fit_are_refused(before, other_shape, region_shape):
     region = None if region_shape is None else np.ones(region_shape, dtype=bool)
     other = np.zeros(other_shape, dtype=np.uint8)
-    for measure in (fidelity.psnr, fidelity.ssim):
+    for measure in (image_similarity.psnr, image_similarity.ssim):
         with pytest.raises(UnfitImage):
             measure(before, other, region)
 
 
 def test_an_image_without_structure_is_refused(before):
     with pytest.raises(UnfitImage, match="3 px"):
-        fidelity.ssim(before[:2], before[:2])
+        image_similarity.ssim(before[:2], before[:2])

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageFilter
 from skimage import data
 
-from workers import fingerprints
+from chatgenimage.workers import fingerprints
 
 
 def bits_apart(one, other):

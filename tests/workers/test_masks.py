@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from workers import masks
+from chatgenimage.workers import masks
 
 
 @pytest.fixture

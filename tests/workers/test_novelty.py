@@ -1,6 +1,6 @@
 import pytest
 
-from workers.novelty import Novelty
+from chatgenimage.workers.prompt_novelty import Novelty
 
 KNOWN = "A dog and a car on a beach"
 

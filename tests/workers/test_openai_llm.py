@@ -4,11 +4,11 @@ import socket
 
 import pytest
 
+from chatgenimage.workers.config import OpenAiConfig
+from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
+from chatgenimage.workers.llm.openai import OpenAiLanguageModel
+from chatgenimage.workers.values import Detection, Placement
 from tests.loopback import KEY, Loopback, Reply, fails, says
-from workers.config import OpenAiConfig
-from workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
-from workers.openai_llm import OpenAiLanguageModel
-from workers.values import Detection, Placement
 
 GOOD = says('{"features": ["golden fur", "floppy ears"]}')
 FEATURES = ("golden fur", "floppy ears")

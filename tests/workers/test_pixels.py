@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers import pixels
+from chatgenimage.workers import pixels
 
 
 def test_images_survive_the_way_into_a_tensor_and_back():

@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from workers.config import FamilyConfig, GroundingDinoOriginalConfig
-from workers.errors import PackageMissing
-from workers.registry import FAMILIES, load_family
+from chatgenimage.workers.config import FamilyConfig, GroundingDinoOriginalConfig
+from chatgenimage.workers.errors import PackageMissing
+from chatgenimage.workers.registry import FAMILIES, load_family
 
 HEAVY = {"torch", "diffusers", "transformers", "open_clip", "segment_anything", "skimage"}
 
@@ -20,14 +20,14 @@ HEAVY = {"torch", "diffusers", "transformers", "open_clip", "segment_anything", 
         "config",
         "errors",
         "registry",
-        "weights",
+        "weights.local_files",
         "boxes",
         "masks",
-        "fidelity",
+        "image_similarity",
     ],
 )
 def test_nothing_heavy_is_imported_before_a_family_is_loaded(module):
-    code = f"import workers.{module}, sys; print(*sys.modules)"
+    code = f"import chatgenimage.workers.{module}, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -40,11 +40,11 @@ def test_every_family_that_can_be_set_can_be_loaded():
 
 @pytest.mark.parametrize(("module", "name"), sorted(set(FAMILIES.values())))
 def test_every_family_is_where_the_registry_says(module, name):
-    assert callable(getattr(import_module(f"workers.{module}"), name).load)
+    assert callable(getattr(import_module(f"chatgenimage.workers.{module}"), name).load)
 
 
 def test_a_family_whose_package_is_not_installed_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "workers.grounding_dino_original", raising=False)
+    monkeypatch.delitem(sys.modules, "chatgenimage.workers.grounding_dino_original", raising=False)
     monkeypatch.setitem(sys.modules, "groundingdino.models", None)
     with pytest.raises(PackageMissing, match=r"models.*pip install '.\[groundingdino"):
         load_family(GroundingDinoOriginalConfig(checkpoint="mine.pth"), "cpu")

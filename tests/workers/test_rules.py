@@ -3,13 +3,13 @@ import re
 
 import pytest
 
-from workers.boxes import placement_problem
-from workers.config import RulesConfig
-from workers.errors import CheckpointBroken, CheckpointNotFound, UnknownWord
-from workers.rulebook import RuleBook
-from workers.rules import Rules
-from workers.values import Detection
-from workers.weights import local_path
+from chatgenimage.workers.boxes import placement_problem
+from chatgenimage.workers.config import RulesConfig
+from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound, UnknownWord
+from chatgenimage.workers.llm.rulebook import RuleBook
+from chatgenimage.workers.llm.rules import Rules
+from chatgenimage.workers.values import Detection
+from chatgenimage.workers.weights.local_files import local_path
 
 CHECKPOINT = "bundled:micro/rules"
 BOOK = RuleBook.load(local_path(CHECKPOINT))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from workers.shrinking import ShrinkingMasks
+from chatgenimage.workers.mask_shrinking import ShrinkingMasks
 
 STEPS = 20
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.templates import FOLDER, fill
+from chatgenimage.workers.llm.templates import FOLDER, fill
 
 # As the paper prints it: some slots in braces, some in bold only.
 TABLE_1 = Path(__file__).with_name("table_1.txt").read_text(encoding="utf-8")

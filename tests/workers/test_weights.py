@@ -5,17 +5,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from workers import device, weights
-from workers.config import OpenClipConfig
-from workers.device import inference, seeded
-from workers.errors import (
+from chatgenimage.workers import device
+from chatgenimage.workers.config import OpenClipConfig
+from chatgenimage.workers.device import inference, seeded
+from chatgenimage.workers.errors import (
     CheckpointBroken,
     CheckpointNotFound,
     DeviceAbsent,
     DeviceLost,
     OutOfMemory,
 )
-from workers.weights import Source, loading
+from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights.local_files import Source, loading
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -30,12 +31,12 @@ def folder(tmp_path):
 
 
 def test_a_local_folder_is_taken_as_it_is(folder):
-    assert weights.resolve(Source(str(folder))) == folder
+    assert local_files.resolve(Source(str(folder))) == folder
 
 
 def test_bundled_names_a_folder_of_the_package():
     with pytest.raises(CheckpointNotFound, match=r"workers/checkpoints/micro/nothing.*make train"):
-        weights.resolve(Source("bundled:micro/nothing"))
+        local_files.resolve(Source("bundled:micro/nothing"))
 
 
 @pytest.mark.parametrize(
@@ -49,42 +50,45 @@ def test_bundled_names_a_folder_of_the_package():
 )
 def test_what_is_not_there_and_no_hub_id_is_not_asked_for_on_the_hub(checkpoint):
     with pytest.raises(CheckpointNotFound, match="name a folder, `bundled:<name>` or a hub id"):
-        weights.resolve(Source(checkpoint))
+        local_files.resolve(Source(checkpoint))
 
 
 def test_a_folder_of_pickles_holds_no_weights(tmp_path):
     (tmp_path / "pytorch_model.bin").touch()
     with pytest.raises(CheckpointNotFound, match="not read"):
-        weights.resolve(Source(str(tmp_path)))
+        local_files.resolve(Source(str(tmp_path)))
 
 
 def test_the_revision_changes_with_the_weights_and_with_their_settings(folder):
-    before = weights.revision_of(folder)
-    assert weights.revision_of(folder) == before
+    before = local_files.revision_of(folder)
+    assert local_files.revision_of(folder) == before
     (folder / "unet" / "config.json").write_text('{"prediction_type": "v_prediction"}')
-    other_settings = weights.revision_of(folder)
+    other_settings = local_files.revision_of(folder)
     save_file({"weight": torch.ones(4)}, folder / "unet" / "model.safetensors")
-    assert len({before, other_settings, weights.revision_of(folder)}) == 3
+    assert len({before, other_settings, local_files.revision_of(folder)}) == 3
 
 
 def test_the_revision_does_not_change_with_the_readme_or_the_place(folder, tmp_path):
-    before = weights.revision_of(folder)
+    before = local_files.revision_of(folder)
     (folder / "README.md").write_text("better words")
     moved = folder.rename(tmp_path / "moved")
-    assert weights.revision_of(moved) == before
+    assert local_files.revision_of(moved) == before
 
 
 def test_the_revision_of_a_snapshot_is_its_commit(folder):
     snapshot = folder.parent / "snapshots" / COMMIT
     snapshot.parent.mkdir()
-    assert weights.revision_of(folder.rename(snapshot)) == COMMIT
+    assert local_files.revision_of(folder.rename(snapshot)) == COMMIT
 
 
 def resolve_offline(monkeypatch, cache, checkpoint):
     """Return what a process says that must not reach the hub."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
-    code = f"from workers.weights import *; print(resolve(Source({checkpoint!r})))"
+    code = (
+        "from chatgenimage.workers.weights.local_files import *\n"
+        f"print(resolve(Source({checkpoint!r})))"
+    )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
@@ -99,21 +103,23 @@ def test_a_hub_id_that_was_fetched_before_needs_no_hub(monkeypatch, folder, tmp_
 
 def test_a_hub_id_that_the_hub_does_not_give_is_said_so(monkeypatch, tmp_path):
     said = resolve_offline(monkeypatch, tmp_path, "owner/name").stderr.splitlines()[-1]
-    assert said.startswith("workers.errors.CheckpointNotFound: no folder owner/name, and the hub")
+    assert said.startswith(
+        "chatgenimage.workers.errors.CheckpointNotFound: no folder owner/name, and the hub"
+    )
     assert said.endswith("in the profile.")
 
 
 def test_the_revision_of_a_single_file_is_the_hash_of_the_file(tmp_path):
     file = tmp_path / "sam.pth"
     file.write_bytes(b"one")
-    before = weights.revision_of(file)
+    before = local_files.revision_of(file)
     file.write_bytes(b"two")
-    assert weights.revision_of(file) != before
+    assert local_files.revision_of(file) != before
 
 
 def test_everything_but_where_the_weights_lie_is_a_setting(folder):
     config = OpenClipConfig(checkpoint=str(folder), revision="main", dtype="bfloat16")
-    identity = weights.identity_of(config, folder)
+    identity = local_files.identity_of(config, folder)
     assert identity.settings == {"dtype": "bfloat16"}
     assert identity.checkpoint == str(folder)
 
@@ -121,7 +127,7 @@ def test_everything_but_where_the_weights_lie_is_a_setting(folder):
 def test_whatever_a_library_raises_while_loading_becomes_one_line_with_advice():
     with (
         pytest.raises(CheckpointBroken, match=r"a/b does not load: size mismatch\. Fetch"),
-        weights.loading("a/b"),
+        local_files.loading("a/b"),
     ):
         raise RuntimeError("size mismatch\nfor unet.conv_in")
 

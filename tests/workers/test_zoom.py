@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from workers import masks
-from workers.zoom import Zoom
+from chatgenimage.workers import masks
+from chatgenimage.workers.crop_zoom import Zoom
 
 SIZE_WH = (64, 48)
 

@@ -1,0 +1,1 @@
+"""Profiles: which models a run uses, with their settings."""

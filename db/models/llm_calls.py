@@ -1,0 +1,47 @@
+"""What the language model was asked, and what it answered."""
+
+import time
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatgenimage.db.models.base import Base
+
+
+class LlmCall(Base):
+    """One question to a language model, its raw answer and its cost."""
+
+    __tablename__ = "llm_call"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    step_id: Mapped[int] = mapped_column(ForeignKey("step.id"), index=True)
+    subject_id: Mapped[int]
+    question: Mapped[str] = mapped_column(String(32))
+    model: Mapped[str] = mapped_column(String(200))
+    messages: Mapped[list[dict[str, str]]]
+    answer: Mapped[str] = mapped_column(Text)
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    duration_s: Mapped[float]
+    problem: Mapped[str | None] = mapped_column(Text)
+    request_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Hash of the request that opened the conversation; NULL for a rule book."""
+    is_reused: Mapped[bool] = mapped_column(default=False)
+    """Whether the answer was remembered from an earlier call, which had been paid for."""
+    cost: Mapped[float] = mapped_column(default=0.0)
+    """In the currency of the profile's prices; 0 if reused."""
+    created_at: Mapped[float] = mapped_column(default=time.time)
+
+
+class LlmAnswer(Base):
+    """A conversation with a language model that ended well, kept to answer the same request."""
+
+    __tablename__ = "llm_answer"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Hash of the request: server, model, messages and parameters."""
+    exchanges: Mapped[list[dict[str, Any]]]
+    """All of the conversation, the used answer last."""
+    created_at: Mapped[float] = mapped_column(default=time.time)

@@ -1,0 +1,131 @@
+"""What a person asks who looks through candidates: a page of them, neighbours, relatives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.errors import RowNotFound
+from chatgenimage.db.models import Candidate, Label
+from chatgenimage.db.queries import IN_ORDER, CandidateFilter, ids_in_order
+from chatgenimage.db.states import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Who comes before and after a candidate among those that are looked through."""
+
+    before: int | None
+    after: int | None
+
+
+def list_page(
+    session: Session, wanted: CandidateFilter, *, after: int | None, limit: int
+) -> Sequence[int]:
+    """Return the ids of the candidates that follow one in order; of the first if None.
+
+    Raises:
+        RowNotFound: If there is no candidate with the id `after`.
+    """
+    some = replace(wanted, limit=limit)
+    query = ids_in_order(session, some) if after is None else page_after(session, some, after)
+    return session.scalars(query).all()
+
+
+def page_after(session: Session, wanted: CandidateFilter, after: int) -> Select[int]:
+    """Return the query for the ids of those that follow a candidate, up to the limit.
+
+    Raises:
+        RowNotFound: If there is no such candidate.
+    """
+    return ids_in_order(session, wanted).where(_is_after(session, wanted, after))
+
+
+def find_neighbours(session: Session, wanted: CandidateFilter, candidate_id: int) -> Neighbours:
+    """Return the nearest on both sides; the candidate itself need not be wanted.
+
+    Raises:
+        RowNotFound: If there is no such candidate.
+    """
+    forwards = ids_in_order(session, replace(wanted, limit=1))
+    backwards = forwards.order_by(None).order_by(*(column.desc() for column in IN_ORDER))
+    return Neighbours(
+        before=session.scalar(backwards.where(_is_before(session, wanted, candidate_id))),
+        after=session.scalar(forwards.where(_is_after(session, wanted, candidate_id))),
+    )
+
+
+def list_siblings(session: Session, candidate: Candidate, limit: int) -> Sequence[int]:
+    """Return the ids of the others that were made from the same parent."""
+    if candidate.parent_id is None:
+        return ()
+    query = (
+        select(Candidate.id)
+        .where(Candidate.parent_id == candidate.parent_id, Candidate.id != candidate.id)
+        .order_by(Candidate.key)
+    )
+    return session.scalars(query.limit(limit)).all()
+
+
+def list_repeats(session: Session, candidate: Candidate, limit: int) -> Sequence[int]:
+    """Return the ids of its near-duplicates: of the better one, or of those it is better than."""
+    better = candidate.duplicate_of_id or candidate.id
+    is_of_group = or_(Candidate.id == better, Candidate.duplicate_of_id == better)
+    query = select(Candidate.id).where(is_of_group, Candidate.id != candidate.id)
+    return session.scalars(query.order_by(Candidate.id).limit(limit)).all()
+
+
+def list_samples(session: Session, run_id: int, limit: int) -> Sequence[int]:
+    """Return the ids of some accepted candidates of different labels."""
+    labels = session.scalars(select(Label.id).where(Label.run_id == run_id).limit(limit)).all()
+    each = -(-limit // max(len(labels), 1))
+    ids: list[int] = []
+    for label_id in labels:
+        is_of_label = and_(Candidate.run_id == run_id, Candidate.label_id == label_id)
+        query = select(Candidate.id).where(is_of_label, Candidate.verdict == Verdict.ACCEPTED)
+        ids += session.scalars(query.order_by(*IN_ORDER).limit(each)).all()
+    return ids[:limit]
+
+
+def list_newest(session: Session, run_id: int, limit: int) -> Sequence[int]:
+    """Return the ids of the candidates that a run made last, newest first."""
+    is_of_run = Candidate.run_id + 0 == run_id  # found from the end, not gathered and sorted
+    query = select(Candidate.id).where(is_of_run).order_by(Candidate.id.desc())
+    return session.scalars(query.limit(limit)).all()
+
+
+def list_label_names(session: Session, run_id: int | None, limit: int) -> Sequence[str]:
+    """Return the labels that were asked for, sorted."""
+    query: Select[str] = select(Label.name).distinct().order_by(Label.name).limit(limit)
+    return session.scalars(query if run_id is None else query.where(Label.run_id == run_id)).all()
+
+
+def has_image(session: Session, sha256: str) -> bool:
+    """Return whether a candidate shows this image."""
+    return (
+        session.scalar(select(Candidate.id).where(Candidate.sha256 == sha256).limit(1)) is not None
+    )
+
+
+def _is_after(session: Session, wanted: CandidateFilter, candidate_id: int) -> ColumnElement[bool]:
+    """Return the condition that a candidate comes after another in order."""
+    run_id, label_id, key = _place_of(session, candidate_id)
+    if wanted.run_id == run_id:  # then an index is entered at the others
+        return tuple_(Candidate.label_id, Candidate.key) > (label_id, key)
+    return tuple_(*IN_ORDER) > (run_id, label_id, key)
+
+
+def _is_before(session: Session, wanted: CandidateFilter, candidate_id: int) -> ColumnElement[bool]:
+    run_id, label_id, key = _place_of(session, candidate_id)
+    if wanted.run_id == run_id:
+        return tuple_(Candidate.label_id, Candidate.key) < (label_id, key)
+    return tuple_(*IN_ORDER) < (run_id, label_id, key)
+
+
+def _place_of(session: Session, candidate_id: int) -> tuple[int, int, str]:
+    found = session.execute(select(*IN_ORDER).where(Candidate.id == candidate_id)).one_or_none()
+    if found is None:
+        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists those there are.")
+    run_id, label_id, key = found
+    return run_id, label_id, key

@@ -1,0 +1,109 @@
+"""How far a run has come, in numbers: what the live view, `status` and scripts show."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Batch, Item, Label, Step
+from chatgenimage.db.quotas import Quota, list_quotas
+from chatgenimage.db.runs import count_outcomes
+from chatgenimage.db.states import BatchState, ItemState, StepState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """Items of one label in one kind of step."""
+
+    label: str
+    step: str
+    waiting: int = 0
+    running: int = 0
+    done: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A run at one moment.
+
+    Attributes:
+        steps: Per label and step, in the order of the chain.
+        accepted: Candidates per label and origin.
+        rejected: Candidates per label and reason.
+        batches_waiting: Batches that the dispatcher has not admitted yet.
+        quotas: Of the labels that have one.
+        waits_for: What the last step that was put back waits for, if any.
+    """
+
+    steps: tuple[StepCount, ...] = ()
+    accepted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    made: Counter[tuple[str, str]] = field(default_factory=Counter)
+    batches_waiting: int = 0
+    batches: int = 0
+    batches_done: int = 0
+    waits_for: str | None = None
+    quotas: tuple[Quota, ...] = ()
+
+
+def overview(session: Session, run_id: int) -> Overview:
+    """Return how far the run has come."""
+    states = _count_batches(session, run_id)
+    result = Overview(
+        steps=_count_steps(session, run_id),
+        batches=sum(states.values()),
+        batches_done=states[BatchState.DONE],
+        batches_waiting=states[BatchState.WAITING],
+        waits_for=_find_trouble(session, run_id),
+        quotas=tuple(list_quotas(session, run_id)),
+    )
+    for label, origin, verdict, reason, count in count_outcomes(session, run_id):
+        result.made[label, origin] += count
+        if verdict == Verdict.ACCEPTED:
+            result.accepted[label, origin] += count
+        elif verdict == Verdict.REJECTED:
+            result.rejected[label, reason or ""] += count
+    return result
+
+
+def _find_trouble(session: Session, run_id: int) -> str | None:
+    return session.scalar(
+        select(Step.error)
+        .join(Batch, Batch.id == Step.batch_id)
+        .where(Batch.run_id == run_id, Step.state == StepState.READY, Step.error.is_not(None))
+        .order_by(Step.run_after.desc())
+        .limit(1)
+    )
+
+
+def _count_steps(session: Session, run_id: int) -> tuple[StepCount, ...]:
+    rows = session.execute(
+        select(Label.name, Step.name, Step.state, Item.state, func.count(Item.id))
+        .join(Batch, Batch.id == Step.batch_id)
+        .join(Label, Label.id == Batch.label_id)
+        .join(Item, Item.step_id == Step.id)
+        .where(Batch.run_id == run_id)
+        .group_by(Label.name, Step.name, Step.state, Item.state)
+    )
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for label, step, step_state, item_state, count in rows:
+        counts.setdefault((label, step), Counter())[_column(step_state, item_state)] += count
+    return tuple(StepCount(label, step, **found) for (label, step), found in counts.items())
+
+
+def _column(step_state: str, item_state: str) -> str:
+    if item_state != ItemState.READY:
+        return item_state
+    return "running" if step_state == StepState.RUNNING else "waiting"
+
+
+def _count_batches(session: Session, run_id: int) -> Counter[str]:
+    rows = session.execute(
+        select(Batch.state, func.count()).where(Batch.run_id == run_id).group_by(Batch.state)
+    )
+    states: Counter[str] = Counter()
+    for state, count in rows:
+        states[state] = count
+    return states

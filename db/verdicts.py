@@ -1,0 +1,184 @@
+"""What judging again reads and writes: scores in, verdicts out, each change remembered."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Batch, Candidate, Label, Rejudging, Score, VerdictChange
+from chatgenimage.db.states import Origin, Verdict
+
+BATCHES_PER_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCandidate:
+    """A candidate that has a verdict, with its scores by name."""
+
+    candidate_id: int
+    label: str
+    origin: Origin
+    round: int
+    parent_id: int | None
+    verdict: Verdict
+    reason: str | None
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another verdict, or another reason for the same."""
+
+    candidate_id: int
+    label: str
+    verdict_before: Verdict
+    reason_before: str | None
+    verdict_after: Verdict
+    reason_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The threshold of one score for candidates of one origin.
+
+    Attributes:
+        at_most: True where lower is better.
+    """
+
+    origin: Origin
+    name: str
+    value: float
+    at_most: bool
+
+
+def iter_judged(session: Session, run_id: int) -> Iterator[list[JudgedCandidate]]:
+    """Yield the judged candidates of some batches at a time, parents before their children.
+
+    A family never leaves its batch, so each page has whole families.
+    """
+    batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id).order_by(Batch.id))
+    ids = batches.all()
+    for start in range(0, len(ids), BATCHES_PER_PAGE):
+        yield _judged_of(session, ids[start : start + BATCHES_PER_PAGE])
+
+
+def find_last_rejudging(session: Session, run_id: int) -> Rejudging | None:
+    """Return the rejudging whose verdicts stand, None if the run was judged once only."""
+    return session.scalar(
+        select(Rejudging).where(Rejudging.run_id == run_id).order_by(Rejudging.id.desc()).limit(1)
+    )
+
+
+def list_rejudgings(session: Session, run_id: int) -> Sequence[Rejudging]:
+    """Return a run's rejudgings, oldest first."""
+    query = select(Rejudging).where(Rejudging.run_id == run_id).order_by(Rejudging.id)
+    return session.scalars(query).all()
+
+
+def list_changes(session: Session, candidate_id: int) -> Sequence[tuple[Rejudging, VerdictChange]]:
+    """Return what rejudgings changed about a candidate, oldest first."""
+    rows = session.execute(
+        select(Rejudging, VerdictChange)
+        .join(VerdictChange, VerdictChange.rejudging_id == Rejudging.id)
+        .where(VerdictChange.candidate_id == candidate_id)
+        .order_by(Rejudging.id)
+    )
+    return [(rejudging, change) for rejudging, change in rows]
+
+
+def write_changes(session: Session, rejudging: Rejudging, changes: Sequence[Change]) -> None:
+    """Give the candidates their new verdicts and remember the old ones."""
+    if not changes:
+        return
+    session.connection().execute(
+        update(Candidate)
+        .where(Candidate.id == bindparam("candidate"))
+        .values(verdict=bindparam("verdict_after"), reason=bindparam("reason_after")),
+        [
+            {
+                "candidate": change.candidate_id,
+                "verdict_after": change.verdict_after,
+                "reason_after": change.reason_after,
+            }
+            for change in changes
+        ],
+    )
+    session.execute(
+        insert(VerdictChange),
+        [
+            {
+                "rejudging_id": rejudging.id,
+                "candidate_id": change.candidate_id,
+                "verdict_before": change.verdict_before,
+                "reason_before": change.reason_before,
+                "verdict_after": change.verdict_after,
+                "reason_after": change.reason_after,
+            }
+            for change in changes
+        ],
+    )
+
+
+def write_ranks(session: Session, name: str, ranks: Mapping[int, int | None]) -> None:
+    """Replace the score `name` of these candidates by their new rank, or by nothing."""
+    if not ranks:
+        return
+    ids = list(ranks)
+    session.execute(delete(Score).where(Score.name == name, Score.candidate_id.in_(ids)))
+    rows = [
+        {"candidate_id": candidate_id, "name": name, "value": float(place)}
+        for candidate_id, place in ranks.items()
+        if place is not None
+    ]
+    if rows:
+        session.execute(insert(Score), rows)
+
+
+def write_limit(session: Session, run_id: int, limit: Limit) -> None:
+    """Hold a score of a run's judged candidates to a threshold."""
+    judged = select(Candidate.id).where(
+        Candidate.run_id == run_id,
+        Candidate.origin == limit.origin,
+        Candidate.verdict.is_not(None),
+    )
+    passed = Score.value <= limit.value if limit.at_most else Score.value >= limit.value
+    session.execute(
+        update(Score)
+        .where(Score.name == limit.name, Score.candidate_id.in_(judged))
+        .values(threshold=limit.value, passed=passed)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _judged_of(session: Session, batch_ids: Sequence[int]) -> list[JudgedCandidate]:
+    judged = Candidate.verdict.is_not(None)
+    scores: dict[int, dict[str, float]] = defaultdict(dict)
+    for candidate_id, name, value in session.execute(
+        select(Score.candidate_id, Score.name, Score.value)
+        .join(Candidate, Candidate.id == Score.candidate_id)
+        .where(Candidate.batch_id.in_(batch_ids), judged)
+    ):
+        scores[candidate_id][name] = value
+    rows = session.execute(
+        select(
+            Candidate.id,
+            Label.name,
+            Candidate.origin,
+            Candidate.round,
+            Candidate.parent_id,
+            Candidate.verdict,
+            Candidate.reason,
+        )
+        .join(Label, Label.id == Candidate.label_id)
+        .where(Candidate.batch_id.in_(batch_ids), judged)
+        .order_by(Candidate.label_id, Candidate.key)
+    )
+    return [
+        JudgedCandidate(
+            key, label, Origin(origin), number, parent, Verdict(verdict), reason, scores[key]
+        )
+        for key, label, origin, number, parent, verdict, reason in rows
+        if verdict is not None
+    ]

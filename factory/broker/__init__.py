@@ -1,0 +1,1 @@
+"""Broker: Redis or RabbitMQ by URL, or a private Redis that the factory starts."""

@@ -1,0 +1,1 @@
+"""Checkpoints: the models of a profile, listed, downloaded and tried."""

@@ -1,0 +1,175 @@
+"""What a profile needs: its models, their licence and size, and whether they are here."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+
+from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.settings.model import Settings, find_profile
+from chatgenimage.workers.config import FamilyConfig, RulesConfig, WeightsConfig
+from chatgenimage.workers.device import pick_device, settle_dtype
+from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
+
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+LICENCE_OF_OURS = "Apache-2.0"
+
+
+class Place(StrEnum):
+    """Where the weights of a model are."""
+
+    BUNDLED = "bundled"
+    HERE = "here"
+    ABSENT = "to pull"
+    SERVICE = "a service"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A model that a profile names.
+
+    Attributes:
+        key: Its name in the profile.
+        roles: Which workers load it.
+        family: Its family.
+        checkpoint: Where its weights come from, or the name of a language model.
+        revision: The hub commit that is pinned or was fetched, if it comes from there.
+        licence: As its publisher says; None: not known.
+        download_bytes: Of its weights; None: not known.
+        device_bytes: What its weights alone take on the device; images in work come on top.
+        place: Where they are.
+    """
+
+    key: str
+    roles: tuple[str, ...]
+    family: str
+    checkpoint: str
+    revision: str | None
+    licence: str | None
+    download_bytes: int | None
+    device_bytes: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Something that is here now.
+
+    Attributes:
+        model: Whose it is: a name in the profile.
+        checkpoint: As the profile names it.
+        is_own: Whether these are the model's own weights, not an adapter or borrowed settings.
+        commit: Of the hub repository, if it comes from there.
+        path: Where it lies.
+    """
+
+    model: str
+    checkpoint: str
+    is_own: bool
+    commit: str | None
+    path: Path
+
+
+def list_needs(settings: Settings) -> list[Need]:
+    """Return the models of a profile that its roles load; nothing is fetched or loaded."""
+    loaded = dict.fromkeys(key for keys in settings.roles.values() for key in keys)
+    return [_need(settings, key, settings.families[key]) for key in loaded]
+
+
+def commit_of(path: Path | None) -> str | None:
+    """Return the commit of a hub snapshot, if it is one."""
+    return path.name if path and path.parent.name == "snapshots" else None
+
+
+def pull(settings: Settings) -> Iterator[Pulled]:
+    """Yield everything that the models of a profile need as soon as it is here.
+
+    Raises:
+        CheckpointNotFound: If something is not given.
+    """
+    for need in list_needs(settings):
+        config = settings.families[need.key]
+        if not isinstance(config, WeightsConfig):
+            continue
+        for source in local_files.sources_of(config):
+            place = local_files.fetch(source)
+            is_own = source.checkpoint == config.checkpoint
+            yield Pulled(need.key, source.checkpoint, is_own, commit_of(place), place)
+
+
+def write_lock(profile: str, pulled: Sequence[Pulled], to: Path) -> None:
+    """Write a profile's file anew with the hub commits of what was pulled.
+
+    Args:
+        profile: Its name or path.
+        pulled: What `pull` gave.
+        to: The new file.
+
+    Raises:
+        CannotWrite: If it would overwrite the profile itself.
+    """
+    source = find_profile(profile)
+    if to.exists() and to.samefile(source):
+        raise CannotWrite(f"{to} is the profile itself; name another file for its copy.")
+    content = yaml.safe_load(source.read_text(encoding="utf-8"))
+    for one in pulled:
+        if one.is_own and one.commit is not None:
+            content["families"][one.model]["revision"] = one.commit
+    to.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _need(settings: Settings, key: str, config: FamilyConfig) -> Need:
+    roles = tuple(role for role, keys in settings.roles.items() if key in keys)
+    if not isinstance(config, WeightsConfig):
+        licence: str | None
+        if isinstance(config, RulesConfig):
+            name, licence, place = config.checkpoint, LICENCE_OF_OURS, Place.BUNDLED
+        else:
+            name, licence, place = config.model, None, Place.SERVICE
+        return Need(key, roles, config.family, name, None, licence, None, None, place)
+    published = _published(config.checkpoint)
+    path = local_files.find(config)
+    here = _size_of(path) if path else None
+    is_ours = config.checkpoint.startswith(local_files.BUNDLED_PREFIX)
+    return Need(
+        key=key,
+        roles=roles,
+        family=config.family,
+        checkpoint=config.checkpoint,
+        revision=commit_of(path) or config.revision,
+        licence=LICENCE_OF_OURS if is_ours else published.licence if published else None,
+        download_bytes=published.size_bytes if published else here,
+        device_bytes=_device_bytes(settings, config, path, published),
+        place=Place.BUNDLED if is_ours else Place.HERE if path else Place.ABSENT,
+    )
+
+
+def _published(checkpoint: str) -> Published | None:
+    return PUBLISHED_FILES.get(Path(checkpoint).name) or PUBLISHED_REPOSITORIES.get(checkpoint)
+
+
+def _size_of(path: Path) -> int:
+    return sum(file.stat().st_size for file in local_files.weights_in(path))
+
+
+def _device_bytes(
+    settings: Settings, config: WeightsConfig, path: Path | None, published: Published | None
+) -> int | None:
+    dtype = settle_dtype(config.dtype, pick_device(settings.device))
+    if published is not None:  # published weights are float32
+        return published.size_bytes * ITEM_BYTES[dtype] // 4
+    files = local_files.weights_in(path) if path else []
+    if not files or any(file.suffix != ".safetensors" for file in files):
+        return None
+    return sum(_count_numbers(file) for file in files) * ITEM_BYTES[dtype]
+
+
+def _count_numbers(file: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy") as tensors:
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118

@@ -1,0 +1,1 @@
+"""Curation: verdicts revised after a run by thresholds, near-duplicates and reviews."""

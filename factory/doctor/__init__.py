@@ -1,0 +1,1 @@
+"""Doctor: checks of everything that a factory needs, each with its remedy."""

@@ -1,0 +1,205 @@
+"""`factory doctor`: what a factory needs, looked at one by one, each with what to do."""
+
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from sqlalchemy import make_url
+
+from chatgenimage.db.errors import StoreError
+from chatgenimage.db.session import connect, find_revision, newest_revision
+from chatgenimage.factory.app import only_speaks
+from chatgenimage.factory.broker.broker import hide_password, open_broker
+from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
+from chatgenimage.factory.database import tell_schema
+from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.workers.config import OpenAiConfig, WeightsConfig
+from chatgenimage.workers.errors import WorkerError
+from chatgenimage.workers.weights import hub, local_files
+
+PACKAGE = "chatgenimage-factory"
+LITTLE_BYTES = 5 * 2**30
+TOO_LITTLE_BYTES = 2**30
+LITTLE_VRAM_SHARE = 0.5
+EXPECTED = (FactoryError, StoreError, WorkerError, OSError)
+
+
+class Health(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: how it is, and if it is not well, what to do."""
+
+    name: str
+    health: Health
+    text: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what a factory of these settings needs; nothing is fetched, started or changed."""
+    yield Finding("settings", Health.OK, f"profile {settings.profile}, data in {settings.data_dir}")
+    for look in (
+        _database,
+        _broker,
+        _images,
+        _disk,
+        _checkpoints,
+        _device,
+        _versions,
+        _endpoint,
+    ):
+        try:
+            found = look(settings)
+        except EXPECTED as error:
+            found = Finding(look.__name__.strip("_"), Health.WRONG, str(error))
+        if found is not None:
+            yield found
+
+
+def has_rows_and_files(settings: Settings, findings: Sequence[Finding]) -> bool:
+    """Return whether there are rows and files to compare, after what `examine` found."""
+    places = [found.health for found in findings if found.name in {"database", "images"}]
+    return _has_database(settings) and all(health is Health.OK for health in places)
+
+
+def _has_database(settings: Settings) -> bool:
+    url = make_url(settings.resolved_database_url())
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
+def _database(settings: Settings) -> Finding:
+    url = make_url(settings.resolved_database_url()).render_as_string()
+    if not _has_database(settings):
+        return Finding("database", Health.OK, f"none yet at {url}; `factory run` makes it")
+    found = find_revision(connect(settings.resolved_database_url()))
+    if found is None:
+        return Finding("database", Health.WARNING, f"{url} is empty; `factory run` fills it")
+    if found == newest_revision():
+        return Finding("database", Health.OK, f"{url} answers, schema {found}")
+    return Finding("database", Health.WRONG, f"{url} {tell_schema(found)}")
+
+
+def _broker(settings: Settings) -> Finding:
+    broker = open_broker(settings)
+    if isinstance(broker, EmbeddedBroker):
+        return Finding("broker", Health.OK, f"embedded, {find_server()}")
+    broker.ensure()
+    return Finding("broker", Health.OK, f"{hide_password(broker.url)} answers")
+
+
+def _images(settings: Settings) -> Finding:
+    place = open_images(settings).check_writable()
+    return Finding("images", Health.OK, f"{place} can be written to")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 2**30:.1f} GiB free at {folder}"
+    if free < TOO_LITTLE_BYTES:
+        return Finding("disk", Health.WRONG, f"{text}: make room, or work waits when it is full")
+    if free < LITTLE_BYTES:
+        return Finding("disk", Health.WARNING, f"{text}: little for a long run")
+    return Finding("disk", Health.OK, text)
+
+
+def _checkpoints(settings: Settings) -> Finding:
+    configs = [c for c in settings.families.values() if isinstance(c, WeightsConfig)]
+    absent = []
+    for config in configs:
+        if not hub.is_hub_id(config.checkpoint):
+            local_files.locate(config)
+        elif local_files.find(config) is None:
+            absent.append(config.checkpoint)
+    if absent:
+        text = f"not fetched yet: {', '.join(absent)}; `factory models pull` fetches them"
+        return Finding("checkpoints", Health.WARNING, text)
+    return Finding("checkpoints", Health.OK, f"{len(configs)} are there")
+
+
+def _device(settings: Settings) -> Finding:
+    if only_speaks(settings, list(settings.roles)):
+        return Finding("device", Health.OK, "none needed")
+    try:
+        import torch
+    except ImportError:
+        return Finding("device", Health.WRONG, "no PyTorch: pip install '.[gpu]'")
+    gpus = [
+        Gpu(torch.cuda.get_device_name(index), *torch.cuda.mem_get_info(index))
+        for index in range(torch.cuda.device_count())
+    ]
+    return judge_gpus(settings.device, gpus, f"torch {torch.__version__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU that PyTorch sees, and its memory."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+def judge_gpus(device: str, gpus: Sequence[Gpu], library: str) -> Finding:
+    """Return the line on the device that was asked for, and on every GPU's free memory."""
+    if device.startswith("cuda") and not gpus:
+        text = f"device is {device}, and {library} sees no GPU: check the driver (nvidia-smi), "
+        return Finding("device", Health.WRONG, f"{text}or set device to auto")
+    told = [
+        f"{gpu.name} ({gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB free)"
+        for gpu in gpus
+    ]
+    text = f"{device}; {', '.join(told) or 'no GPU'}, {library}"
+    if any(gpu.free_bytes < LITTLE_VRAM_SHARE * gpu.total_bytes for gpu in gpus):
+        text += ": other processes hold much of a GPU, end them (nvidia-smi) or name another device"
+        return Finding("device", Health.WARNING, text)
+    return Finding("device", Health.OK, text)
+
+
+def _versions(settings: Settings) -> Finding:
+    try:
+        wanted = [Requirement(text) for text in requires(PACKAGE) or []]
+    except PackageNotFoundError:
+        return Finding("versions", Health.WARNING, "not installed as a package: pip install -e .")
+    extra = "" if only_speaks(settings, list(settings.roles)) else "gpu"
+    wrong = [
+        text
+        for need in wanted
+        if need.marker is None or need.marker.evaluate({"extra": extra})
+        if (text := _misfit(need))
+    ]
+    if wrong:
+        remedy = "pip install -r requirements.txt"
+        return Finding("versions", Health.WRONG, f"{', '.join(wrong)}: {remedy}")
+    parts = f"Python {platform.python_version()}, Celery {version('celery')}"
+    return Finding("versions", Health.OK, f"{parts}, all as required")
+
+
+def _misfit(need: Requirement) -> str | None:
+    try:
+        found = version(need.name)
+    except PackageNotFoundError:
+        return f"{need.name} is not installed"
+    return None if need.specifier.contains(found, prereleases=True) else f"{need} but {found}"
+
+
+def _endpoint(settings: Settings) -> Finding | None:
+    from chatgenimage.factory.doctor.endpoint import look_at_endpoint
+
+    config = next((c for c in settings.families.values() if isinstance(c, OpenAiConfig)), None)
+    return None if config is None else look_at_endpoint(config)

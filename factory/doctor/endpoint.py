@@ -1,0 +1,66 @@
+"""Whether the language model's server answers, takes the key and knows the model."""
+
+import json
+from typing import TYPE_CHECKING
+
+from chatgenimage.factory.doctor.checks import Finding, Health
+from chatgenimage.workers.config import OpenAiConfig
+from chatgenimage.workers.errors import CheckpointNotFound
+from chatgenimage.workers.llm.endpoint import make_client
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+NAME = "endpoint"
+PATIENCE_S = 10.0
+SHOWN = 5
+
+
+def look_at_endpoint(config: OpenAiConfig) -> Finding:
+    """Ask the server for its models, which costs nothing; one line with what to do."""
+    try:
+        client = make_client(config, PATIENCE_S, 0)
+    except CheckpointNotFound as error:
+        return Finding(NAME, Health.WARNING, str(error))
+    return _ask(client, config.model)
+
+
+def _ask(client: "OpenAI", model: str) -> Finding:
+    from openai import (
+        APIConnectionError,
+        APIStatusError,
+        AuthenticationError,
+        NotFoundError,
+        PermissionDeniedError,
+    )
+
+    url = f"{client.base_url}".rstrip("/")
+    try:
+        answer = client.models.with_raw_response.list()
+        models = [str(listed["id"]) for listed in json.loads(answer.text)["data"]]
+    except NotFoundError:
+        return Finding(NAME, Health.OK, f"{url} answers, without a list of models")
+    except (AuthenticationError, PermissionDeniedError) as error:
+        text = f"{url} refuses the key ({error.status_code}): correct OPENAI_API_KEY"
+        return Finding(NAME, Health.WRONG, text)
+    except APIConnectionError:
+        text = f"nothing answers at {url}: start the server, or correct OPENAI_BASE_URL"
+        return Finding(NAME, Health.WRONG, text)
+    except APIStatusError as error:
+        text = f"{url} answers {error.status_code}: look at the server's log, or try again later"
+        return Finding(NAME, Health.WRONG, text)
+    except (ValueError, TypeError, KeyError):
+        text = f"what answers at {url} is no OpenAI-compatible server: correct OPENAI_BASE_URL"
+        return Finding(NAME, Health.WRONG, text)
+    return _judge(url, models, model)
+
+
+def _judge(url: str, models: list[str], model: str) -> Finding:
+    if not models or model in models:
+        return Finding(NAME, Health.OK, f"{url} takes the key and has {model}")
+    more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
+    text = (
+        f"{url} does not list {model!r} but {', '.join(models[:SHOWN])}{more}: name one of them as "
+        "the family's `model`, unless this server answers to any name"
+    )
+    return Finding(NAME, Health.WARNING, text)

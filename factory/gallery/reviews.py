@@ -1,0 +1,48 @@
+"""Marks: what a person says of a candidate by a key or a button."""
+
+from anyio.to_thread import run_sync
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from chatgenimage.db.marks import add_mark
+from chatgenimage.db.pagination import find_neighbours
+from chatgenimage.db.session import reading
+from chatgenimage.db.states import Marked
+from chatgenimage.factory.curation.reviews import MARKS
+from chatgenimage.factory.gallery.search import Search, parse_search
+from chatgenimage.factory.gallery.security import Forms
+from chatgenimage.factory.processes.worker_identity import name_person
+from chatgenimage.factory.query.store import Store
+
+
+class Marking:
+    """Writes marks and leads on to the next candidate."""
+
+    def __init__(self, store: Store, forms: Forms) -> None:
+        self._store = store
+        self._forms = forms
+        self._author = name_person()
+
+    async def mark(self, request: Request) -> RedirectResponse:
+        """Write a mark and lead to the next candidate of the same search; back if taken back."""
+        fields = await self._forms.read(request)
+        if fields.get("mark") not in set(Marked):
+            raise HTTPException(400, f"a mark is one of {', '.join(Marked)}: nothing was done.")
+        search = parse_search(QueryParams(fields.get("search", "").removeprefix("?")))
+        candidate_id: int = request.path_params["candidate_id"]
+        return RedirectResponse(
+            await run_sync(self._write, candidate_id, Marked(fields["mark"]), search),
+            status_code=303,
+        )
+
+    def _write(self, candidate_id: int, said: Marked, search: Search) -> str:
+        is_good = MARKS.get(said)
+        with self._store.sessions.begin() as session:
+            add_mark(session, candidate_id, is_good=is_good, author=self._author)
+        if is_good is None:
+            return f"/candidates/{candidate_id}{search.query}"
+        with reading(self._store.sessions) as session:
+            after = find_neighbours(session, search.wanted, candidate_id).after
+        return f"/candidates/{after or candidate_id}{search.query_with(judged=candidate_id)}"

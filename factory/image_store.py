@@ -1,0 +1,13 @@
+"""Opens the image store."""
+
+from chatgenimage.db.images import ImageStore
+from chatgenimage.factory.settings.model import Settings
+
+
+def open_images(settings: Settings) -> ImageStore:
+    """Return the image store of the settings; nothing is read or written yet.
+
+    Raises:
+        StoreError: If nothing here can speak to such a place.
+    """
+    return ImageStore(settings.resolved_image_store_url(), settings.image_store_endpoint)

@@ -1,0 +1,122 @@
+"""The main job on one machine: submit, work it off with a real worker, watch it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from chatgenimage.db.models import Run
+from chatgenimage.db.session import Sessions, connect
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.app import ALL_ROLES
+from chatgenimage.factory.broker.broker import open_broker
+from chatgenimage.factory.database import open_database
+from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, WorkerDied
+from chatgenimage.factory.notifications.notifier import telling
+from chatgenimage.factory.progress.live_view import Progress
+from chatgenimage.factory.settings.model import Settings, environment_for_child
+from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.factory.submission.submitter import Submission, submit
+
+POLL_S = 0.5
+STOP_GRACE_S = 90
+LOG_FILE = "worker.log"
+
+
+def submit_labels(
+    settings: Settings,
+    requests: Sequence[LabelRequest],
+    *,
+    seed: int | None,
+    budget: float | None = None,
+) -> Submission:
+    """Write the rows of a run; the database is created if there is none."""
+    with open_database(settings).begin() as session:
+        return submit(session, requests, settings, seed=seed, budget=budget)
+
+
+def work_off(
+    settings: Settings, profile: str | None, run_id: int, roles: Sequence[str] = ()
+) -> None:
+    """Run a worker until the run is done, with a live view of its progress.
+
+    Args:
+        settings: Of the run.
+        profile: That they came from.
+        run_id: Which run.
+        roles: Of the worker; none: all that the profile has.
+
+    Raises:
+        WorkerDied: If the worker ended before its work.
+        BudgetSpent: If the language model has cost what it may.
+        KeyboardInterrupt: After Ctrl-C, when the worker has given back what it held.
+    """
+    sessions = connect(settings.resolved_database_url())
+    with (
+        telling(settings, sessions, run_id),
+        open_broker(settings) as broker,
+        _worker(settings, environment_for_child(settings, profile, broker.url), roles) as worker,
+        Progress(sessions, run_id) as progress,
+    ):
+        while not _is_over(sessions, run_id):
+            if worker.poll() is not None:
+                raise WorkerDied(
+                    f"the worker ended with exit code {worker.returncode}. Its last words are in "
+                    f"{settings.data_dir / LOG_FILE}; `factory resume {run_id}` goes on from "
+                    "here."
+                )
+            with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
+                broker.revive()
+            progress.refresh()
+            time.sleep(POLL_S)
+        progress.refresh()
+
+
+def _is_over(sessions: Sessions, run_id: int) -> bool:
+    """Return whether nothing is left to do.
+
+    Raises:
+        BudgetSpent: If the factory itself paused the run.
+    """
+    with sessions() as session:
+        run = session.get_one(Run, run_id)
+        if run.state == RunState.PAUSED and run.pause_reason:
+            raise BudgetSpent(
+                f"run {run_id} rests: {run.pause_reason}. Nothing is lost; the same command goes "
+                "on with a larger --budget."
+            )
+        return run.state in (RunState.DONE, RunState.CANCELLED)
+
+
+@contextmanager
+def _worker(
+    settings: Settings, environment: Mapping[str, str], roles: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a worker that ends with us, however we end."""
+    role = ",".join(roles) or ALL_ROLES
+    with (settings.data_dir / LOG_FILE).open("ab") as log_file:
+        worker = subprocess.Popen(  # noqa: S603  # roles of the profile
+            [sys.executable, "-m", "chatgenimage", "worker", role, "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=log_file,
+            stderr=log_file,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is ours to pass on
+        )
+        try:
+            yield worker
+        finally:
+            _stop(worker)
+
+
+def _stop(worker: subprocess.Popen[bytes]) -> None:
+    if worker.poll() is None:
+        worker.send_signal(signal.SIGTERM)
+    try:
+        worker.wait(STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()

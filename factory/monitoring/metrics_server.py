@@ -1,0 +1,85 @@
+"""Serves the metrics over HTTP: on loopback, or to others who bring the token."""
+
+import hmac
+from collections.abc import Callable
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from chatgenimage.db.session import Sessions
+from chatgenimage.factory.errors import SettingsError
+from chatgenimage.factory.monitoring.metrics import FactoryCollector
+from chatgenimage.factory.sockets import is_loopback, listen, url_of
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def serve_metrics(
+    sessions: Sessions, host: str, port: int, token: SecretStr | None, tell: Callable[[str], None]
+) -> None:
+    """Serve the metrics until Ctrl-C or SIGTERM.
+
+    Args:
+        sessions: Of the database whose rows are counted.
+        host: Address to listen on; wider than this machine only with a token.
+        port: TCP port; 0 takes a free one.
+        token: What a scraper must send as `Authorization: Bearer`; None: whoever is on this
+            machine may look.
+        tell: Gets the address.
+
+    Raises:
+        SettingsError: If it would be open to others.
+        CannotListen: If the port is taken.
+    """
+    if token is None and not is_loopback(host):
+        raise SettingsError(
+            f"others can reach {host}, so they must bring a token: set FACTORY_METRICS_TOKEN, or "
+            "listen on 127.0.0.1."
+        )
+    with listen(host, port) as bound:
+        tell(f"Metrics: {url_of(host, bound)}/metrics  (Ctrl-C ends it)")
+        config = uvicorn.Config(
+            build_app(sessions, token),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[bound])
+        except KeyboardInterrupt:
+            return
+
+
+def build_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
+    """Return the application that answers `/metrics`, and `/healthy` for whoever restarts it."""
+    registry = CollectorRegistry()
+    registry.register(FactoryCollector(sessions))
+    expected = None if token is None else f"Bearer {token.get_secret_value()}".encode()
+
+    def metrics(request: Request) -> Response:  # not async: it runs in a thread
+        brought = request.headers.get("authorization", "").encode()
+        if expected is not None and not hmac.compare_digest(brought, expected):
+            return PlainTextResponse(
+                "send the header `Authorization: Bearer TOKEN`.\n",
+                401,
+                {"WWW-Authenticate": "Bearer"},
+            )
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"Content-Type": kind})
+
+    def healthy(_: Request) -> Response:
+        return PlainTextResponse("healthy\n")
+
+    hosts = list(LOOPBACK) if token is None else ["*"]
+    guard = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    routes = [Route("/metrics", metrics), Route("/healthy", healthy)]
+    return Starlette(routes=routes, middleware=[guard])

@@ -1,0 +1,1 @@
+"""Notifications: commands and webhooks called when a run ends or pauses."""

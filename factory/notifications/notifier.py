@@ -1,0 +1,145 @@
+"""Tells whoever asked for it that a run has ended, or rests because its budget is spent."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Notification, Run
+from chatgenimage.db.notifications import claim_notification, find_wait, settle_notification
+from chatgenimage.db.run_progress import overview
+from chatgenimage.db.session import Sessions, reading
+from chatgenimage.db.states import Channel, RunEvent
+from chatgenimage.factory import log as logs
+from chatgenimage.factory.background_thread import Beside
+from chatgenimage.factory.errors import BudgetSpent
+from chatgenimage.factory.notifications.transports import post_webhook, run_command
+from chatgenimage.factory.settings.model import Settings
+
+log = structlog.get_logger()
+
+LOOK_S = 2.0
+SPARE_S = 30.0
+"""How much longer than an attempt its claim holds."""
+WORDS = {
+    RunEvent.DONE: "is done",
+    RunEvent.CANCELLED: "was cancelled",
+    RunEvent.BUDGET_SPENT: "rests, its budget is spent",
+}
+
+
+class Notifier:
+    """Tells over the channels that the settings name; any number may run at once."""
+
+    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+        self._command = settings.notify_command
+        self._webhook = settings.notify_webhook
+        self._timeout_s = settings.notify_timeout_s
+        self._sessions = sessions
+        asked = {Channel.COMMAND: self._command, Channel.WEBHOOK: self._webhook}
+        self._channels = [channel for channel, target in asked.items() if target]
+
+    def tell_next(self) -> bool:
+        """Make one attempt if one is due; return whether there was one."""
+        with self._sessions.begin() as session:
+            lease_s = self._timeout_s + SPARE_S
+            claimed = claim_notification(session, self._channels, lease_s)
+            if claimed is None:
+                return False
+        with reading(self._sessions) as session:
+            record = notification_record(session, claimed)
+        error = self._tell(claimed.channel, record)
+        with self._sessions.begin() as session:
+            goes_on = settle_notification(session, claimed, error)
+        _note(claimed, error, goes_on=goes_on)
+        return True
+
+    def finish(self, run_id: int) -> None:
+        """Tell all of a run that is to be told, as often as it takes, or until it is given up."""
+        while (wait_s := self._find_wait(run_id)) is not None:
+            time.sleep(min(wait_s, LOOK_S))
+            self.tell_next()
+
+    def run(self, stop: threading.Event) -> None:
+        """Tell whatever comes up until stopped; a database that went away is waited for."""
+        while self._channels and not stop.is_set():
+            try:
+                while self._find_wait() == 0.0 and not stop.is_set():
+                    self.tell_next()
+            except (OperationalError, InterfaceError) as error:
+                log.warning("notifier_waits", error=str(error))
+            stop.wait(LOOK_S)
+
+    def start(self) -> Beside:
+        """Run in a thread as long as the returned context lasts."""
+        return Beside(self.run, "notifier")
+
+    def _find_wait(self, run_id: int | None = None) -> float | None:
+        with reading(self._sessions) as session:
+            return find_wait(session, self._channels, run_id)
+
+    def _tell(self, channel: str, record: dict[str, Any]) -> str | None:
+        body = json.dumps(record, ensure_ascii=False).encode()
+        if channel == Channel.WEBHOOK and self._webhook:
+            return post_webhook(self._webhook.get_secret_value(), body, self._timeout_s)
+        environment = {"RUN_ID": str(record["run"]), "RUN_EVENT": record["event"]}
+        return run_command(self._command or (), body, environment, self._timeout_s)
+
+
+@contextmanager
+def telling(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[None]:
+    """Tell of a run after the block, when it has ended or its budget is spent."""
+    try:
+        yield
+    except BudgetSpent:
+        _finish_here(settings, sessions, run_id)
+        raise
+    _finish_here(settings, sessions, run_id)
+
+
+def _finish_here(settings: Settings, sessions: Sessions, run_id: int) -> None:
+    logs.configure(settings, logging.WARNING)  # beside what a person is shown, only what failed
+    Notifier(settings, sessions).finish(run_id)
+
+
+def notification_record(session: Session, notification: Notification) -> dict[str, Any]:
+    """Return what is told, as JSON values: the same few whatever the size of the run."""
+    run = session.get_one(Run, notification.run_id)
+    now = overview(session, run.id)
+    accepted, made = sum(now.accepted.values()), sum(now.made.values())
+    given_up = sum(step.quarantined for step in now.steps)
+    ends = WORDS[RunEvent(notification.event)]
+    return {
+        "notification": notification.id,
+        "event": notification.event,
+        "run": run.id,
+        "text": f"Run {run.id} {ends}: {accepted} of {made} images accepted, {given_up} given up",
+        "state": run.state,
+        "labels": len({label for label, _ in now.made}),
+        "candidates": made,
+        "accepted": accepted,
+        "rejected": sum(now.rejected.values()),
+        "quarantined": given_up,
+        "quotas_missed": sum(quota.missing > 0 for quota in now.quotas),
+        "batches": {"done": now.batches_done, "all": now.batches},
+        "cost": run.spent,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def _note(claimed: Notification, error: str | None, *, goes_on: bool) -> None:
+    told = {"run_id": claimed.run_id, "about": claimed.event, "channel": claimed.channel}
+    if error is None:
+        log.info("notification_told", **told)
+    elif goes_on:
+        log.warning("notification_failed", attempt=claimed.attempts, error=error, **told)
+    else:
+        log.error("notification_given_up", attempts=claimed.attempts, error=error, **told)

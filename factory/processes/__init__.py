@@ -1,0 +1,1 @@
+"""Processes: workers, the dispatcher, and the start and end of runs."""

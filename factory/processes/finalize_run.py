@@ -1,0 +1,111 @@
+"""The end of a run: its near-duplicates are told, and whether its quotas are reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.fingerprints import Scope
+from chatgenimage.db.models import Run
+from chatgenimage.db.quotas import Quota, add_batches, list_quotas, list_short
+from chatgenimage.db.run_completion import (
+    Progress,
+    end_run,
+    hold_active,
+    hold_finished,
+    list_active,
+    measure_progress,
+)
+from chatgenimage.db.session import Sessions, reading
+from chatgenimage.factory.curation.duplicates import open_album, write_twins
+from chatgenimage.factory.curation.refilter import limits_in_force, options_of
+from chatgenimage.factory.submission.quotas import next_sizes
+from chatgenimage.tasks.duplicates import Twin
+from chatgenimage.tasks.filter_rules import Limits
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What follows from all that a run has made.
+
+    Attributes:
+        seen: What it has made.
+    """
+
+    run_id: int
+    seen: Progress
+    batch_size: int
+    limits: Limits
+    twins: Mapping[int, Twin]
+
+
+def close(sessions: Sessions, run_id: int) -> bool:
+    """Reject the near-duplicates of a run that has no batch left, then end it.
+
+    It goes on instead if a label has not reached its quota and may have more images. Duplicates are
+    looked for before anything is locked, which takes a minute for a million candidates.
+
+    Returns:
+        Whether the run is done now; False too if another dispatcher was faster, or somebody
+        retried what was given up.
+    """
+    return conclude(sessions, prepare(sessions, run_id))
+
+
+def conclude(sessions: Sessions, closing: Closing) -> bool:
+    """Write what follows, unless the run is another one by now; return whether it is done."""
+    run_id = closing.run_id
+    with sessions.begin() as session:
+        if not hold_finished(session, run_id, closing.seen):
+            return False
+        if _add_batches(session, run_id, list_short(session, run_id), closing.batch_size):
+            return False
+        write_twins(session, Scope(run_id), closing.twins, closing.limits)
+        if _add_batches(session, run_id, list_quotas(session, run_id), closing.batch_size):
+            return False
+        end_run(session, run_id)
+    log.info("run_done", run_id=run_id)
+    return True
+
+
+def prepare(sessions: Sessions, run_id: int) -> Closing:
+    """Return what follows from all that a run has made; nothing is locked."""
+    with reading(sessions) as session:
+        run = session.get_one(Run, run_id)
+        limits, options = limits_in_force(session, run), options_of(run)
+        album = open_album(session, Scope(run_id), options)
+        seen = measure_progress(session, run_id)
+        twins = album.twins(album.good, limits)
+        return Closing(run_id, seen, options.chain.batch_size, limits, twins)
+
+
+def top_up(sessions: Sessions) -> int:
+    """Add batches to labels that are worked off and miss their quota; return how many.
+
+    The other labels of their runs need not be done. What is added follows from the label alone, so
+    it is the same whoever is faster; near-duplicates come off when the run has no batch left.
+    """
+    with reading(sessions) as session:
+        short = [run_id for run_id in list_active(session) if list_short(session, run_id)]
+    added = 0
+    for run_id in short:
+        with sessions.begin() as session:
+            if run := hold_active(session, run_id):
+                batch_size = options_of(run).chain.batch_size
+                added += _add_batches(session, run_id, list_short(session, run_id), batch_size)
+    return added
+
+
+def _add_batches(session: Session, run_id: int, quotas: Sequence[Quota], batch_size: int) -> int:
+    """Add batches to the labels that miss their quota; return how many."""
+    added = 0
+    for quota in quotas:
+        sizes = next_sizes(quota, batch_size)
+        add_batches(session, run_id, quota, sizes)
+        added += len(sizes)
+        if sizes:
+            log.info("quota_missing", label=quota.label, missing=quota.missing, images=sum(sizes))
+    return added

@@ -1,0 +1,61 @@
+"""What happens inside a worker's processes: loading models in the child, naming tasks in the log.
+
+Celery imports this module in the parent and in every spawned child (it stands in `include`).
+"""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery, Task, current_app
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
+
+from chatgenimage.factory import log as logs
+from chatgenimage.factory.app import ROLE_KEY, SETTINGS_KEY, assemble, roles_named
+from chatgenimage.factory.processes.abort_signal import end_process
+from chatgenimage.factory.processes.worker_identity import name_owner
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.tasks import resources
+from chatgenimage.workers.device import lost_because
+
+log = structlog.get_logger()
+
+
+def settings_of(app: Celery) -> Settings:
+    """Return the settings that the app was made of."""
+    settings = app.conf[SETTINGS_KEY]
+    assert isinstance(settings, Settings)  # noqa: S101  # make_celery() put it there
+    return settings
+
+
+@setup_logging.connect(weak=False)
+def _configure_logging(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+    logs.configure(current_app.conf.get(SETTINGS_KEY))  # a spawned child has no app yet
+
+
+@worker_process_init.connect(weak=False)
+def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+    """Give the child its models before its first task; without them the worker ends."""
+    settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
+    logs.configure(settings)
+    try:
+        roles = roles_named(settings, role)
+        resources.use(assemble(settings, roles, name_owner(role, is_child=True)))
+    except Exception as error:  # Celery would swallow it and go on without models
+        log.exception("worker_has_no_models", role=role, error=str(error))
+        end_process(os.getppid())
+        raise
+    log.info("worker_ready", role=role, pid=os.getpid())
+
+
+@task_prerun.connect(weak=False)
+def _bind_task(task_id: str, task: "Task[..., None]", args: tuple[int], **_: Any) -> None:  # noqa: ANN401
+    structlog.contextvars.bind_contextvars(task_id=task_id, step=task.name, batch_id=args[0])
+
+
+@task_postrun.connect(weak=False)
+def _unbind_task(**_: Any) -> None:  # noqa: ANN401
+    structlog.contextvars.clear_contextvars()
+    if reason := lost_because():
+        log.error("device_lost", reason=reason)
+        end_process(os.getppid())

@@ -1,0 +1,31 @@
+"""Many labels shown as one, where a screen has no room for each."""
+
+from collections import Counter
+from dataclasses import asdict, replace
+
+from chatgenimage.db.run_progress import Overview, StepCount
+from chatgenimage.factory.submission.quotas import merge_quotas
+
+
+def merge_labels(counts: Overview, name: str) -> Overview:
+    """Return the same counts as if all labels were one."""
+    steps: dict[str, Counter[str]] = {}
+    for count in counts.steps:
+        numbers = asdict(count)
+        del numbers["label"], numbers["step"]
+        steps.setdefault(count.step, Counter()).update(numbers)
+    return replace(
+        counts,
+        steps=tuple(StepCount(name, step, **numbers) for step, numbers in steps.items()),
+        made=_merge(counts.made, name),
+        accepted=_merge(counts.accepted, name),
+        rejected=_merge(counts.rejected, name),
+        quotas=merge_quotas(counts.quotas, name),
+    )
+
+
+def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, str]]:
+    merged: Counter[tuple[str, str]] = Counter()
+    for (_, kind), count in counts.items():
+        merged[name, kind] += count
+    return merged

@@ -1,0 +1,204 @@
+"""The live view of a run: per label and step what waits, runs, is done or was given up."""
+
+import time
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chatgenimage.db.run_activity import Failure, Hand
+from chatgenimage.db.run_progress import Overview, StepCount
+from chatgenimage.db.session import Sessions
+from chatgenimage.factory.progress.collapse_labels import merge_labels
+from chatgenimage.factory.progress.snapshot import Moment, Observer, acceptance_of, labels_of
+from chatgenimage.factory.submission.quotas import tell_accepted, tell_reasons
+from chatgenimage.tasks.chain import QUEUES
+
+WIDE = 110
+"""Columns that the table of all steps needs; a narrower screen gets two tables."""
+LINES_BESIDE = 14
+"""Of a screen, those that are not a label's."""
+UNKNOWN = "—"
+
+
+class Progress:
+    """A context that draws a run's progress on stderr; plain lines when that is no terminal."""
+
+    def __init__(self, sessions: Sessions, run_id: int) -> None:
+        self._observer = Observer(sessions, run_id)
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._started = time.monotonic()
+        self._last_line = ""
+        self._view: RenderableType = ""
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        self._live.stop()
+
+    def refresh(self) -> Moment:
+        """Ask the database and draw; return what was seen."""
+        moment = self._observer.look()
+        if self._console.is_terminal:
+            self._view = live_view(moment, *self._console.size)
+            self._live.update(self._view)
+        elif (line := one_line(moment.counts)) != self._last_line:
+            elapsed_s = time.monotonic() - self._started
+            self._console.print(f"[{elapsed_s:5.0f} s] {line}", soft_wrap=True, markup=False)
+            self._last_line = line
+        return moment
+
+    def tell_away(self, reason: str) -> None:
+        """Say below what was seen last why nothing new is."""
+        if self._console.is_terminal:
+            self._live.update(Group(self._view, Text(reason, style="bold red")))
+        else:
+            self._console.print(reason, soft_wrap=True, markup=False)
+
+
+def live_view(moment: Moment, width: int, height: int) -> RenderableType:
+    """Return all that is known of a run at one moment, fit for a screen of so many columns."""
+    counts, labels = moment.counts, labels_of(moment.counts)
+    if len(labels) > max(height - LINES_BESIDE, 3):
+        counts = merge_labels(counts, f"all {len(labels)} labels")
+    return Group(
+        render(counts, moment.run_id, moment.age_s, width, moment.share),
+        _pace(moment),
+        *(_hand(hand) for hand in moment.hands),
+        *(_failure(failure) for failure in moment.failures),
+    )
+
+
+def render(
+    now: Overview, run_id: int, elapsed_s: float, width: int = WIDE, share: float | None = None
+) -> RenderableType:
+    """Return the counts as a table, below a bar of the share or of the batches that are done."""
+    head = Text(f"run {run_id}  {tell_duration(elapsed_s)}  ")
+    head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
+    done = now.batches_done / max(now.batches, 1) if share is None else share
+    bar = ProgressBar(total=1.0, completed=done, width=60)
+    tables = [_steps_table(now, whole=True)] if width >= WIDE else _narrow_tables(now)
+    return Group(head, Padding(bar, expand=False), *tables, *_trouble(now))
+
+
+def one_line(now: Overview) -> str:
+    """Return the counts in one line, for logs."""
+    made = sum(now.made.values())
+    waits = f"; waits: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
+    reached = sum(not quota.missing for quota in now.quotas)
+    quotas = f"; quotas {reached}/{len(now.quotas)}" if now.quotas else ""
+    return (
+        f"{now.batches_done}/{now.batches} batches; {made} candidates, "
+        f"{sum(now.accepted.values())} accepted, {sum(now.rejected.values())} rejected"
+        f"{quotas}{waits}"
+    )
+
+
+def tell_duration(seconds: float | None) -> str:
+    """Return a duration as a person says it; a dash if it is unknown."""
+    if seconds is None:
+        return UNKNOWN
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def tell_worker(owner: str) -> str:
+    """Return a worker's name without what only tells containers apart, e.g. "all@box 1234"."""
+    place, _, pids = owner.rpartition("#")
+    host, _, namespace = place.rpartition(".")
+    return f"{host if namespace.isdecimal() and host else place} {pids.rpartition('/')[2]}"
+
+
+def _pace(moment: Moment) -> Text:
+    left = tell_duration(moment.eta_s)
+    rates = (moment.images_per_min, moment.accepted_per_min)
+    made, accepted = (UNKNOWN if rate is None else f"{rate:.1f}" for rate in rates)
+    given_up = f", {moment.quarantined} given up" if moment.quarantined else ""
+    line = f"{moment.state}; about {left} left; {made} images a minute, {accepted} accepted"
+    return Text(line + given_up, style="bold")
+
+
+def _hand(hand: Hand) -> Text:
+    text = Text(f"{tell_worker(hand.worker)}  ", style="dim")
+    place = f"{hand.step} · {hand.label} · batch {hand.batch} · round {hand.round}"
+    text.append(f"{place}  {hand.done}/{hand.total}  {tell_duration(hand.since_s)}", "not dim")
+    return text
+
+
+def _failure(failure: Failure) -> Text:
+    what = "given up" if failure.is_final else "failed, is tried again"
+    place = f"{failure.step} · {failure.label} · batch {failure.batch}"
+    line = Text(f"{what}: {place}: {failure.error}", style="red" if failure.is_final else "yellow")
+    line.truncate(200, overflow="ellipsis")
+    return line
+
+
+def _trouble(now: Overview) -> list[Text]:
+    if not now.waits_for:
+        return []
+    return [Text(f"waits, and goes on by itself: {now.waits_for.splitlines()[0]}", style="red")]
+
+
+def _steps_table(now: Overview, *, whole: bool) -> Table:
+    """Return the counts of each step per label; `whole` with what became of the images."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
+    for name in QUEUES:
+        table.add_column(name, justify="right")
+    if whole:
+        _add_outcome_columns(table)
+    cells = {(count.label, count.step): count for count in now.steps}
+    for label in labels_of(now):
+        steps = (_cell(cells.get((label, name))) for name in QUEUES)
+        table.add_row(Text(label), *steps, *(_outcome(now, label) if whole else ()))
+    return table
+
+
+def _narrow_tables(now: Overview) -> list[Table]:
+    """Return what became of each label's images, and below it the steps of all labels as one."""
+    outcome = Table(box=None, pad_edge=False, header_style="dim")
+    outcome.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
+    _add_outcome_columns(outcome)
+    for label in labels_of(now):
+        outcome.add_row(Text(label), *_outcome(now, label))
+    steps = Table(box=None, pad_edge=False, show_header=False)
+    counts = {count.step: count for count in merge_labels(now, "all").steps}
+    for name in QUEUES:
+        steps.add_row(Text(name, style="dim"), _cell(counts.get(name)))
+    return [outcome, steps]
+
+
+def _add_outcome_columns(table: Table) -> None:
+    table.add_column("accepted", justify="right", style="green")
+    table.add_column("share", justify="right")
+    table.add_column("rejected", style="yellow", overflow="ellipsis", no_wrap=True)
+
+
+def _outcome(now: Overview, label: str) -> tuple[str, str, str]:
+    share = acceptance_of(now, label)
+    told = UNKNOWN if share is None else f"{share:.0%}"
+    return tell_accepted(now, label), told, tell_reasons(now, label)
+
+
+def _cell(count: StepCount | None) -> Text:
+    """Return "done/all", with what runs and what was given up in colour."""
+    if count is None:
+        return Text("·", style="dim")
+    total = count.waiting + count.running + count.done + count.quarantined
+    text = Text(f"{count.done}/{total}", style="bold cyan" if count.running else "")
+    if count.quarantined:
+        text.append(f" !{count.quarantined}", style="red")
+    return text

@@ -1,0 +1,159 @@
+"""A run at one moment, as `factory run` and `factory watch` show it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chatgenimage.db.models import Run
+from chatgenimage.db.run_activity import (
+    Failure,
+    Hand,
+    Kind,
+    list_durations,
+    list_failures,
+    list_hands,
+    measure_work,
+)
+from chatgenimage.db.run_progress import Overview, overview
+from chatgenimage.db.session import Sessions, now, reading
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.progress.throughput import Pace, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A run at one moment.
+
+    Attributes:
+        age_s: Since it was submitted, until it ended.
+        eta_s: Until it is done at the rate of the last minutes; None while nobody can know.
+        share: Of all the computing, what is done; None while nobody can know.
+        images_per_min: Made lately; None while too little was seen.
+    """
+
+    run_id: int
+    state: str
+    pause_reason: str | None
+    age_s: float
+    counts: Overview
+    hands: list[Hand]
+    failures: list[Failure]
+    eta_s: float | None
+    share: float | None
+    images_per_min: float | None
+    accepted_per_min: float | None
+
+    @property
+    def made(self) -> int:
+        """Return how many candidates there are."""
+        return sum(self.counts.made.values())
+
+    @property
+    def accepted(self) -> int:
+        """Return how many of them were accepted."""
+        return sum(self.counts.accepted.values())
+
+    @property
+    def rejected(self) -> int:
+        """Return how many of them were rejected."""
+        return sum(self.counts.rejected.values())
+
+    @property
+    def quarantined(self) -> int:
+        """Return how many items were given up."""
+        return sum(count.quarantined for count in self.counts.steps)
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether nothing more will happen by itself."""
+        rests = self.state == RunState.PAUSED and self.pause_reason is not None
+        return rests or self.state in (RunState.DONE, RunState.CANCELLED)
+
+
+class Observer:
+    """Looks at a run again and again, and so knows its pace."""
+
+    def __init__(self, sessions: Sessions, run_id: int) -> None:
+        self._sessions = sessions
+        self._run_id = run_id
+        self._pace = Pace()
+        self._durations: Mapping[Kind, float] | None = None
+
+    def look(self) -> Moment:
+        """Return the run as it is now."""
+        with reading(self._sessions) as session:
+            run = session.get_one(Run, self._run_id)
+            counts = overview(session, run.id)
+            if self._durations is None:
+                self._durations = list_durations(session, run.id)
+            work = measure_work(session, run.id, self._durations)
+            made, accepted = sum(counts.made.values()), sum(counts.accepted.values())
+            self._pace.add(Sample(time.monotonic(), work.done_s, made, accepted))
+            is_active = run.state == RunState.ACTIVE
+            return Moment(
+                run.id,
+                run.state,
+                run.pause_reason,
+                (run.finished_at or now(session)) - run.created_at,
+                counts,
+                list_hands(session, run.id),
+                list_failures(session, run.id),
+                self._pace.eta_s(work) if is_active else None,
+                work.share,
+                self._pace.images_per_min,
+                self._pace.accepted_per_min,
+            )
+
+
+def labels_of(counts: Overview) -> list[str]:
+    """Return the labels that were begun."""
+    return sorted({count.label for count in counts.steps})
+
+
+def acceptance_of(counts: Overview, label: str) -> float | None:
+    """Return which share of a label's judged candidates was accepted."""
+    accepted, rejected = _sum_of(counts.accepted, label), _sum_of(counts.rejected, label)
+    return accepted / (accepted + rejected) if accepted + rejected else None
+
+
+def _sum_of(numbers: Mapping[tuple[str, str], int], label: str) -> int:
+    return sum(number for (name, _), number in numbers.items() if name == label)
+
+
+def _label_record(counts: Overview, label: str) -> dict[str, Any]:
+    share = acceptance_of(counts, label)
+    return {
+        "label": label,
+        "candidates": _sum_of(counts.made, label),
+        "accepted": _sum_of(counts.accepted, label),
+        "rejected": {kind: n for (name, kind), n in counts.rejected.items() if name == label},
+        "acceptance": None if share is None else round(share, 4),
+    }
+
+
+def moment_record(moment: Moment) -> dict[str, Any]:
+    """Return a moment as JSON values."""
+    counts = moment.counts
+    judged = moment.accepted + moment.rejected
+    return {
+        "run": moment.run_id,
+        "state": moment.state,
+        "pause_reason": moment.pause_reason,
+        "age_s": round(moment.age_s, 1),
+        "eta_s": None if moment.eta_s is None else round(moment.eta_s, 1),
+        "share": None if moment.share is None else round(moment.share, 4),
+        "batches": {"done": counts.batches_done, "all": counts.batches},
+        "candidates": moment.made,
+        "accepted": moment.accepted,
+        "rejected": moment.rejected,
+        "acceptance": round(moment.accepted / judged, 4) if judged else None,
+        "quarantined": moment.quarantined,
+        "images_per_min": moment.images_per_min,
+        "accepted_per_min": moment.accepted_per_min,
+        "waits_for": counts.waits_for,
+        "labels": [_label_record(counts, label) for label in labels_of(counts)],
+        "steps": [asdict(count) for count in counts.steps],
+        "workers": [asdict(hand) for hand in moment.hands],
+        "failures": [asdict(failure) for failure in moment.failures],
+    }

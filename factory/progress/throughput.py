@@ -1,0 +1,57 @@
+"""How fast a run goes lately, and when it will be done at that rate."""
+
+from collections import deque
+from typing import NamedTuple
+
+from chatgenimage.db.run_activity import Work
+
+WINDOW_S = 120.0
+SHORTEST_S = 5.0
+"""What was seen for less time tells nothing about the rate."""
+
+
+class Sample(NamedTuple):
+    """What had been done at a moment of a monotonic clock."""
+
+    at_s: float
+    work_s: float
+    images: int
+    accepted: int
+
+
+class Pace:
+    """The rates of the last two minutes; what is not known is None."""
+
+    def __init__(self, window_s: float = WINDOW_S) -> None:
+        self._window_s = window_s
+        self._samples: deque[Sample] = deque()
+
+    def add(self, sample: Sample) -> None:
+        """Remember how far the run is now; later samples must come later."""
+        self._samples.append(sample)
+        while self._samples[-1].at_s - self._samples[1 % len(self._samples)].at_s > self._window_s:
+            self._samples.popleft()
+
+    @property
+    def images_per_min(self) -> float | None:
+        """Return how many images were made per minute."""
+        return self._per_s("images", 60.0)
+
+    @property
+    def accepted_per_min(self) -> float | None:
+        """Return how many images were accepted per minute."""
+        return self._per_s("accepted", 60.0)
+
+    def eta_s(self, work: Work) -> float | None:
+        """Return how long the rest will take at the rate of late, if both are known."""
+        rate = self._per_s("work_s")
+        return work.left_s / rate if rate and rate > 0 and work.left_s is not None else None
+
+    def _per_s(self, name: str, times: float = 1.0) -> float | None:
+        if not self._samples:
+            return None
+        first, last = self._samples[0], self._samples[-1]
+        seen_s = last.at_s - first.at_s
+        if seen_s < SHORTEST_S:
+            return None
+        return times * float(getattr(last, name) - getattr(first, name)) / seen_s

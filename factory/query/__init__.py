@@ -1,0 +1,1 @@
+"""Query: the Python API that reads candidates from the results database."""

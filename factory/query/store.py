@@ -1,0 +1,144 @@
+"""The door for programs: `from chatgenimage import open_store` opens what runs left behind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, Unpack
+
+from sqlalchemy import make_url
+
+from chatgenimage.db import queries, runs
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.runs import RunSummary
+from chatgenimage.db.session import (
+    Sessions,
+    connect,
+    engine_of,
+    find_revision,
+    newest_revision,
+    reading,
+)
+from chatgenimage.factory.database import tell_schema
+from chatgenimage.factory.errors import NoDatabase
+from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.query.rows import CandidateRow, Filters, make_filter
+from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.workers.values import RgbImage
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+EVERY_RUN = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What runs left behind: rows and images, to be read.
+
+    with open_store("data") as store:
+        for row in store.candidates(label="dog", verdict="accepted"):
+            print(row.caption, row.scores["clip_similarity"], row.image)
+    """
+
+    settings: Settings
+    sessions: Sessions
+    images: ImageStore
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close its connections."""
+        engine_of(self.sessions).dispose()
+
+    def runs(self) -> list[RunSummary]:
+        """Return every run in a line, newest first."""
+        with reading(self.sessions) as session:
+            return runs.list_runs(session, limit=EVERY_RUN)
+
+    def candidates(self, **filters: Unpack[Filters]) -> Iterator[CandidateRow]:
+        """Yield candidates by run, label and key; a page of them is in memory at a time.
+
+        Raises:
+            UnknownName: If a filter names a verdict, origin, reason or score that is none.
+        """
+        wanted = make_filter(**filters)
+        with reading(self.sessions) as session:
+            for candidate in queries.iter_candidates(session, wanted):
+                yield CandidateRow.of(candidate, self.images)
+
+    def count(self, **filters: Unpack[Filters]) -> int:
+        """Return how many candidates there are."""
+        with reading(self.sessions) as session:
+            return queries.count_candidates(session, make_filter(**filters))
+
+    def get(self, candidate_id: int) -> CandidateRow:
+        """Return one candidate.
+
+        Raises:
+            RowNotFound: If there is no such candidate.
+        """
+        with reading(self.sessions) as session:
+            story = queries.get_candidate(session, candidate_id)
+            return CandidateRow.of(story.candidate, self.images)
+
+    def pixels(self, row: CandidateRow) -> RgbImage:
+        """Return the candidate's image, (H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageMissing: If its file is gone.
+            ImageBroken: If its file is damaged.
+        """
+        return self.images.get(row.sha256)
+
+    def to_arrow(self, **filters: Unpack[Filters]) -> "pa.Table":
+        """Return candidates as an Arrow table, with a column per score and a list of objects.
+
+        Raises:
+            LibraryMissing: If pyarrow is not installed.
+        """
+        from chatgenimage.factory.query.arrow import to_table
+
+        return to_table(self.candidates(**filters))
+
+    def to_pandas(self, **filters: Unpack[Filters]) -> "pd.DataFrame":
+        """Return the same as a data frame.
+
+        Raises:
+            LibraryMissing: If pyarrow or pandas is not installed.
+        """
+        from chatgenimage.factory.query.arrow import to_frame
+
+        return to_frame(self.candidates(**filters))
+
+
+def open_store(
+    data_dir: str | Path | None = None,
+    *,
+    profile: str | None = None,
+    database_url: str | None = None,
+) -> Store:
+    """Return the rows and images that runs left in a data folder or a database.
+
+    Args:
+        data_dir: Folder of everything that is kept; None: as the settings say.
+        profile: A profile in configs/, or a path.
+        database_url: SQLAlchemy URL; None: SQLite in the data folder.
+
+    Raises:
+        NoDatabase: If nothing was ever written there, or by another version.
+    """
+    folder = None if data_dir is None else Path(data_dir)
+    settings = load_settings(profile, data_dir=folder, database_url=database_url)
+    sessions = connect(settings.resolved_database_url())
+    url = make_url(settings.resolved_database_url())
+    is_missing = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
+    revision = None if is_missing else find_revision(sessions)
+    if revision is None:
+        place = url.database if is_missing else url.render_as_string()
+        raise NoDatabase(f"no database at {place or url}; start with `factory run dog house`.")
+    if revision != newest_revision():
+        raise NoDatabase(f"the database at {url.render_as_string()} {tell_schema(revision)}.")
+    return Store(settings, sessions, open_images(settings))

@@ -1,0 +1,1 @@
+"""Reports: a run as an HTML page, charts and a contact sheet."""

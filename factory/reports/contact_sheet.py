@@ -1,0 +1,291 @@
+"""The contact sheet: accepted candidates of a run on one picture, each next to its parent."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import chain, cycle
+from pathlib import Path
+from uuid import uuid4
+
+from PIL import Image, ImageDraw, ImageFont
+
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.queries import list_candidates
+from chatgenimage.db.runs import AcceptedCandidate, get_run, list_accepted
+from chatgenimage.db.session import Sessions, reading
+from chatgenimage.db.states import Origin
+from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.reports.overlay import (
+    WHITE,
+    Colour,
+    Overlay,
+    colours_of,
+    draw_dashed_box,
+    one_line,
+)
+from chatgenimage.factory.settings.model import Settings
+
+CELL_PX = 224
+ARROW_PX = 28
+GAP_PX = 28
+ROW_GAP_PX = 14
+MARGIN_PX = 32
+CARDS_PER_ROW = 3
+CARD_WIDTH_PX = 2 * CELL_PX + ARROW_PX
+TEXT_LINE_PX = 17
+TEXT_LINES = 4
+CARD_HEIGHT_PX = CELL_PX + TEXT_LINES * TEXT_LINE_PX + 14
+HEAD_PX = 84
+LABEL_PX = 44
+LEGEND_LINE_PX = 20
+LEGEND_END_PX = 290
+WIDTH_PX = 2 * MARGIN_PX + CARDS_PER_ROW * CARD_WIDTH_PX + (CARDS_PER_ROW - 1) * GAP_PX
+
+INK: Colour = (34, 34, 34)
+GREY: Colour = (120, 120, 120)
+PALE: Colour = (245, 245, 245)
+ELLIPSIS = "..."
+TURNS = (
+    *(Origin.FILLED, Origin.EDITED, Origin.FILLED, Origin.EDITED),
+    *(Origin.GENERATED, Origin.IMPORTED),
+)
+"""Whose turn it is when a label's places are given away: made ones before initial ones."""
+SHOWN_SCORES = {
+    Origin.GENERATED: ("label_confidence", "clip_similarity"),
+    Origin.IMPORTED: ("label_confidence", "clip_similarity"),
+    Origin.EDITED: ("clip_similarity", "background_probability", "ssim"),
+    Origin.FILLED: ("clip_similarity", "fill_iou", "ssim"),
+}
+
+
+def default_path(settings: Settings, run_id: int) -> Path:
+    """Return where a run's contact sheet lies when nothing else is said."""
+    return settings.data_dir / f"run-{run_id}-contact-sheet.png"
+
+
+def write_contact_sheet(
+    sessions: Sessions, images: ImageStore, path: Path, *, run_id: int, limit: int = 24
+) -> int:
+    """Draw a run's accepted candidates as PNG and return how many; nothing is written for none.
+
+    Raises:
+        RowNotFound: If there is no such run.
+        CannotWrite: If the file cannot be written.
+    """
+    with reading(sessions) as session:
+        run = get_run(session, run_id)
+        accepted = list_accepted(session, run.id)
+        candidates = list_candidates(session, choose(accepted, limit))
+    if not candidates:
+        return 0
+    asked = [label.name for label in run.labels]
+    title = f"Run {run.id}: {len(candidates)} of {len(accepted)} accepted candidates"
+    _save(draw_sheet(images, candidates, title, asked), path)
+    return len(candidates)
+
+
+def draw_sheet(
+    images: ImageStore, candidates: Sequence[Candidate], title: str, asked: Sequence[str] = ()
+) -> Image.Image:
+    """Return a picture of candidates, each next to its parent.
+
+    Args:
+        images: Where the images are.
+        candidates: Those of one label stand together.
+        title: The head line.
+        asked: Labels that get the first colours, whatever was found.
+    """
+    found = [a.label for candidate in candidates for a in candidate.annotations]
+    return _Sheet(images, [*asked, *sorted(found)]).draw(title, candidates, set(found))
+
+
+def choose(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
+    """Return the ids to show, by label: every label its share, origins mixed, parents varied.
+
+    Args:
+        accepted: By label and key.
+        limit: Most ids.
+    """
+    by_label: dict[str, list[AcceptedCandidate]] = defaultdict(list)
+    for candidate in accepted:
+        by_label[candidate.label].append(candidate)
+    queues = {label: list(_in_turn(found)) for label, found in by_label.items()}
+    shares: Counter[str] = Counter()
+    for label in cycle(queues):
+        if shares.total() >= min(limit, len(accepted)):
+            break
+        shares[label] += shares[label] < len(queues[label])
+    return [
+        candidate.candidate_id
+        for label, queue in queues.items()
+        for candidate in sorted(queue[: shares[label]], key=_by_origin)
+    ]
+
+
+def _in_turn(candidates: Sequence[AcceptedCandidate]) -> Iterator[AcceptedCandidate]:
+    """Yield a label's candidates in the order in which they get a place."""
+    waiting = {origin: list(_varied(candidates, origin)) for origin in Origin}
+    turns = cycle(TURNS)
+    while any(waiting.values()):
+        if queue := waiting[next(turns)]:
+            yield queue.pop(0)
+
+
+def _varied(candidates: Sequence[AcceptedCandidate], origin: Origin) -> list[AcceptedCandidate]:
+    """Return those of an origin: first one child of each parent, then a second of each."""
+    seen: Counter[int | None] = Counter()
+    order: list[tuple[int, AcceptedCandidate]] = []
+    for candidate in candidates:
+        if candidate.origin == origin:
+            order.append((seen[candidate.parent_id], candidate))
+            seen[candidate.parent_id] += candidate.parent_id is not None
+    return [candidate for _, candidate in sorted(order, key=lambda pair: pair[0])]
+
+
+def _by_origin(candidate: AcceptedCandidate) -> int:
+    return TURNS.index(Origin(candidate.origin))
+
+
+class _Sheet:
+    """Draws head, labels and cards from top to bottom."""
+
+    def __init__(self, images: ImageStore, labels: Iterable[str]) -> None:
+        self._images = images
+        self._overlay = Overlay(CELL_PX, colours_of(labels))
+        self._image = Image.new("RGB", (1, 1))
+        self._draw = ImageDraw.Draw(self._image)
+
+    def draw(self, title: str, candidates: Sequence[Candidate], shown: set[str]) -> Image.Image:
+        """Return the picture; `candidates` stand together by label."""
+        groups: dict[str, list[Candidate]] = defaultdict(list)
+        for candidate in candidates:
+            groups[candidate.label.name].append(candidate)
+        rows = sum(-(-len(group) // CARDS_PER_ROW) for group in groups.values())
+        height = len(groups) * LABEL_PX + rows * (CARD_HEIGHT_PX + ROW_GAP_PX) + MARGIN_PX
+        most_head = HEAD_PX + LEGEND_LINE_PX * (len(shown) + 1)
+        self._image = Image.new("RGB", (WIDTH_PX, most_head + height), WHITE)
+        self._draw = ImageDraw.Draw(self._image)
+        head = top = self._head(title, shown)
+        for label, group in groups.items():
+            self._write((MARGIN_PX, top + 8), self._clipped(label, 22, CARD_WIDTH_PX), 22, INK)
+            top += LABEL_PX
+            for index, candidate in enumerate(group):
+                row, column = divmod(index, CARDS_PER_ROW)
+                left = MARGIN_PX + column * (CARD_WIDTH_PX + GAP_PX)
+                self._card(candidate, left, top + row * (CARD_HEIGHT_PX + ROW_GAP_PX))
+            top += -(-len(group) // CARDS_PER_ROW) * (CARD_HEIGHT_PX + ROW_GAP_PX)
+        return self._image.crop((0, 0, WIDTH_PX, head + height))
+
+    def _head(self, title: str, shown: set[str]) -> int:
+        """Draw title and legend and return where they end."""
+        self._write((MARGIN_PX, 22), title, 24, INK)
+        left, top = float(MARGIN_PX), 60
+        for label, colour in self._overlay.colours.items():
+            if label not in shown:
+                continue
+            name = self._clipped(label, 14, CARD_WIDTH_PX)
+            if left + 36 + self._draw.textlength(name, _font(14)) > WIDTH_PX - MARGIN_PX:
+                left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
+            self._draw.rectangle((left, top + 2, left + 12, top + 14), fill=colour)
+            left = self._write((left + 18, top), name, 14, INK) + 18
+        if left + LEGEND_END_PX > WIDTH_PX - MARGIN_PX:
+            left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
+        self._draw.rectangle((left, top + 1, left + 28, top + 15), fill=PALE)
+        draw_dashed_box(self._draw, (left, top + 1, left + 28, top + 15))
+        self._write((left + 36, top), "where a filled object was asked for", 14, GREY)
+        return top - 60 + HEAD_PX
+
+    def _card(self, candidate: Candidate, left: int, top: int) -> None:
+        """Draw what it came from, an arrow, the candidate, and what is known of it."""
+        if candidate.parent:
+            self._paste(self._overlay.plain(self._images.get(candidate.parent.sha256)), left, top)
+        else:
+            self._origin_of_first(candidate, left, top)
+        self._arrow(left + CELL_PX, top + CELL_PX // 2)
+        pixels = self._images.get(candidate.sha256)
+        right = left + CELL_PX + ARROW_PX
+        self._paste(self._overlay.annotated(pixels, candidate), right, top)
+        told_by_parent = candidate.prompt_text if candidate.parent else ""
+        lines = chain(
+            [(self._clipped(self._facts(candidate), 14, CARD_WIDTH_PX), INK)],
+            ((line, INK) for line in self._wrapped(candidate.caption or "", 14, 1)),
+            ((line, GREY) for line in self._wrapped(told_by_parent, 13, 2)),
+        )
+        for index, (line, colour) in enumerate(lines):
+            at = (left, top + CELL_PX + 8 + index * TEXT_LINE_PX)
+            self._write(at, line, 13 if colour is GREY else 14, colour)
+
+    def _origin_of_first(self, candidate: Candidate, left: int, top: int) -> None:
+        """Draw the words or the file that an initial image came from, in the place of a parent."""
+        is_picture = candidate.origin == Origin.IMPORTED
+        told = (candidate.source_name or "") if is_picture else candidate.prompt_text
+        self._draw.rectangle((left, top, left + CELL_PX - 1, top + CELL_PX - 1), fill=PALE)
+        self._write((left + 14, top + 14), "picture" if is_picture else "prompt", 13, GREY)
+        width = CELL_PX - 28
+        for index, line in enumerate(self._wrapped(told, 16, 8, width)):
+            self._write((left + 14, top + 38 + index * 21), line, 16, INK)
+
+    def _paste(self, image: Image.Image, left: int, top: int) -> None:
+        self._image.paste(
+            image, (left + (CELL_PX - image.width) // 2, top + (CELL_PX - image.height) // 2)
+        )
+
+    def _arrow(self, left: int, middle: int) -> None:
+        tip, tail = left + ARROW_PX - 7, left + 7
+        self._draw.line((tail, middle, tip - 2, middle), fill=GREY, width=2)
+        self._draw.polygon([(tip, middle), (tip - 6, middle - 5), (tip - 6, middle + 5)], GREY)
+
+    @staticmethod
+    def _facts(candidate: Candidate) -> str:
+        scores = {score.name: score.value for score in candidate.scores}
+        names = SHOWN_SCORES[Origin(candidate.origin)]
+        told = [f"{name} {scores[name]:.2f}" for name in names if name in scores]
+        return "   ".join([f"#{candidate.id} {candidate.origin}", *told]).replace("_", " ")
+
+    def _write(self, at: tuple[float, float], text: str, size_px: int, colour: Colour) -> float:
+        """Write a line and return where it ends."""
+        self._draw.text(at, text, fill=colour, font=_font(size_px))
+        return at[0] + self._draw.textlength(text, _font(size_px))
+
+    def _wrapped(
+        self, text: str, size_px: int, most_lines: int, width_px: int = CARD_WIDTH_PX
+    ) -> list[str]:
+        """Return the text in lines that fit, cut with an ellipsis."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if not lines[-1] or self._draw.textlength(longer, _font(size_px)) <= width_px:
+                lines[-1] = longer
+            elif len(lines) < most_lines:
+                lines.append(word)
+            else:
+                lines[-1] += ELLIPSIS
+                break
+        return [self._clipped(line, size_px, width_px) for line in lines]
+
+    def _clipped(self, text: str, size_px: int, width_px: int) -> str:
+        line = one_line(text)
+        if self._draw.textlength(line, _font(size_px)) <= width_px:
+            return line
+        while line and self._draw.textlength(line + ELLIPSIS, _font(size_px)) > width_px:
+            line = line[:-1]
+        return line + ELLIPSIS
+
+
+@cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
+
+
+def _save(sheet: Image.Image, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(temporary, format="PNG", optimize=True)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise CannotWrite(f"cannot write {path}: {error}. Name another file.") from error

@@ -1,0 +1,31 @@
+"""The funnel of a run: how many there are after each step of the chain."""
+
+from collections.abc import Iterable, Mapping
+
+from chatgenimage.db.runs import Stage
+from chatgenimage.db.states import Origin
+
+
+def count_funnel_steps(stages: Iterable[Stage], proposals: Mapping[str, int]) -> dict[str, int]:
+    """Return how many there are after each step, in the order of the chain.
+
+    Args:
+        stages: What was made, of `chatgenimage.db.runs.count_funnel`.
+        proposals: What was thought of, of `chatgenimage.db.reporting.count_proposals`.
+    """
+    of_origin = {stage.origin: stage for stage in stages}
+    first = of_origin.get(Origin.IMPORTED) or of_origin[Origin.GENERATED]
+    edited, filled = of_origin[Origin.EDITED], of_origin[Origin.FILLED]
+    return {
+        "prompts": proposals["prompts"],
+        first.origin.value: first.made,
+        f"{first.origin}, accepted": first.accepted,
+        "scenes": proposals["scenes"],
+        "edited": edited.made,
+        "edited, objects kept": edited.made - edited.rejected.get("objects_lost", 0),
+        "edited, accepted": edited.accepted,
+        "placements": proposals["placements"],
+        "valid placements": proposals["valid placements"],
+        "filled": filled.made,
+        "filled, accepted": filled.accepted,
+    }

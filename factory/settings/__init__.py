@@ -1,0 +1,1 @@
+"""Settings: profiles, environment variables and arguments, merged and validated."""

@@ -1,0 +1,285 @@
+"""Settings: configs/<profile>.yaml < FACTORY_* environment < arguments.
+
+The only place that reads the environment. Nested keys are written with two underscores:
+`FACTORY_CHAIN__PER_LABEL=4`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import (
+    SettingsError as UnreadableValue,
+)
+
+from chatgenimage.factory.errors import ProfileNotFound, SettingsError
+from chatgenimage.factory.settings.merging import given, merge, read_yaml
+from chatgenimage.factory.settings.validation_errors import Source, complain, nearest
+from chatgenimage.tasks.options import ChainOptions, DeliveryOptions
+from chatgenimage.tasks.thresholds import FilterThresholds
+from chatgenimage.workers.config import FamilyConfig
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+DEFAULT_PROFILE = "micro"
+ENV_PREFIX = "FACTORY_"
+ENV_PROFILE = "FACTORY_PROFILE"
+ENV_BROKER = "REDIS_URL"
+REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+AMQP_SCHEMES = ("amqp://", "amqps://")
+OTHER_NAMES = {"broker_url": ENV_BROKER, "flower_basic_auth": "FLOWER_BASIC_AUTH"}
+"""What the world calls a key: read where ours is not set."""
+DATABASE_FILE = "factory.sqlite3"
+IMAGES_FOLDER = "images"
+PLACES = frozenset(
+    {
+        "data_dir",
+        "database_url",
+        "broker_url",
+        "image_store_url",
+        "image_store_endpoint",
+        "gallery_token",
+        "device",
+        "cpu_threads",
+        "device_memory_share",
+        "flower_basic_auth",
+        "metrics_token",
+        "notify_command",
+        "notify_webhook",
+        "notify_timeout_s",
+        "log_format",
+    }
+)
+"""Keys about where a run happens; a frozen profile says only what is made."""
+
+DEFAULT_ROLES = {
+    "language": ["language"],
+    "diffusion": ["diffusion"],
+    "editing": ["editing"],
+    "labeling": ["captioning", "detection", "segmentation"],
+    "scoring": ["similarity"],
+}
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made by `load_settings`, which alone looks around."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    profile: str = Field(DEFAULT_PROFILE, min_length=1, description="Name of the profile.")
+    data_dir: Path = Field(Path("data"), description="Folder of everything that is kept.")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; None: SQLite in the data folder."
+    )
+    broker_url: SecretStr | None = Field(
+        None, description="URL of a Redis or RabbitMQ; None: REDIS_URL, else the embedded server."
+    )
+    image_store_url: str | None = Field(
+        None, description="fsspec URL, e.g. s3://bucket/images; None: a folder in the data folder."
+    )
+    image_store_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^@]+$",
+        description="URL of an S3 server that is not Amazon's; its keys: AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY.",
+    )
+    gallery_token: SecretStr | None = Field(
+        None,
+        description="What a browser must know to see the gallery; None: see `factory gallery`.",
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where the models compute."
+    )
+    cpu_threads: int | None = Field(
+        None, ge=1, description="Threads of one forward pass on the CPU; None: torch decides."
+    )
+    device_memory_share: float = Field(
+        1.0, gt=0, le=1, description="Most of a CUDA device's memory that one worker takes."
+    )
+    flower_basic_auth: SecretStr | None = Field(
+        None, description="user:password of `factory flower`; None: one is made each time."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What a scraper of `factory metrics` must send; None: only this machine sees.",
+    )
+    notify_command: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Words of a command that is told when a run ends; JSON on its standard input.",
+    )
+    notify_webhook: SecretStr | None = Field(
+        None, description="URL that the same JSON is posted to; a secret."
+    )
+    notify_timeout_s: float = Field(
+        60.0, gt=0, description="Longest that one attempt to tell may take."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="How logs are written; auto: columns on a terminal, JSON elsewhere."
+    )
+    families: dict[str, FamilyConfig] = Field(description="Which model does what.")
+    roles: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {role: tuple(keys) for role, keys in DEFAULT_ROLES.items()},
+        description="Named workers, and the families that each of them loads.",
+    )
+    chain: ChainOptions = ChainOptions()
+    thresholds: FilterThresholds = FilterThresholds()
+    delivery: DeliveryOptions = DeliveryOptions()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the arguments alone: a frozen profile must not change with the environment."""
+        return (init_settings,)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_known(cls, url: SecretStr | None) -> SecretStr | None:
+        schemes = (*REDIS_SCHEMES, *AMQP_SCHEMES)
+        if url and not url.get_secret_value().startswith(schemes):
+            raise ValueError(f"the broker must be Redis or RabbitMQ: {', '.join(schemes)}")
+        return url
+
+    @field_validator("notify_webhook")
+    @classmethod
+    def _is_web(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("expected a URL that starts with https:// or http://")
+        return url
+
+    @field_validator("flower_basic_auth")
+    @classmethod
+    def _is_user_and_password(cls, login: SecretStr | None) -> SecretStr | None:
+        user, _, password = login.get_secret_value().partition(":") if login else ("-", ":", "-")
+        if not (user and password):
+            raise ValueError("expected user:password, neither of them empty")
+        return login
+
+    @model_validator(mode="after")
+    def _has_what_it_names(self) -> Self:
+        for role, keys in self.roles.items():
+            for key in keys:
+                if key not in self.families:
+                    known = ", ".join(sorted(self.families)) or "none"
+                    raise ValueError(f"role {role!r} loads {key!r}; known families: {known}")
+        if self.delivery.heartbeat_s * 3 > self.delivery.lease_s:
+            raise ValueError("delivery.lease_s must be at least three times delivery.heartbeat_s")
+        if self.delivery.visibility_timeout_s <= self.delivery.time_limit_s:
+            raise ValueError("delivery.visibility_timeout_s must exceed delivery.time_limit_s")
+        return self
+
+    def resolved_database_url(self) -> str:
+        """Return where the rows are; may hold a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.absolute() / DATABASE_FILE}"
+
+    def resolved_image_store_url(self) -> str:
+        """Return where the images are."""
+        return self.image_store_url or str(self.data_dir.absolute() / IMAGES_FOLDER)
+
+
+def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settings:  # noqa: ANN401 (any field)
+    """Return the settings of a profile.
+
+    Args:
+        profile: A name in configs/, or a path; None: FACTORY_PROFILE, else "micro".
+        overrides: Fields by name, nested ones as mappings; None means "not given".
+
+    Raises:
+        ProfileNotFound: If there is no such profile.
+        SettingsError: If something is unknown or out of range; one line that names it.
+    """
+    path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
+    sources = [
+        Source(str(path), {"profile": path.stem, **read_yaml(path)}),
+        Source("the environment", _read_environment(), env_prefix=ENV_PREFIX),
+        Source("the arguments", given(overrides)),
+    ]
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged = merge(merged, source.values)
+    for key, name in OTHER_NAMES.items():
+        if merged.get(key) is None and os.environ.get(name):
+            sources.append(Source(name, {key: os.environ[name]}))
+            merged = merge(merged, sources[-1].values)
+    return validated(merged, sources)
+
+
+def find_profile(profile: str | Path) -> Path:
+    """Return the file of a profile named or given as a path."""
+    path = Path(profile).expanduser()
+    if path.suffix not in {".yaml", ".yml"} and path.name == str(profile):
+        path = CONFIGS / f"{profile}.yaml"
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml"))) or "none"
+    raise ProfileNotFound(
+        f"no profile at {path}; in {CONFIGS} there are: {known}. Name one of them, or give a path."
+    )
+
+
+def validated(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
+    """Return the settings of merged values.
+
+    Raises:
+        SettingsError: If something is unknown or out of range; names the source that has it.
+    """
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError(complain(error, sources, Settings)) from None
+
+
+def _read_environment() -> dict[str, Any]:
+    fields = set(Settings.model_fields)
+    for name in os.environ:
+        key = name.removeprefix(ENV_PREFIX).split("__")[0].lower()
+        if name.startswith(ENV_PREFIX) and key not in fields:
+            known = nearest(key, fields)
+            raise SettingsError(
+                f"{name} in the environment sets nothing. Unset it, or set one of: "
+                f"{', '.join(ENV_PREFIX + field.upper() for field in known)}."
+            )
+    try:
+        values = EnvSettingsSource(Settings)()
+    except UnreadableValue as error:
+        raise SettingsError(f'{error}: expected JSON, e.g. \'["a", "b"]\'.') from None
+    return {key: value for key, value in values.items() if key != "profile"}
+
+
+def environment_for_child(
+    settings: Settings, profile: str | Path | None, broker_url: str
+) -> dict[str, str]:
+    """Return the environment that gives a child process the same settings.
+
+    The environment rather than arguments, because `ps` shows those to everyone.
+    """
+    path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
+    places = {
+        ENV_PROFILE: str(path),
+        f"{ENV_PREFIX}DATA_DIR": str(settings.data_dir.absolute()),
+        f"{ENV_PREFIX}DATABASE_URL": settings.resolved_database_url(),
+        f"{ENV_PREFIX}IMAGE_STORE_URL": settings.resolved_image_store_url(),
+        f"{ENV_PREFIX}DEVICE": settings.device,
+        f"{ENV_PREFIX}BROKER_URL": broker_url,
+    }
+    if settings.image_store_endpoint is not None:
+        places[f"{ENV_PREFIX}IMAGE_STORE_ENDPOINT"] = settings.image_store_endpoint
+    return dict(os.environ) | places

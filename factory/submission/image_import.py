@@ -1,0 +1,256 @@
+"""A folder of pictures becomes a run: files into the store, rows in bulk; nothing is sent."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import Batch, Candidate, Label, Run
+from chatgenimage.db.session import Sessions
+from chatgenimage.db.states import Origin, RunState
+from chatgenimage.factory.errors import NothingFound
+from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.submission.image_reader import (
+    BadPicture,
+    list_pictures,
+    read_picture,
+    tell_name,
+    without_warnings,
+)
+from chatgenimage.factory.submission.labels import MAX_LABEL_LENGTH
+from chatgenimage.tasks.image_lineage import derive_seed
+
+ANYTHING = "anything"
+"""What a run of pictures is called that is not asked for anything."""
+IMPORTING = "its pictures are still being read; give the same `factory annotate` again"
+
+MOST_THREADS = 8
+"""Each may hold a picture of 180 million pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that is not in the run, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a folder.
+
+    Attributes:
+        found: Picture files.
+        ignored: Files of other kinds, by ending.
+        known: Pictures that an interrupted import had read before.
+        added: Pictures that are new in the run.
+    """
+
+    found: int
+    ignored: dict[str, int]
+    run_id: int = 0
+    known: int = 0
+    added: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A picture in the image store."""
+
+    name: str
+    sha256: str
+    size_wh: tuple[int, int]
+
+
+Outcome = _Stored | Refused
+Watch = Callable[[Iterator[Outcome], int], Iterable[Outcome]]
+
+
+def import_pictures(
+    sessions: Sessions,
+    settings: Settings,
+    folder: Path,
+    watch: Watch = lambda outcomes, _total: outcomes,
+) -> Imported:
+    """Write a run for the pictures of a folder, or go on with the unfinished one.
+
+    The run rests until all are read; what was read stays if this is interrupted. Files that are
+    no pictures, or have the same pixels as another, are left out and told.
+
+    Args:
+        sessions: Of the database.
+        settings: Frozen into the run; `chain.class_list` is what is looked for.
+        folder: Whose pictures, those below it included.
+        watch: Given what is read and how much there is, returns the same and shows how far it is.
+
+    Raises:
+        NothingFound: If there is no picture that can be used; nothing was written then.
+    """
+    listing = list_pictures(folder)
+    run = _PictureRun(sessions, settings, folder.resolve())
+    result = Imported(len(listing.names), listing.ignored, known=len(run.names))
+    left = [name for name in listing.names if tell_name(name) not in run.names]
+    store = partial(_store, open_images(settings), folder, settings.chain.longest_side_px)
+    pool = ThreadPoolExecutor(MOST_THREADS)
+    try:
+        with without_warnings():
+            fresh = _sort_out(watch(pool.map(store, left), len(left)), run.shas, result)
+            while pictures := list(islice(fresh, settings.chain.batch_size)):
+                run.add(pictures)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if run.run_id is None:
+        raise NothingFound(
+            f"none of the {result.found} pictures in {folder} can be used: {_tell(result.refused)}."
+        )
+    run.start()
+    result.run_id = run.run_id
+    return result
+
+
+def title_of(labels: Sequence[str]) -> str:
+    """Return what the label of a run of pictures is called: all that is looked for."""
+    title = ", ".join(labels) or ANYTHING
+    return title if len(title) <= MAX_LABEL_LENGTH else f"{title[: MAX_LABEL_LENGTH - 3]}..."
+
+
+class _PictureRun:
+    """The rows of a run of pictures, as they grow."""
+
+    def __init__(self, sessions: Sessions, settings: Settings, folder: Path) -> None:
+        self._sessions = sessions
+        self._settings = settings
+        self._profile = dump_profile(settings)
+        self._key = _request_key(folder, self._profile)
+        self.run_id: int | None = None
+        self.names: dict[str | None, str] = {}
+        """What was imported before: the hash of each stored image by the name of its file."""
+        with sessions() as session:
+            if run := session.scalar(
+                select(Run).where(
+                    Run.request_key == self._key,
+                    Run.state.in_([RunState.ACTIVE, RunState.PAUSED]),
+                )
+            ):
+                self.run_id = run.id
+                self.names = dict(_imported_of(session, run.id))
+        self.shas = {sha256: name or "" for name, sha256 in self.names.items()}
+
+    def add(self, pictures: Sequence[_Stored]) -> None:
+        """Write a batch."""
+        with self._sessions.begin() as session:
+            run = session.get(Run, self.run_id) if self.run_id else None
+            run = run or _add_run(session, self._settings, self._profile, self._key)
+            self.run_id = run.id
+            label = session.scalars(select(Label).where(Label.run_id == run.id)).one()
+            label.per_label += len(pictures)
+            index = session.scalar(select(func.count()).where(Batch.run_id == run.id)) or 0
+            batch = Batch(run_id=run.id, label_id=label.id, index=index, size=len(pictures))
+            session.add(batch)
+            session.flush()
+            session.execute(insert(Candidate), list(_rows(run, label, batch, pictures)))
+
+    def start(self) -> None:
+        """Let the run be worked off."""
+        with self._sessions.begin() as session:
+            run = session.get_one(Run, self.run_id)
+            run.state, run.pause_reason = RunState.ACTIVE, None
+
+
+def _store(images: ImageStore, folder: Path, longest_side_px: int, name: str) -> _Stored | Refused:
+    """Put a copy of a picture into the store, without a word of where it came from."""
+    try:
+        pixels = read_picture(folder, name, longest_side_px)
+    except BadPicture as error:
+        return Refused(tell_name(name), str(error))
+    sha256 = images.put(pixels, {"origin": Origin.IMPORTED})
+    return _Stored(tell_name(name), sha256, (pixels.shape[1], pixels.shape[0]))
+
+
+def _sort_out(
+    outcomes: Iterable[_Stored | Refused], shas: dict[str, str], result: Imported
+) -> Iterator[_Stored]:
+    """Yield the pictures that are not there yet; count them, and note what is refused."""
+    for outcome in outcomes:
+        if isinstance(outcome, Refused):
+            result.refused.append(outcome)
+        elif outcome.sha256 in shas:
+            same = f"has the same pixels as {shas[outcome.sha256]}"
+            result.refused.append(Refused(outcome.name, same))
+        else:
+            shas[outcome.sha256] = outcome.name
+            result.added += 1
+            yield outcome
+
+
+def _add_run(session: Session, settings: Settings, profile: dict[str, Any], key: str) -> Run:
+    run = Run(
+        request_key=key,
+        models_key=models_key(profile),
+        mode=settings.chain.mode,
+        seed=0,
+        profile=profile,
+        state=RunState.PAUSED,
+        pause_reason=IMPORTING,
+    )
+    session.add(run)
+    session.flush()
+    name = title_of(settings.chain.class_list)
+    session.add(Label(run_id=run.id, name=name, mode=settings.chain.mode, per_label=0))
+    session.flush()
+    return run
+
+
+def _rows(
+    run: Run, label: Label, batch: Batch, pictures: Sequence[_Stored]
+) -> Iterator[dict[str, Any]]:
+    for index, picture in enumerate(pictures):
+        key = f"b{batch.index}/i{index}"
+        yield {
+            "run_id": run.id,
+            "label_id": label.id,
+            "batch_id": batch.id,
+            "key": key,
+            "origin": Origin.IMPORTED,
+            "round": 0,
+            "seed": derive_seed(run.seed, label.name, key),
+            "prompt_text": "",
+            "model": {},
+            "source_name": picture.name,
+            "sha256": picture.sha256,
+            "width_px": picture.size_wh[0],
+            "height_px": picture.size_wh[1],
+        }
+
+
+def _imported_of(session: Session, run_id: int) -> Iterator[tuple[str | None, str]]:
+    query = select(Candidate.source_name, Candidate.sha256).where(
+        Candidate.run_id == run_id, Candidate.origin == Origin.IMPORTED
+    )
+    yield from ((name, sha256) for name, sha256 in session.execute(query))
+
+
+def _request_key(folder: Path, profile: dict[str, Any]) -> str:
+    """Return a hash of what is asked for; where the pictures lie is told to nobody."""
+    text = json.dumps(["pictures", os.fsencode(folder).hex(), profile], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tell(refused: Sequence[Refused]) -> str:
+    first = refused[0]
+    more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return f"{first.name} {first.reason}{more}"

@@ -1,0 +1,163 @@
+"""Lists of labels as people write them: lines of text, CSV, JSONL, standard input.
+
+What stands in a list is taken apart here, not judged: an entry may be wrong, and says where it is.
+"""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from chatgenimage.factory.settings.validation_errors import nearest
+
+STDIN = "-"
+NUMBERS = ("per_label", "accepted", "max_images")
+COLUMNS = ("label", *NUMBERS, "mode")
+MAX_BYTES = 32 * 2**20
+"""Of one list: more than a million labels."""
+TOO_LONG = f"has more than {MAX_BYTES // 2**20} MiB; submit it in parts"
+SHOWN_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A label as it was written.
+
+    Attributes:
+        where: Where it stands, e.g. "pets.txt, line 3".
+        label: Text, unless a program wrote something else there.
+        beside: What stands beside it, by column.
+        problem: Why nothing of it can be read, if so.
+    """
+
+    where: str
+    label: object
+    beside: Mapping[str, object] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[Entry]:
+    """Return the entries of a file; its ending says how it is written.
+
+    Args:
+        path: .csv, .jsonl, or anything else with one label a line; "-" is standard input.
+        stdin: What is read for "-"; None: the process's own.
+    """
+    if str(path) == STDIN:
+        return read_stdin(stdin)
+    try:
+        with path.expanduser().open("rb") as file:
+            text = _read_text(file)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}; check the path"
+        return iter([Entry(str(path), None, problem=problem)])
+    except ValueError as error:
+        return iter([Entry(str(path), None, problem=str(error))])
+    match path.suffix.lower():
+        case ".csv":
+            return _read_csv(text, path.name)
+        case ".jsonl" | ".ndjson":
+            return _read_jsonl(text, path.name)
+        case _:
+            return _read_lines(text, path.name)
+
+
+def read_stdin(stdin: BinaryIO | None = None) -> Iterator[Entry]:
+    """Return the lines of standard input, or of what stands for it."""
+    try:
+        text = _read_text(stdin or sys.stdin.buffer)
+    except ValueError as error:
+        return iter([Entry("standard input", None, problem=str(error))])
+    return _read_lines(text, "standard input")
+
+
+def shorten(value: object) -> str:
+    """Return a value for a message, in quotes and cut where it is long."""
+    return repr(_cut(value if isinstance(value, str) else json.dumps(value)))
+
+
+def _read_text(file: BinaryIO) -> str:
+    """Return a file's content as text, its lines apart as on every system.
+
+    Raises:
+        ValueError: If it is too long or no UTF-8.
+    """
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(TOO_LONG)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read_lines(text: str, name: str) -> Iterator[Entry]:
+    for where, line in _lines(text, name):
+        yield Entry(where, line)
+
+
+def _read_csv(text: str, name: str) -> Iterator[Entry]:
+    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    header = [column.strip() for column in rows.fieldnames or ()]
+    if problem := _header_problem(header):
+        yield Entry(name, None, problem=problem)
+        return
+    rows.fieldnames = header
+    try:
+        for row in rows:
+            where = f"{name}, line {rows.line_num}"
+            if None in row:
+                yield Entry(where, None, problem=f"has more than the header's {len(header)} cells")
+            elif any(row.values()):
+                yield Entry(where, row["label"] or "", row)
+    except csv.Error as error:
+        yield Entry(f"{name}, line {rows.line_num}", None, problem=f"is no CSV: {error}")
+
+
+def _header_problem(header: Sequence[str]) -> str | None:
+    if "label" not in header:
+        found = ", ".join(repr(_cut(column)) for column in header) or "nothing"
+        return f"the header has no column `label`, but {found}; write `label` in the first line"
+    if len(set(header)) < len(header):
+        return "the header has a column twice"
+    unknown = next((column for column in header if column not in COLUMNS), None)
+    return None if unknown is None else _tell_unknown("column", unknown)
+
+
+def _read_jsonl(text: str, name: str) -> Iterator[Entry]:
+    for where, line in _lines(text, name):
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            yield Entry(where, None, problem=f"is no JSON: {error}")
+            continue
+        yield _entry_of_object(where, values)
+
+
+def _entry_of_object(where: str, values: object) -> Entry:
+    if not isinstance(values, Mapping) or "label" not in values:
+        return Entry(where, None, problem='expected an object like {"label": "dog"}')
+    unknown = next((key for key in values if key not in COLUMNS), None)
+    if unknown is not None:
+        return Entry(where, None, problem=_tell_unknown("key", unknown))
+    return Entry(where, values["label"], values)
+
+
+def _tell_unknown(kind: str, name: str) -> str:
+    return f"unknown {kind} {shorten(name)}; expected {' or '.join(nearest(name, COLUMNS))}"
+
+
+def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            yield f"{name}, line {number}", line
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 3]}..."

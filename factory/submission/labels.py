@@ -1,0 +1,190 @@
+"""Labels as a person asks for them: read, brought into one spelling, each once.
+
+Everything wrong with a list is told at once, and nothing of a wrong list is used.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias, cast
+
+from chatgenimage.factory.errors import BadLabels
+from chatgenimage.factory.submission.label_files import (
+    NUMBERS,
+    STDIN,
+    Entry,
+    read_file,
+    read_stdin,
+    shorten,
+)
+
+Mode: TypeAlias = Literal["scene", "object"]
+MODES: tuple[Mode, ...] = ("scene", "object")
+MAX_LABEL_LENGTH = 100
+MAX_PER_LABEL = 100_000
+ALLOWED_MARKS = frozenset("-'&.,()")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """A label and what was asked for it alone; None where the run decides.
+
+    Attributes:
+        label: Clean: NFC, no spaces around, single spaces within.
+        per_label: How many images, at first if a quota of accepted ones is asked for.
+        mode: "scene" or "object".
+        accepted: How many accepted images are asked for.
+        max_images: Most images generated on the way there.
+    """
+
+    label: str
+    per_label: int | None = None
+    mode: Mode | None = None
+    accepted: int | None = None
+    max_images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedLabel:
+    """A label that was asked for before, save for case and spaces.
+
+    Attributes:
+        label: As it would have been used.
+        where: Where it stood, e.g. "pets.txt, line 3".
+        kept: The one that is used.
+    """
+
+    label: str
+    where: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelList:
+    """What is asked for, in order, and what was left out as a duplicate."""
+
+    requests: tuple[LabelRequest, ...]
+    dropped: tuple[DroppedLabel, ...] = ()
+
+
+def read_labels(
+    words: Sequence[str] = (), files: Sequence[str | Path] = (), *, stdin: BinaryIO | None = None
+) -> LabelList:
+    """Return the labels of the arguments, then those of the files.
+
+    Args:
+        words: Labels themselves; "-" reads lines from standard input.
+        files: .csv (a header with `label`, and others of `label_files.COLUMNS`), .jsonl (the same
+            keys), anything else one label a line; blank lines and lines with # in front are
+            skipped.
+        stdin: What "-" reads; None: the process's own.
+
+    Raises:
+        BadLabels: With everything that is wrong, or if there is no label at all.
+    """
+    entries: list[Entry] = []
+    for index, word in enumerate(words, start=1):
+        if word == STDIN:
+            entries += read_stdin(stdin)
+        else:
+            entries.append(Entry(f"argument {index}", word))
+    for file in files:
+        entries += read_file(Path(file), stdin)
+    return _assemble(entries)
+
+
+def clean_label(text: str) -> str:
+    """Return the label in its one spelling: NFC, single spaces.
+
+    Raises:
+        ValueError: If it is no word: empty, too long, or with characters that no label needs.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    spaced = "".join(" " if _is_space(character) else character for character in composed)
+    label = " ".join(filter(None, spaced.split(" ")))
+    if not label:
+        raise ValueError("is empty; write a word")
+    if wrong := next((character for character in label if not _is_allowed(character)), None):
+        raise ValueError(
+            f"contains {_name(wrong)}; a label is made of letters, digits, spaces and -'&.,()"
+        )
+    if not any(unicodedata.category(character)[0] in "LN" for character in label):
+        raise ValueError("has no letter and no digit; write a word")
+    if len(label) > MAX_LABEL_LENGTH:
+        raise ValueError(f"has {len(label)} characters; at most {MAX_LABEL_LENGTH} are allowed")
+    return label
+
+
+def _assemble(entries: Sequence[Entry]) -> LabelList:
+    requests: dict[str, LabelRequest] = {}
+    dropped: list[DroppedLabel] = []
+    problems: list[str] = []
+    for entry in entries:
+        try:
+            request = _request(entry)
+        except ValueError as error:
+            problems.append(f"{entry.where}: {error}.")
+            continue
+        kept = requests.setdefault(_key(request.label), request)
+        if kept is not request:
+            dropped.append(DroppedLabel(request.label, entry.where, kept.label))
+    if not problems and not requests:
+        problems.append("no labels: expected at least one word, e.g. `factory run dog house`.")
+    if problems:
+        raise BadLabels(problems)
+    return LabelList(tuple(requests.values()), tuple(dropped))
+
+
+def _request(entry: Entry) -> LabelRequest:
+    if entry.problem is not None:
+        raise ValueError(entry.problem)
+    if not isinstance(entry.label, str):
+        raise ValueError("`label` must be text")  # noqa: TRY004 (a wrong file, not a wrong call)
+    try:
+        label = clean_label(entry.label)
+    except ValueError as error:
+        raise ValueError(f"label {shorten(entry.label)} {error}") from None
+    numbers = {name: _number(name, entry.beside.get(name)) for name in NUMBERS}
+    return LabelRequest(label, mode=_mode(entry.beside.get("mode")), **numbers)
+
+
+def _number(name: str, value: object) -> int | None:
+    if value is None or value == "":
+        return None
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= MAX_PER_LABEL:
+        raise ValueError(
+            f"`{name}` is {shorten(value)}; expected a whole number from 1 to {MAX_PER_LABEL}"
+        )
+    return number
+
+
+def _mode(value: object) -> Mode | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value.strip() in MODES:
+        return cast("Mode", value.strip())
+    raise ValueError(f"`mode` is {shorten(value)}; expected {' or '.join(MODES)}")
+
+
+def _key(label: str) -> str:
+    return unicodedata.normalize("NFC", label.casefold())
+
+
+def _is_space(character: str) -> bool:
+    return character == "\t" or unicodedata.category(character) == "Zs"
+
+
+def _is_allowed(character: str) -> bool:
+    # Letters, their marks (many scripts write vowels so) and numbers.
+    return (
+        unicodedata.category(character)[0] in "LMN"
+        or character == " "
+        or character in ALLOWED_MARKS
+    )
+
+
+def _name(character: str) -> str:
+    code = f"U+{ord(character):04X}"
+    return f"{unicodedata.name(character, 'a control character')} ({code})"

@@ -1,0 +1,151 @@
+"""The submitter: a list of labels becomes rows; nothing is sent."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Batch, Label, Run
+from chatgenimage.db.spending import tell_spent
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.errors import BudgetSpent, SettingsError
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.factory.submission.quotas import split_evenly
+from chatgenimage.tasks.options import ChainOptions
+
+ROWS_PER_INSERT = 1000
+IMAGES_PER_ACCEPTED = 20
+"""So many images are generated at most for each that is asked for, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What `submit` did."""
+
+    run_id: int
+    resumed: bool
+    labels: int
+    images: int
+
+
+def submit(
+    session: Session,
+    requests: Sequence[LabelRequest],
+    settings: Settings,
+    *,
+    seed: int | None,
+    budget: float | None = None,
+) -> Submission:
+    """Write a run for the labels, or find the unfinished one that asked for the same.
+
+    Args:
+        session: An open transaction; nothing is half-written if it fails.
+        requests: At least one, without duplicates.
+        settings: Frozen into the run.
+        seed: None: the number of earlier runs that asked for the same, so that asking again
+            gives more of the same kind instead of the same images.
+        budget: Most that the language model may cost; None: what an unfinished run has, else no
+            limit.
+
+    Raises:
+        BudgetSpent: If the unfinished run has none of it left.
+        SettingsError: If the profile's chain opens with pictures.
+    """
+    if settings.chain.source != "prompts":
+        raise SettingsError(
+            "chain.source is `pictures` in this profile: give it to `factory annotate FOLDER`."
+        )
+    profile = dump_profile(settings)
+    key = request_key(requests, profile, seed)
+    run = session.scalar(
+        select(Run).where(Run.request_key == key, Run.state.in_([RunState.ACTIVE, RunState.PAUSED]))
+    )
+    resumed = run is not None
+    if run is None:
+        run = _add_run(session, requests, settings, key, seed)
+    allow(run, budget)
+    run.state = RunState.ACTIVE
+    images = session.scalar(select(func.sum(Batch.size)).where(Batch.run_id == run.id)) or 0
+    return Submission(run.id, resumed, len(requests), images)
+
+
+def allow(run: Run, budget: float | None) -> None:
+    """Set a run's budget, if one is given.
+
+    Raises:
+        BudgetSpent: If the run could not go on with the budget that it has then.
+    """
+    run.budget = run.budget if budget is None else budget
+    if run.budget is not None and run.spent >= run.budget:
+        raise BudgetSpent(
+            f"run {run.id} rests: {tell_spent(run.spent, run.budget)}. "
+            f"Give it more: factory continue {run.id} --budget {2 * run.spent:.2f}"
+        )
+    run.pause_reason = None
+
+
+def request_key(
+    requests: Sequence[LabelRequest], profile: dict[str, object], seed: int | None
+) -> str:
+    """Return a hash of everything that shapes the result."""
+    asked = [list(astuple(request)) for request in requests]
+    text = json.dumps([asked, profile, seed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _add_run(
+    session: Session,
+    requests: Sequence[LabelRequest],
+    settings: Settings,
+    key: str,
+    seed: int | None,
+) -> Run:
+    earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
+    profile = dump_profile(settings)
+    run = Run(
+        request_key=key,
+        models_key=models_key(profile),
+        mode=settings.chain.mode,
+        seed=earlier if seed is None else seed,
+        profile=profile,
+    )
+    session.add(run)
+    session.flush()
+    _insert(session, Label, [_label_row(run.id, request, settings.chain) for request in requests])
+    rows = session.execute(select(Label.id, Label.per_label).where(Label.run_id == run.id))
+    _insert(
+        session,
+        Batch,
+        [
+            {"run_id": run.id, "label_id": label_id, "index": index, "size": size}
+            for label_id, per_label in rows
+            for index, size in enumerate(split_evenly(per_label, settings.chain.batch_size))
+        ],
+    )
+    return run
+
+
+def _label_row(run_id: int, request: LabelRequest, chain: ChainOptions) -> dict[str, object]:
+    per_label = request.per_label or chain.per_label
+    quota = request.accepted or chain.accepted
+    max_images = request.max_images or chain.max_images or IMAGES_PER_ACCEPTED * (quota or 0)
+    return {
+        "run_id": run_id,
+        "name": request.label,
+        "mode": request.mode or chain.mode,
+        "per_label": min(per_label, max_images) if quota else per_label,
+        "quota": quota,
+        "max_images": max_images if quota else None,
+    }
+
+
+def _insert(
+    session: Session, table: type[Label | Batch], rows: Sequence[Mapping[str, object]]
+) -> None:
+    for start in range(0, len(rows), ROWS_PER_INSERT):
+        session.execute(insert(table), list(rows[start : start + ROWS_PER_INSERT]))

@@ -1,0 +1,1 @@
+"""Terminal: results as tables and trees for people."""

@@ -1,0 +1,151 @@
+"""The story of one candidate for people: its lineage as a tree, its scores as a table."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from chatgenimage.db.images import ImageStore
+from chatgenimage.db.models import (
+    Annotation,
+    Candidate,
+    LlmCall,
+    Mark,
+    Placement,
+    Rejudging,
+    Score,
+    VerdictChange,
+)
+from chatgenimage.db.queries import Story
+from chatgenimage.factory.terminal.tables import colour_of
+
+
+def render_story(story: Story, images: ImageStore) -> RenderableType:
+    """Return everything about a candidate."""
+    candidate = story.candidate
+    parts: list[RenderableType] = [_lineage(story), ""]
+    if candidate.scores:
+        parts += [_scores(candidate.scores), ""]
+    if candidate.annotations:
+        parts += [_annotations(candidate.annotations), ""]
+    parts += _proposals(story)
+    parts += [part for call in story.calls for part in _tell_call(call)]
+    parts += [_tell_change(*change) for change in story.changes]
+    parts += [_tell_mark(mark) for mark in candidate.marks]
+    parts.append(Text(f"image  {images.path_of(candidate.sha256)}", overflow="fold"))
+    return Group(*parts)
+
+
+def _lineage(story: Story) -> Tree:
+    """Return the way from the root to the candidate, and its children below it."""
+    line = [*story.ancestors, story.candidate]
+    root = branch = Tree(_head(line[0]))
+    for depth, candidate in enumerate(line):
+        if depth:
+            branch = branch.add(_head(candidate))
+        for detail in _details(candidate):
+            branch.add(detail, style="dim")
+    for child in story.children:
+        branch.add(_head(child)).add(Text(child.prompt_text, style="dim"))
+    return root
+
+
+def _head(candidate: Candidate) -> Text:
+    text = Text(f"{candidate.origin} {candidate.id}", style="bold")
+    text.append(f"  {candidate.label.name}  {candidate.key}  round {candidate.round}  ", "not bold")
+    reason = f": {candidate.reason}" if candidate.reason else ""
+    reason += f" of {candidate.duplicate_of_id}" if candidate.duplicate_of_id else ""
+    verdict = candidate.verdict or "not judged"
+    text.append(verdict + reason, f"not bold {colour_of(candidate.verdict)}")
+    return text
+
+
+def _details(candidate: Candidate) -> Iterator[Text]:
+    model = candidate.model
+    settings = ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items())
+    told = {
+        "picture": candidate.source_name,
+        "prompt": candidate.prompt_text,
+        "scene": candidate.scene and candidate.scene.description,
+        "place": candidate.placement and _tell_placement(candidate.placement),
+        "seed": str(candidate.seed),
+        "model": model and f"{model['family']} {model['checkpoint']} @ {model['revision']}",
+        "": settings,
+        "caption": candidate.caption,
+        "labels": ", ".join(
+            f"{role} {made_by.get('family')} @ {made_by.get('revision')}"
+            for role, made_by in (candidate.labelled_by or {}).items()
+        ),
+    }
+    for name, value in told.items():
+        if value:
+            yield Text.assemble((f"{name:<8}", "dim"), (value, "not dim"))
+
+
+def _scores(scores: Sequence[Score]) -> Table:
+    table = _table("scores", "value", "threshold", "passed")
+    for score in scores:
+        passed = {True: "yes", False: "no", None: "not judged"}[score.passed]
+        style = {True: "green", False: "yellow", None: "dim"}[score.passed]
+        threshold = "" if score.threshold is None else f"{score.threshold:g}"
+        table.add_row(score.name, f"{score.value:.4g}", threshold, Text(passed, style))
+    return table
+
+
+def _annotations(annotations: Sequence[Annotation]) -> Table:
+    table = _table("objects", "confidence", "box xyxy", "area")
+    for found in annotations:
+        confidence, area = f"{found.confidence:.2f}", f"{found.area_px} px"
+        table.add_row(Text(found.label), confidence, _tell_box(found.box_xyxy), area)
+    return table
+
+
+def _proposals(story: Story) -> Iterator[RenderableType]:
+    for scene in story.scenes:
+        yield Text(f"imagined  {scene.description}")
+    for placement in story.placements:
+        refused = f"  refused: {placement.problem}" if placement.problem else ""
+        yield Text(f"proposed  {_tell_placement(placement)}{refused}")
+
+
+def _tell_call(call: LlmCall) -> Iterator[Text]:
+    """Yield what a language model was asked and what it said, word for word."""
+    tokens = f", {call.prompt_tokens} + {call.completion_tokens} tokens" * bool(call.prompt_tokens)
+    refused = f"  refused: {call.problem}" if call.problem else ""
+    yield Text(f"asked     {call.question} of {call.model}{tokens}{refused}")
+    yield Text(f"          {call.answer.strip()}", style="dim", overflow="fold")
+
+
+def _tell_change(made: Rejudging, change: VerdictChange) -> Text:
+    """Return how it was judged again."""
+    before = change.reason_before or change.verdict_before
+    after = change.reason_after or change.verdict_after
+    return Text(f"judged    {before} -> {after}, {_when(made.created_at)}, {made.author}")
+
+
+def _tell_mark(mark: Mark) -> Text:
+    """Return what a person said of it."""
+    said = {True: "good", False: "bad", None: "mark taken back"}[mark.is_good]
+    return Text(f"marked    {said}, {_when(mark.created_at)}, {mark.author}")
+
+
+def _when(created_at: float) -> str:
+    return datetime.fromtimestamp(created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _tell_placement(placement: Placement) -> str:
+    return f"{placement.label} {placement.relationship_text} in {_tell_box(placement.box_xyxy)}"
+
+
+def _tell_box(box_xyxy: tuple[float, float, float, float]) -> str:
+    return " ".join(f"{side:.1f}" for side in box_xyxy)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in columns:
+        table.add_column(name)
+    return table

@@ -1,0 +1,147 @@
+"""Runs and candidates as tables for people, and as CSV for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Run
+from chatgenimage.db.run_progress import overview
+from chatgenimage.db.runs import QuarantinedItem
+from chatgenimage.db.spending import Spending, spending
+from chatgenimage.db.states import WHOLE_STEP, Verdict
+from chatgenimage.factory.progress.collapse_labels import merge_labels
+from chatgenimage.factory.progress.live_view import render
+from chatgenimage.factory.submission.quotas import tell_missed
+from chatgenimage.factory.terminal.run_summary import funnel_table
+from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, SCORE_NAMES
+
+WIDTH_FOR_IMAGE = 160
+MOST_LABELS = 40
+COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}
+
+
+def status_view(session: Session, run: Run, *, now: float, width: int) -> RenderableType:
+    """Return a run's state, the counts of its steps, and what became of its candidates.
+
+    Args:
+        session: To read with.
+        run: Which run.
+        now: Seconds since the epoch.
+        width: Columns of the screen.
+    """
+    counts = overview(session, run.id)
+    if len(run.labels) > MOST_LABELS:
+        counts = merge_labels(counts, f"all {len(run.labels)} labels")
+    head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
+    steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
+    missed = [Text(line, style="yellow") for line in tell_missed(run, overview(session, run.id))]
+    spent = tell_spending(run, spending(session, run))
+    return Group(head, spent, steps, "", funnel_table(counts), *missed)
+
+
+def tell_spending(run: Run, spent: Spending) -> Text:
+    """Return in one line what a run asked its language model and what that cost."""
+    text = Text(
+        f"{spent.calls} questions: {spent.reused} answered from memory, {spent.refused} refused; "
+        f"{spent.prompt_tokens} + {spent.completion_tokens} tokens, cost {spent.cost:.4f}",
+        style="dim",
+    )
+    if spent.budget is not None:
+        text.append(f" of {spent.budget:.2f}")
+    if run.pause_reason:
+        text.append(f"\nrests: {run.pause_reason}", style="not dim red")
+    return text
+
+
+def colour_of(verdict: str | None) -> str:
+    """Return the style that a verdict is printed in."""
+    return COLOURS.get(verdict, "dim")
+
+
+def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
+    """Return what was given up, each with the last line of its error."""
+    table = Table(title="Given up", title_justify="left", box=None, header_style="dim")
+    for name in ("item", "label", "step", "round", "subject", "attempts", "error"):
+        table.add_column(name)
+    for item in items:
+        last_line = (item.error.strip().splitlines() or [""])[-1]
+        subject = "whole step" if item.subject_id == WHOLE_STEP else str(item.subject_id)
+        numbers = (str(item.round), subject, str(item.attempts))
+        table.add_row(
+            str(item.item_id), Text(item.label), item.step, *numbers, Text(last_line, style="red")
+        )
+    return table
+
+
+def candidates_text(
+    records: Sequence[Mapping[str, Any]], form: Literal["table", "csv", "json"], *, width: int
+) -> RenderableType:
+    """Return candidates as a table, as CSV with a column per score, or as JSON."""
+    if form == "json":
+        return Text(json.dumps(records, indent=2, ensure_ascii=False))
+    if form == "csv":
+        return Text(_to_csv(records))
+    return _to_table(records, with_image=width >= WIDTH_FOR_IMAGE)
+
+
+def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason")
+    names = (
+        *plain,
+        "duplicate_of",
+        "mark",
+        "parent",
+        "seed",
+        "prompt",
+        "caption",
+        "objects",
+        *SCORE_NAMES,
+        "source_name",
+        "image",
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({**record, **record["scores"], "objects": " ".join(record["objects"])})
+    return text.getvalue().rstrip("\n")
+
+
+def _to_table(records: Sequence[Mapping[str, Any]], *, with_image: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("id", justify="right")
+    for name in ("label", "origin", "verdict", "clip", "caption"):
+        table.add_column(name)
+    if with_image:
+        table.add_column("image", no_wrap=True, style="dim")
+    for record in records:
+        verdict = record["verdict"] or "not judged"
+        reason = f": {record['reason']}" if record["reason"] else ""
+        reason += f" of {record['duplicate_of']}" if record["duplicate_of"] else ""
+        mark = f", marked {record['mark']}" if record["mark"] else ""
+        similarity = record["scores"].get(CLIP_SIMILARITY.name)
+        image = [Text(_short(record["image"]))] if with_image else []
+        table.add_row(
+            str(record["id"]),
+            Text(record["label"]),
+            record["origin"],
+            Text(verdict + reason + mark, style=colour_of(record["verdict"])),
+            "" if similarity is None else f"{similarity:.2f}",
+            Text(record["caption"] or ""),
+            *image,
+        )
+    return table
+
+
+def _short(path: str) -> str:
+    """Return a path as seen from here, if it lies below."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

@@ -1,0 +1,259 @@
+"""The filter rules (section 3.5): from scores to a verdict with its reason. Pure functions."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chatgenimage.db.models import Annotation
+from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.tasks.thresholds import FilterThresholds
+from chatgenimage.workers import boxes
+from chatgenimage.workers.llm.rulebook import enumerate_objects
+from chatgenimage.workers.values import BoxXyxy
+
+LabelledBox = tuple[str, BoxXyxy]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A score that must reach its threshold, and what a candidate that does not is called.
+
+    Attributes:
+        name: Of the score.
+        reason: Of the rejection.
+        at_most: True where lower is better (a rank).
+    """
+
+    name: str
+    reason: str
+    at_most: bool = False
+
+    def passes(self, value: float, threshold: float) -> bool:
+        """Return whether a value is good enough."""
+        return value <= threshold if self.at_most else value >= threshold
+
+    def tell(self, threshold: float) -> str:
+        """Return in words what is asked of a value."""
+        return f"at {'most' if self.at_most else 'least'} {threshold:g}"
+
+
+BRIGHTEST = Rule("brightest", "too_dark")
+DARKEST = Rule("darkest", "too_bright", at_most=True)
+CONTRAST = Rule("contrast", "blank")
+BLUR = Rule("blur", "blurry", at_most=True)
+HYGIENE = (BRIGHTEST, DARKEST, CONTRAST, BLUR)
+"""What any image is held to, whatever it should show."""
+
+LABEL_CONFIDENCE = Rule("label_confidence", "label_not_found")
+OBJECTS_KEPT = Rule("objects_kept", "objects_lost")
+FILL_IOU = Rule("fill_iou", "fill_not_found")
+PSNR = Rule("psnr_db", "pixels_changed")
+SSIM = Rule("ssim", "structure_changed")
+SEAM = Rule("seam", "seam_visible", at_most=True)
+BACKGROUND = Rule("background_probability", "background_not_recognised")
+CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
+CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
+DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
+DERIVED = (CLIP_RANK, DUPLICATE)
+"""Rules about scores that no image has by itself: they follow from who else was accepted."""
+
+RULES: dict[Origin, tuple[Rule, ...]] = {
+    Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
+    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
+    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, *DERIVED),
+    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, *DERIVED),
+}
+"""Which rules a candidate is held to, by origin; the first that fails names the reason."""
+
+NOT_MEASURED = "not_measured"
+"""The reason of a candidate that the filter failed on: nobody can vouch for it."""
+
+PARENT_REJECTED = "parent_rejected"
+"""The reason, after other thresholds, of what would not have been made under them."""
+
+IMAGE_MISSING = "image_missing"
+"""The reason of a candidate whose file is gone; no score can bring it back."""
+
+SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
+REASONS = (
+    *dict.fromkeys(rule.reason for rules in RULES.values() for rule in rules),
+    NOT_MEASURED,
+    PARENT_REJECTED,
+    IMAGE_MISSING,
+)
+
+Limits = Mapping[str, float]
+"""The threshold of each rule, by the score's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A candidate as judging sees it.
+
+    Attributes:
+        scores: What was measured; those of `DERIVED` rules are not, they follow from the others.
+    """
+
+    candidate_id: int
+    origin: Origin
+    parent_id: int | None
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What follows from scores and thresholds.
+
+    Attributes:
+        rank: Among the siblings that pass everything else; None for all others.
+    """
+
+    verdict: Verdict
+    reason: str | None
+    rank: int | None = None
+
+
+def thresholds_of(thresholds: FilterThresholds) -> Limits:
+    """Return the threshold of each rule, by the score's name."""
+    return {
+        BRIGHTEST.name: thresholds.brightest_min,
+        DARKEST.name: thresholds.darkest_max,
+        CONTRAST.name: thresholds.contrast_min,
+        BLUR.name: thresholds.blur_max,
+        LABEL_CONFIDENCE.name: thresholds.label_confidence_min,
+        OBJECTS_KEPT.name: 1.0,
+        FILL_IOU.name: thresholds.fill_iou_min,
+        PSNR.name: thresholds.psnr_min_db,
+        SSIM.name: thresholds.ssim_min,
+        SEAM.name: thresholds.seam_max,
+        BACKGROUND.name: thresholds.background_probability_min,
+        CLIP_SIMILARITY.name: thresholds.clip_similarity_min,
+        CLIP_RANK.name: float(thresholds.keep_top_k),
+        DUPLICATE.name: thresholds.duplicate_similarity_max,
+    }
+
+
+def judge(
+    origin: Origin, scores: Mapping[str, float], limits: Limits
+) -> tuple[Verdict, str | None]:
+    """Return the verdict and, when rejected, the reason.
+
+    A score that is missing (nothing to compare, such as an empty region) is not held against
+    the candidate, save for the one that every measured candidate has.
+    """
+    for rule in RULES[origin]:
+        if rule.name in scores and not rule.passes(scores[rule.name], limits[rule.name]):
+            return Verdict.REJECTED, rule.reason
+    if CLIP_SIMILARITY.name not in scores:
+        return Verdict.REJECTED, NOT_MEASURED
+    return Verdict.ACCEPTED, None
+
+
+def judge_siblings(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
+    """Return each candidate's judgement by id; siblings compete if they pass everything else."""
+    by_id = {candidate.candidate_id: candidate for candidate in candidates}
+    judged = {key: Judgement(*judge(c.origin, c.scores, limits)) for key, c in by_id.items()}
+    families: dict[tuple[int, Origin], dict[int, float]] = defaultdict(dict)
+    for key, candidate in by_id.items():
+        if candidate.parent_id and judged[key].verdict is Verdict.ACCEPTED:
+            family = families[candidate.parent_id, candidate.origin]
+            family[key] = candidate.scores[CLIP_SIMILARITY.name]
+    for family in families.values():
+        for key, place in rank(family).items():
+            ranked = {**by_id[key].scores, CLIP_RANK.name: float(place)}
+            judged[key] = Judgement(*judge(by_id[key].origin, ranked, limits), rank=place)
+    return judged
+
+
+def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
+    """Return the judgements that a run with these limits would have come to.
+
+    It would have varied accepted parents only, and filled only edits that kept their objects:
+    what else hangs from a parent is rejected, however good it is itself.
+
+    Args:
+        candidates: Whole families, parents before their children.
+        limits: The threshold of each rule.
+    """
+    judged = judge_siblings(candidates, limits)
+    unmade: set[int] = set()
+    for candidate in candidates:
+        if candidate.parent_id not in judged:
+            continue
+        parent = judged[candidate.parent_id]
+        kept = parent.reason != OBJECTS_KEPT.reason
+        varied = kept if candidate.origin is Origin.FILLED else parent.verdict is Verdict.ACCEPTED
+        if varied and candidate.parent_id not in unmade:
+            continue
+        unmade.add(candidate.candidate_id)
+        judgement = judged[candidate.candidate_id]
+        if judgement.verdict is Verdict.ACCEPTED:
+            judged[candidate.candidate_id] = replace(
+                judgement, verdict=Verdict.REJECTED, reason=PARENT_REJECTED
+            )
+    return judged
+
+
+def judge_twin(judgement: Judgement, similarity: float, limits: Limits) -> Judgement:
+    """Return the judgement of a candidate that resembles a better one that is kept."""
+    is_kept = DUPLICATE.passes(similarity, limits[DUPLICATE.name])
+    if is_kept or judgement.verdict is Verdict.REJECTED:
+        return judgement
+    return replace(judgement, verdict=Verdict.REJECTED, reason=DUPLICATE.reason)
+
+
+def rank(similarities: Mapping[int, float]) -> dict[int, int]:
+    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking).
+
+    Of two alike the first given is the better: callers give them in the order of their keys, since
+    ids depend on who was written first.
+    """
+    ordered = sorted(similarities, key=lambda key: -similarities[key])
+    return {key: place for place, key in enumerate(ordered, start=1)}
+
+
+def kept_share(
+    before: Sequence[LabelledBox], after: Sequence[LabelledBox], iou_min: float
+) -> float:
+    """Return the share of objects that are found again where they were, in [0, 1].
+
+    Each object found answers for one object only. Nothing to keep is 1.
+    """
+    left, kept = list(after), 0
+    for label, box in before:
+        best = max(
+            (other for other in left if other[0] == label),
+            key=lambda other: boxes.iou(box, other[1]),
+            default=None,
+        )
+        if best and boxes.iou(box, best[1]) >= iou_min:
+            left.remove(best)
+            kept += 1
+    return kept / len(before) if before else 1.0
+
+
+def certain(
+    annotations: Sequence[Annotation], thresholds: FilterThresholds
+) -> tuple[Annotation, ...]:
+    """Return the objects that are surely there; a doubtful one cannot be missed later."""
+    least = thresholds.label_confidence_min
+    return tuple(annotation for annotation in annotations if annotation.confidence >= least)
+
+
+def best_iou(asked: LabelledBox, found: Sequence[LabelledBox]) -> float:
+    """Return how well the best box of the asked label lies in the asked box, in [0, 1]."""
+    label, box = asked
+    return max((boxes.iou(box, other) for name, other in found if name == label), default=0.0)
+
+
+def place_of(description: str, background: str) -> str:
+    """Return the background with its preposition as the description has it: "on a beach"."""
+    found = re.search(rf"(\w+) {re.escape(background)}", description)
+    return found.group(0) if found else f"in {background}"
+
+
+def expected_text(labels: Sequence[str], place: str) -> str:
+    """Return what the image should show: "a dog and a tree on a beach"."""
+    unique = list(dict.fromkeys(labels))
+    return f"{enumerate_objects(unique)} {place}" if unique else place

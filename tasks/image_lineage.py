@@ -1,0 +1,172 @@
+"""From pixels to a candidate row: what generate, edit and fill have in common."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Candidate, Placement, Prompt, Scene, Step
+from chatgenimage.db.states import Origin
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.values import RgbImage
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where an image to be painted comes from; everything about it that is known beforehand."""
+
+    run_id: int
+    label_id: int
+    batch_id: int
+    label: str
+    key: str
+    seed: int
+    origin: Origin
+    round: int
+    prompt_text: str
+    parent_id: int | None = None
+    parent_sha256: str | None = None
+    prompt_id: int | None = None
+    scene_id: int | None = None
+    placement_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A stored image and the model that made it."""
+
+    sha256: str
+    size_wh: tuple[int, int]
+    model: dict[str, Any]
+
+
+def derive_seed(*parts: object) -> int:
+    """Return a 32-bit seed that depends on nothing but the parts, on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def lineage_of_prompt(step: Step, prompt: Prompt) -> Lineage:
+    """Return the lineage of an initial image (section 3.1)."""
+    key = f"b{step.batch.index}/g{prompt.index}"
+    return Lineage(
+        **_home(step, key),
+        origin=Origin.GENERATED,
+        prompt_text=prompt.text,
+        prompt_id=prompt.id,
+    )
+
+
+def lineage_of_scene(step: Step, scene: Scene, instruction: str) -> Lineage:
+    """Return the lineage of a background edit (section 3.4, Background Imagination)."""
+    return Lineage(
+        **_home(step, f"{scene.candidate.key}/e{scene.index}"),
+        **_parent(scene.candidate),
+        origin=Origin.EDITED,
+        prompt_text=instruction,
+        scene_id=scene.id,
+    )
+
+
+def lineage_of_placement(step: Step, placement: Placement, prompt_text: str) -> Lineage:
+    """Return the lineage of a filled object (section 3.4, Foreground Object Filling)."""
+    return Lineage(
+        **_home(step, f"{placement.candidate.key}/f{placement.index}"),
+        **_parent(placement.candidate),
+        origin=Origin.FILLED,
+        prompt_text=prompt_text,
+        scene_id=placement.candidate.scene_id,
+        placement_id=placement.id,
+    )
+
+
+def store_painted(
+    resources: Resources,
+    lineages: Sequence[Lineage],
+    images: Sequence[RgbImage],
+    family: Family,
+    notes: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Painted]:
+    """Put the images into the store, each with its provenance in the PNG.
+
+    Args:
+        resources: Has the store.
+        lineages: Where each image comes from.
+        images: What was painted.
+        family: What painted them.
+        notes: What else shaped each image, told among the model's settings.
+    """
+    notes = [{}] * len(lineages) if notes is None else notes
+    return [
+        _store(resources, lineage, pixels, _model(family, note))
+        for lineage, pixels, note in zip(lineages, images, notes, strict=True)
+    ]
+
+
+def _model(family: Family, note: Mapping[str, Any]) -> dict[str, Any]:
+    model = asdict(family.identity)
+    return model | {"settings": model["settings"] | note}
+
+
+def _store(
+    resources: Resources, lineage: Lineage, pixels: RgbImage, model: dict[str, Any]
+) -> Painted:
+    sha256 = resources.images.put(pixels, _provenance(lineage, model))
+    return Painted(sha256, (pixels.shape[1], pixels.shape[0]), model)
+
+
+def add_candidate(session: Session, _step: Step, lineage: Lineage, painted: Painted) -> None:
+    """Write the candidate's row."""
+    session.add(
+        Candidate(
+            run_id=lineage.run_id,
+            label_id=lineage.label_id,
+            batch_id=lineage.batch_id,
+            key=lineage.key,
+            parent_id=lineage.parent_id,
+            prompt_id=lineage.prompt_id,
+            scene_id=lineage.scene_id,
+            placement_id=lineage.placement_id,
+            origin=lineage.origin,
+            round=lineage.round,
+            seed=lineage.seed,
+            prompt_text=lineage.prompt_text,
+            model=painted.model,
+            sha256=painted.sha256,
+            width_px=painted.size_wh[0],
+            height_px=painted.size_wh[1],
+        )
+    )
+
+
+def _home(step: Step, key: str) -> dict[str, Any]:
+    batch = step.batch
+    return {
+        "run_id": batch.run_id,
+        "label_id": batch.label_id,
+        "batch_id": batch.id,
+        "label": batch.label.name,
+        "key": key,
+        "seed": derive_seed(batch.run.seed, batch.label.name, key),
+        "round": step.round,
+    }
+
+
+def _parent(candidate: Candidate) -> dict[str, Any]:
+    return {"parent_id": candidate.id, "parent_sha256": candidate.sha256}
+
+
+def _provenance(lineage: Lineage, model: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": lineage.run_id,
+        "label": lineage.label,
+        "key": lineage.key,
+        "origin": lineage.origin,
+        "prompt": lineage.prompt_text,
+        "seed": lineage.seed,
+        "parent": lineage.parent_sha256,
+        "model": model,
+    }

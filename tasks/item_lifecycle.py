@@ -1,0 +1,178 @@
+"""The items of a claimed step as its worker sees them: which come next, and what failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from chatgenimage.db import items
+from chatgenimage.db.delivery import Claim
+from chatgenimage.db.items import OpenItem
+from chatgenimage.db.models import Step
+from chatgenimage.db.states import ItemState
+from chatgenimage.tasks.failures import TRANSIENT, Fault, inputs_of
+from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step_definition import StepWork, options_of
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+LEAST_DEATHS = 2
+DIED = "its worker died each time it was tried"
+
+
+@dataclass(slots=True)
+class Part(Generic[In, Out]):
+    """Items that are computed and written together: a pass, or a piece of one that failed."""
+
+    items: list[OpenItem]
+    subjects: list[In]
+    results: Sequence[Out] | None = None
+    duration_s: float = 0.0
+    gpu_peak_bytes: int | None = None
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the items' ids."""
+        return [item.id for item in self.items]
+
+    def halves(self) -> "list[Part[In, Out]]":
+        """Return the first and the second half, with their results if there are any."""
+        middle = len(self.items) // 2
+        return [
+            replace(
+                self,
+                items=self.items[cut],
+                subjects=self.subjects[cut],
+                results=self.results and self.results[cut],
+            )
+            for cut in (slice(middle), slice(middle, None))
+        ]
+
+
+class StepItems(Generic[In, Out]):
+    """Takes and fails the items of one claimed step, in the transactions of its worker."""
+
+    def __init__(self, work: StepWork[In, Out], resources: Resources, claim: Claim) -> None:
+        self._work = work
+        self._resources = resources
+        self._claim = claim
+
+    def plan(self, session: Session, step: Step) -> Part[In, Out] | None:
+        """Write down what the step's items are, as far as nobody did, and take a pass."""
+        subject_ids = self._work.plan(session, step)
+        worker, most = self._resources.owner, self._most(step)
+        started = items.add_items(session, self._claim, subject_ids, most=most, worker=worker)
+        return self.take(session, step, started)
+
+    def take(
+        self, session: Session, step: Step, started: Sequence[OpenItem] = ()
+    ) -> Part[In, Out] | None:
+        """Return what can be read of these items, else of the next; None if all are settled.
+
+        The next ones are started here: an attempt is counted on each.
+        """
+        while started := started or self._start(session, step):
+            part = self._read(session, step, started)
+            if part.items:
+                return part
+            started = ()
+        return None
+
+    def fail(
+        self, session: Session, step: Step, item: OpenItem, fault: Fault, subject: In | None = None
+    ) -> None:
+        """Write down what went wrong; the item is tried again, or quarantined if that is over."""
+        is_last = item.attempts >= self._resources.delivery.max_attempts
+        record_exchanges(session, step, item.subject_id, fault.exchanges)
+        items.settle_items(
+            session,
+            [item.id],
+            ItemState.QUARANTINED if is_last or fault.is_permanent else ItemState.READY,
+            error=fault.text,
+            inputs=None if subject is None else inputs_of(subject),
+        )
+
+    def too_long(self, session: Session, part: Part[In, Out]) -> None:
+        """Write down that a pass took too long; its items keep the attempt and run alone next.
+
+        Nobody knows whose doing it was until then.
+        """
+        if len(part.items) == 1:
+            limit_s = self._resources.delivery.time_limit_s
+            error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
+            items.settle_items(session, part.ids, ItemState.READY, error=error)
+
+    def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
+        """Write down why the step itself failed; return whether it is given up.
+
+        What is open in it is given up with it.
+        """
+        owner, batch = self._resources.owner, step.batch
+        inputs = {"batch_id": batch.id, "index": batch.index, "size": batch.size}
+        whole = items.fail_whole(
+            session, self._claim, worker=owner, error=fault.text, inputs=inputs
+        )
+        if whole.attempts < self._resources.delivery.max_attempts and not fault.is_permanent:
+            return False
+        whole.state = ItemState.QUARANTINED
+        left = [item.id for item in items.open_items(session, self._claim)]
+        items.settle_items(session, left, ItemState.QUARANTINED, error=fault.text)
+        return True
+
+    def fitting(self, wanted: int) -> int:
+        """Return how many of so many items the device's memory has room for, as far as is known."""
+        return self._resources.pass_sizes.limit(self._work.name, wanted)
+
+    def _start(self, session: Session, step: Step) -> Sequence[OpenItem]:
+        """Start a pass of untried items, or alone one that failed or killed its process before."""
+        worker, most = self._resources.owner, self._most(step)
+        if untried := items.start_untried(session, self._claim, most=most, worker=worker):
+            return untried
+        for item in items.open_items(session, self._claim):
+            if item.attempts < self._most_tries(item):
+                return [items.start_item(session, item.id, worker=worker)]
+            self._bury(session, step, item)
+        return []
+
+    def _most(self, step: Step) -> int:
+        """Return how many items a pass may have."""
+        return self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
+
+    def _most_tries(self, item: OpenItem) -> int:
+        """Return how many tries the item has: one end without a word may not have been its doing.
+
+        Another item of its pass killed the process, somebody else did, or a crash of the database
+        forgot how the try ended (docs/adr/0010).
+        """
+        most = self._resources.delivery.max_attempts
+        return most if item.error else max(most, LEAST_DEATHS)
+
+    def _read(self, session: Session, step: Step, started: Sequence[OpenItem]) -> Part[In, Out]:
+        """Return what can be read of the items; what cannot has failed."""
+        part: Part[In, Out] = Part([], [])
+        for item in started:
+            try:
+                subject = self._work.read(session, step, item.subject_id)
+            except TRANSIENT:
+                raise
+            except Exception as error:  # noqa: BLE001  # as in `_compute`
+                self.fail(session, step, item, Fault.of(error))
+            else:
+                part.items.append(item)
+                part.subjects.append(subject)
+        return part
+
+    def _bury(self, session: Session, step: Step, item: OpenItem) -> None:
+        """Quarantine an item whose tries all ended without an exception: its worker died."""
+        try:
+            inputs = item.inputs or inputs_of(self._work.read(session, step, item.subject_id))
+        except TRANSIENT:
+            raise
+        except Exception:  # noqa: BLE001  # it cannot be read either
+            inputs = None
+        items.settle_items(
+            session, [item.id], ItemState.QUARANTINED, error=item.error or DIED, inputs=inputs
+        )

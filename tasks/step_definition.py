@@ -1,0 +1,52 @@
+"""What a step of the chain is, apart from how it is run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Step
+from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.resources import Resources
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class StepWork(Generic[In, Out]):
+    """One step of the chain.
+
+    Attributes:
+        name: Of the Celery task.
+        plan: Returns the subjects, one item each; called at the first claim, and again after
+            `plan` or `conclude` failed.
+        read: Returns what computing needs of one subject.
+        compute: Runs the models on a pass of subjects; no session is open.
+        write: Stores one result; must be the same when called with the same result.
+        conclude: Derives what needs all items, in the transaction that ends the step.
+        pass_size: Most items in one forward pass; None is the run's batch size.
+    """
+
+    name: str
+    plan: Callable[[Session, Step], Sequence[int]]
+    read: Callable[[Session, Step, int], In]
+    compute: Callable[[Resources, Sequence[In]], Sequence[Out]]
+    write: Callable[[Session, Step, In, Out], None]
+    conclude: Callable[[Session, Step], None] = lambda _session, _step: None
+    pass_size: int | None = None
+
+
+def names_asked(step: Step) -> tuple[str, ...]:
+    """Return what an image of the step's batch should show one of, if it must show something.
+
+    Nobody knows which of the names a person's picture shows: all are looked for.
+    """
+    options = options_of(step).chain
+    return options.class_list if options.source == "pictures" else (step.batch.label.name,)
+
+
+def options_of(step: Step) -> RunOptions:
+    """Return the frozen options of the step's run."""
+    return RunOptions.model_validate(step.batch.run.profile)

@@ -1,0 +1,293 @@
+"""A claimed step at work: its items in passes, each computed, then written in one transaction.
+
+The transaction that writes a pass also takes the next one, or ends the step, so a step costs one
+transaction more than it has passes.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.orm import Session
+
+from chatgenimage.db import delivery, dispatching, items
+from chatgenimage.db.delivery import Claim, LeaseLost
+from chatgenimage.db.failpoints import Failpoint, reach
+from chatgenimage.db.models import Item, Step
+from chatgenimage.db.states import ItemState
+from chatgenimage.tasks.failures import TRANSIENT, Fault, exchanges_of
+from chatgenimage.tasks.heartbeat import Heartbeat
+from chatgenimage.tasks.item_lifecycle import Part, StepItems
+from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step_definition import StepWork
+from chatgenimage.workers.device import forget_peak_memory, peak_memory_bytes
+
+log = structlog.get_logger()
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+SHARE_OF_TIME_LIMIT = 0.5
+"""After this share no pass is started: the rest is given back and gets a fresh limit."""
+RETRY_S = 0.5
+MOST_DOUBLINGS = 16
+
+Write = Callable[[Session, Step], None]
+
+
+class WriteFailed(Exception):
+    """A result could not be written, for a reason that lies in the result."""
+
+
+class StepFailed(Exception):
+    """A step could not be planned or concluded, for a reason that lies in none of its items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[In, Out]):
+    """What follows a transaction: another pass, or the end of the work, and of the chain or not."""
+
+    part: Part[In, Out] | None = None
+    goes_on: bool = False
+
+
+class Passes(Generic[In, Out]):
+    """Works off the open items of one claimed step."""
+
+    def __init__(
+        self, work: StepWork[In, Out], resources: Resources, claim: Claim, step: Step
+    ) -> None:
+        self.claim = claim
+        self._step = step
+        self._work = work
+        self._resources = resources
+        self._options = resources.delivery
+        self._items = StepItems(work, resources, claim)
+        self._waiting: list[Part[In, Out]] = []
+        self._goes_on = False
+        self._whole: Item | None = None
+
+    def start(self, session: Session, *, is_first: bool) -> None:
+        """Plan the step if nobody could so far, and take its first pass.
+
+        Raises:
+            StepFailed: If that cannot be done.
+        """
+        self._whole = None if is_first else items.find_whole(session, self.claim)
+        with _faults_of_the_step():
+            is_planned = not is_first and self._whole is None
+            part = (self._items.take if is_planned else self._items.plan)(session, self._step)
+            turn = Turn(part) if part else self._next_turn(session)
+        self._follow(turn)
+
+    def fail(self, session: Session, fault: Fault) -> None:
+        """Write down that the step itself failed, and let it wait, or end it without."""
+        self._follow(self._turn_after(session, fault))
+
+    def run(self, heartbeat: Heartbeat) -> bool:
+        """Return whether the chain goes on; False if the rest was given back or must wait.
+
+        Raises:
+            LeaseLost: If another worker may have taken the step.
+        """
+        while self._waiting:
+            if heartbeat.lost:
+                raise LeaseLost(self.claim.step_id)
+            part = self._waiting.pop()
+            try:
+                self._work_off(part)
+            except LeaseLost:
+                raise
+            except SoftTimeLimitExceeded:
+                self._stop_at(part)
+            except Exception as error:  # noqa: BLE001  # items' own faults do not come this far
+                self._wait(part, error, heartbeat)
+                return False
+        return self._goes_on
+
+    def _work_off(self, part: Part[In, Out]) -> None:
+        """Compute and write; what fails is halved until the culprit stands alone."""
+        if part.results is None and len(part.items) > self._items.fitting(len(part.items)):
+            self._split(part)
+            return
+        fault = self._compute(part) or self._store(part)
+        if fault is None:
+            return
+        if fault.is_out_of_memory:
+            self._resources.pass_sizes.too_big(self._work.name, len(part.items))
+        if len(part.items) > 1:
+            self._split(part)
+        else:
+            self._fail(part, fault)
+
+    def _compute(self, part: Part[In, Out]) -> Fault | None:
+        """Return what went wrong, if anything; nothing of the exception outlives this call."""
+        if part.results is not None:
+            return None
+        started = time.perf_counter()
+        forget_peak_memory()
+        try:
+            part.results = self._work.compute(self._resources, part.subjects)
+        except (SoftTimeLimitExceeded, *TRANSIENT):
+            raise
+        except Exception as error:  # noqa: BLE001  # the one place that may
+            return Fault.of(error)
+        part.duration_s = (time.perf_counter() - started) / len(part.items)
+        part.gpu_peak_bytes = peak_memory_bytes()
+        self._resources.pass_sizes.fitted(self._work.name, len(part.items))
+        return None
+
+    def _store(self, part: Part[In, Out]) -> Fault | None:
+        """Write the results and mark the items done; return what went wrong, if anything."""
+
+        def write(session: Session, step: Step) -> None:
+            try:
+                for subject, result in zip(part.subjects, part.results or (), strict=True):
+                    self._work.write(session, step, subject, result)
+                session.flush()
+            except TRANSIENT:
+                raise
+            except Exception as error:
+                raise WriteFailed from error
+            items.settle_items(
+                session,
+                part.ids,
+                ItemState.DONE,
+                duration_s=part.duration_s,
+                gpu_peak_bytes=part.gpu_peak_bytes,
+            )
+
+        try:
+            self._commit(write)
+        except WriteFailed as error:
+            return Fault.of(error.__cause__ or error)
+        return None
+
+    def _fail(self, part: Part[In, Out], fault: Fault) -> None:
+        [item], [subject] = part.items, part.subjects
+        log.warning("item_failed", item_id=item.id, step=self._work.name, error=fault.summary)
+        self._commit(lambda session, step: self._items.fail(session, step, item, fault, subject))
+
+    def _stop_at(self, part: Part[In, Out]) -> None:
+        """Give the step back because this pass took too long."""
+        log.warning("pass_takes_too_long", step=self._work.name, items=part.ids)
+        self._commit(lambda session, _: self._items.too_long(session, part), gives_back=True)
+
+    def _split(self, part: Part[In, Out]) -> None:
+        self._waiting += reversed(part.halves())
+
+    def _commit(self, write: Write = lambda *_: None, *, gives_back: bool = False) -> None:
+        """Write behind the fence; then take the next pass if none waits, or give the rest back."""
+
+        def choose(session: Session, may_go_on: bool) -> Turn[In, Out] | None:  # noqa: FBT001
+            if gives_back or not may_go_on or self._is_late():
+                return self._give_back(session)
+            if self._waiting:
+                return None
+            with _faults_of_the_step():
+                return self._next_turn(session)
+
+        try:
+            self._transact(write, choose)
+        except StepFailed as error:
+            fault = Fault.of(error.__cause__ or error)
+            self._transact(write, lambda session, _: self._turn_after(session, fault))
+
+    def _transact(
+        self, write: Write, choose: Callable[[Session, bool], Turn[In, Out] | None]
+    ) -> None:
+        with self._resources.sessions.begin() as session:
+            may_go_on = self._enter(session)
+            write(session, self._step)
+            turn = choose(session, may_go_on)
+            reach(Failpoint.BEFORE_COMMIT)
+        reach(Failpoint.AFTER_COMMIT)
+        if turn:
+            self._follow(turn)
+
+    def _enter(self, session: Session) -> bool:
+        """Bring the step behind the fence into a transaction; return whether it may go on."""
+        may_go_on = delivery.fence(session, self.claim)
+        session.add(self._step)
+        return may_go_on
+
+    def _follow(self, turn: Turn[In, Out]) -> None:
+        self._waiting = [turn.part] if turn.part else []
+        self._goes_on = turn.goes_on
+
+    def _next_turn(self, session: Session) -> Turn[In, Out]:
+        """End the step, or take a pass of what is open."""
+        while not delivery.finish_step(session, self.claim):
+            if part := self._items.take(session, self._step):
+                return Turn(part)
+        self._work.conclude(session, self._step)
+        session.flush()
+        if self._whole:
+            items.settle_items(session, [self._whole.id], ItemState.DONE)
+        return self._hand_on(session)
+
+    def _turn_after(self, session: Session, fault: Fault) -> Turn[In, Out]:
+        """Put a step back that itself failed, or end it if its tries are used up."""
+        log.warning("step_failed", step=self._work.name, error=fault.summary)
+        if self._items.fail_whole(session, self._step, fault):
+            delivery.finish_step(session, self.claim)
+            return self._hand_on(session)
+        delivery.release_step(session, self.claim, delay_s=self._delay_s(), error=fault.summary)
+        return Turn()
+
+    def _hand_on(self, session: Session) -> Turn[In, Out]:
+        window = self._options.window
+        return Turn(goes_on=dispatching.hand_on(session, self._step.batch_id, window=window))
+
+    def _give_back(self, session: Session) -> Turn[In, Out]:
+        items.put_back_items(session, [item_id for part in self._waiting for item_id in part.ids])
+        delivery.release_step(session, self.claim)
+        return Turn()
+
+    def _wait(self, part: Part[In, Out], error: Exception, heartbeat: Heartbeat) -> None:
+        """Put the step back with a growing, jittered delay; its items do not pay for it.
+
+        A database that is away is waited for as long as the lease may still hold.
+        """
+        trace = None if isinstance(error, TRANSIENT) else error
+        log.warning("step_waits", step=self._work.name, error=str(error), exc_info=trace)
+        delay_s = self._delay_s()
+        while not heartbeat.lost:
+            try:
+                with self._resources.sessions.begin() as session:
+                    self._enter(session)
+                    items.put_back_items(
+                        session, [i for p in (part, *self._waiting) for i in p.ids]
+                    )
+                    subject_id = part.items[0].subject_id
+                    record_exchanges(session, self._step, subject_id, exchanges_of(error))
+                    delivery.release_step(session, self.claim, delay_s=delay_s, error=str(error))
+            except TRANSIENT:
+                time.sleep(RETRY_S)
+            else:
+                return
+
+    def _delay_s(self) -> float:
+        doublings = min(self.claim.attempt, MOST_DOUBLINGS)
+        longest_s = min(2.0**doublings, self._options.max_backoff_s)
+        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not cryptography
+
+    def _is_late(self) -> bool:
+        used_s = time.monotonic() - self.claim.claimed_at
+        return used_s > SHARE_OF_TIME_LIMIT * self._options.time_limit_s
+
+
+@contextmanager
+def _faults_of_the_step() -> Iterator[None]:
+    try:
+        yield
+    except TRANSIENT:
+        raise
+    except Exception as error:
+        raise StepFailed from error

@@ -1,0 +1,297 @@
+"""The offline language model: a small rule book that answers the loop's four questions.
+
+It speaks the grammar of `workers.llm.rulebook` and nothing else, because the micro checkpoints read
+nothing else. Every choice is drawn from the seed, so an answer can be had again.
+"""
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from chatgenimage.workers.boxes import MAX_SIDE_PX, REFERENCE_SIDE_PX, placement_problem
+from chatgenimage.workers.config import RulesConfig
+from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound, UnknownWord
+from chatgenimage.workers.llm.rulebook import (
+    FILE_NAME,
+    RuleBook,
+    describe,
+    describe_beside,
+    describe_close_up,
+    describe_with_feature,
+)
+from chatgenimage.workers.values import (
+    Answer,
+    BoxXyxy,
+    Detection,
+    Exchange,
+    ModelIdentity,
+    Placement,
+    Scene,
+    T,
+)
+from chatgenimage.workers.weights.local_files import local_path
+
+NEW_OBJECTS_PER_SCENE = 5
+NOUNS_PER_SENTENCE = 3
+COMPANION_WEIGHTS = (5, 4, 1)
+"""How often a prompt names none, one or two other objects: a small model loses the thread."""
+LEAST_SIDE = 0.21
+"""Of the image's side; Table 1 allows 0.15, but a small model paints nothing that small."""
+FEATURE_SHARE = 0.3
+BESIDE_SHARE = 0.2
+ATTEMPTS_PER_PROMPT = 50
+ATTEMPTS_PER_BOX = 400
+
+
+class Rules:
+    """Family `rules`: satisfies LanguageModel for the words of its book."""
+
+    def __init__(self, book: RuleBook, identity: ModelIdentity) -> None:
+        self._book = book
+        self.identity = identity
+
+    @classmethod
+    def load(cls, config: RulesConfig) -> Self:
+        """Return the rule book of the folder that `config.checkpoint` names.
+
+        Raises:
+            CheckpointNotFound: If there is no rule book.
+            CheckpointBroken: If it cannot be read.
+        """
+        folder = local_path(config.checkpoint)
+        path = folder / FILE_NAME
+        if not path.is_file():
+            raise CheckpointNotFound(
+                f"no rule book at {path}: expected a folder with {FILE_NAME}; "
+                "set `checkpoint` of the rules family, e.g. to bundled:micro/rules."
+            )
+        try:
+            book = RuleBook.load(folder)
+        except (ValidationError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointBroken(f"the rule book {path} cannot be read: {reason}.") from error
+        revision = hashlib.sha256(path.read_bytes()).hexdigest()
+        return cls(book, ModelIdentity("rules", config.checkpoint, revision))
+
+    def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
+        """Return what the book says about how to recognise `label`."""
+        features = self._book.objects[self._word(label)].features
+        return _answer("features", {"label": label, "seed": seed}, features, list(features))
+
+    def write_prompts(  # noqa: PLR0913 (the question has that many parts)
+        self,
+        label: str,
+        features: Sequence[str],
+        count: int,
+        *,
+        mode: str,
+        variation: int = 0,  # noqa: ARG002 (every batch has another seed)
+        avoid: Sequence[str] = (),
+        seed: int,
+    ) -> Answer[tuple[str, ...]]:
+        """Return `count` prompts over varied backgrounds, no two alike while the grammar lasts."""
+        noun = self._word(label)
+        rng = _rng("prompts", seed, noun, mode)
+        known = self._book.objects[noun].features
+        usable = [feature for feature in features if feature in known] or list(known)
+        write = self._write_object if mode == "object" else self._write_scene
+        places = _shuffled(rng, [rule.place for rule in self._book.backgrounds.values()])
+        prompts: list[str] = []
+        for index in range(count):
+            turn, position = divmod(len(avoid) + index, len(places))
+            another = partial(write, rng, noun, usable, places[position], turn)
+            prompts.append(_unlike({*avoid, *prompts}, another))
+        asked = {"label": label, "features": list(features), "count": count, "mode": mode}
+        return _answer("prompts", {**asked, "seed": seed}, tuple(prompts), prompts)
+
+    def imagine_scenes(
+        self, caption: str, objects: Sequence[str], count: int, *, seed: int
+    ) -> Answer[tuple[Scene, ...]]:
+        """Return `count` scenes around the existing objects, on backgrounds the caption lacks.
+
+        The description names at most two existing objects and the first new one: longer sentences
+        are not in the micro checkpoints' training text.
+        """
+        existing = self._words(objects)
+        rng = _rng("scenes", seed, caption, *existing)
+        current = self._book.background_in(caption)
+        others = [rule for name, rule in self._book.backgrounds.items() if name != current]
+        backgrounds = _shuffled(rng, others)
+        scenes = []
+        for index in range(count):
+            new = self._companions(rng, existing, NEW_OBJECTS_PER_SCENE)
+            background = backgrounds[index % len(backgrounds)]
+            nouns = [*existing[: NOUNS_PER_SENTENCE - 1], *new[:1]]
+            description = describe(nouns, background.place)
+            scenes.append(Scene(background.noun, (*existing, *new), description))
+        asked = {"caption": caption, "objects": list(objects), "count": count, "seed": seed}
+        return _answer("scenes", asked, tuple(scenes), [_scene_json(scene) for scene in scenes])
+
+    def place_objects(  # noqa: PLR0913 (the question has that many parts)
+        self,
+        caption: str,
+        existing: Sequence[Detection],
+        targets: Sequence[str],
+        count: int,
+        *,
+        size_wh: tuple[int, int],
+        seed: int,
+    ) -> Answer[tuple[Placement, ...]]:
+        """Return up to `count` placements that obey Table 1's rules; fewer where room is short.
+
+        Targets are taken in their order, those that stand in the image already last; targets
+        that the book does not know are passed over.
+        """
+        rng = _rng("placements", seed, caption, *targets)
+        standing = [detection.label.casefold() for detection in existing]
+        labels = sorted(self._known(targets), key=lambda label: label in standing)
+        if targets and not labels:
+            raise UnknownWord(self._unknown(targets))
+        relationship = self._relationship(rng, caption, standing)
+        taken = [detection.box_xyxy for detection in existing]
+        placements: list[Placement] = []
+        for index in range(count if labels else 0):
+            label = labels[index % len(labels)]
+            box_xyxy = _free_box(rng, taken, size_wh, self._book.objects[label].aspect)
+            if box_xyxy is None:
+                break
+            taken.append(box_xyxy)
+            placements.append(Placement(label, box_xyxy, relationship))
+        asked = {
+            "caption": caption,
+            "existing": [[item.label, item.confidence, item.box_xyxy] for item in existing],
+            "targets": list(targets),
+            "count": count,
+            "size_wh": size_wh,
+            "seed": seed,
+        }
+        answer = [[item.label, item.box_xyxy, item.relationship] for item in placements]
+        return _answer("placements", asked, tuple(placements), answer)
+
+    def _word(self, label: str) -> str:
+        word = label.casefold()
+        if word not in self._book.objects:
+            raise UnknownWord(self._unknown([label]))
+        return word
+
+    def _words(self, labels: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(self._word(label) for label in labels))
+
+    def _known(self, labels: Iterable[str]) -> list[str]:
+        words = dict.fromkeys(label.casefold() for label in labels)
+        return [word for word in words if word in self._book.objects]
+
+    def _unknown(self, labels: Sequence[str]) -> str:
+        return (
+            f"the rule book does not know {', '.join(repr(label) for label in labels)}; "
+            f"it knows: {', '.join(sorted(self._book.objects))}. Choose one of these, or a "
+            "profile whose language model is an OpenAI-compatible endpoint."
+        )
+
+    def _companions(self, rng: random.Random, nouns: Sequence[str], count: int) -> list[str]:
+        others = [name for name in self._book.objects if name not in nouns]
+        return rng.sample(others, min(count, len(others)))
+
+    def _write_object(
+        self, rng: random.Random, noun: str, features: list[str], place: str, turn: int
+    ) -> str:
+        """Return a close-up; when every background had one, the object with a feature."""
+        if turn == 0:
+            return describe_close_up(noun, place)
+        return describe_with_feature(noun, rng.choice(features), place)
+
+    def _write_scene(
+        self, rng: random.Random, noun: str, features: list[str], place: str, _turn: int
+    ) -> str:
+        count = rng.choices(range(len(COMPANION_WEIGHTS)), COMPANION_WEIGHTS)[0]
+        companions = self._companions(rng, [noun], count)
+        if not companions and rng.random() < FEATURE_SHARE:
+            return describe_with_feature(noun, rng.choice(features), place)
+        if companions and rng.random() < BESIDE_SHARE:
+            return describe_beside(noun, companions, place)
+        return describe([noun, *companions], place)
+
+    def _relationship(self, rng: random.Random, caption: str, standing: Sequence[str]) -> str:
+        """Return what follows "a {label}": the tail of the grammar's sentence with neighbours."""
+        background = self._book.background_in(caption) or rng.choice(list(self._book.backgrounds))
+        place = self._book.backgrounds[background].place
+        neighbours = self._known(standing)[: NOUNS_PER_SENTENCE - 1]
+        if not neighbours:
+            return place
+        return describe_beside("x", neighbours, place).removeprefix("a x ")
+
+
+def _rng(*key: object) -> random.Random:
+    return random.Random(json.dumps(key))  # noqa: S311 (repeatable, not secret)
+
+
+def _shuffled(rng: random.Random, items: Sequence[Any]) -> list[Any]:
+    return rng.sample(items, len(items))
+
+
+def _unlike(written: Collection[str], write: Callable[[], str]) -> str:
+    """Return a text that was not written before, or the last try if none is left."""
+    text = write()
+    for _ in range(ATTEMPTS_PER_PROMPT):
+        if text not in written:
+            break
+        text = write()
+    return text
+
+
+def _free_box(
+    rng: random.Random, taken: Sequence[BoxXyxy], size_wh: tuple[int, int], aspect: float
+) -> BoxXyxy | None:
+    """Return a box in whole pixels where Table 1 allows one, or None if none was found.
+
+    Starts near the size of its neighbours and shrinks towards the least allowed size. Its shape
+    is near `aspect`, width to height in pixels, so that the object fills it.
+    """
+    least, most = LEAST_SIDE, 0.9 * MAX_SIDE_PX / REFERENCE_SIDE_PX
+    sides = [(box[2] - box[0]) / size_wh[0] for box in taken] or [0.4]
+    wanted = min(max(sum(sides) / len(sides), 0.3), 0.45)
+    shape = aspect * size_wh[1] / size_wh[0]
+    for attempt in range(ATTEMPTS_PER_BOX):
+        shrunk = wanted + (least - wanted) * attempt / ATTEMPTS_PER_BOX
+        extent = [
+            min(max(shrunk * stretch * rng.uniform(0.9, 1.1), least), most)
+            for stretch in (math.sqrt(shape), 1 / math.sqrt(shape))
+        ]
+        corner = [rng.uniform(0, 1 - side) for side in extent]
+        box = _whole_pixels(corner, extent, size_wh)
+        if placement_problem(box, taken, size_wh) is None:
+            return box
+    return None
+
+
+def _whole_pixels(
+    corner: Sequence[float], extent: Sequence[float], size_wh: tuple[int, int]
+) -> BoxXyxy:
+    x_min, y_min = (float(int(part * side)) for part, side in zip(corner, size_wh, strict=True))
+    width, height = (float(round(part * side)) for part, side in zip(extent, size_wh, strict=True))
+    return (x_min, y_min, x_min + width, y_min + height)
+
+
+def _scene_json(scene: Scene) -> dict[str, Any]:
+    return {
+        "background": scene.background,
+        "objects": scene.objects,
+        "description": scene.description,
+    }
+
+
+def _answer(question: str, asked: dict[str, Any], value: T, answer: object) -> Answer[T]:
+    content = json.dumps({"question": question, **asked}, ensure_ascii=False)
+    exchange = Exchange(
+        question=question,
+        model="rules",
+        messages=({"role": "user", "content": content},),
+        answer=json.dumps(answer, ensure_ascii=False),
+    )
+    return Answer(value, (exchange,))

@@ -1,0 +1,1 @@
+"""Weights: where checkpoints lie, how they are downloaded and loaded."""

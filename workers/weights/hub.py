@@ -1,0 +1,74 @@
+"""What is fetched of a hub repository: one copy of the weights, without pickles, and settings."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from chatgenimage.workers.errors import CheckpointNotFound
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+WEIGHTS_FILES = (".safetensors", ".pth")
+
+SETTINGS = ("*.json", "*.txt", "*.model")
+WANTED = (*SETTINGS, "*model*.safetensors")
+WANTED_ADAPTER = (*SETTINGS, "*.safetensors")
+WANTED_BY_FAMILY = {"open_clip": (*SETTINGS, "open_clip_model.safetensors")}
+"""Where a repository holds the weights for two libraries."""
+UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*", "vae_1_0/*")
+
+
+def is_hub_id(checkpoint: str) -> bool:
+    """Return whether a checkpoint is named by its hub id: "owner/name", and no such file."""
+    path = Path(checkpoint).expanduser()
+    is_file = path.exists() or path.suffix in WEIGHTS_FILES
+    return not is_file and HUB_ID.fullmatch(checkpoint) is not None
+
+
+def fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
+    """Return the local snapshot of a hub repository, downloading what is not there yet.
+
+    A connection that breaks is taken up again; after an interruption, whole files stay.
+
+    Args:
+        hub_id: "owner/name".
+        revision: Commit, branch or tag; None: the main branch.
+        wanted: Patterns of the files that are needed.
+
+    Raises:
+        CheckpointNotFound: If it is neither here nor given by the hub.
+    """
+    try:
+        return _snapshot(hub_id, revision, wanted)
+    except OSError as error:
+        at = f" at revision {revision}" if revision else ""
+        raise CheckpointNotFound(
+            f"no folder {hub_id}, and the hub did not give {hub_id}{at} "
+            f"({str(error).strip().splitlines()[0]}); "
+            "name a folder, `bundled:<name>` or a hub id (owner/name) in the profile."
+        ) from error
+
+
+def find_fetched(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path | None:
+    """Return the local snapshot of a hub repository, if all that is wanted of it was fetched."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return _snapshot(hub_id, revision, wanted, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _snapshot(
+    hub_id: str, revision: str | None, wanted: Sequence[str], *, local_files_only: bool = False
+) -> Path:
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            hub_id,
+            revision=revision,
+            allow_patterns=list(wanted),
+            ignore_patterns=list(UNWANTED),
+            local_files_only=local_files_only,
+        )
+    )
