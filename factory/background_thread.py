@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Self
 
 
-class Beside:
+class BackgroundThread:
     """A context that runs a loop in a thread, and stops it at the end."""
 
     def __init__(self, loop: Callable[[threading.Event], None], name: str) -> None:

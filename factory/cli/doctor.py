@@ -19,7 +19,7 @@ from chatgenimage.factory.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from chatgenimage.factory.doctor.checks import Finding
+    from chatgenimage.factory.doctor.findings import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
@@ -41,7 +41,8 @@ def doctor(
     settings = place.load_settings()
     from chatgenimage.db.session import connect
     from chatgenimage.factory.doctor import store
-    from chatgenimage.factory.doctor.checks import Health, examine, has_rows_and_files
+    from chatgenimage.factory.doctor.checks import examine, has_rows_and_files
+    from chatgenimage.factory.doctor.findings import Health
     from chatgenimage.factory.image_store import open_images
 
     findings = list(examine(settings))

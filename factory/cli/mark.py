@@ -16,9 +16,8 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
-from chatgenimage.factory.curation.reviews import MARKS, add_marks, read_marks
+from chatgenimage.factory.curation.reviews import MARKS, add_marks, name_person, read_marks
 from chatgenimage.factory.errors import BadMarks
-from chatgenimage.factory.processes.worker_identity import name_person
 from chatgenimage.factory.query.store import Store
 
 

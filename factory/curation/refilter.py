@@ -12,8 +12,8 @@ from chatgenimage.db.models import Rejudging, Run
 from chatgenimage.db.states import RunState, Verdict
 from chatgenimage.db.verdicts import Change, JudgedCandidate, Limit
 from chatgenimage.factory.curation.duplicates import open_album, write_twins
+from chatgenimage.factory.curation.reviews import name_person
 from chatgenimage.factory.errors import RunUnfinished
-from chatgenimage.factory.processes.worker_identity import name_person
 from chatgenimage.tasks.duplicates import Twin
 from chatgenimage.tasks.filter_rules import (
     CLIP_RANK,

@@ -1,7 +1,10 @@
 """Marks in bulk: read from a CSV, written to one, put into the database."""
 
 import csv
+import getpass
 import io
+import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +17,15 @@ from chatgenimage.db.states import Marked
 from chatgenimage.factory.errors import BadMarks
 
 MARKS = {Marked.GOOD: True, Marked.BAD: False}
+
+
+def name_person() -> str:
+    """Return who gives the command: whose judgement it is when a row asks for an author."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 def add_marks(session: Session, marks: Mapping[int, bool | None], author: str) -> None:

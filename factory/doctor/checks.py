@@ -4,7 +4,6 @@ import platform
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from chatgenimage.factory.app import only_speaks
 from chatgenimage.factory.broker.broker import hide_password, open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
 from chatgenimage.factory.database import tell_schema
+from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
@@ -29,23 +29,6 @@ LITTLE_BYTES = 5 * 2**30
 TOO_LITTLE_BYTES = 2**30
 LITTLE_VRAM_SHARE = 0.5
 EXPECTED = (FactoryError, StoreError, WorkerError, OSError)
-
-
-class Health(StrEnum):
-    """How a thing is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: how it is, and if it is not well, what to do."""
-
-    name: str
-    health: Health
-    text: str
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-from chatgenimage.factory.doctor.checks import Finding, Health
+from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.llm.endpoint import make_client

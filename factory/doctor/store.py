@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from chatgenimage.db import consistency
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.session import Sessions
-from chatgenimage.factory.doctor.checks import Finding, Health
+from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.tasks.filter_rules import IMAGE_MISSING
 
 YOUNG_S = 3600.0

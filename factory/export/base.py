@@ -1,15 +1,13 @@
 """What every format shares: what is exported, one sample of it, and what a writer must do."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
-from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.sample import Sample
 from chatgenimage.workers.masks import Rle
-
-if TYPE_CHECKING:
-    from chatgenimage.factory.export.folder import Folder
 
 Masks = Literal["rle", "polygons"]
 
@@ -33,38 +31,6 @@ class Plan:
     def class_ids(self) -> dict[str, int]:
         """Return the number of each class, from 0."""
         return {label: index for index, label in enumerate(self.classes)}
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One candidate on its way into a dataset."""
-
-    candidate: Candidate
-    split: str
-    _images: ImageStore = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """Return a name for files that is unique in the database and free of what people typed."""
-        return f"{self.candidate.id:08d}-{self.candidate.sha256[:12]}"
-
-    @property
-    def file_name(self) -> str:
-        """Return the name of the image file."""
-        return f"{self.name}.png"
-
-    def read_image(self) -> bytes:
-        """Return the stored PNG.
-
-        Raises:
-            ImageMissing: If it is no longer in the store; so is ImageBroken raised.
-        """
-        return self._images.read_bytes(self.candidate.sha256)
-
-    def read_parent(self) -> bytes:
-        """Return the stored PNG of what it was edited or filled from."""
-        assert self.candidate.parent is not None  # noqa: S101  # a format says that it needs one
-        return self._images.read_bytes(self.candidate.parent.sha256)
 
 
 class Writer(Protocol):
@@ -96,7 +62,7 @@ class Format:
 
     name: str
     title: str
-    open: Callable[["Folder", Plan], Writer]
+    open: Callable[[Folder, Plan], Writer]
     reading: str
     masks: tuple[Masks, ...] = ()
     modules: tuple[str, ...] = ()

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from chatgenimage.db.models import Annotation
-from chatgenimage.factory.export.base import Format, Plan, Sample, box_xywh, facts, rle_of
+from chatgenimage.factory.export.base import Format, Plan, box_xywh, facts, rle_of
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.listfile import ListFile
 from chatgenimage.factory.export.outlines import polygons_of
+from chatgenimage.factory.export.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from chatgenimage.db.session import Sessions, reading
 from chatgenimage.factory.curation.refilter import limits_in_force
 from chatgenimage.factory.curation.reviews import marks_csv
 from chatgenimage.factory.errors import LibraryMissing, NothingFound, SettingsError
-from chatgenimage.factory.export.base import Format, Masks, Plan, Sample, Writer
+from chatgenimage.factory.export.base import Format, Masks, Plan, Writer
 from chatgenimage.factory.export.card import Facts, write_card
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
+from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.splits import Splits, group_of
 from chatgenimage.factory.reports.contact_sheet import draw_sheet
 

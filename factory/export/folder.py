@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from uuid import uuid4
 
 from chatgenimage.factory.errors import CannotWrite
-from chatgenimage.factory.export.base import Sample
+from chatgenimage.factory.export.sample import Sample
 
 MANIFEST = "export.json"
 """The last file that is written: what was exported, and the sign that a folder is an export."""

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chatgenimage.factory.export.base import Format, Plan, Sample, facts, objects_in_columns
+from chatgenimage.factory.export.base import Format, Plan, facts, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.names import safe_names
+from chatgenimage.factory.export.sample import Sample
 
 NO_PARENT = 0
 """Not null: a split in which nothing has a parent must have the columns of the others."""

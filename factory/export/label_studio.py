@@ -6,10 +6,11 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from chatgenimage.db.models import Annotation, Candidate
-from chatgenimage.factory.export.base import Format, Plan, Sample, facts
+from chatgenimage.factory.export.base import Format, Plan, facts
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.listfile import ListFile
 from chatgenimage.factory.export.outlines import single_ring
+from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.reports.overlay import colours_of
 
 TASKS_FILE = "tasks.json"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from chatgenimage.factory.export.base import Sample
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.sample import Sample
 
 SAMPLES_PER_SHARD = 1000
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.states import Origin
-from chatgenimage.factory.export.base import Format, Plan, Sample, facts
+from chatgenimage.factory.export.base import Format, Plan, facts
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.parquet import Row, hub_files, open_shards, png
+from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
 from chatgenimage.workers.llm.rulebook import with_article
 

@@ -4,8 +4,9 @@ import re
 from xml.etree import ElementTree as ET
 
 from chatgenimage.db.models import Annotation
-from chatgenimage.factory.export.base import Format, Plan, Sample
+from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.sample import Sample
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from chatgenimage.factory.export.base import Format, Plan, Sample, facts, objects_in_columns
+from chatgenimage.factory.export.base import Format, Plan, facts, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
 
 

@@ -6,9 +6,10 @@ from functools import partial
 import yaml
 
 from chatgenimage.db.models import Annotation, Candidate
-from chatgenimage.factory.export.base import Format, Plan, Sample
+from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.outlines import single_ring
+from chatgenimage.factory.export.sample import Sample
 
 DECIMALS = 6
 """Of shares of the image: a hundredth of a pixel on the largest."""

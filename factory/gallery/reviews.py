@@ -10,10 +10,9 @@ from chatgenimage.db.marks import add_mark
 from chatgenimage.db.pagination import find_neighbours
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked
-from chatgenimage.factory.curation.reviews import MARKS
+from chatgenimage.factory.curation.reviews import MARKS, name_person
 from chatgenimage.factory.gallery.search import Search, parse_search
 from chatgenimage.factory.gallery.security import Forms
-from chatgenimage.factory.processes.worker_identity import name_person
 from chatgenimage.factory.query.store import Store
 
 

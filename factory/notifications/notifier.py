@@ -18,7 +18,7 @@ from chatgenimage.db.run_progress import overview
 from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import Channel, RunEvent
 from chatgenimage.factory import log as logs
-from chatgenimage.factory.background_thread import Beside
+from chatgenimage.factory.background_thread import BackgroundThread
 from chatgenimage.factory.errors import BudgetSpent
 from chatgenimage.factory.notifications.transports import post_webhook, run_command
 from chatgenimage.factory.settings.model import Settings
@@ -77,9 +77,9 @@ class Notifier:
                 log.warning("notifier_waits", error=str(error))
             stop.wait(LOOK_S)
 
-    def start(self) -> Beside:
+    def start(self) -> BackgroundThread:
         """Run in a thread as long as the returned context lasts."""
-        return Beside(self.run, "notifier")
+        return BackgroundThread(self.run, "notifier")
 
     def _find_wait(self, run_id: int | None = None) -> float | None:
         with reading(self._sessions) as session:

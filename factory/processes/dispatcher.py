@@ -20,7 +20,7 @@ from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.db.models import Batch
 from chatgenimage.db.run_completion import list_finished
 from chatgenimage.db.session import Sessions
-from chatgenimage.factory.background_thread import Beside
+from chatgenimage.factory.background_thread import BackgroundThread
 from chatgenimage.factory.broker.broker import count_waiting
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.processes.abort_signal import end_process
@@ -121,9 +121,9 @@ class Dispatcher:
                 return
             stop.wait(BUSY_TICK_S if rung else TICK_S)
 
-    def start(self) -> Beside:
+    def start(self) -> BackgroundThread:
         """Run in a thread as long as the returned context lasts."""
-        return Beside(self.run, "dispatcher")
+        return BackgroundThread(self.run, "dispatcher")
 
 
 def plan_steps(batch: Batch) -> list[dict[str, Any]]:

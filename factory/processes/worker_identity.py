@@ -4,7 +4,6 @@ A name says which process computes, and for a child whose child it is: `labeling
 `labeling@box#12/34`.
 """
 
-import getpass
 import os
 import socket
 from functools import cache
@@ -23,15 +22,6 @@ def name_owner(role: str, *, is_child: bool) -> str:
 def place_of(role: str) -> str:
     """Return what the names of a role's workers on this machine begin with."""
     return f"{role}@{_host()}"
-
-
-def name_person() -> str:
-    """Return who gives the command: whose judgement it is when a row asks for an author."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number and no name
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"
 
 
 def is_mine(owner: str) -> bool:

@@ -1,10 +1,11 @@
 """Many labels shown as one, where a screen has no room for each."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from chatgenimage.db.quotas import Quota
 from chatgenimage.db.run_progress import Overview, StepCount
-from chatgenimage.factory.submission.quotas import merge_quotas
 
 
 def merge_labels(counts: Overview, name: str) -> Overview:
@@ -29,3 +30,12 @@ def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, st
     for (_, kind), count in counts.items():
         merged[name, kind] += count
     return merged
+
+
+def merge_quotas(quotas: Sequence[Quota], name: str) -> tuple[Quota, ...]:
+    """Return the quotas of all labels as if they were one."""
+    if not quotas:
+        return ()
+    names = ("asked", "max_images", "accepted", "images", "batches")
+    totals = {each: sum(getattr(quota, each) for quota in quotas) for each in names}
+    return (Quota(label_id=0, label=name, **totals),)

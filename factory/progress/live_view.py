@@ -14,8 +14,8 @@ from chatgenimage.db.run_activity import Failure, Hand
 from chatgenimage.db.run_progress import Overview, StepCount
 from chatgenimage.db.session import Sessions
 from chatgenimage.factory.progress.collapse_labels import merge_labels
+from chatgenimage.factory.progress.quota_text import tell_accepted, tell_reasons
 from chatgenimage.factory.progress.snapshot import Moment, Observer, acceptance_of, labels_of
-from chatgenimage.factory.submission.quotas import tell_accepted, tell_reasons
 from chatgenimage.tasks.chain import QUEUES
 
 WIDE = 110

@@ -12,10 +12,10 @@ from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import connect, reading
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.image_store import open_images
+from chatgenimage.factory.progress.quota_text import tell_accepted, tell_missed, tell_reasons
 from chatgenimage.factory.query.json_records import quota_record
 from chatgenimage.factory.reports.contact_sheet import write_contact_sheet
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.quotas import tell_accepted, tell_missed, tell_reasons
 
 
 def show_summary(settings: Settings, run_id: int, spell: Callable[..., str]) -> None:

@@ -19,7 +19,7 @@ from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
 from chatgenimage.factory.progress.collapse_labels import merge_labels
 from chatgenimage.factory.progress.live_view import render
-from chatgenimage.factory.submission.quotas import tell_missed
+from chatgenimage.factory.progress.quota_text import tell_missed
 from chatgenimage.factory.terminal.run_summary import funnel_table
 from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, SCORE_NAMES
 

@@ -21,7 +21,7 @@ from chatgenimage.db.models import (
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import BatchState, ItemState, StepState
 from chatgenimage.factory.doctor import store
-from chatgenimage.factory.doctor.checks import Health
+from chatgenimage.factory.doctor.findings import Health
 from tests.chaos.deployment import PER_LABEL
 
 DIGITS = 6

@@ -9,7 +9,7 @@ from chatgenimage.db.marks import iter_marks
 from chatgenimage.db.models import Mark
 from chatgenimage.db.session import reading
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.processes.worker_identity import name_person
+from chatgenimage.factory.curation.reviews import name_person
 from tests.factory.exports import read_coco
 
 

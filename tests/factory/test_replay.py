@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chatgenimage import open_store
 from chatgenimage.db.models import Candidate
-from chatgenimage.factory import open_store
 from chatgenimage.factory.app import assemble
 from chatgenimage.factory.errors import ModelChanged
 from chatgenimage.factory.replay import replay

@@ -6,9 +6,9 @@ from dataclasses import FrozenInstanceError
 import pyarrow as pa
 import pytest
 
+from chatgenimage import open_store
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.states import Origin, Verdict
-from chatgenimage.factory import open_store
 from chatgenimage.factory.errors import NoDatabase, UnknownName
 from tests import rows
 
