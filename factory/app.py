@@ -26,7 +26,8 @@ log = structlog.get_logger()
 
 ALL_ROLES = "all"
 TASK_MODULES = tuple(
-    f"tasks.{name}" for name in ("brainstorm", "generate", "label", "edit", "fill", "filter")
+    f"chatgenimage.tasks.{name}"
+    for name in ("brainstorm", "generate", "label", "edit", "fill", "filter")
 )
 WORKER_MODULE = "chatgenimage.factory.processes.worker_hooks"
 SETTINGS_KEY = "factory_settings"

@@ -135,7 +135,7 @@ def test_a_commit_waits_for_the_disk_unless_told_on_postgresql(postgres_place, d
 
 
 def test_a_connection_that_was_cut_while_it_rested_is_replaced(postgres_place, monkeypatch):
-    monkeypatch.setattr("db.session.REST_S", 0.0)
+    monkeypatch.setattr("chatgenimage.db.session.REST_S", 0.0)
     resting, others = (connect(url_of(postgres_place)) for _ in range(2))
     with resting() as session:
         pid = session.scalar(select(func.pg_backend_pid()))

@@ -126,7 +126,7 @@ def test_a_changed_caption_is_found_by_its_new_words_only(family):
 
 
 def test_words_that_many_captions_have_are_found_without_a_shortcut(family, monkeypatch):
-    monkeypatch.setattr("db.queries.FEW_ROWS", 0)
+    monkeypatch.setattr("chatgenimage.db.queries.FEW_ROWS", 0)
     with reading(family.sessions) as session:
         assert [c.key for c in _captioned(session, "dog beach")] == ["b0/g0/e0", "b0/g0/e0/f0"]
         batch = session.scalars(select(Batch)).one()
