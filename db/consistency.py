@@ -1,12 +1,13 @@
 """Whether rows and image files agree: every candidate has its file, every file its candidate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.errors import ImageBroken, ImageMissing
 from chatgenimage.db.images import ImageStore, StoredFile
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.session import Sessions, reading
@@ -16,6 +17,9 @@ AT_ONCE = 1000
 
 T = TypeVar("T")
 
+Verify = Callable[[Sequence[str]], Iterable[str]]
+"""Passes checksums on, one by one, while it shows how many are done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
@@ -24,14 +28,21 @@ class Disagreement:
     Attributes:
         missing: Candidates whose file is gone, save those that are rejected for it.
         orphans: Old files that no candidate names, or that were cut off while written.
+        damaged: Candidates whose file is there with another content, if checksums were computed.
     """
 
     missing: tuple[int, ...]
     orphans: tuple[StoredFile, ...]
+    damaged: tuple[int, ...] = ()
 
 
 def compare(
-    sessions: Sessions, images: ImageStore, *, reason: str, min_age_s: float
+    sessions: Sessions,
+    images: ImageStore,
+    *,
+    reason: str,
+    min_age_s: float,
+    verify: Verify | None = None,
 ) -> Disagreement:
     """Return where rows and files disagree; workers may go on meanwhile.
 
@@ -43,18 +54,23 @@ def compare(
         images: The image store.
         reason: What candidates are rejected for whose file is known to be gone.
         min_age_s: A younger file may be one whose row is about to be written.
+        verify: Wraps the checksums to verify, for a progress bar; None verifies none.
     """
     is_unknown = or_(Candidate.reason.is_(None), Candidate.reason != reason)
     with reading(sessions) as session:
         rows = session.execute(select(Candidate.id, Candidate.sha256).where(is_unknown))
         named = {row.id: row.sha256 for row in rows}
     files = list(images.list_files())
-    there = {file.sha256 for file in files}
+    there = {file.sha256 for file in files if file.sha256}
     with reading(sessions) as session:
         unnamed = list(_find_unnamed(session, files))
     orphans = [file for file in unnamed if images.age_s(file.path) > min_age_s]
     missing = tuple(candidate_id for candidate_id, sha256 in named.items() if sha256 not in there)
-    return Disagreement(missing, tuple(orphans))
+    damaged: tuple[int, ...] = ()
+    if verify:
+        broken = set(_find_broken(images, verify(sorted(there & set(named.values())))))
+        damaged = tuple(candidate_id for candidate_id, sha256 in named.items() if sha256 in broken)
+    return Disagreement(missing, tuple(orphans), damaged)
 
 
 def reject(session: Session, candidate_ids: Sequence[int], reason: str) -> None:
@@ -70,6 +86,24 @@ def reject(session: Session, candidate_ids: Sequence[int], reason: str) -> None:
             .values(verdict=Verdict.REJECTED, reason=reason)
             .execution_options(synchronize_session=False)
         )
+
+
+def list_checksums(session: Session, candidate_ids: Sequence[int]) -> list[str]:
+    """Return the checksums of the candidates' files, each once."""
+    found: set[str] = set()
+    for ids in _some_at_once(candidate_ids):
+        found |= set(session.scalars(select(Candidate.sha256).where(Candidate.id.in_(ids))))
+    return sorted(found)
+
+
+def _find_broken(images: ImageStore, checksums: Iterable[str]) -> Iterator[str]:
+    for sha256 in checksums:
+        try:
+            images.read_bytes(sha256)
+        except ImageBroken:
+            yield sha256
+        except ImageMissing:  # removed since it was listed: the next comparison reports it
+            continue
 
 
 def _find_unnamed(session: Session, files: Sequence[StoredFile]) -> Iterator[StoredFile]:

@@ -4,6 +4,7 @@ StoreError
 ├── RowNotFound          no row with this id
 ├── DatabaseUnavailable  the database does not answer, or its schema is not ours
 │   └── DatabaseAway     it does not answer now; waiting may help
+├── StorageUnavailable   the image store cannot be read or written now; waiting may help
 ├── ImageMissing         a row names a file that is not in the store
 └── ImageBroken          the file is there but is not the image that was stored
 """
@@ -23,6 +24,10 @@ class DatabaseUnavailable(StoreError):
 
 class DatabaseAway(DatabaseUnavailable):
     """The database does not answer now; waiting may help."""
+
+
+class StorageUnavailable(StoreError):
+    """The image store cannot be read or written now; waiting may help."""
 
 
 class ImageMissing(StoreError):

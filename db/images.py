@@ -54,7 +54,7 @@ class ImageStore:
             provenance: JSON-serialisable; written into the PNG as the text chunk `chatgenimage`.
 
         Raises:
-            StoreError: If the file cannot be written (disk full, no permission, server away).
+            StorageUnavailable: If the file cannot be written (full disk, no permission, no server).
         """
         content = _encode(pixels, provenance)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -68,7 +68,7 @@ class ImageStore:
         Raises:
             ImageMissing: If no such file is stored.
             ImageBroken: If its content is not what was stored.
-            StoreError: If it cannot be read now.
+            StorageUnavailable: If it cannot be read now.
         """
         content = self._storage.read(self.path_of(sha256))
         if content is None:
@@ -115,7 +115,7 @@ class ImageStore:
         """Write and remove a small file; return where the store is.
 
         Raises:
-            StoreError: If that fails.
+            StorageUnavailable: If that fails.
         """
         path = f"{self._storage.root}/{uuid4().hex}.tmp"
         self._storage.write(path, b"")

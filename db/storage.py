@@ -10,7 +10,7 @@ from uuid import uuid4
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from chatgenimage.db.errors import StoreError
+from chatgenimage.db.errors import StorageUnavailable, StoreError
 from chatgenimage.db.failpoints import Failpoint, reach
 
 S3_OPTIONS = {
@@ -23,7 +23,7 @@ WAITS = "the work waits and goes on by itself."
 
 
 class Storage:
-    """Files under one root; every failure is a `StoreError` that says what to do.
+    """Files under one root; every failure is a `StorageUnavailable` that says what to do.
 
     Attributes:
         root: The folder, or `s3://bucket/prefix`; what every path begins with.
@@ -117,7 +117,7 @@ class Storage:
         except self._faults as error:
             remedy = self._remedy(error)
             reason = str(error).rstrip(".") or type(error).__name__
-            raise StoreError(f"cannot {doing}: {reason}. {remedy}") from error
+            raise StorageUnavailable(f"cannot {doing}: {reason}. {remedy}") from error
 
     def _remedy(self, error: Exception) -> str:
         if not self._is_s3:

@@ -7,11 +7,23 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from chatgenimage.db.errors import ImageBroken, ImageMissing, StoreError
+from chatgenimage.db.errors import (
+    DatabaseUnavailable,
+    ImageBroken,
+    ImageMissing,
+    StorageUnavailable,
+)
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed, OutOfMemory, UnknownWord
 from chatgenimage.workers.values import Exchange
 
-TRANSIENT = (OperationalError, InterfaceError, StoreError, ConnectionError, TimeoutError)
+TRANSIENT = (
+    OperationalError,
+    InterfaceError,
+    DatabaseUnavailable,
+    StorageUnavailable,
+    ConnectionError,
+    TimeoutError,
+)
 """Faults of the surroundings: the step waits in its row and is rung for again."""
 
 PERMANENT = (AnswerRefused, UnknownWord, ImageMissing, ImageBroken)

@@ -1,10 +1,11 @@
 """`factory doctor`: is everything there that a factory needs, and do rows and files agree?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +32,9 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Make rows and files agree; nothing is deleted.")
     ] = False,
+    checksums: Annotated[
+        bool, typer.Option("--checksums", help="Also read every image and verify its checksum.")
+    ] = False,
     place: Place,
     as_json: AsJson = False,
 ) -> None:
@@ -48,15 +52,23 @@ def doctor(
     findings = list(examine(settings))
     if has_rows_and_files(settings, findings):
         sessions, images = connect(settings.resolved_database_url()), open_images(settings)
+        verify = _with_progress if checksums else None
+        found = store.find_differences(sessions, images, verify)
         if repair:
-            stderr.print(f"Repaired: {store.repair(sessions, images)}")
-        findings += store.compare(sessions, images)
+            stderr.print(f"Repaired: {store.repair(sessions, images, found)}")
+            found = store.find_differences(sessions, images, verify)
+        findings += store.to_findings(found, verified=checksums)
     if as_json:
         print_json([asdict(found) for found in findings])
     else:
         stdout.print(_to_table(findings))
     if any(found.health is Health.WRONG for found in findings):
         raise typer.Exit(1)
+
+
+def _with_progress(checksums: Sequence[str]) -> Iterable[str]:
+    """Pass the checksums on and show on stderr how many are verified."""
+    return track(checksums, "Verifying images", console=stderr, transient=True)
 
 
 def _to_table(findings: Iterable["Finding"]) -> Table:

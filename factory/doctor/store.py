@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from chatgenimage.db import consistency
+from chatgenimage.db.consistency import Disagreement, Verify
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.session import Sessions
 from chatgenimage.factory.doctor.findings import Finding, Health
@@ -13,9 +14,17 @@ YOUNG_S = 3600.0
 SHOWN = 10
 
 
-def compare(sessions: Sessions, images: ImageStore) -> Iterator[Finding]:
-    """Yield a line for rows without files and one for files without rows."""
-    found = consistency.compare(sessions, images, reason=IMAGE_MISSING, min_age_s=YOUNG_S)
+def find_differences(
+    sessions: Sessions, images: ImageStore, verify: Verify | None = None
+) -> Disagreement:
+    """Return where rows and files disagree; with `verify`, also which files are damaged."""
+    return consistency.compare(
+        sessions, images, reason=IMAGE_MISSING, min_age_s=YOUNG_S, verify=verify
+    )
+
+
+def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
+    """Yield a finding for rows without files, one for damaged files, one for files without rows."""
     if found.missing:
         text = (
             f"{len(found.missing)} candidates whose file is gone: {_some(found.missing)}. Bring "
@@ -24,6 +33,15 @@ def compare(sessions: Sessions, images: ImageStore) -> Iterator[Finding]:
         yield Finding("rows", Health.WRONG, text)
     else:
         yield Finding("rows", Health.OK, "every candidate has its file")
+    if found.damaged:
+        text = (
+            f"{len(found.damaged)} candidates whose file is damaged (its checksum differs): "
+            f"{_some(found.damaged)}. Bring back a copy, or `factory doctor --checksums --repair` "
+            f"sets the files aside and rejects the candidates as {IMAGE_MISSING}"
+        )
+        yield Finding("checksums", Health.WRONG, text)
+    elif verified:
+        yield Finding("checksums", Health.OK, "every file has the content that was stored")
     if found.orphans:
         paths = [file.path for file in found.orphans]
         text = (
@@ -35,17 +53,19 @@ def compare(sessions: Sessions, images: ImageStore) -> Iterator[Finding]:
         yield Finding("files", Health.OK, "every file has its candidate")
 
 
-def repair(sessions: Sessions, images: ImageStore) -> str:
-    """Reject candidates whose file is gone, set aside files without a row; return what was done."""
-    found = consistency.compare(sessions, images, reason=IMAGE_MISSING, min_age_s=YOUNG_S)
+def repair(sessions: Sessions, images: ImageStore, found: Disagreement) -> str:
+    """Reject candidates without a sound file, set other files aside; return what was done.
+
+    Nothing is deleted. A run that was waiting for such a file can continue.
+    """
+    lost = (*found.missing, *found.damaged)
     with sessions.begin() as session:
-        consistency.reject(session, found.missing, IMAGE_MISSING)
-    for file in found.orphans:
-        images.set_aside(file.path)
-    return (
-        f"{len(found.missing)} candidates rejected as {IMAGE_MISSING}, "
-        f"{len(found.orphans)} files set aside"
-    )
+        damaged = consistency.list_checksums(session, found.damaged)
+        consistency.reject(session, lost, IMAGE_MISSING)
+    paths = [file.path for file in found.orphans] + [images.path_of(each) for each in damaged]
+    for path in paths:
+        images.set_aside(path)
+    return f"{len(lost)} candidates rejected as {IMAGE_MISSING}, {len(paths)} files set aside"
 
 
 def _some(things: tuple[int, ...] | list[str]) -> str:

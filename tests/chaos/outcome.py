@@ -137,8 +137,9 @@ def _check_files(session, deployment, outcome):
         deployment.images.read_bytes(sha256)
     for path in deployment.images_folder.rglob("*"):
         os.utime(path, (0, 0))  # the doctor leaves young files alone
-    store.repair(deployment.sessions, deployment.images)
-    for finding in store.compare(deployment.sessions, deployment.images):
+    places = deployment.sessions, deployment.images
+    store.repair(*places, store.find_differences(*places, iter))
+    for finding in store.to_findings(store.find_differences(*places, iter), verified=True):
         if finding.health is not Health.OK:
             outcome.broken.append(f"after the doctor's repair, {finding.name}: {finding.text}")
 

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from chatgenimage.db.models import Batch, Candidate
 from chatgenimage.db.states import Verdict
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.doctor.checks import Gpu, judge_gpus
-from chatgenimage.factory.doctor.store import YOUNG_S, compare
+from chatgenimage.factory.doctor.store import YOUNG_S, find_differences, to_findings
 from tests import rows, s3
 
 
@@ -49,7 +50,8 @@ def grow_old(path):
 
 
 def healths(place):
-    return [found.health for found in compare(place.sessions, place.images)]
+    found = find_differences(place.sessions, place.images)
+    return [finding.health for finding in to_findings(found, verified=False)]
 
 
 def test_a_healthy_factory_has_a_line_for_everything(doctor, candidates):
@@ -109,6 +111,24 @@ def test_a_candidate_whose_file_is_gone_is_rejected_and_its_row_stays(doctor, pl
         assert (root.verdict, root.reason) == (Verdict.REJECTED, "image_missing")
         others = select(Candidate.verdict).where(Candidate.id != root.id)
         assert session.scalars(others).all() == [Verdict.ACCEPTED] * 2
+
+
+def test_a_damaged_file_is_found_by_its_checksum_and_its_candidate_rejected(
+    doctor, place, candidates
+):
+    path = Path(place.images.path_of(candidates[1]))
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    assert doctor()[0] == 0  # without being asked, nobody reads every image
+    code, found = doctor("--checksums")
+    assert (code, found["checksums"]["health"]) == (1, "wrong")
+    code, found = doctor("--checksums", "--repair")
+    assert (code, found["checksums"]["health"]) == (0, "ok")
+    assert not path.exists()
+    with place.sessions() as session:
+        damaged = session.scalars(select(Candidate).where(Candidate.sha256 == candidates[1])).one()
+        assert (damaged.verdict, damaged.reason) == (Verdict.REJECTED, "image_missing")
 
 
 def test_old_files_without_a_row_are_set_aside_and_young_ones_left(place, candidates, doctor):

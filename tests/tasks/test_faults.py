@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db import control, delivery, items
+from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable
 from chatgenimage.db.models import Item, LlmCall, Run, Step
 from chatgenimage.db.session import engine_of, now
 from chatgenimage.db.states import WHOLE_STEP, ItemState, StepState
@@ -65,6 +66,25 @@ def test_a_fault_of_the_surroundings_makes_the_step_wait_without_costing_an_atte
     toy.failing = set()
     run_step(toy.work, toy_batch)
     assert sorted(toy.written) == list(SUBJECTS)
+
+
+@pytest.mark.parametrize("error", [ImageBroken("damaged"), ImageMissing("gone")], ids=repr)
+def test_an_image_that_is_damaged_or_gone_costs_its_item_alone(place, toy_batch, error):
+    toy = Toy(failing={2}, error=error)
+    run_step(toy.work, toy_batch)
+    assert sorted(toy.written) == [1, 3, 4, 5]
+    given_up = items_of(place)[2]
+    assert given_up.state == ItemState.QUARANTINED
+    assert str(error) in given_up.error
+    assert toy.passes.count([2]) == 1  # another try would find the same
+
+
+def test_an_image_store_that_is_away_makes_the_step_wait(place, toy_batch):
+    toy = Toy(failing=SUBJECTS, error=StorageUnavailable("no server"))
+    with pytest.raises(Ignore):
+        run_step(toy.work, toy_batch)
+    assert first_step(place).state == StepState.READY
+    assert {item.attempts for item in items_of(place).values()} == {0}
 
 
 def test_a_step_waits_longer_each_time_up_to_a_limit(place, toy_batch):
