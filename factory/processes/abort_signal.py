@@ -4,6 +4,9 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from celery.signals import worker_shutdown, worker_shutting_down
 
 from chatgenimage.factory.errors import WorkerBroken
 
@@ -35,4 +38,34 @@ def heeding_trouble(name: str) -> Iterator[None]:
         raise WorkerBroken(
             f"{name} cannot go on and gave back what it held; the last error above says why. "
             "Mend that, or let a supervisor start it again."
+        )
+
+
+@contextmanager
+def failing_with_celery(name: str) -> Iterator[None]:
+    """Run a Celery worker whose fatal errors are raised: `worker_main` returns as if all was well.
+
+    Raises:
+        WorkerBroken: If it ended with an error, and not because a signal asked for it.
+    """
+    signals: list[str] = []
+    exit_codes: list[int] = []
+
+    def note_signal(sig: str, **_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        signals.append(sig)
+
+    def note_exit(sender: Any, **_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        exit_codes.append(sender.exitcode or 0)
+
+    worker_shutting_down.connect(note_signal)
+    worker_shutdown.connect(note_exit)
+    try:
+        yield
+    finally:
+        worker_shutting_down.disconnect(note_signal)
+        worker_shutdown.disconnect(note_exit)
+    if any(exit_codes) and not signals:
+        raise WorkerBroken(
+            f"{name} met an error of the broker that it cannot recover from; the error above says "
+            "which. Correct the broker (`factory doctor`), then start the worker again."
         )

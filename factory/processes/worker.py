@@ -33,7 +33,7 @@ from chatgenimage.factory.broker.broker import check_broker, open_broker
 from chatgenimage.factory.database import open_database
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.notifications.notifier import Notifier
-from chatgenimage.factory.processes.abort_signal import heeding_trouble
+from chatgenimage.factory.processes.abort_signal import failing_with_celery, heeding_trouble
 from chatgenimage.factory.processes.dispatcher import Dispatcher
 from chatgenimage.factory.processes.liveness import pulse_file
 from chatgenimage.factory.processes.worker_identity import is_mine, name_owner
@@ -105,17 +105,17 @@ def _choose_pool(settings: Settings, roles: list[str], role: str) -> list[str]:
 
 def _serve(app: Celery, role: str, queues: list[str], pool: list[str]) -> None:
     log.info("worker_starting", role=role, queues=queues, pool=pool, pid=os.getpid())
-    app.worker_main(
-        [
-            "worker",
-            *pool,
-            f"--queues={','.join(queues)}",
-            f"--hostname={role}-{os.getpid()}@%h",
-            "--without-gossip",
-            "--without-mingle",
-            "--loglevel=INFO",
-        ]
-    )
+    arguments = [
+        "worker",
+        *pool,
+        f"--queues={','.join(queues)}",
+        f"--hostname={role}-{os.getpid()}@%h",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=INFO",
+    ]
+    with failing_with_celery(f"worker {role!r}"):
+        app.worker_main(arguments)
 
 
 def end_with_stdin(grace_s: float = ORPHAN_GRACE_S) -> None:

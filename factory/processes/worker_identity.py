@@ -6,10 +6,13 @@ A name says which process computes, and for a child whose child it is: `labeling
 
 import os
 import socket
+import uuid
 from functools import cache
 from pathlib import Path
 
 PID_NAMESPACE = Path("/proc/self/ns/pid")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT_CHARS = 12
 
 
 def name_owner(role: str, *, is_child: bool) -> str:
@@ -21,7 +24,7 @@ def name_owner(role: str, *, is_child: bool) -> str:
 
 def place_of(role: str) -> str:
     """Return what the names of a role's workers on this machine begin with."""
-    return f"{role}@{_host()}"
+    return f"{role}@{machine_name()}"
 
 
 def is_mine(owner: str) -> bool:
@@ -31,7 +34,7 @@ def is_mine(owner: str) -> bool:
     in every container that starts again.
     """
     place, _, pids = owner.rpartition("#")
-    return place.endswith(f"@{_host()}") and pids.partition("/")[0] == str(os.getpid())
+    return place.endswith(f"@{machine_name()}") and pids.partition("/")[0] == str(os.getpid())
 
 
 def is_dead(owner: str) -> bool:
@@ -42,7 +45,7 @@ def is_dead(owner: str) -> bool:
     """
     place, _, pids = owner.rpartition("#")
     pid = pids.rpartition("/")[2]
-    if not place.endswith(f"@{_host()}") or not pid.isdecimal():
+    if not place.endswith(f"@{machine_name()}") or not pid.isdecimal():
         return False
     return not _runs(int(pid))
 
@@ -67,9 +70,14 @@ def _is_zombie(pid: int) -> bool:
 
 
 @cache
-def _host() -> str:
-    """Return the machine's name, and on Linux which processes it sees: containers may share it."""
+def machine_name() -> str:
+    """Return the machine's name, its boot, and on Linux the process numbers that it sees.
+
+    The first PID namespace has the same number on every Linux, and clones of one machine image
+    share their host name; no two boots share an id.
+    """
     try:
-        return f"{socket.gethostname()}.{PID_NAMESPACE.stat().st_ino}"
+        boot = BOOT_ID.read_text(encoding="ascii").replace("-", "").strip()[:BOOT_CHARS]
+        return f"{socket.gethostname()}.{boot}.{PID_NAMESPACE.stat().st_ino}"
     except OSError:
-        return socket.gethostname()
+        return f"{socket.gethostname()}.{uuid.getnode():012x}"

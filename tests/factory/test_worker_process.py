@@ -130,6 +130,16 @@ def forgetful_redis(socket_path):
         socket_path.unlink()
 
 
+def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, settings, tmp_path):
+    socket_path = tmp_path / "redis.sock"
+    url = f"redis+socket://{socket_path}?virtual_host=0"
+    with forgetful_redis(socket_path), redis.Redis(unix_socket_path=str(socket_path)) as client:
+        client.set("language", "a key of another type under the name of a queue")
+        with worker(settings, tmp_path, REDIS_URL=url) as process:
+            assert process.wait(PATIENCE_S) == 1
+    assert "cannot recover from" in (tmp_path / "log").read_text()
+
+
 def test_a_worker_waits_for_its_redis_and_ends_a_run_though_that_starts_again_empty(
     place, settings, tmp_path
 ):
