@@ -35,6 +35,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from chatgenimage.db.deadlines import limit_waiting, tcp_arguments
 from chatgenimage.db.error_messages import unavailable
 from chatgenimage.db.errors import DatabaseUnavailable
 
@@ -51,19 +52,22 @@ UPGRADE = 0x75706772616465
 Sessions = sessionmaker[Session]
 
 
-def connect(url: str, *, durable: bool = True) -> Sessions:
+def connect(url: str, *, durable: bool = True, patience_s: float | None = None) -> Sessions:
     """Return a session factory; nothing is opened yet.
 
     Args:
         url: Of SQLite or PostgreSQL.
         durable: Whether a commit is on disk when it returns. Without, a power cut may undo the
             last seconds (never half of a transaction); what a killed process committed stays.
+        patience_s: With PostgreSQL, how long a statement may take, and a transaction may be
+            idle, before server and client end it (`db.deadlines`); None waits for ever.
 
     Raises:
         DatabaseUnavailable: If the URL cannot be understood or its driver is not installed.
     """
     try:
-        engine = create_engine(url, connect_args=_connect_args(url, durable=durable))
+        arguments = _connect_args(url, durable=durable, patience_s=patience_s)
+        engine = create_engine(url, connect_args=arguments)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseUnavailable(
             f"cannot use the database URL: {error}. Use sqlite:////absolute/path or "
@@ -76,6 +80,8 @@ def connect(url: str, *, durable: bool = True) -> Sessions:
     else:
         event.listen(engine, "checkin", _note_the_time)
         event.listen(engine, "checkout", partial(_ask_after_a_rest, engine.dialect))
+        if patience_s is not None:
+            limit_waiting(engine, patience_s)
     return sessionmaker(engine, expire_on_commit=False)
 
 
@@ -183,10 +189,15 @@ def _refuse_memory(engine: Engine) -> None:
         )
 
 
-def _connect_args(url: str, *, durable: bool) -> dict[str, int | str]:
+def _connect_args(
+    url: str, *, durable: bool, patience_s: float | None = None
+) -> dict[str, int | str]:
     if url.startswith("sqlite"):
         return {"timeout": BUSY_TIMEOUT_S}
-    return {"connect_timeout": 10} | ({} if durable else {"options": "-c synchronous_commit=off"})
+    arguments: dict[str, int | str] = {"connect_timeout": 10}
+    if patience_s is not None:
+        arguments |= tcp_arguments(patience_s)
+    return arguments if durable else arguments | {"options": "-c synchronous_commit=off"}
 
 
 def _prepare_durable(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -118,7 +118,8 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     """Return what a worker of these roles needs, its models loaded."""
     device = "cpu" if only_speaks(settings, roles) else _prepare_device(settings)
-    sessions = connect(settings.resolved_database_url(), durable=False)  # docs/adr/0010
+    url, patience_s = settings.resolved_database_url(), settings.delivery.lease_s
+    sessions = connect(url, durable=False, patience_s=patience_s)  # durable: docs/adr/0010
     return Resources(
         sessions=sessions,
         images=open_images(settings),

@@ -1,12 +1,22 @@
-"""A loop that works in a thread beside something else."""
+"""A loop that runs in a background thread."""
 
 import threading
 from collections.abc import Callable
 from typing import Self
 
+import structlog
+
+log = structlog.get_logger()
+
+STOP_S = 10.0
+
 
 class BackgroundThread:
-    """A context that runs a loop in a thread, and stops it at the end."""
+    """A context that runs a loop in a thread, and stops it at the end.
+
+    A loop that waits for a server that does not answer is left behind after `STOP_S` seconds: a
+    process must obey SIGTERM, and its daemon threads end with it.
+    """
 
     def __init__(self, loop: Callable[[threading.Event], None], name: str) -> None:
         self._stop = threading.Event()
@@ -18,6 +28,8 @@ class BackgroundThread:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and wait for what is in hand."""
+        """Stop; what is being done may end first, but not for longer than `STOP_S`."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            log.warning("thread_left_behind", thread=self._thread.name, waited_s=STOP_S)

@@ -5,8 +5,12 @@ from chatgenimage.factory.errors import CannotWrite
 from chatgenimage.factory.settings.model import Settings
 
 
-def open_database(settings: Settings) -> Sessions:
+def open_database(settings: Settings, *, patience_s: float | None = None) -> Sessions:
     """Return the sessions of a database that answers and has the newest schema.
+
+    Args:
+        settings: Which database.
+        patience_s: As `db.session.connect` takes it, for processes that others wait for.
 
     Raises:
         CannotWrite: If the data folder cannot be made.
@@ -20,7 +24,7 @@ def open_database(settings: Settings) -> Sessions:
             "--data-dir or FACTORY_DATA_DIR."
         ) from error
     upgrade(settings.resolved_database_url())
-    return connect(settings.resolved_database_url())
+    return connect(settings.resolved_database_url(), patience_s=patience_s)
 
 
 def tell_schema(found: str) -> str:

@@ -72,14 +72,18 @@ def conclude(sessions: Sessions, closing: Closing) -> bool:
 
 
 def prepare(sessions: Sessions, run_id: int) -> Closing:
-    """Return what follows from all that a run has made; nothing is locked."""
+    """Return what follows from all that a run has made; nothing is locked.
+
+    The search for duplicates runs outside of the transaction, which PostgreSQL would end when it
+    is idle for long (`db.deadlines`).
+    """
     with reading(sessions) as session:
         run = session.get_one(Run, run_id)
         limits, options = limits_in_force(session, run), options_of(run)
         album = open_album(session, Scope(run_id), options)
         seen = measure_progress(session, run_id)
-        twins = album.twins(album.good, limits)
-        return Closing(run_id, seen, options.chain.batch_size, limits, twins)
+    twins = album.twins(album.good, limits)
+    return Closing(run_id, seen, options.chain.batch_size, limits, twins)
 
 
 def top_up(sessions: Sessions) -> int:

@@ -33,7 +33,7 @@ def run_dispatcher(settings: Settings) -> None:
     Raises:
         WorkerBroken: If it ended by itself.
     """
-    sessions = wait_for(lambda: open_database(settings))
+    sessions = wait_for(lambda: open_database(settings, patience_s=settings.delivery.lease_s))
     wait_for(lambda: check_broker(settings))
     logs.configure(settings)
     pulse = pulse_file(settings, NAME)

@@ -65,7 +65,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     fetch_checkpoints(settings, queues)
     if until_stdin_closes:
         threading.Thread(target=end_with_stdin, name="stdin", daemon=True).start()
-    sessions = wait_for(lambda: open_database(settings))
+    sessions = wait_for(lambda: open_database(settings, patience_s=settings.delivery.lease_s))
     wait_for(lambda: check_broker(settings))
     logs.configure(settings)  # from here on lines for a log; before, one line for a person
     _free_what_an_earlier_self_held(sessions)

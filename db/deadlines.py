@@ -1,0 +1,132 @@
+"""Deadlines for PostgreSQL: what its server ends, and what the client stops waiting for.
+
+The server ends transactions whose client is frozen and statements that wait for its locks. A
+connection that a proxy or firewall has dropped without a word answers nothing, so the client
+closes its own end when a statement is overdue; the statement then fails like any lost connection.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+MARGIN_S = 5.0
+"""The server's own deadline comes so much earlier, where the server still answers."""
+CHECK_S = 0.5
+IDLE_IN_TRANSACTION = "25P03"
+"""SQLSTATE of a transaction that the server ended because its client did nothing."""
+MS = 1000
+
+
+def tcp_arguments(patience_s: float) -> dict[str, int]:
+    """Return libpq's arguments that end a connection whose other side does not acknowledge."""
+    idle_s = max(1, int(patience_s / 3))
+    return {
+        "keepalives": 1,
+        "keepalives_idle": idle_s,
+        "keepalives_interval": max(1, idle_s // 3),
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(patience_s * MS),
+    }
+
+
+def limit_waiting(engine: Engine, patience_s: float) -> None:
+    """Give every connection of a PostgreSQL engine deadlines.
+
+    Args:
+        engine: Over psycopg; not connected yet.
+        patience_s: Longest time for a statement, for a lock (half of it), and for a transaction
+            whose client does nothing.
+    """
+
+    def set_timeouts(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for name, seconds in (
+            ("idle_in_transaction_session_timeout", patience_s),
+            ("lock_timeout", patience_s / 2),
+            ("statement_timeout", patience_s),
+        ):
+            cursor.execute(f"SET SESSION {name} = {int(seconds * MS)}")
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine, "connect", set_timeouts)
+    event.listen(engine, "handle_error", _as_lost_connection, retval=True)
+    Watchdog(patience_s + MARGIN_S).guard(engine)
+
+
+def _as_lost_connection(context: ExceptionContext) -> OperationalError | None:
+    """Report a transaction that the server ended like any lost connection.
+
+    psycopg 3.3 raises it as an internal error, and SQLAlchemy 2.1 would keep the connection.
+    """
+    error = context.original_exception
+    if getattr(error, "sqlstate", None) != IDLE_IN_TRANSACTION:
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, context.parameters, error)
+
+
+class Watchdog:
+    """Cuts connections whose server has owed an answer for too long."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._waiting: dict[Any, float] = {}
+        self._lock = threading.Lock()
+        self._is_running = False
+
+    def guard(self, engine: Engine) -> None:
+        """Watch every statement, commit, rollback and ping of an engine."""
+        dialect: Any = engine.dialect
+        for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+            setattr(dialect, name, self._watching(getattr(dialect, name), of_cursor=True))
+        for name in ("do_commit", "do_rollback", "do_ping"):
+            setattr(dialect, name, self._watching(getattr(dialect, name), of_cursor=False))
+
+    def _watching(self, call: Callable[..., Any], *, of_cursor: bool) -> Callable[..., Any]:
+        def watched(subject: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # any of these
+            with self._waiting_for(subject.connection if of_cursor else subject):
+                return call(subject, *args, **options)
+
+        return watched
+
+    @contextlib.contextmanager
+    def _waiting_for(self, connection: Any) -> Iterator[None]:  # noqa: ANN401  # of psycopg
+        with self._lock:
+            self._waiting[connection] = time.monotonic() + self._patience_s
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="database deadline", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.pop(connection, None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(CHECK_S)
+            with self._lock:
+                now = time.monotonic()
+                overdue = [each for each, deadline in self._waiting.items() if deadline < now]
+                for connection in overdue:
+                    del self._waiting[connection]
+                    _cut(connection)
+
+
+def _cut(connection: Any) -> None:  # noqa: ANN401  # of psycopg
+    """Shut the socket down: the thread that waits on it sees the end of the connection."""
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(fileno=os.dup(connection.pgconn.socket)) as own,
+    ):
+        own.shutdown(socket.SHUT_RDWR)
