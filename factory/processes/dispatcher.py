@@ -55,6 +55,7 @@ class Dispatcher:
         self._delivery = delivery
         self._revive_broker = revive_broker
         self._models_key = models_key
+        self.observe: Callable[[Mapping[str, int]], None] = lambda _waiting: None
         self._topped_up_at = -TOP_UP_S
 
     def tick(self) -> int:
@@ -63,6 +64,7 @@ class Dispatcher:
         A ring that fails is not taken back: the broker lacks its message, and it is swept.
         """
         waiting = count_waiting(self._app, QUEUE_NAMES)
+        self.observe(waiting)
         finished: list[int] = []
         with self._sessions.begin() as session:
             due = []

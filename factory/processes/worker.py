@@ -34,6 +34,7 @@ from chatgenimage.factory.database import open_database
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.notifications.notifier import Notifier
 from chatgenimage.factory.processes.abort_signal import failing_with_celery, heeding_trouble
+from chatgenimage.factory.processes.consumption import ConsumptionMonitor
 from chatgenimage.factory.processes.dispatcher import Dispatcher
 from chatgenimage.factory.processes.liveness import pulse_file
 from chatgenimage.factory.processes.worker_identity import is_mine, name_owner
@@ -73,9 +74,11 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         app = make_celery(settings, broker.url)
         app.conf.update({ROLE_KEY: role})
         _stop_politely(sessions)
-        _beat(pulse_file(settings, role))
+        monitor = ConsumptionMonitor(queues)
+        _beat(pulse_file(settings, role), monitor)
         key = models_key(dump_profile(settings))
         dispatcher = Dispatcher(app, sessions, settings.delivery, broker.revive, key)
+        dispatcher.observe = monitor.observe
         # Whoever waits at the other end of stdin tells by itself, once this worker has ended.
         notifier = nullcontext() if until_stdin_closes else Notifier(settings, sessions).start()
         with dispatcher.start(), notifier:
@@ -145,13 +148,14 @@ def _stop_politely(sessions: Sessions) -> None:
                 delivery.request_stop(session, owner)
 
 
-def _beat(path: Path) -> None:
-    """Touch the file from now on, each time that Celery's main loop sends its heartbeat."""
+def _beat(path: Path, monitor: ConsumptionMonitor) -> None:
+    """Touch the file at each heartbeat of Celery's main loop, as long as messages are consumed."""
     path.parent.mkdir(exist_ok=True)
 
     @heartbeat_sent.connect(weak=False)
     def _touch(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-        path.touch()
+        if not monitor.is_deaf:
+            path.touch()
 
 
 def _free_what_an_earlier_self_held(sessions: Sessions) -> None:

@@ -140,6 +140,26 @@ def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, sett
     assert "cannot recover from" in (tmp_path / "log").read_text()
 
 
+def test_a_worker_that_could_not_acknowledge_connects_again(place, settings, tmp_path):
+    sleep(place, 5)
+    run_id = submit_run(place, settings, ["dog"])
+    socket_path = tmp_path / "redis.sock"
+    url = f"redis+socket://{socket_path}?virtual_host=0"
+    with (
+        forgetful_redis(socket_path),
+        redis.Redis(unix_socket_path=str(socket_path)) as client,
+        worker(settings, tmp_path, REDIS_URL=url),
+    ):
+        wait_for(lambda: client.ping() and count_items(place, ItemState.DONE) > 0)
+        client.config_set("timeout", 2)
+        client.config_set("maxclients", 1)
+        wait_for(lambda: client.ping() and "Couldn't ack" in (tmp_path / "log").read_text())
+        client.config_set("timeout", 0)
+        client.config_set("maxclients", 1000)
+        sleep(place, 0.05)
+        wait_for(lambda: is_done(place, run_id), 120)
+
+
 def test_a_worker_waits_for_its_redis_and_ends_a_run_though_that_starts_again_empty(
     place, settings, tmp_path
 ):
