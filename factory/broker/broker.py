@@ -14,8 +14,11 @@ from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerDown
 
 from chatgenimage.factory.broker.embedded_redis import ANSWER_TIMEOUT_S, EmbeddedBroker
+from chatgenimage.factory.broker.foreign_messages import drop_foreign_messages
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.settings.model import AMQP_SCHEMES, Settings
+
+drop_foreign_messages()  # before the first connection: kombu keeps the transport that it found
 
 IDLE_TIMEOUT_S = 30
 LONGER_THAN_ANY_STEP = {"x-consumer-timeout": 24 * 3600 * 1000}

@@ -1,5 +1,6 @@
 """Real worker processes whose steps only sleep: what is lost on the way comes back by itself."""
 
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,56 @@ def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, sett
         with worker(settings, tmp_path, REDIS_URL=url) as process:
             assert process.wait(PATIENCE_S) == 1
     assert "cannot recover from" in (tmp_path / "log").read_text()
+
+
+PROPERTIES = {"delivery_tag": "5", "delivery_info": {"exchange": "", "routing_key": "x"}}
+JSON = {"content-type": "application/json", "content-encoding": "utf-8"}
+FOREIGN = (
+    b"hello",
+    b"\xff\xfe",
+    *(
+        json.dumps(item).encode()
+        for item in (
+            None,
+            [],
+            {},
+            {"body": "x"},
+            {"body": "x", "properties": {}},
+            {"body": "x", "properties": {"delivery_tag": "1"}},
+            {"body": "x", "properties": {"delivery_tag": "2", "delivery_info": {}}},
+            {"body": "x", "headers": {}, "properties": PROPERTIES},
+            {"body": "x", "headers": {"task": "other", "id": "3"}, "properties": PROPERTIES},
+            {"body": "x", "headers": {"task": "generate"}, "properties": PROPERTIES, **JSON},
+            {
+                "body": "[[1], {}, {}]",
+                "headers": {"task": "generate", "id": "5"},
+                "properties": PROPERTIES,
+                **JSON,
+            },
+        )
+    ),
+)
+"""Items of a Redis list that no factory has sent, from plain text to nearly a message."""
+
+
+def test_messages_of_other_programs_are_dropped_and_the_run_ends(place, settings, tmp_path):
+    sleep(place, 0.05)
+    socket_path = tmp_path / "redis.sock"
+    url = f"redis+socket://{socket_path}?virtual_host=0"
+    with (
+        forgetful_redis(socket_path),
+        redis.Redis(unix_socket_path=str(socket_path)) as client,
+        worker(settings, tmp_path, REDIS_URL=url) as process,
+    ):
+        for queue in ("language", "diffusion"):
+            client.lpush(queue, *FOREIGN)
+        run_id = submit_run(place, settings)
+        wait_for(lambda: is_done(place, run_id) or process.poll() is not None)
+        assert client.llen("language") == client.llen("diffusion") == 0
+        assert process.poll() is None
+    assert_whole(place)
+    log = (tmp_path / "log").read_text()
+    assert log.count("foreign_message_dropped") >= 2 * 8
 
 
 def test_a_worker_that_could_not_acknowledge_connects_again(place, settings, tmp_path):
