@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CPU_ALLOCATOR = "DefaultCPUAllocator"
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator",
+    "CUDA error: out of memory",  # the driver's own, e.g. when a card is full at a process's start
+    "MPS backend out of memory",
+    "ALLOC_FAILED",  # cuBLAS, cuDNN, cuFFT, cuSOLVER, cuSPARSE
+    "ALLOCATION_FAILED",  # cuDNN 9
+    "unable to find an engine",  # cuDNN, when no engine's workspace fits
+)
+"""Words by which errors that are no torch.OutOfMemoryError say that memory did not suffice."""
 _lost: list[str] = []
 
 
@@ -85,14 +93,19 @@ def limit_memory(share: float, device: str) -> None:
     import torch
 
     if device.startswith("cuda"):
-        torch.cuda.set_per_process_memory_fraction(share, torch.device(device))
+        # None is the current device, as for whatever is moved to a "cuda" without an index.
+        index = torch.device(device).index
+        torch.cuda.set_per_process_memory_fraction(float(share), index)
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error of torch says that memory did not suffice."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or CPU_ALLOCATOR in str(error)
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in said for words in OUT_OF_MEMORY
+    )
 
 
 def forget_peak_memory() -> None:

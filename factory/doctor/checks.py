@@ -122,10 +122,14 @@ def _device(settings: Settings) -> Finding:
         import torch
     except ImportError:
         return Finding("device", Health.WRONG, "no PyTorch: pip install '.[gpu]'")
-    gpus = [
-        Gpu(torch.cuda.get_device_name(index), *torch.cuda.mem_get_info(index))
-        for index in range(torch.cuda.device_count())
-    ]
+    try:
+        gpus = [
+            Gpu(torch.cuda.get_device_name(index), *torch.cuda.mem_get_info(index))
+            for index in range(torch.cuda.device_count())
+        ]
+    except RuntimeError as error:  # a card that is full or broken does not even tell its memory
+        first_line = str(error).splitlines()[0]
+        return Finding("device", Health.WRONG, f"{first_line}; look at it with nvidia-smi")
     return judge_gpus(settings.device, gpus, f"torch {torch.__version__}")
 
 

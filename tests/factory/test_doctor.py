@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -93,6 +94,18 @@ def test_the_free_memory_of_every_gpu_is_told_and_warned_of_if_it_is_little():
     assert little.health == "warning"
     assert "T4 (1.0 of 15.0 GiB free)" in little.text
     assert "nvidia-smi" in little.text
+
+
+def test_a_gpu_that_does_not_answer_is_told_with_its_own_words(doctor, monkeypatch):
+    def refuse(_index):
+        raise torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be late")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", refuse)
+    code, found = doctor()
+    assert code == 1
+    assert found["device"]["health"] == "wrong"
+    assert found["device"]["text"] == "CUDA error: out of memory; look at it with nvidia-smi"
 
 
 def test_before_the_first_run_nothing_is_wrong_and_nothing_is_made(tmp_path):

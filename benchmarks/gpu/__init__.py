@@ -1,0 +1,1 @@
+"""What the factory does on a GPU, with random networks of the published sizes."""
