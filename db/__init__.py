@@ -1,1 +1,1 @@
-"""REMEMBER: records, queries, migrations, image store; knows neither models nor queue."""
+"""Persistence: records, queries, migrations and the image store; imports no models and no queue."""

@@ -29,7 +29,7 @@ Caption = InstrumentedAttribute[str | None]
 
 
 class _HasWords(FunctionElement[bool]):
-    """Whether the caption of the row at hand has the words."""
+    """SQL condition: the caption of the current row has all the words."""
 
     name = "caption_has_words"
     type = Boolean()
@@ -37,13 +37,13 @@ class _HasWords(FunctionElement[bool]):
 
 
 def has_words(candidate_id: Id, caption: Caption, text: str) -> ColumnElement[bool]:
-    """Return whether, for each word of `text`, a word of the caption begins with it."""
+    """Return the condition that, for each word of `text`, a caption word starts with it."""
     words = WORD.findall(text)
     return _HasWords(candidate_id, caption, literal(" ".join(words))) if words else false()
 
 
 def with_words(dialect: str, candidate_id: Id, caption: Caption, text: str) -> Select[int]:
-    """Return the query for the ids of all such candidates, which an index answers."""
+    """Return a query for the ids of all candidates with these words; it uses the index."""
     words = WORD.findall(text)
     if dialect != "sqlite" or not words:
         return select(candidate_id).where(has_words(candidate_id, caption, text))
@@ -57,7 +57,7 @@ def _has_words_sqlite(element: _HasWords, compiler: SQLCompiler, **options: Any)
     candidate_id, _, words = (compiler.process(part, **options) for part in element.clauses)
     query = SQLITE_QUERY.format(words=words)
     found = f"SELECT rowid FROM caption_text WHERE caption_text MATCH {query}"  # noqa: S608  # bound
-    # The plus keeps SQLite from beginning with all that match, which would have to be sorted.
+    # The plus stops SQLite from starting with the full-text matches, which need a sort afterwards.
     return f"+{candidate_id} IN ({found})"
 
 

@@ -1,4 +1,4 @@
-"""Whether rows and image files agree: every candidate has its file, every file its candidate."""
+"""Comparison of database rows with image files: find missing files and files without a row."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ Verify = Callable[[Sequence[str]], Iterable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """What does not agree.
+    """Differences between the database and the image store.
 
     Attributes:
-        missing: Candidates whose file is gone, save those that are rejected for it.
-        orphans: Old files that no candidate names, or that were cut off while written.
-        damaged: Candidates whose file is there with another content, if checksums were computed.
+        missing: Ids of candidates whose file is gone, except those already rejected for that.
+        orphans: Old files that belong to no candidate, or that were only partly written.
+        damaged: Ids of candidates whose file has other content, if checksums were computed.
     """
 
     missing: tuple[int, ...]
@@ -44,17 +44,17 @@ def compare(
     min_age_s: float,
     verify: Verify | None = None,
 ) -> Disagreement:
-    """Return where rows and files disagree; workers may go on meanwhile.
+    """Return the differences between rows and files; workers may run at the same time.
 
-    A file is written before its row. So rows are read before files are listed, and a file counts
-    only if it is old and has no row afterwards either.
+    A file is written before its row. Therefore the rows are read first, then the files are listed,
+    and a file is an orphan only if it is old and still has no row after that.
 
     Args:
         sessions: Opens database sessions.
         images: The image store.
-        reason: What candidates are rejected for whose file is known to be gone.
-        min_age_s: A younger file may be one whose row is about to be written.
-        verify: Wraps the checksums to verify, for a progress bar; None verifies none.
+        reason: The rejection reason of candidates whose file is already known to be gone.
+        min_age_s: Files younger than this are ignored: their row may be written soon.
+        verify: Wraps the iteration over checksums, for a progress bar; None verifies none.
     """
     is_unknown = or_(Candidate.reason.is_(None), Candidate.reason != reason)
     with reading(sessions) as session:
@@ -74,10 +74,10 @@ def compare(
 
 
 def reject(session: Session, candidate_ids: Sequence[int], reason: str) -> None:
-    """Reject candidates whose file is gone; their rows, labels and descendants stay.
+    """Reject candidates whose file is gone; their rows, annotations and descendants are kept.
 
-    They are not made again: what was labelled, scored and derived belongs to the pixels that are
-    gone, and another device would not paint exactly these.
+    They are not generated again: their labels, scores and descendants belong to the lost pixels,
+    and another device would not produce exactly the same image.
     """
     for ids in _some_at_once(candidate_ids):
         session.execute(

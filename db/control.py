@@ -1,4 +1,4 @@
-"""What people do to a run: pause it, let it go on, cancel it, give what failed another try."""
+"""Control of a run by a person: pause, resume, cancel, and retry of failed items."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from chatgenimage.db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Where a run goes on from.
+    """The state of a run when it was resumed.
 
     Attributes:
-        waited: Steps that waited for better times, and need not any more.
-        running: Steps that a worker holds right now.
+        waited: Steps that waited to be retried and may now start at once.
+        running: Steps that a worker is running.
         batches_left: Batches that are not done.
-        quarantined: Items that were given up and stay so.
+        quarantined: Items that were given up; they stay given up.
     """
 
     waited: int
@@ -28,10 +28,10 @@ class Resumption:
 
 
 def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
-    """Pause, continue or cancel a run; return the state it has now.
+    """Pause, resume or cancel a run; return the state that it now has.
 
-    Waiting work follows at once, a running step at the end of its pass; what was made stays. A
-    run that is done or cancelled stays so.
+    Waiting work reacts at once, a running step at the end of its pass. Finished work is kept.
+    A run that is done or cancelled does not change.
     """
     if run.state in (RunState.ACTIVE, RunState.PAUSED):
         run.state = state
@@ -44,9 +44,9 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
 
 
 def resume(session: Session, run: Run) -> Resumption:
-    """Let a run go on now: paused or not, whatever its steps waited for, whoever was rung for.
+    """Resume a run now: end its pause and all waiting times, and queue its batches again.
 
-    What a living worker holds stays with it. A run that is done or cancelled stays so.
+    Steps held by live workers stay with them. A run that is done or cancelled does not change.
     """
     set_run_state(session, run, RunState.ACTIVE)
     waited = session.scalars(
@@ -71,10 +71,10 @@ def resume(session: Session, run: Run) -> Resumption:
 
 
 def retry_quarantined(session: Session, run_id: int, step: str | None = None) -> int:
-    """Give the quarantined items of a run, or of one kind of step, fresh attempts; return how many.
+    """Reset the attempts of a run's quarantined items (of one kind of step); return how many.
 
-    The later steps of their batches look again for new work: a candidate that is made now is
-    labelled and judged as if it had been made at first. A cancelled run stays so.
+    The later steps of their batches look for new work again, so a candidate that is made now is
+    labelled and filtered like all others. A cancelled run does not change.
     """
     run = session.get_one(Run, run_id)
     if run.state == RunState.CANCELLED:

@@ -1,10 +1,11 @@
-"""Who may work on what: the rows decide, a message is only a doorbell.
+"""Claims and leases: decide which worker may run which step.
 
-A step is claimed by compare-and-set under a fresh token and a lease. Every later write of its
-worker goes through `fence`, so a worker that lost its lease can change nothing any more.
+A message holds only a batch id; the database rows decide. A step is claimed by compare-and-set with
+a new token and a lease. Every later write of its worker calls `fence` first, so a worker that lost
+its lease cannot change anything.
 
-What every step needs is stated once, below, and run on the session's connection: building a
-statement takes longer than running it, and so would the session's search for objects it changes.
+The statements that every step needs are built once, below, and run on the session's connection:
+building a statement takes longer than running it, and so does the session's search for changes.
 """
 
 import time
@@ -33,7 +34,7 @@ from chatgenimage.db.session import Clock
 from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
 
 FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}
-"""What stands in a step that nobody holds."""
+"""Column values of a step that no worker holds."""
 
 
 _other = aliased(Step)
@@ -52,16 +53,16 @@ IS_WORKABLE = and_(
     Run.state == RunState.ACTIVE,
     func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key,
 )
-"""The condition on a run that workers with these models may go on with it; NULL are any models."""
+"""Condition on a run: workers with these models may work on it; NULL means any models."""
 _run_is_ours = (
     select(Run.id)
     .join(Batch, Batch.run_id == Run.id)
     .where(Batch.id == Step.batch_id, IS_WORKABLE)
     .exists()
 )
-# Spelled out: in what SQLite returns, SQLAlchemy leaves the tables' names out of a subquery too.
+# As text: in RETURNING on SQLite, SQLAlchemy omits the table names, inside a subquery too.
 _may_go_on = literal_column(
-    "NOT step.stop_requested AND EXISTS "  # noqa: S608  # nothing in it is anybody's input
+    "NOT step.stop_requested AND EXISTS "  # noqa: S608  # contains no user input
     "(SELECT 1 FROM batch JOIN run ON run.id = batch.run_id"
     f" WHERE batch.id = step.batch_id AND run.state = '{RunState.ACTIVE}')",
     Boolean,
@@ -109,7 +110,7 @@ EXPIRED = select(Step.id).where(Step.state == StepState.RUNNING, _is_dead)
 
 
 class LeaseLost(Exception):
-    """Somebody else holds the step now; whatever this worker computed for it is dropped."""
+    """Another worker holds the step now; the results of this worker are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,11 @@ class Claim:
     """The right to work on a step until the lease ends.
 
     Attributes:
-        step_id: Which step.
-        token: What the fence asks for.
-        lease_s: How long each renewal holds.
-        attempt: How many claims the step has seen, this one included.
-        claimed_at: On the holder's monotonic clock, before it asked.
+        step_id: Id of the step.
+        token: Random name of the claim, which `fence` checks.
+        lease_s: Duration of the lease; each heartbeat renews it for this long.
+        attempt: Number of claims of the step so far, this one included.
+        claimed_at: On the holder's monotonic clock, taken before the claim was sent.
     """
 
     step_id: int
@@ -140,19 +141,19 @@ def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and wit
     lease_s: float,
     models_key: str | None = None,
 ) -> tuple[Claim, bool] | None:
-    """Take the batch's current step if it is called `name` and free.
+    """Claim the batch's current step if its name is `name` and no worker holds it.
 
     Args:
         session: An open transaction.
-        batch_id: Which batch the message spoke of.
-        name: Which step it rang for.
-        owner: Who claims.
-        lease_s: For how long, without a heartbeat.
-        models_key: The models that the owner has; None takes runs of any.
+        batch_id: The batch id in the message.
+        name: The step name in the message.
+        owner: The name of the worker process.
+        lease_s: How long the claim lasts without a heartbeat.
+        models_key: The models that the worker has; None claims steps of any run.
 
     Returns:
-        The claim and whether it is the step's first, or None: the message came twice, too early
-        or too late, or the run is paused, cancelled or asks for other models.
+        The claim and whether it is the first of the step. None if the message is a duplicate, too
+        early or too late, or if the run is paused, cancelled or needs other models.
     """
     asked_at, token = time.monotonic(), uuid4().hex
     asked = {
@@ -172,20 +173,20 @@ def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and wit
 def get_held_step(session: Session, claim: Claim) -> Step:
     """Return the claimed step with its batch, run and label.
 
-    What stands in them besides states does not change while the step is held, so its holder may
-    bring it into later transactions; `fence` tells of the states.
+    Apart from states, these rows do not change while the step is held, so the holder may reuse
+    them in later transactions; `fence` checks the states.
     """
     return session.scalars(HELD, {"held_step": claim.step_id}).one()
 
 
 def fence(session: Session, claim: Claim) -> bool:
-    """Extend the lease, or refuse the transaction if the claim is no longer the holder's.
+    """Extend the lease; fail the transaction if the claim is no longer valid.
 
     Returns:
-        Whether the holder should start another pass: not stopped, paused or cancelled.
+        Whether the holder should start another pass: the run and step were not stopped.
 
     Raises:
-        LeaseLost: If another claim took the step.
+        LeaseLost: If another worker claimed the step.
     """
     asked = {"held_step": claim.step_id, "held_token": claim.token, "lease_s": claim.lease_s}
     may_go_on = session.connection().scalar(FENCE, asked)
@@ -195,12 +196,12 @@ def fence(session: Session, claim: Claim) -> bool:
 
 
 def finish_step(session: Session, claim: Claim) -> bool:
-    """Return whether the step is done now: not while items are open; call after `fence`."""
+    """Finish the step unless items are open; return whether it is done. Call after `fence`."""
     return session.connection().execute(FINISH, {"held_step": claim.step_id}).rowcount == 1
 
 
 def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error: str = "") -> None:
-    """Give the step back, to be rung for again after `delay_s` seconds."""
+    """Give the step back; it is queued again after `delay_s` seconds."""
     batch_id = session.scalar(
         update(Step)
         .where(Step.id == claim.step_id, Step.token == claim.token)
@@ -217,7 +218,7 @@ def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error:
 
 
 def request_stop(session: Session, owner: str) -> None:
-    """Ask whoever works as `owner` to give its steps back after the pass in hand."""
+    """Ask the worker process `owner` to give its steps back after the current pass."""
     session.execute(
         update(Step)
         .where(Step.owner == owner, Step.state == StepState.RUNNING)
@@ -227,7 +228,7 @@ def request_stop(session: Session, owner: str) -> None:
 
 
 def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
-    """Free the steps whose lease ran out, or whose owner is known to be dead."""
+    """Free the steps whose lease has expired or whose owner is dead."""
     connection = session.connection()
     ids = connection.scalars(EXPIRED, {"dead": owners}).all()
     if ids:
@@ -243,5 +244,5 @@ def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
 
 
 def list_owners(session: Session) -> list[str]:
-    """Return who holds a step now."""
+    """Return the names of all processes that hold a step."""
     return [owner for owner in session.connection().scalars(OWNERS) if owner]

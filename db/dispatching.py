@@ -1,7 +1,7 @@
-"""Which batches should be rung for: admission by priority, the window of each queue, the sweep.
+"""Selection of batches to queue: admission by priority, the window of each queue, and the sweep.
 
-A batch in flight stands in the queue of its current step, rung for or held back. Whatever decides
-here takes its turn first: one dispatcher at a time, however many there are.
+A batch in flight belongs to the queue of its current step; its message was sent, or it is held
+back. Only one dispatcher at a time decides: each calls `take_turn` first.
 """
 
 from collections import Counter
@@ -32,18 +32,18 @@ from chatgenimage.db.states import BatchState, RunState, StepState
 PlanSteps = Callable[[Batch], Sequence[dict[str, Any]]]
 
 TURN = 0x666163746F7279
-"""Names the dispatchers' lock among the database's advisory locks."""
+"""Id of the dispatchers' lock among the database's advisory locks."""
 TOLD_LENGTH = 40
-"""Of a label, in what a message says to people."""
+"""Longest label, in characters, in the text of a message that people see."""
 
 
 class Due(NamedTuple):
-    """A batch to ring for.
+    """A batch whose message must be sent now.
 
     Attributes:
-        batch_id: Which.
-        names: Of its unfinished steps, in order.
-        told: What a person would call the work of each.
+        batch_id: Id of the batch.
+        names: Names of its unfinished steps, in order.
+        told: A description of each of these steps for people.
     """
 
     batch_id: int
@@ -71,7 +71,7 @@ def in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() take
     )
 
 
-# Built once, as the statements of db/delivery.py.
+# Built once, like the statements of db/delivery.py.
 _next_queue = (
     select(_other.queue)
     .where(_other.batch_id == bindparam("of_batch"), _other.state != StepState.DONE)
@@ -137,8 +137,8 @@ _may_open = or_(
     )
     .exists(),
 )
-"""Whether the batch before it in its label has done its first step: what the first step of a batch
-writes may then depend on what those of earlier ones wrote, and on nobody's speed."""
+"""Condition: the previous batch of the label has done its first step. What a first step writes may
+depend on the earlier batches of its label, so they must run in order to be reproducible."""
 _is_waiting = and_(Batch.state == BatchState.WAITING, _may_open, IS_WORKABLE)
 URGENCY = select(func.max(Run.priority)).where(
     select(Batch.id).where(Batch.run_id == Run.id, _is_waiting).exists()
@@ -157,7 +157,7 @@ WAITING = (
 def take_turn(session: Session) -> bool:
     """Return whether this dispatcher may decide now; its turn ends with the transaction.
 
-    PostgreSQL keeps a lock for it. SQLite has one writer at a time anyway.
+    PostgreSQL uses an advisory lock for it. SQLite has one writer at a time anyway.
     """
     if session.get_bind().dialect.name != "postgresql":
         return True
@@ -167,13 +167,13 @@ def take_turn(session: Session) -> bool:
 def sweep(
     session: Session, *, stale_s: float, waiting: Mapping[str, int], dead_owners: Sequence[str] = ()
 ) -> int:
-    """Mark what a dead worker held and what the broker forgot; return how many batches.
+    """Mark for queuing what a dead worker held and what the broker lost; return how many batches.
 
     Args:
         session: An open transaction.
-        stale_s: A doorbell younger than this may still be on its way.
-        waiting: How many doorbells the broker holds, per queue.
-        dead_owners: Workers that are known to be gone; for others the lease decides.
+        stale_s: A message younger than this may still be on its way.
+        waiting: Number of messages in the broker, per queue.
+        dead_owners: Workers that are known to be dead; for all others the lease decides.
     """
     released = delivery.release_expired(session, dead_owners)
     forgotten = _find_forgotten(session, stale_s, waiting)
@@ -192,17 +192,17 @@ def admit(
 ) -> int:
     """Put waiting batches in flight while there is room; return how many.
 
-    There is room while fewer than `window` batches stand in the opening queue, and fewer than
-    `window` per queue are in flight at all, not counting runs of less priority: those must not keep
-    a more urgent one waiting. Paused runs take no room either, nor do runs of other models. The
-    batches of a label open one after the other: each looks at what the earlier ones were given.
+    There is room while fewer than `window` batches are in the first queue of the chain, and fewer
+    than `window` per queue are in flight in total. Runs with a lower priority are not counted, so
+    they cannot block an urgent run; nor are paused runs and runs that need other models. The
+    batches of a label start one after the other, because each reads the prompts of the earlier.
 
     Args:
         session: An open transaction.
-        window: Most batches per queue.
-        queues: Every queue; a chain opens in the first.
+        window: Maximum number of batches per queue.
+        queues: Names of all queues; a chain starts in the first.
         plan_steps: Returns the columns of each step of a batch's chain.
-        models_key: Only runs that ask for these models; None takes runs of any.
+        models_key: Only runs that need these models; None admits any run.
     """
     asked = {"their_models": models_key}
     urgency = session.connection().scalar(URGENCY, asked)
@@ -222,10 +222,10 @@ def admit(
 
 
 def take_due(session: Session, *, window: int, models_key: str | None = None) -> list[Due]:
-    """Return the batches to ring for.
+    """Return the batches whose message must be sent now.
 
-    No queue gets more than `window`; the most urgent run comes first, then the oldest batch.
-    Whoever takes them must ring after the commit; a ring that is lost is repeated by the sweep.
+    No queue gets more than `window`; urgent runs come first, then the oldest batches. The caller
+    sends the messages after the commit; the sweep repeats messages that get lost.
     """
     session.flush()
     connection, asked = session.connection(), {"their_models": models_key}
@@ -244,20 +244,20 @@ def take_due(session: Session, *, window: int, models_key: str | None = None) ->
 
 
 def hand_on(session: Session, batch_id: int, *, window: int) -> bool:
-    """Return whether the chain goes on by itself; call after `finish_step`.
+    """Return whether the chain continues by itself; call after `finish_step`.
 
-    False when as many stand in the queue of the batch's next step already: then the dispatcher
-    rings, in order of priority, and the chain must end here. After its last step a batch is done.
+    False if the queue of the next step is full: the chain ends here, and the dispatcher queues the
+    batch later, in order of priority. After its last step the batch is done.
     """
     asked = {"of_batch": batch_id, "window": window}
     return session.connection().scalar(HAND_ON, asked) is not None
 
 
 def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]) -> list[int]:
-    """Return as many batches as the broker lacks doorbells, those rung for longest ago.
+    """Return as many batches as the broker lacks messages, those queued longest ago first.
 
-    Comparing counts repeats nothing only because a queue is long. A wrong guess sends a message
-    that finds nothing to do; the count then tells of the right one.
+    Comparing counts avoids repeated messages for a queue that is only long. A wrong guess costs
+    one message that finds no work; the count then leads to the right batch.
     """
     rung = session.connection().execute(RUNG, {"stale_s": stale_s}).all()
     missing = Counter(queue for _, queue, _ in rung)

@@ -1,4 +1,4 @@
-"""What a database says when it refuses, and what a person can do about it."""
+"""Error messages of databases, each with advice for the person who reads it."""
 
 import sqlite3
 
@@ -7,30 +7,30 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from chatgenimage.db.errors import DatabaseAway, DatabaseUnavailable
 
 CHECK = "Check that it runs and that the URL is right (database_url, FACTORY_DATABASE_URL)."
-ROOM = "Make room on the disk, then try again: nothing is lost."
+ROOM = "Free some disk space, then try again: no data is lost."
 REMEDIES = {
-    sqlite3.SQLITE_BUSY: "Somebody has written to it for a minute; try again.",
-    sqlite3.SQLITE_READONLY: "It must be possible to write to the file and its folder, even to "
-    "read: allow that, or copy both elsewhere.",
+    sqlite3.SQLITE_BUSY: "Another process has been writing to it for a minute; try again.",
+    sqlite3.SQLITE_READONLY: "Even reading needs write permission for the file and its folder: "
+    "grant it, or copy the file to another folder.",
     sqlite3.SQLITE_CANTOPEN: "Check the path and its permissions: --data-dir, "
     "FACTORY_DATABASE_URL.",
     sqlite3.SQLITE_FULL: ROOM,
     sqlite3.SQLITE_IOERR: ROOM,
-    sqlite3.SQLITE_NOTADB: "Name a file that the factory wrote, or one that is not there yet.",
-    sqlite3.SQLITE_CORRUPT: "Bring back a copy of it (docs/deployment.md).",
+    sqlite3.SQLITE_NOTADB: "Name a file that the factory wrote, or one that does not exist yet.",
+    sqlite3.SQLITE_CORRUPT: "Restore it from a backup (docs/deployment.md).",
 }
-"""What to do, by the primary code of an error of SQLite."""
+"""Advice by SQLite's primary error code."""
 
 
 def explain(error: DBAPIError) -> str:
-    """Return what the database said, in one line, and what to do."""
+    """Return the message of the database in one line, followed by advice."""
     reason = " ".join(str(error.orig).split()).rstrip(".")
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     return f"{reason}. {REMEDIES.get(code, CHECK)}"
 
 
 def unavailable(url: str, error: DBAPIError) -> DatabaseUnavailable:
-    """Return the error to raise; a file that is no database will not become one by waiting."""
+    """Return the error to raise: `DatabaseAway` only if waiting may help."""
     is_away = isinstance(error, OperationalError | InterfaceError)
     kind = DatabaseAway if is_away else DatabaseUnavailable
     return kind(f"the database at {url} does not answer: {explain(error)}")

@@ -1,8 +1,8 @@
-"""What can go wrong in the database or the image store.
+"""Errors of the database and the image store.
 
 StoreError
 ├── RowNotFound          no row with this id
-├── DatabaseUnavailable  the database does not answer, or its schema is not ours
+├── DatabaseUnavailable  the database does not answer, or its schema does not match
 │   └── DatabaseAway     it does not answer now; waiting may help
 ├── StorageUnavailable   the image store cannot be read or written now; waiting may help
 ├── ImageMissing         a row names a file that is not in the store
@@ -11,7 +11,7 @@ StoreError
 
 
 class StoreError(Exception):
-    """The database or the disk failed; base of this room's errors."""
+    """The database or the disk failed; base class of this package's errors."""
 
 
 class RowNotFound(StoreError):
@@ -19,7 +19,7 @@ class RowNotFound(StoreError):
 
 
 class DatabaseUnavailable(StoreError):
-    """The database does not answer, or its schema is not ours."""
+    """The database does not answer, or its schema does not match."""
 
 
 class DatabaseAway(DatabaseUnavailable):

@@ -1,4 +1,4 @@
-"""What an export asks before it reads the candidates themselves."""
+"""Queries of an export that run before it reads the candidates."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from chatgenimage.db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, condit
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What decides where a candidate goes, and whether an export is still the same."""
+    """The columns of a candidate that decide its split and whether an export is up to date."""
 
     candidate_id: int
     run_id: int
@@ -60,7 +60,7 @@ def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
 
 
 def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:
-    """Return the labels that were asked for or found on the candidates, sorted."""
+    """Return the labels that were requested or found on the candidates, sorted."""
     some = (
         select(Candidate.id, Label.name)
         .join(Label, Label.id == Candidate.label_id)

@@ -1,4 +1,4 @@
-"""What near-duplicates are found by, and who was found to be one."""
+"""Fingerprints in the database: read them, and store which candidates are near-duplicates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Scope:
     label_id: int | None = None
 
     def holds(self) -> Iterator[ColumnElement[bool]]:
-        """Yield the conditions on a candidate that it lies within."""
+        """Yield the conditions that a candidate is in the scope."""
         yield Candidate.run_id == self.run_id
         if self.label_id is not None:
             yield Candidate.label_id == self.label_id
@@ -28,10 +28,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class StoredFingerprint:
-    """A judged candidate with its perceptual hash.
+    """A filtered candidate with its perceptual hash.
 
     Attributes:
-        score: What the better of two is told by; None if it was not measured.
+        score: The score that decides which of two is better; None if it was not measured.
     """
 
     candidate_id: int
@@ -46,10 +46,10 @@ class StoredFingerprint:
 
 @dataclass(frozen=True, slots=True)
 class FoundTwin:
-    """Whom a candidate resembles.
+    """The better candidate that a candidate resembles most.
 
     Attributes:
-        is_duplicate: Whether so much that it is not kept.
+        is_duplicate: Whether they are so alike that it is rejected as a near-duplicate.
     """
 
     candidate_id: int
@@ -59,7 +59,7 @@ class FoundTwin:
 
 
 def list_fingerprints(session: Session, scope: Scope, score: str) -> list[StoredFingerprint]:
-    """Return the judged candidates that have a fingerprint, each with its value of `score`."""
+    """Return the filtered candidates with a fingerprint, each with its value of `score`."""
     of_score = (Score.candidate_id == Candidate.id) & (Score.name == score)
     rows = session.execute(
         select(
@@ -99,7 +99,7 @@ def write_twins(  # noqa: PLR0913  # where, who, and the three names that it is 
     limit: float,
     reason: str,
 ) -> None:
-    """Replace what is remembered of duplicates: the score, who repeats whom, and the verdicts."""
+    """Replace the stored near-duplicates: scores, `duplicate_of_id`, verdicts and reasons."""
     within = tuple(scope.holds())
     session.execute(
         delete(Score)

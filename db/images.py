@@ -25,14 +25,14 @@ IMAGE_NAME = re.compile(r"([0-9a-f]{64})\.png")
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of the store; one whose name is no image's was cut off while it was written."""
+    """A file in the store; `sha256` is None for a file that was only partly written."""
 
     path: str
     sha256: str | None
 
 
 class ImageStore:
-    """Images by the sha256 of their file; a file is whole or it is not there."""
+    """Images by the sha256 of their file; a file is complete or it does not exist."""
 
     def __init__(self, url: str, endpoint: str | None = None) -> None:
         """Open the store; nothing is read or written yet.
@@ -42,7 +42,7 @@ class ImageStore:
             endpoint: URL of an S3 server that is not Amazon's.
 
         Raises:
-            StoreError: If nothing here can speak to such a place.
+            StoreError: If no installed package supports this kind of URL.
         """
         self._storage = Storage(url, endpoint)
 
@@ -58,7 +58,7 @@ class ImageStore:
         """
         content = _encode(pixels, provenance)
         sha256 = hashlib.sha256(content).hexdigest()
-        # Even if it is there: it may be damaged, or about to go.
+        # Also if the file exists: it may be damaged, or about to be removed.
         self._storage.write(self.path_of(sha256), content)
         return sha256
 
@@ -87,28 +87,28 @@ class ImageStore:
             raise ImageBroken(f"{self.path_of(sha256)} is not a readable image.") from error
 
     def provenance(self, sha256: str) -> dict[str, Any]:
-        """Return what was written into the PNG about its making."""
+        """Return how the image was made, as written into the PNG."""
         with Image.open(io.BytesIO(self.read_bytes(sha256))) as image:
             text = image.info.get(PROVENANCE_KEY, "{}")
         found: dict[str, Any] = json.loads(text)
         return found
 
     def path_of(self, sha256: str) -> str:
-        """Return where an image lies; two levels of folders keep directories small."""
+        """Return the path of an image; two levels of folders keep directories small."""
         return f"{self._storage.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}.png"
 
     def list_files(self) -> Iterator[StoredFile]:
-        """Yield everything that lies in the store, but what was set aside."""
+        """Yield all files in the store, except those that were set aside."""
         for path in self._storage.list_paths():
             if not path.startswith(f"{self._storage.root}/{ASIDE}/"):
                 yield StoredFile(path, _sha256_in(path))
 
     def age_s(self, path: str) -> float:
-        """Return how long ago a file was written."""
+        """Return the age of a file in seconds."""
         return (datetime.now(tz=UTC) - self._storage.modified_at(path)).total_seconds()
 
     def set_aside(self, path: str) -> None:
-        """Move a file that nothing needs to where nobody looks for images."""
+        """Move an unused file to a folder that is not searched for images."""
         self._storage.move(path, f"{self._storage.root}/{ASIDE}/{path.rsplit('/', 1)[1]}")
 
     def check_writable(self) -> str:

@@ -1,10 +1,10 @@
-"""The units of a step's work: written down when it is planned, tried, and settled one by one."""
+"""Items, the units of a step's work: add them, count their attempts, and store their results."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, BigInteger, Float, String, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert  # its DO NOTHING is SQLite's too
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT works on SQLite too
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.delivery import Claim
@@ -13,7 +13,7 @@ from chatgenimage.db.states import WHOLE_STEP, ItemState
 
 
 class OpenItem(NamedTuple):
-    """What a worker needs to know of a unit of work that is not settled."""
+    """An open item, with the columns that a worker needs."""
 
     id: int
     subject_id: int
@@ -24,7 +24,7 @@ class OpenItem(NamedTuple):
 
 _columns = tuple(getattr(Item, name) for name in OpenItem._fields)
 
-# Built once and run on the session's connection, as those of db/delivery.py.
+# Built once and run on the session's connection, like those of db/delivery.py.
 ADD = insert(Item).on_conflict_do_nothing().returning(*_columns)
 OPEN = (
     select(*_columns)
@@ -61,10 +61,10 @@ def add_items(
     most: int = 0,
     worker: str | None = None,
 ) -> list[OpenItem]:
-    """Write down the units of the step's work, as far as they are not there yet.
+    """Add the items of a step that do not exist yet.
 
     Returns:
-        Of the first `most` those that are new, with an attempt counted as `start_untried` does.
+        The new ones among the first `most`, each with an attempt counted as in `start_untried`.
     """
     if not subject_ids:
         return []
@@ -79,13 +79,13 @@ def add_items(
 
 
 def open_items(session: Session, claim: Claim) -> list[OpenItem]:
-    """Return what is left to do, in order."""
+    """Return the open items, in order."""
     found = session.connection().execute(OPEN, {"of_step": claim.step_id})
     return [OpenItem(*row) for row in found]
 
 
 def find_whole(session: Session, claim: Claim) -> Item | None:
-    """Return the item that stands for the step as a whole, if that itself ever failed."""
+    """Return the item that represents the whole step; None if the step itself never failed."""
     asked = select(Item).where(Item.step_id == claim.step_id, Item.subject_id == WHOLE_STEP)
     return session.scalar(asked)
 
@@ -93,7 +93,7 @@ def find_whole(session: Session, claim: Claim) -> Item | None:
 def fail_whole(
     session: Session, claim: Claim, *, worker: str, error: str, inputs: dict[str, Any]
 ) -> Item:
-    """Count a failed try of the step as a whole; return the item that stands for it."""
+    """Count a failed attempt of the whole step; return the item that represents it."""
     whole = find_whole(session, claim)
     if whole is None:
         whole = Item(step_id=claim.step_id, subject_id=WHOLE_STEP, attempts=0)
@@ -104,20 +104,20 @@ def fail_whole(
 
 
 def start_untried(session: Session, claim: Claim, *, most: int, worker: str) -> list[OpenItem]:
-    """Count an attempt on items that saw none, before the work starts, so that crashes count."""
+    """Count an attempt of untried items before their work starts, so that crashes count."""
     asked = {"of_step": claim.step_id, "most": most, "tried_by": worker}
     started = session.connection().execute(START_UNTRIED, asked)
     return sorted(OpenItem(*row) for row in started)
 
 
 def start_item(session: Session, item_id: int, *, worker: str) -> OpenItem:
-    """Count an attempt on one item, as `start_untried` does."""
+    """Count an attempt of one item, like `start_untried`."""
     asked = {"of_item": item_id, "tried_by": worker}
     return OpenItem(*session.connection().execute(START_ONE, asked).one())
 
 
 def put_back_items(session: Session, item_ids: Sequence[int]) -> None:
-    """Take back an attempt that did not come to an end, for no fault of the items."""
+    """Uncount an attempt that was interrupted through no fault of the items."""
     session.execute(
         update(Item)
         .where(Item.id.in_(item_ids), Item.attempts > 0)
@@ -126,7 +126,7 @@ def put_back_items(session: Session, item_ids: Sequence[int]) -> None:
     )
 
 
-def settle_items(  # noqa: PLR0913  # what became of items has five sides
+def settle_items(  # noqa: PLR0913  # an outcome has five parts
     session: Session,
     item_ids: Sequence[int],
     state: ItemState,
@@ -136,7 +136,7 @@ def settle_items(  # noqa: PLR0913  # what became of items has five sides
     duration_s: float | None = None,
     gpu_peak_bytes: int | None = None,
 ) -> None:
-    """Set the items' state and what each cost, or why it failed and what it was given."""
+    """Set the state of items with their cost, or with their error and inputs."""
     session.connection().execute(
         SETTLE,
         {

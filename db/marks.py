@@ -1,4 +1,4 @@
-"""Marks: what people say of candidates, good or bad; a history, of which the newest stands."""
+"""Reviews: people rate candidates as good or bad; all are stored, the newest one counts."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,25 +15,25 @@ PAGE_ROWS = 1000
 
 
 def add_mark(session: Session, candidate_id: int, *, is_good: bool | None, author: str) -> None:
-    """Remember what a person says of a candidate.
+    """Add a person's review of a candidate.
 
     Args:
-        session: Of a writing transaction.
-        candidate_id: Whom it is about.
-        is_good: None takes back what was said before.
-        author: Who says so, as user@host; what is longer than the column is cut.
+        session: A writing transaction.
+        candidate_id: Id of the candidate.
+        is_good: None withdraws earlier reviews.
+        author: The reviewer, as user@host; cut to the length of the column.
 
     Raises:
         RowNotFound: If there is no such candidate.
     """
     if session.scalar(select(Candidate.id).where(Candidate.id == candidate_id)) is None:
-        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists those there are.")
+        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists the candidates.")
     session.add(Mark(candidate_id=candidate_id, is_good=is_good, author=author[:AUTHOR_LENGTH]))
     session.flush()
 
 
 def iter_marks(session: Session, run_id: int) -> Iterator[tuple[int, bool]]:
-    """Yield the marked candidates of a run by id, and whether each is marked as good."""
+    """Yield the id of each reviewed candidate of a run, and whether its review is good."""
     query = (
         select(Mark.candidate_id, Mark.is_good)
         .join(Candidate, Candidate.id == Mark.candidate_id)
@@ -45,26 +45,26 @@ def iter_marks(session: Session, run_id: int) -> Iterator[tuple[int, bool]]:
 
 
 def is_marked(said: Marked) -> ColumnElement[bool]:
-    """Return the condition that this is what people say of a candidate."""
+    """Return the condition that a candidate has this review."""
     if said is Marked.NONE:
         return Candidate.id.not_in(ids_marked(Marked.GOOD).union_all(ids_marked(Marked.BAD)))
     return Candidate.id.in_(ids_marked(said))
 
 
 def ids_marked(said: Marked) -> Select[int]:
-    """Return the query for the ids of those that people find good, or bad."""
+    """Return the query for the ids of candidates with this review."""
     is_said = Mark.is_good.is_(said is Marked.GOOD)
     return select(Mark.candidate_id).where(is_said, Mark.id == _newest())
 
 
 def newest_mark() -> ScalarSelect[bool | None]:
-    """Return what to select beside candidates: whether each is marked as good, else NULL."""
+    """Return a column to select with candidates: whether the newest review is good, or NULL."""
     query = select(Mark.is_good).where(Mark.candidate_id == Candidate.id)
     return query.order_by(Mark.id.desc()).limit(1).correlate(Candidate).scalar_subquery()
 
 
 def count_marks(session: Session, run_id: int) -> Counter[tuple[Origin, Verdict, bool]]:
-    """Return how many judged and marked candidates a run has, by origin, verdict and mark."""
+    """Return how many filtered and reviewed candidates a run has, by origin, verdict and review."""
     query = (
         select(Candidate.origin, Candidate.verdict, Mark.is_good, func.count())
         .join(Mark, Mark.candidate_id == Candidate.id)

@@ -1,4 +1,4 @@
-"""The numbers that a monitoring system reads: counted from rows, so right whoever died."""
+"""Metrics for monitoring, counted from rows, so that they stay right when a process dies."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ LANGUAGE = "language"
 
 @dataclass(frozen=True, slots=True)
 class StepTotals:
-    """What the items of one kind of step came to, in one run.
+    """Totals of all items of one kind of step in one run.
 
     Attributes:
-        timed: Items whose duration is known.
-        seconds: Their sum.
-        retries: Tries beyond the first.
-        quarantined: Items that were given up.
-        gpu_peak_bytes: Most that one of its passes took of a CUDA device; None without one.
+        timed: Number of items with a known duration.
+        seconds: Sum of their durations.
+        retries: Number of attempts after the first.
+        quarantined: Number of items that were given up.
+        gpu_peak_bytes: Largest peak memory of a pass on a CUDA device; None without one.
     """
 
     step: str
@@ -39,11 +39,11 @@ class StepTotals:
 
 @dataclass(frozen=True, slots=True)
 class RunNumbers:
-    """A run's numbers at one moment.
+    """Metrics of one run at one time.
 
     Attributes:
-        outcomes: Label, origin, verdict ("waiting" if none) and reason, and how many candidates.
-        batches: By state.
+        outcomes: Number of candidates by label, origin, verdict ("waiting" if none) and reason.
+        batches: Number of batches by state.
     """
 
     run_id: int
@@ -55,23 +55,23 @@ class RunNumbers:
 
     @property
     def accepted(self) -> int:
-        """Return how many candidates are accepted."""
+        """Return the number of accepted candidates."""
         return sum(outcome[-1] for outcome in self.outcomes if outcome[2] == "accepted")
 
     @property
     def gpu_s(self) -> float:
-        """Return how long models that want a GPU have computed."""
+        """Return the computing time of the models that use a GPU, in seconds."""
         return sum(step.seconds for step in self.steps if step.queue != LANGUAGE)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueNumbers:
-    """Steps of a queue, of all runs that go on.
+    """Number of steps in a queue, over all active runs.
 
     Attributes:
-        waiting: Those that nobody holds.
-        running: Those that a worker holds.
-        oldest_s: For how long the one that waits longest has waited; 0 if none does.
+        waiting: Steps that no worker holds.
+        running: Steps that a worker holds.
+        oldest_s: Longest waiting time of such a step, in seconds; 0 if none waits.
     """
 
     waiting: int
@@ -80,13 +80,13 @@ class QueueNumbers:
 
 
 def list_shown_runs(session: Session, limit: int) -> list[Run]:
-    """Return the runs that go on, newest first, then the newest of the others; at most `limit`."""
+    """Return the active runs, newest first, then the newest others; at most `limit`."""
     is_over = Run.state != RunState.ACTIVE
     return list(session.scalars(select(Run).order_by(is_over, Run.id.desc()).limit(limit)))
 
 
 def count_run(session: Session, run: Run, steps: tuple[StepTotals, ...]) -> RunNumbers:
-    """Return the numbers of a run; `steps` is what `count_steps` returned, now or earlier."""
+    """Return the metrics of a run; `steps` is a result of `count_steps`, which may be older."""
     counted = select(Batch.state, func.count()).where(Batch.run_id == run.id)
     batches = dict(iter(session.execute(counted.group_by(Batch.state))))
     outcomes = (
@@ -104,7 +104,7 @@ def count_run(session: Session, run: Run, steps: tuple[StepTotals, ...]) -> RunN
 
 
 def count_steps(session: Session, run_id: int) -> tuple[StepTotals, ...]:
-    """Return what the items of each kind of step came to; reads each item of the run."""
+    """Return the totals of each kind of step; reads all items of the run."""
     is_retried = Item.attempts > 1
     rows = session.execute(
         select(
@@ -128,13 +128,13 @@ def count_steps(session: Session, run_id: int) -> tuple[StepTotals, ...]:
 
 
 def count_queues(session: Session) -> dict[str, QueueNumbers]:
-    """Return how much stands in each queue, as the rows say; reads the batches in flight."""
+    """Return the number of steps in each queue, from the rows of the batches in flight."""
     time = now(session)
     return {row.queue: _to_numbers(row, time) for row in session.execute(queue_totals())}
 
 
 def queue_totals() -> Select[str, int, int, float]:
-    """Return a query for the steps in each queue: of each batch in flight, the first not done."""
+    """Return a query for the steps in each queue: the first unfinished one of each batch."""
     before = aliased(Step)
     is_waiting = Step.state == StepState.READY
     since = func.coalesce(before.finished_at, Batch.rung_at, Run.created_at)

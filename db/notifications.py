@@ -1,7 +1,8 @@
-"""What is to be told of runs: written with the event itself, claimed by whoever tells it.
+"""Transactional outbox: notifications are written with their event, then claimed and sent.
 
-At least once: an attempt is claimed and counted before it begins, and one whose teller died is made
-again by another. Only a teller that dies between telling and writing that down tells twice.
+Delivery is at least once: an attempt is claimed and counted before it starts, and if its sender
+dies, another process sends it. A duplicate is sent only if the sender dies between sending and
+storing that it was sent.
 """
 
 from collections.abc import Collection
@@ -15,13 +16,13 @@ from chatgenimage.db.states import Channel, RunEvent
 
 MAX_ATTEMPTS = 4
 RETRY_S = 5.0
-"""Between the first attempts; doubled each time."""
+"""Delay between the first attempts, in seconds; doubled each time."""
 NEWS_S = 24 * 3600.0
-"""What is older is no news: whoever begins to listen is not told of all that ever was."""
+"""Older events are skipped: a new channel does not send notifications of all past events."""
 
 
 def add_notifications(session: Session, run_id: int, event: RunEvent) -> None:
-    """Note what is to be told, over each channel; call in the transaction that makes it true."""
+    """Add an event's notification for each channel, in the transaction that stores the event."""
     row = {"run_id": run_id, "event": event, "created_at": now(session)}
     session.execute(insert(Notification), [row | {"channel": channel} for channel in Channel])
 
@@ -29,12 +30,12 @@ def add_notifications(session: Session, run_id: int, event: RunEvent) -> None:
 def find_wait(
     session: Session, channels: Collection[Channel], run_id: int | None = None
 ) -> float | None:
-    """Return for how many seconds there is nothing to tell; None if nothing is left at all.
+    """Return the seconds until the next notification is due; None if none is left.
 
     Args:
         session: An open transaction.
-        channels: Those that can be told over.
-        run_id: Only of this run; None: of any.
+        channels: The channels that are configured.
+        run_id: Only of this run; None: of any run.
     """
     of_run = () if run_id is None else (Notification.run_id == run_id,)
     time = now(session)
@@ -47,7 +48,7 @@ def find_wait(
 def claim_notification(
     session: Session, channels: Collection[Channel], lease_s: float
 ) -> Notification | None:
-    """Return what is to be told now, its attempt counted; others leave it alone for `lease_s`."""
+    """Claim a due notification and count the attempt; others skip it for `lease_s` seconds."""
     time = now(session)
     found = session.scalar(
         select(Notification)
@@ -63,9 +64,9 @@ def claim_notification(
 
 
 def settle_notification(session: Session, claimed: Notification, error: str | None) -> bool:
-    """Write down how an attempt ended; return whether there will be another.
+    """Store how an attempt ended; return whether there will be another.
 
-    Nothing is written if somebody else has claimed it since.
+    Nothing is stored if another process claimed it since.
     """
     time = now(session)
     is_last = error is None or claimed.attempts >= MAX_ATTEMPTS

@@ -1,4 +1,4 @@
-"""What a person asks who looks through candidates: a page of them, neighbours, relatives."""
+"""Pagination of candidates: pages, previous and next candidates, siblings and near-duplicates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from chatgenimage.db.states import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Who comes before and after a candidate among those that are looked through."""
+    """The previous and the next candidate in a filtered list."""
 
     before: int | None
     after: int | None
@@ -23,7 +23,7 @@ class Neighbours:
 def list_page(
     session: Session, wanted: CandidateFilter, *, after: int | None, limit: int
 ) -> Sequence[int]:
-    """Return the ids of the candidates that follow one in order; of the first if None.
+    """Return the ids of the candidates after `after` in order; from the first if None.
 
     Raises:
         RowNotFound: If there is no candidate with the id `after`.
@@ -34,7 +34,7 @@ def list_page(
 
 
 def page_after(session: Session, wanted: CandidateFilter, after: int) -> Select[int]:
-    """Return the query for the ids of those that follow a candidate, up to the limit.
+    """Return the query for the ids of the candidates after one, up to the limit.
 
     Raises:
         RowNotFound: If there is no such candidate.
@@ -43,7 +43,7 @@ def page_after(session: Session, wanted: CandidateFilter, after: int) -> Select[
 
 
 def find_neighbours(session: Session, wanted: CandidateFilter, candidate_id: int) -> Neighbours:
-    """Return the nearest on both sides; the candidate itself need not be wanted.
+    """Return the previous and next candidate; the given one need not match the filter.
 
     Raises:
         RowNotFound: If there is no such candidate.
@@ -57,7 +57,7 @@ def find_neighbours(session: Session, wanted: CandidateFilter, candidate_id: int
 
 
 def list_siblings(session: Session, candidate: Candidate, limit: int) -> Sequence[int]:
-    """Return the ids of the others that were made from the same parent."""
+    """Return the ids of other candidates with the same parent."""
     if candidate.parent_id is None:
         return ()
     query = (
@@ -69,7 +69,7 @@ def list_siblings(session: Session, candidate: Candidate, limit: int) -> Sequenc
 
 
 def list_repeats(session: Session, candidate: Candidate, limit: int) -> Sequence[int]:
-    """Return the ids of its near-duplicates: of the better one, or of those it is better than."""
+    """Return the ids of its near-duplicates: the better one, or those that it is better than."""
     better = candidate.duplicate_of_id or candidate.id
     is_of_group = or_(Candidate.id == better, Candidate.duplicate_of_id == better)
     query = select(Candidate.id).where(is_of_group, Candidate.id != candidate.id)
@@ -89,20 +89,20 @@ def list_samples(session: Session, run_id: int, limit: int) -> Sequence[int]:
 
 
 def list_newest(session: Session, run_id: int, limit: int) -> Sequence[int]:
-    """Return the ids of the candidates that a run made last, newest first."""
-    is_of_run = Candidate.run_id + 0 == run_id  # found from the end, not gathered and sorted
+    """Return the ids of the newest candidates of a run, newest first."""
+    is_of_run = Candidate.run_id + 0 == run_id  # makes SQLite read the ids backwards, no sort
     query = select(Candidate.id).where(is_of_run).order_by(Candidate.id.desc())
     return session.scalars(query.limit(limit)).all()
 
 
 def list_label_names(session: Session, run_id: int | None, limit: int) -> Sequence[str]:
-    """Return the labels that were asked for, sorted."""
+    """Return the requested labels, sorted."""
     query: Select[str] = select(Label.name).distinct().order_by(Label.name).limit(limit)
     return session.scalars(query if run_id is None else query.where(Label.run_id == run_id)).all()
 
 
 def has_image(session: Session, sha256: str) -> bool:
-    """Return whether a candidate shows this image."""
+    """Return whether a candidate has this image."""
     return (
         session.scalar(select(Candidate.id).where(Candidate.sha256 == sha256).limit(1)) is not None
     )
@@ -111,7 +111,7 @@ def has_image(session: Session, sha256: str) -> bool:
 def _is_after(session: Session, wanted: CandidateFilter, candidate_id: int) -> ColumnElement[bool]:
     """Return the condition that a candidate comes after another in order."""
     run_id, label_id, key = _place_of(session, candidate_id)
-    if wanted.run_id == run_id:  # then an index is entered at the others
+    if wanted.run_id == run_id:  # then an index starts at the other candidate
         return tuple_(Candidate.label_id, Candidate.key) > (label_id, key)
     return tuple_(*IN_ORDER) > (run_id, label_id, key)
 
@@ -126,6 +126,6 @@ def _is_before(session: Session, wanted: CandidateFilter, candidate_id: int) -> 
 def _place_of(session: Session, candidate_id: int) -> tuple[int, int, str]:
     found = session.execute(select(*IN_ORDER).where(Candidate.id == candidate_id)).one_or_none()
     if found is None:
-        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists those there are.")
+        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists the candidates.")
     run_id, label_id, key = found
     return run_id, label_id, key

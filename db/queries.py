@@ -1,4 +1,4 @@
-"""Every question about candidates, asked by people and exporters; what a person typed is bound."""
+"""Queries for candidates, used by the CLI, the gallery and exports; user input is always bound."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,30 +27,30 @@ from chatgenimage.db.verdicts import list_changes
 
 PAGE_ROWS = 200
 FEW_ROWS = 1000
-"""What no more rows than this have is looked up by its own index, and the rest then checked."""
+"""If at most this many rows match a condition, they are found by its index, then checked."""
 
 IN_ORDER = (Candidate.run_id, Candidate.label_id, Candidate.key)
-"""How candidates come: by run, by label as submitted, families together."""
+"""Order of candidates: by run, by label as submitted, families together."""
 
 Range = tuple[float | None, float | None]
-"""Least and greatest value, both inclusive; None is open."""
+"""Minimum and maximum, both inclusive; None is unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateFilter:
-    """Which candidates; what is left empty does not restrict.
+    """Filter for candidates; empty fields do not restrict.
 
     Attributes:
-        labels: Class names that were asked for, compared without case.
-        objects: Names of which each must be among the annotations, compared without case.
+        labels: Requested class names, compared without case.
+        objects: Names that must all be among the annotations, compared without case.
         scores: Ranges by score name; a candidate without the score does not match.
-        object_count: Least and most annotations.
-        duplicates_of: The candidate that they repeat.
-        caption_words: With each a word of the caption must begin, compared without case.
-        marked: What people must say of it.
-        heeds_marks: Whether a mark outranks the verdict: what people find good counts as
-            accepted, what they find bad as rejected.
-        limit: Most candidates.
+        object_count: Minimum and maximum number of annotations.
+        duplicates_of: Id of the candidate that they are near-duplicates of.
+        caption_words: For each, a caption word must start with it; compared without case.
+        marked: The review that they must have.
+        heeds_marks: Whether a review overrides the verdict: candidates reviewed as good count as
+            accepted, those reviewed as bad as rejected.
+        limit: Maximum number of candidates.
     """
 
     run_id: int | None = None
@@ -71,12 +71,12 @@ class CandidateFilter:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A candidate with where it came from, what was made of it, and what was proposed for it.
+    """A candidate with its ancestors, its children, and the scenes and placements for it.
 
     Attributes:
         ancestors: From the root to the parent.
-        calls: What a language model was asked for the candidate and its ancestors, in order.
-        changes: How it was judged again, oldest first.
+        calls: Language model calls for the candidate and its ancestors, in order.
+        changes: Refilters that changed its verdict, oldest first.
     """
 
     candidate: Candidate
@@ -91,8 +91,8 @@ class Story:
 def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candidate]:
     """Yield candidates by run, label and key, a page of rows at a time.
 
-    Label, parent, scene, placement, annotations and scores come with each; anything else would
-    be a query per candidate.
+    Label, parent, scene, placement, annotations and scores are loaded with each; any other
+    relationship would cost a query per candidate.
     """
     ids = session.scalars(ids_in_order(session, wanted).execution_options(yield_per=PAGE_ROWS))
     for page in ids.partitions():
@@ -100,7 +100,7 @@ def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candi
 
 
 def count_candidates(session: Session, wanted: CandidateFilter) -> int:
-    """Return how many candidates `iter_candidates` would yield; a limit bounds the counting."""
+    """Return how many candidates `iter_candidates` would yield; counts up to the limit."""
     few = _find_few(session, wanted)
     among = () if few is None else (Candidate.id.in_(few),)
     ids = select(Candidate.id).where(*among, *conditions(wanted)).limit(wanted.limit)
@@ -108,7 +108,7 @@ def count_candidates(session: Session, wanted: CandidateFilter) -> int:
 
 
 def list_candidates(session: Session, candidate_ids: Sequence[int]) -> list[Candidate]:
-    """Return these candidates in this order, with all that `iter_candidates` brings."""
+    """Return these candidates in this order, loaded as by `iter_candidates`."""
     query = select(Candidate).where(Candidate.id.in_(candidate_ids)).options(*_told())
     found = {candidate.id: candidate for candidate in session.scalars(query)}
     return [found[candidate_id] for candidate_id in candidate_ids if candidate_id in found]
@@ -123,7 +123,7 @@ def get_candidate(session: Session, candidate_id: int) -> Story:
     query = select(Candidate).options(*_told())
     candidate = session.scalar(query.where(Candidate.id == candidate_id))
     if candidate is None:
-        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists those there are.")
+        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists the candidates.")
     ancestors: list[Candidate] = []
     above = candidate.parent_id
     while above is not None:
@@ -146,7 +146,7 @@ def get_candidate(session: Session, candidate_id: int) -> Story:
 
 
 def _calls_for(line: Sequence[Candidate]) -> Select[LlmCall]:
-    """Return the query for what was asked for a batch's features and prompts and for a line."""
+    """Return the query for the calls for a batch's features and prompts and for a line."""
     batch_id = line[-1].batch_id
     of_batch = and_(Step.name == "brainstorm", LlmCall.subject_id == batch_id)
     of_line = and_(
@@ -173,7 +173,7 @@ def _told() -> tuple[ORMOption, ...]:
 
 
 def conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield what a candidate must fulfil; the limit is not among it."""
+    """Yield the conditions of the filter, without the limit."""
     yield from _own_conditions(wanted)
     yield from _other_conditions(wanted)
 
@@ -181,8 +181,8 @@ def conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
 def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
     """Return the query for the ids, in order and up to the limit.
 
-    Among few candidates the first are found by sorting them. Among many they are met soon when
-    all are walked in order; SQLite, which knows no numbers, must be kept from sorting.
+    Few matches are sorted. If there are many, walking all candidates in order finds a page sooner;
+    SQLite, which has no statistics about them, must be kept from sorting.
     """
     query = select(Candidate.id).order_by(*IN_ORDER).limit(wanted.limit)
     few = _find_few(session, wanted)
@@ -194,7 +194,7 @@ def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
 
 
 def _find_few(session: Session, wanted: CandidateFilter) -> Sequence[int] | None:
-    """Return the ids of those that fulfil the rarest condition, None if they are not few."""
+    """Return the ids that fulfil the rarest condition, None if they are more than a few."""
     for query in _each_by_its_index(wanted, session.get_bind().dialect.name):
         ids = session.scalars(query.limit(FEW_ROWS + 1)).all()
         if len(ids) <= FEW_ROWS:
@@ -220,12 +220,12 @@ def _each_by_its_index(wanted: CandidateFilter, dialect: str) -> Iterator[Select
 def _own_conditions(
     wanted: CandidateFilter, *, is_walked: bool = False
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield what the candidate's own columns must be.
+    """Yield the conditions on the candidate's own columns.
 
     Args:
-        wanted: Which candidates.
-        is_walked: Whether the indexes of these columns are not to be used; SQLite never uses
-            the index of a column in an expression. That of the run has the order in it.
+        wanted: The filter.
+        is_walked: Whether to avoid the indexes of these columns; SQLite never uses the index of a
+            column in an expression. The index of the run contains the order and stays usable.
     """
     verdict: ColumnElement[str | None] = Candidate.verdict.expression
     reason: ColumnElement[str | None] = Candidate.reason.expression
@@ -254,7 +254,7 @@ def _own_conditions(
 
 
 def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnElement[bool]:
-    """Return the condition that a person, or else the filters, gave this verdict."""
+    """Return the condition that the review, or else the filters, gave this verdict."""
     said, denied = Marked.GOOD, Marked.BAD
     if asked is Verdict.REJECTED:
         said, denied = denied, said
@@ -262,7 +262,7 @@ def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnEl
 
 
 def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield what must hold in other tables."""
+    """Yield the conditions on other tables."""
     if wanted.labels:
         asked, lowered = aliased(Label), [label.lower() for label in wanted.labels]
         is_named = or_(asked.name.in_(wanted.labels), func.lower(asked.name).in_(lowered))

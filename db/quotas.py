@@ -1,4 +1,4 @@
-"""How many accepted candidates were asked for, and what a label has come to."""
+"""Quotas: requested numbers of accepted candidates, and the current numbers of each label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _other = aliased(Batch)
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is asked for of a label, and what it has.
+    """The quota of a label and its current numbers.
 
     Attributes:
-        asked: Accepted candidates that are asked for.
-        max_images: Most images that may be generated on the way there.
-        images: How many were generated, or are to be.
-        batches: In how many batches.
+        asked: Requested number of accepted candidates.
+        max_images: Maximum number of images that may be generated for it.
+        images: Number of images that were generated or planned.
+        batches: Number of their batches.
     """
 
     label_id: int
@@ -34,21 +34,21 @@ class Quota:
 
     @property
     def missing(self) -> int:
-        """Return how many are missing."""
+        """Return how many accepted candidates are missing."""
         return max(self.asked - self.accepted, 0)
 
 
 def list_quotas(session: Session, run_id: int) -> list[Quota]:
-    """Return the quotas of a run's labels, of those that have one."""
+    """Return the quotas of those labels of a run that have one."""
     query = _quotas(_count(Candidate.verdict == Verdict.ACCEPTED)).where(Label.run_id == run_id)
     return [Quota(*row) for row in session.execute(query)]
 
 
 def list_short(session: Session, run_id: int) -> list[Quota]:
-    """Return the quotas of a run that a label misses although it is worked off.
+    """Return the quotas that a label does not reach although all its batches are done.
 
-    A near-duplicate counts as accepted here. Who is one depends on other labels and is told when
-    the whole run is worked off; what a label gets before that must depend on the label alone.
+    A near-duplicate counts as accepted here. Near-duplicates are found across labels when all
+    batches of the run are done; until then a label's number of images may depend on itself only.
     """
     open_states = (BatchState.WAITING, BatchState.IN_FLIGHT)
     is_open = select(_other.id).where(_other.label_id == Label.id, _other.state.in_(open_states))
@@ -63,7 +63,7 @@ def list_short(session: Session, run_id: int) -> list[Quota]:
 
 
 def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int]) -> None:
-    """Add batches to a label, behind those that it has."""
+    """Add batches to a label, after its existing ones."""
     session.add_all(
         Batch(run_id=run_id, label_id=quota.label_id, index=index, size=size)
         for index, size in enumerate(sizes, start=quota.batches)
@@ -71,7 +71,7 @@ def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int
 
 
 def _count(is_counted: ColumnElement[bool]) -> ScalarSelect[int]:
-    """Return how many candidates of a label are as they should be."""
+    """Return a subquery that counts the candidates of a label that fulfil a condition."""
     return (
         select(func.count())
         .where(Candidate.run_id == Label.run_id, Candidate.label_id == Label.id, is_counted)

@@ -1,4 +1,4 @@
-"""A run in numbers: everything that its report and its thresholds are drawn from."""
+"""Statistics of a run for its report and for suggested thresholds."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,11 +26,11 @@ ACCEPTED = Candidate.verdict == Verdict.ACCEPTED
 
 @dataclass(frozen=True, slots=True)
 class ScoreValues:
-    """One score of the candidates of one origin.
+    """The values of one score of all candidates of one origin.
 
     Attributes:
-        values: Of all that were measured.
-        threshold: What they are held to; None if they are not judged by it.
+        values: All measured values.
+        threshold: The threshold; None if there is none.
     """
 
     origin: Origin
@@ -41,11 +41,11 @@ class ScoreValues:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a run took.
+    """Time and money that a run spent.
 
     Attributes:
-        seconds_by_step: Compute time by name of the step, without waiting.
-        cost: Of the language model, in the currency of the profile's prices.
+        seconds_by_step: Computing time by step name, without waiting times.
+        cost: Cost of the language model, in the currency of the profile's prices.
     """
 
     seconds_by_step: Mapping[str, float]
@@ -57,7 +57,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Diversity:
-    """How different the accepted candidates are, in counts."""
+    """Diversity of the accepted candidates, as counts."""
 
     accepted: int
     prompts: int
@@ -105,7 +105,7 @@ def list_score_values(session: Session, run_id: int) -> list[ScoreValues]:
 
 
 def count_objects_per_image(session: Session, run_id: int) -> dict[int, int]:
-    """Return how many accepted candidates have how many objects."""
+    """Return the number of accepted candidates by their number of objects."""
     rows = session.execute(
         select(Candidate.object_count, func.count())
         .where(Candidate.run_id == run_id, ACCEPTED)
@@ -116,7 +116,7 @@ def count_objects_per_image(session: Session, run_id: int) -> dict[int, int]:
 
 
 def count_objects_by_label(session: Session, run_id: int) -> dict[str, int]:
-    """Return how many objects of each label the accepted candidates show, most first."""
+    """Return the number of objects by label on accepted candidates, most frequent first."""
     rows = session.execute(
         select(Annotation.label, func.count().label("found"))
         .join(Candidate, Candidate.id == Annotation.candidate_id)
@@ -128,7 +128,7 @@ def count_objects_by_label(session: Session, run_id: int) -> dict[str, int]:
 
 
 def iter_box_shares(session: Session, run_id: int) -> Iterator[tuple[float, float]]:
-    """Yield width and height of each accepted object's box, as shares of its image."""
+    """Yield width and height of each accepted object's box, as shares of the image."""
     rows = session.execute(
         select(
             (Annotation.x_max - Annotation.x_min) / Candidate.width_px,
@@ -143,7 +143,7 @@ def iter_box_shares(session: Session, run_id: int) -> Iterator[tuple[float, floa
 
 
 def measure_diversity(session: Session, run_id: int) -> Diversity:
-    """Return how many different words and families stand behind the accepted candidates."""
+    """Return the numbers of different words and families among the accepted candidates."""
     accepted, prompts, captions = session.execute(
         select(
             func.count(),
@@ -160,7 +160,7 @@ def measure_diversity(session: Session, run_id: int) -> Diversity:
 
 
 def measure_spending(session: Session, run_id: int) -> Spending:
-    """Return the time of the models, and the tokens and the cost of the language model."""
+    """Return the models' computing time, and the tokens and cost of the language model."""
     seconds = session.execute(
         select(Step.name, func.sum(Item.duration_s))
         .join(Step, Step.id == Item.step_id)
@@ -181,7 +181,7 @@ def measure_spending(session: Session, run_id: int) -> Spending:
 
 
 def list_examples(session: Session, run_id: int, per_kind: int) -> dict[str, Sequence[int]]:
-    """Return some candidate ids of each kind: "accepted", or a reason; labels and origins mixed."""
+    """Return some candidate ids of each kind: "accepted" or a reason; labels, origins mixed."""
     kind = func.coalesce(Candidate.reason, Candidate.verdict)
     place = func.row_number().over(
         partition_by=(kind, Candidate.label_id, Candidate.origin), order_by=Candidate.id

@@ -1,4 +1,4 @@
-"""What a run is doing at this moment: who works on what, what failed last, how much is left."""
+"""Current activity of a run: steps in progress, recent failures and remaining work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 SHOWN_FAILURES = 3
 
 Kind = tuple[str, int]
-"""A step's name and round."""
+"""Name and round of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Hand:
     """A step that a worker holds.
 
     Attributes:
-        since_s: For how long.
-        done: Of its items, those that are settled.
+        since_s: Seconds since the claim.
+        done: Number of its finished items.
     """
 
     worker: str
@@ -37,7 +37,7 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The last error of an item, or of a step that waits.
+    """The last error of an item, or of a waiting step.
 
     Attributes:
         is_final: Whether the item was given up.
@@ -53,12 +53,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How far a run is, measured in seconds of its models' computing.
+    """Progress of a run, in seconds of computing time.
 
     Attributes:
         done_s: Computed so far.
-        left_s: Likely to come, by what a step of each kind took; None while a kind that is to
-            come was never seen.
+        left_s: Estimate of the rest, from the mean of each kind of step; None while a kind that is
+            still to come has never been measured.
     """
 
     done_s: float
@@ -66,12 +66,12 @@ class Work:
 
     @property
     def share(self) -> float | None:
-        """Return which share of it is done."""
+        """Return the share that is done, in [0, 1]."""
         return None if self.left_s is None else self.done_s / (self.done_s + self.left_s)
 
 
 def list_hands(session: Session, run_id: int) -> list[Hand]:
-    """Return what is worked on, by worker."""
+    """Return the steps in progress, by worker."""
     time = now(session)
     settled = func.count(Item.id).filter(Item.state != ItemState.READY)
     rows = session.execute(
@@ -99,7 +99,7 @@ def list_hands(session: Session, run_id: int) -> list[Hand]:
 
 
 def list_failures(session: Session, run_id: int, limit: int = SHOWN_FAILURES) -> list[Failure]:
-    """Return the items whose last try failed, latest first; what succeeded since is not in it."""
+    """Return the items whose last attempt failed, newest first; later successes are left out."""
     rows = session.execute(
         select(Step.name, Label.name, Batch.index, Item.state, Item.error)
         .join(Step, Step.id == Item.step_id)
@@ -116,9 +116,9 @@ def list_failures(session: Session, run_id: int, limit: int = SHOWN_FAILURES) ->
 
 
 def list_durations(session: Session, run_id: int) -> dict[Kind, float]:
-    """Return what the models took per image of a batch in the run before with the same models.
+    """Return the mean computing time per image of a batch in the last run with the same models.
 
-    By that a run is measured whose own steps of a kind are still to come; empty for the first.
+    Used for the kinds of steps that a run has not finished yet; empty if there is no such run.
     """
     this = aliased(Run)
     before = session.scalar(
@@ -139,14 +139,14 @@ def list_durations(session: Session, run_id: int) -> dict[Kind, float]:
 def measure_work(
     session: Session, run_id: int, durations: Mapping[Kind, float] | None = None
 ) -> Work:
-    """Return how far the run is.
+    """Return the progress of a run.
 
-    A batch that waits has no steps yet; it is taken to get as many of each kind as those that have.
+    A waiting batch has no steps yet; it is assumed to get as many of each kind as the others.
 
     Args:
         session: To read with.
-        run_id: Which run.
-        durations: Of the run before, for the kinds of steps that this one did not finish yet.
+        run_id: Id of the run.
+        durations: From `list_durations`, for kinds of steps that this run has not finished yet.
     """
     known = durations or {}
     planned = select(func.count()).where(Batch.run_id == run_id, Batch.state != BatchState.WAITING)
@@ -162,12 +162,12 @@ def measure_work(
         each_s = finished_s / finished if finished else images * known.get((name, number), 0.0)
         is_known &= finished > 0 or to_come <= 0 or (name, number) in known
         left_s += max(to_come * each_s - begun_s, 0.0)
-    is_known &= done_s > 0  # else nothing was begun
+    is_known &= done_s > 0  # otherwise nothing has started
     return Work(done_s, left_s if is_known else None)
 
 
 def _by_kind(run_id: int) -> Select[str, int, float, int, int, float, float]:
-    """Return a query for each kind of step: images of its batches, how many, what they took."""
+    """Return a query for each kind of step: images of its batches, number and durations."""
     is_done = Step.state == StepState.DONE
     took_s = (
         select(Item.step_id, func.sum(Item.duration_s).label("took_s"))

@@ -1,4 +1,4 @@
-"""Which runs have nothing left to do, and how they end."""
+"""Completion of runs: find runs without open work, and end them."""
 
 from dataclasses import dataclass
 
@@ -16,38 +16,38 @@ _is_open = (
     .exists()
 )
 _is_finished = and_(Run.state == RunState.ACTIVE, ~_is_open)
-# Built once, as the statements of db/delivery.py: each tick of a dispatcher asks.
+# Built once, like the statements of db/delivery.py: they run at each tick of a dispatcher.
 FINISHED = select(Run.id).where(_is_finished).order_by(Run.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a run has made; if it is still the same, nobody worked on it meanwhile."""
+    """Counts of a run's results; if they are equal later, no work happened in between."""
 
     judged: int
     batches: int
 
 
 def list_finished(session: Session) -> list[int]:
-    """Return the active runs that have no batch left."""
+    """Return the active runs without open batches."""
     return list(session.connection().scalars(FINISHED))
 
 
 def list_active(session: Session) -> list[int]:
-    """Return the runs that are neither paused nor ended."""
+    """Return the runs that are not paused, done or cancelled."""
     return list(session.scalars(select(Run.id).where(Run.state == RunState.ACTIVE)))
 
 
 def hold_active(session: Session, run_id: int) -> Run | None:
-    """Return a run if it is active still, locked: who ends it or adds to it waits."""
+    """Return a run, locked, if it is still active: others that end or extend it must wait."""
     query = select(Run).where(Run.id == run_id, Run.state == RunState.ACTIVE)
     return session.scalar(query.with_for_update())
 
 
 def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
-    """Keep all others from a run, if it is still active, without a batch left, and as it was seen.
+    """Lock a run if it is still active, has no open batch, and its progress equals `seen`.
 
-    Others wait until the transaction ends, and then find another state or another progress.
+    Others wait until the transaction ends, and then find another state or other counts.
     """
     held = session.scalar(
         update(Run)
@@ -60,7 +60,7 @@ def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
 
 
 def end_run(session: Session, run_id: int) -> None:
-    """Say that a run is done; call after `hold_finished`."""
+    """Mark a run as done; call after `hold_finished`."""
     session.execute(
         update(Run)
         .where(Run.id == run_id)
@@ -71,7 +71,7 @@ def end_run(session: Session, run_id: int) -> None:
 
 
 def measure_progress(session: Session, run_id: int) -> Progress:
-    """Return what a run has made."""
+    """Return the counts of a run's results."""
     judged = (Candidate.run_id == run_id, Candidate.verdict.is_not(None))
     return Progress(
         session.scalar(select(func.count()).where(*judged)) or 0,

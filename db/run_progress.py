@@ -1,4 +1,4 @@
-"""How far a run has come, in numbers: what the live view, `status` and scripts show."""
+"""Progress of a run in numbers, for the live view, `factory status` and scripts."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from chatgenimage.db.states import BatchState, ItemState, StepState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class StepCount:
-    """Items of one label in one kind of step."""
+    """Number of items by state, of one label and one kind of step."""
 
     label: str
     step: str
@@ -26,15 +26,15 @@ class StepCount:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A run at one moment.
+    """Progress of a run at one time.
 
     Attributes:
         steps: Per label and step, in the order of the chain.
-        accepted: Candidates per label and origin.
-        rejected: Candidates per label and reason.
+        accepted: Number of candidates per label and origin.
+        rejected: Number of candidates per label and reason.
         batches_waiting: Batches that the dispatcher has not admitted yet.
         quotas: Of the labels that have one.
-        waits_for: What the last step that was put back waits for, if any.
+        waits_for: The reason of the last step that was put back, if any.
     """
 
     steps: tuple[StepCount, ...] = ()
@@ -49,7 +49,7 @@ class Overview:
 
 
 def overview(session: Session, run_id: int) -> Overview:
-    """Return how far the run has come."""
+    """Return the progress of a run."""
     states = _count_batches(session, run_id)
     result = Overview(
         steps=_count_steps(session, run_id),

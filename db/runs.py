@@ -1,4 +1,4 @@
-"""Every question about a run as a whole: which there are, what became of their candidates."""
+"""Queries for runs: lists, summaries, and candidates by verdict and reason."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,27 +14,27 @@ from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
 from chatgenimage.db.states import ItemState, Origin, Verdict
 
 Outcome = tuple[str, str | None, str | None, int]
-"""Origin, verdict, reason, and how many candidates."""
+"""Origin, verdict, reason and number of candidates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What became of the candidates of one origin; those not judged yet are in neither."""
+    """Candidates of one origin: accepted and rejected; unfiltered ones are in neither."""
 
     origin: Origin
     made: int
     accepted: int
     rejected: Mapping[str, int]
-    """Counts by reason, most frequent first."""
+    """Number by reason, most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedItem:
-    """A unit of work that was given up: its last error, what it was given, and who tried it.
+    """An item that was given up: its last error, its inputs and its worker.
 
     Attributes:
-        subject_id: Of the row that the step read; `db.states.WHOLE_STEP` if the step itself failed.
-        inputs: What the step read of its subject, such as prompt and seed; None if it could not.
+        subject_id: Id of the row that the step read; `db.states.WHOLE_STEP` for the step itself.
+        inputs: Values read for the subject, such as prompt and seed; None if reading failed.
     """
 
     item_id: int
@@ -64,7 +64,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedCandidate:
-    """What choosing among the accepted needs to know of one."""
+    """The columns of an accepted candidate that are needed to choose among them."""
 
     candidate_id: int
     label: str
@@ -73,7 +73,7 @@ class AcceptedCandidate:
 
 
 def get_run(session: Session, run_id: int | None = None) -> Run:
-    """Return a run, the latest one if none is named.
+    """Return a run, the latest one if `run_id` is None.
 
     Raises:
         RowNotFound: If there is no such run.
@@ -89,7 +89,7 @@ def get_run(session: Session, run_id: int | None = None) -> Run:
 
 
 def list_run_ids(session: Session) -> list[int]:
-    """Return the number of every run, oldest first."""
+    """Return the id of every run, oldest first."""
     return list(session.scalars(select(Run.id).order_by(Run.id)))
 
 
@@ -116,7 +116,7 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
 
 
 def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
-    """Return what was made of each origin and what became of it; imported ones if there are."""
+    """Return accepted and rejected counts by origin; imported images only if there are any."""
     rows = session.execute(
         select(Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
         .where(Candidate.run_id == run_id)
@@ -126,7 +126,7 @@ def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
 
 
 def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[Stage, ...]]:
-    """Return the same for each label that has candidates."""
+    """Return the same counts for each label that has candidates."""
     by_label: dict[str, list[Outcome]] = defaultdict(list)
     for label, origin, verdict, reason, count in count_outcomes(session, run_id):
         by_label[label].append((origin, verdict, reason, count))
@@ -136,9 +136,9 @@ def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[Stag
 def count_outcomes(
     session: Session, run_id: int
 ) -> Iterator[tuple[str, str, str | None, str | None, int]]:
-    """Yield label, origin, verdict and reason, and how many candidates have them; by label."""
+    """Yield label, origin, verdict, reason and number of candidates, ordered by label."""
     outcome = (Candidate.verdict, Candidate.reason, Candidate.origin, Candidate.label_id)
-    counted = (  # as an index has them: counted in passing, without sorting
+    counted = (  # in the column order of an index, so that no sort is needed
         select(*outcome, func.count().label("made"))
         .where(Candidate.run_id == run_id)
         .group_by(*outcome)
@@ -154,7 +154,7 @@ def count_outcomes(
 
 
 def add_stages(each: Iterable[tuple[Stage, ...]]) -> tuple[Stage, ...]:
-    """Return what became of the candidates of several labels together."""
+    """Return the sum of the counts of several labels."""
     outcomes: list[Outcome] = []
     for stage in chain.from_iterable(each):
         rejected = [(stage.origin, Verdict.REJECTED, *found) for found in stage.rejected.items()]
@@ -168,7 +168,7 @@ def add_stages(each: Iterable[tuple[Stage, ...]]) -> tuple[Stage, ...]:
 
 
 def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:
-    """Return what was given up, in the order of the work."""
+    """Return the items that were given up, in the order of the steps."""
     rows = session.execute(
         select(
             Item.id,
@@ -192,7 +192,7 @@ def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[Qu
 
 
 def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
-    """Return who was accepted, by label and key."""
+    """Return the accepted candidates, by label and key."""
     rows = session.execute(
         select(Candidate.id, Label.name, Candidate.origin, Candidate.parent_id)
         .join(Label, Label.id == Candidate.label_id)

@@ -1,4 +1,4 @@
-"""Connections: SQLite in WAL mode by default, PostgreSQL by URL."""
+"""Database connections: SQLite in WAL mode by default, PostgreSQL by URL."""
 
 import math
 import sqlite3
@@ -45,25 +45,25 @@ RETRY_S = 0.02
 READS_ONLY = "reads_only"
 USED_AT = "used_at"
 REST_S = 1.0
-"""A connection that lay unused for so long is asked whether its server is still there."""
+"""Connections idle for longer than this are tested before use."""
 UPGRADE = 0x75706772616465
-"""Names the lock of whoever upgrades among PostgreSQL's advisory locks."""
+"""Id of the lock for schema upgrades among PostgreSQL's advisory locks."""
 
 Sessions = sessionmaker[Session]
 
 
 def connect(url: str, *, durable: bool = True, patience_s: float | None = None) -> Sessions:
-    """Return a session factory; nothing is opened yet.
+    """Return a session factory; no connection is opened yet.
 
     Args:
-        url: Of SQLite or PostgreSQL.
-        durable: Whether a commit is on disk when it returns. Without, a power cut may undo the
-            last seconds (never half of a transaction); what a killed process committed stays.
-        patience_s: With PostgreSQL, how long a statement may take, and a transaction may be
-            idle, before server and client end it (`db.deadlines`); None waits for ever.
+        url: URL of a SQLite or PostgreSQL database.
+        durable: Whether a commit is on disk when it returns. If False, a power cut may undo the
+            last seconds (never half of a transaction); commits of killed processes stay.
+        patience_s: Maximum duration of a statement, and of an idle transaction, on PostgreSQL;
+            after it, server and client end it (`db.deadlines`). None is no limit.
 
     Raises:
-        DatabaseUnavailable: If the URL cannot be understood or its driver is not installed.
+        DatabaseUnavailable: If the URL is invalid or its driver is not installed.
     """
     try:
         arguments = _connect_args(url, durable=durable, patience_s=patience_s)
@@ -86,14 +86,14 @@ def connect(url: str, *, durable: bool = True, patience_s: float | None = None) 
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema to the newest migration, creating it if there is none.
+    """Upgrade the schema to the newest migration, creating it if there is none.
 
-    Several may do it at once: they take turns, on SQLite because there is one writer at a time.
+    Several processes may do it at the same time: they wait for each other.
 
     Raises:
-        DatabaseUnavailable: If the database does not answer or is of a newer version.
+        DatabaseUnavailable: If the database does not answer or has a newer version.
     """
-    from alembic import command  # late: only writers need it, and it is slow to import
+    from alembic import command  # here because only writers need it, and its import is slow
     from alembic.config import Config
     from alembic.util import CommandError
 
@@ -110,7 +110,7 @@ def upgrade(url: str) -> None:
         raise unavailable(make_url(url).render_as_string(), error) from error
     except CommandError as error:
         raise DatabaseUnavailable(
-            f"the database at {make_url(url).render_as_string()} is of another version: {error}. "
+            f"the database at {make_url(url).render_as_string()} has another version: {error}. "
             "Use the version that wrote it, or another database."
         ) from error
     finally:
@@ -119,13 +119,13 @@ def upgrade(url: str) -> None:
 
 @contextmanager
 def reading(sessions: Sessions) -> Iterator[Session]:
-    """Yield a session that sees one moment; it neither waits for writers nor stops them."""
+    """Yield a session with a consistent snapshot; it neither waits for writers nor blocks them."""
     with sessions(bind=_read_only(engine_of(sessions))) as session:
         yield session
 
 
 def find_revision(sessions: Sessions) -> str | None:
-    """Return which migration the schema stands at, None if the database holds no tables of ours.
+    """Return the migration of the schema, None if the database has no tables of the factory.
 
     Raises:
         DatabaseUnavailable: If it does not answer.
@@ -142,19 +142,19 @@ def find_revision(sessions: Sessions) -> str | None:
 
 
 def newest_revision() -> str:
-    """Return the migration that `upgrade` leads to."""
+    """Return the newest migration."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*.py"))
 
 
 def engine_of(sessions: Sessions) -> Engine:
-    """Return the engine that a session factory is bound to."""
+    """Return the engine of a session factory."""
     engine = sessions.kw["bind"]
     assert isinstance(engine, Engine)  # noqa: S101  # connect() made it
     return engine
 
 
 class Clock(FunctionElement[float]):
-    """The database's clock in epoch seconds, for statements: one clock for every lease."""
+    """The database's clock in epoch seconds, for statements: all leases use this one clock."""
 
     type = Float()
     inherit_cache = True
@@ -162,7 +162,7 @@ class Clock(FunctionElement[float]):
 
 @compiles(Clock, "sqlite")
 def _julian_clock(_element: Clock, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
-    return "((julianday('now') - 2440587.5) * 86400.0)"  # the epoch as a Julian day
+    return "((julianday('now') - 2440587.5) * 86400.0)"  # 2440587.5: Julian day of the epoch
 
 
 @compiles(Clock, "postgresql")
@@ -184,7 +184,7 @@ def _read_only(engine: Engine) -> Engine:
 def _refuse_memory(engine: Engine) -> None:
     if engine.url.database in {None, "", ":memory:"}:
         raise DatabaseUnavailable(
-            "cannot use the database URL: a database in memory is gone with each process. "
+            "cannot use the database URL: an in-memory database is lost with each process. "
             "Use sqlite:////absolute/path."
         )
 
@@ -209,7 +209,7 @@ def _prepare_quick(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, synchronous: str) -> None:
-    connection.isolation_level = None  # BEGIN is ours, see below
+    connection.isolation_level = None  # BEGIN is sent below
     cursor = connection.cursor()
     _write_ahead(cursor)
     cursor.execute(f"PRAGMA synchronous={synchronous}")
@@ -218,7 +218,7 @@ def _prepare_sqlite(connection: DBAPIConnection, synchronous: str) -> None:
 
 
 def _write_ahead(cursor: DBAPICursor) -> None:
-    """Switch to WAL mode; SQLite does not wait by itself if another is about to switch, too."""
+    """Switch to WAL mode; SQLite does not wait by itself if another process is switching too."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -238,7 +238,7 @@ def _note_the_time(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> No
 def _ask_after_a_rest(
     dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _: object
 ) -> None:
-    """Replace a connection whose server went away while it rested; asking always costs too much."""
+    """Test a connection that was idle for long and replace it if it is dead."""
     if time.monotonic() - record.info.get(USED_AT, math.inf) < REST_S:
         return
     try:
@@ -249,6 +249,6 @@ def _ask_after_a_rest(
 
 def _begin(connection: Connection) -> None:
     # A deferred transaction that reads first and writes later fails at once with SQLITE_BUSY
-    # when another writer came between; taking the lock at BEGIN waits instead.
+    # if another process wrote in between; taking the lock at BEGIN waits instead.
     reads_only = connection.get_execution_options().get(READS_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

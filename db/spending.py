@@ -1,4 +1,4 @@
-"""What language models cost: remembered answers, the ledger's sum, and the budget of a run."""
+"""Costs of language models: cached answers, totals per run, and the budget of a run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,16 +14,16 @@ from chatgenimage.db.states import RunEvent, RunState
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a run asked its language model for, and what that cost.
+    """Number and cost of a run's language model calls.
 
     Attributes:
-        calls: Questions, those included whose answer was refused or reused.
-        reused: Those of them that were answered from memory and cost nothing.
-        refused: Those of them whose answer could not be used.
-        prompt_tokens: Sent, in calls that were paid for.
-        completion_tokens: Received, in calls that were paid for.
+        calls: Number of calls, including refused and reused answers.
+        reused: Those answered from the cache at no cost.
+        refused: Those whose answer could not be used.
+        prompt_tokens: Tokens sent in paid calls.
+        completion_tokens: Tokens received in paid calls.
         cost: In the currency of the profile's prices.
-        budget: Most that it may cost; None is no limit.
+        budget: Maximum cost; None is no limit.
     """
 
     calls: int
@@ -36,12 +36,12 @@ class Spending:
 
 
 def find_answer(session: Session, key: str) -> list[dict[str, Any]] | None:
-    """Return the conversation that answered this request before."""
+    """Return the cached conversation for this request, None if there is none."""
     return session.scalar(select(LlmAnswer.exchanges).where(LlmAnswer.key == key))
 
 
 def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> None:
-    """Keep a conversation; what answered the request before, or just now, is replaced."""
+    """Cache a conversation; replaces an earlier or concurrent one for the same request."""
     is_postgres = session.get_bind().dialect.name == "postgresql"
     insert = postgresql.insert if is_postgres else sqlite.insert
     statement = insert(LlmAnswer).values(key=key, exchanges=exchanges)
@@ -53,13 +53,13 @@ def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> N
 
 
 def is_recorded(session: Session, request_key: str) -> bool:
-    """Return whether the ledger has a call whose answer to this request was used."""
+    """Return whether a call with this request was recorded with a used answer."""
     found = exists().where(LlmCall.request_key == request_key, LlmCall.problem.is_(None))
     return bool(session.scalar(select(found)))
 
 
 def spend(session: Session, run_id: int, cost: float) -> None:
-    """Count the cost to the run, and pause it when its budget is spent."""
+    """Add a cost to the run, and pause the run if its budget is spent."""
     session.execute(
         update(Run)
         .where(Run.id == run_id)
@@ -80,12 +80,12 @@ def spend(session: Session, run_id: int, cost: float) -> None:
 
 
 def tell_spent(spent: float, budget: float) -> str:
-    """Return why a run with this budget rests."""
+    """Return the reason why a run with this budget is paused."""
     return f"its budget of {budget:.2f} is spent ({spent:.4f})"
 
 
 def spending(session: Session, run: Run) -> Spending:
-    """Return what the run's ledger sums up to."""
+    """Return the totals of the run's calls."""
     paid = LlmCall.is_reused.is_(False)
     row = session.execute(
         select(

@@ -1,10 +1,10 @@
-"""The states of runs, batches, steps and items, and what candidates can be."""
+"""States of runs, batches, steps and items; origins, reviews and verdicts of candidates."""
 
 from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """Where a run stands; `paused` and `cancelled` are set by people."""
+    """State of a run; `paused` and `cancelled` are set by people."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -13,23 +13,23 @@ class RunState(StrEnum):
 
 
 class RunEvent(StrEnum):
-    """What happens to a run that others want to be told."""
+    """Event of a run that sends a notification."""
 
     DONE = "done"
     CANCELLED = "cancelled"
     BUDGET_SPENT = "budget_spent"
-    """It rests until somebody gives it more."""
+    """The run is paused until its budget is raised."""
 
 
 class Channel(StrEnum):
-    """How they are told."""
+    """Channel of a notification."""
 
     COMMAND = "command"
     WEBHOOK = "webhook"
 
 
 class BatchState(StrEnum):
-    """A batch waits for the dispatcher, is in flight down its chain, or is done."""
+    """A batch is waiting for the dispatcher, in flight (its chain is running), or done."""
 
     WAITING = "waiting"
     IN_FLIGHT = "in_flight"
@@ -37,7 +37,7 @@ class BatchState(StrEnum):
 
 
 class StepState(StrEnum):
-    """A step is ready (to be rung for), running under a lease, or done."""
+    """A step is ready to be queued, running under a lease, or done."""
 
     READY = "ready"
     RUNNING = "running"
@@ -45,7 +45,7 @@ class StepState(StrEnum):
 
 
 class ItemState(StrEnum):
-    """One unit of a step's work; `quarantined` keeps the error and never runs again by itself."""
+    """State of an item; `quarantined` keeps the error and is never retried automatically."""
 
     READY = "ready"
     DONE = "done"
@@ -53,21 +53,21 @@ class ItemState(StrEnum):
 
 
 WHOLE_STEP = -1
-"""The subject of the item that stands for its step as a whole: there once that itself failed."""
+"""Subject of the item that represents its whole step; exists once the step itself failed."""
 
 
 class Origin(StrEnum):
-    """How a candidate came to be."""
+    """Kind of processing that produced a candidate."""
 
     IMPORTED = "imported"
-    """A person's own picture."""
+    """A person's own image."""
     GENERATED = "generated"
     EDITED = "edited"
     FILLED = "filled"
 
 
 class Marked(StrEnum):
-    """What people say of a candidate: its newest mark, or that there is none."""
+    """The newest review of a candidate; `none` if it was not reviewed."""
 
     GOOD = "good"
     BAD = "bad"
@@ -75,7 +75,7 @@ class Marked(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the filters decided; NULL in the database means not judged yet."""
+    """Decision of the filters; NULL in the database means not filtered yet."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"

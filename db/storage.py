@@ -1,4 +1,4 @@
-"""Where files lie: a folder, or a bucket on an S3 server; a file is whole or it is not there."""
+"""File storage in a folder or in an S3 bucket; a file is complete or it does not exist."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from chatgenimage.db.errors import StorageUnavailable, StoreError
 from chatgenimage.db.failpoints import Failpoint, reach
 
 S3_OPTIONS = {
-    "skip_instance_cache": True,  # a client keeps the keys that it found when it was made
+    "skip_instance_cache": True,  # a cached client keeps the credentials of its creation
     "use_listings_cache": False,  # other processes write too
     "config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}},
 }
 PNG = {"ContentType": "image/png"}
-WAITS = "the work waits and goes on by itself."
+WAITS = "the work waits and resumes by itself."
 
 
 class Storage:
-    """Files under one root; every failure is a `StorageUnavailable` that says what to do.
+    """Files under one root; every failure is a `StorageUnavailable` with advice.
 
     Attributes:
-        root: The folder, or `s3://bucket/prefix`; what every path begins with.
+        root: The folder, or `s3://bucket/prefix`; every path starts with it.
     """
 
     def __init__(self, url: str, endpoint: str | None = None) -> None:
@@ -45,14 +45,14 @@ class Storage:
         self._faults = (OSError, _botocore_error()) if self._is_s3 else (OSError,)
 
     def __str__(self) -> str:
-        """Return the root, and the server that has it."""
+        """Return the root, and the server if one is set."""
         return f"{self.root} at {self._endpoint}" if self._endpoint else self.root
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a whole file, over one that is there."""
+        """Write a whole file; replaces an existing one."""
         with self._telling(f"write {path}"):
             reach(Failpoint.BEFORE_FILE)
-            if self._is_s3:  # one request makes the object appear whole, or not at all
+            if self._is_s3:  # one request: the object appears complete or not at all
                 self._fs.pipe_file(path, content, **PNG)
             else:
                 self._write_and_rename(path, content)
@@ -77,7 +77,7 @@ class Storage:
             yield path if self._is_folder else self._fs.unstrip_protocol(path)
 
     def modified_at(self, path: str) -> datetime:
-        """Return when a file was written."""
+        """Return the time when a file was written."""
         with self._telling(f"look at {path}"):
             modified: datetime = self._fs.modified(path)
         return modified
@@ -99,7 +99,7 @@ class Storage:
         try:
             self._fs.pipe_file(temporary, content)
             if self._is_folder:
-                _sync(temporary)  # the row must not outlive a power cut that the file does not
+                _sync(temporary)  # so that no row outlives its file in a power cut
             self._fs.mv(temporary, path)
         except OSError:
             if self._fs.exists(temporary):
@@ -107,7 +107,7 @@ class Storage:
             raise
 
     def _make_parent(self, path: str) -> None:
-        if not self._is_s3:  # a bucket has no folders, and a mistyped one must not be made
+        if not self._is_s3:  # a bucket has no folders; a mistyped bucket must not be created
             self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
 
     @contextmanager
@@ -123,17 +123,17 @@ class Storage:
         if not self._is_s3:
             return f"Free some space, or check the permissions and image_store_url; {WAITS}"
         if _code_of(error) == "NoSuchBucket":
-            return f"Make the bucket, or correct image_store_url; {WAITS}"
+            return f"Create the bucket, or correct image_store_url; {WAITS}"
         if isinstance(error, PermissionError) or "credentials" in str(error):
             return (
-                "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do with the "
+                "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and their permissions for the "
                 f"bucket; {WAITS}"
             )
         return f"Start the server, or correct image_store_endpoint; {WAITS}"
 
 
 def _code_of(error: BaseException) -> str | None:
-    """Return how S3 itself called what went wrong."""
+    """Return S3's own error code."""
     response: dict[str, Any] = getattr(error.__cause__, "response", {})
     code: str | None = response.get("Error", {}).get("Code")
     return code

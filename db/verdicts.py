@@ -1,4 +1,4 @@
-"""What judging again reads and writes: scores in, verdicts out, each change remembered."""
+"""Refilter queries: read scores, write verdicts, and store every change."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ class JudgedCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Another verdict, or another reason for the same."""
+    """A new verdict, or a new reason for the same verdict."""
 
     candidate_id: int
     label: str
@@ -54,9 +54,9 @@ class Limit:
 
 
 def iter_judged(session: Session, run_id: int) -> Iterator[list[JudgedCandidate]]:
-    """Yield the judged candidates of some batches at a time, parents before their children.
+    """Yield the filtered candidates of some batches at a time, parents before their children.
 
-    A family never leaves its batch, so each page has whole families.
+    A family is always in one batch, so each page has whole families.
     """
     batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id).order_by(Batch.id))
     ids = batches.all()
@@ -65,20 +65,20 @@ def iter_judged(session: Session, run_id: int) -> Iterator[list[JudgedCandidate]
 
 
 def find_last_rejudging(session: Session, run_id: int) -> Rejudging | None:
-    """Return the rejudging whose verdicts stand, None if the run was judged once only."""
+    """Return the latest refilter of a run, None if there was none."""
     return session.scalar(
         select(Rejudging).where(Rejudging.run_id == run_id).order_by(Rejudging.id.desc()).limit(1)
     )
 
 
 def list_rejudgings(session: Session, run_id: int) -> Sequence[Rejudging]:
-    """Return a run's rejudgings, oldest first."""
+    """Return all refilters of a run, oldest first."""
     query = select(Rejudging).where(Rejudging.run_id == run_id).order_by(Rejudging.id)
     return session.scalars(query).all()
 
 
 def list_changes(session: Session, candidate_id: int) -> Sequence[tuple[Rejudging, VerdictChange]]:
-    """Return what rejudgings changed about a candidate, oldest first."""
+    """Return the changes of a candidate by refilters, oldest first."""
     rows = session.execute(
         select(Rejudging, VerdictChange)
         .join(VerdictChange, VerdictChange.rejudging_id == Rejudging.id)
@@ -89,7 +89,7 @@ def list_changes(session: Session, candidate_id: int) -> Sequence[tuple[Rejudgin
 
 
 def write_changes(session: Session, rejudging: Rejudging, changes: Sequence[Change]) -> None:
-    """Give the candidates their new verdicts and remember the old ones."""
+    """Write the new verdicts and store the old ones in the history."""
     if not changes:
         return
     session.connection().execute(
@@ -122,7 +122,7 @@ def write_changes(session: Session, rejudging: Rejudging, changes: Sequence[Chan
 
 
 def write_ranks(session: Session, name: str, ranks: Mapping[int, int | None]) -> None:
-    """Replace the score `name` of these candidates by their new rank, or by nothing."""
+    """Replace the score `name` of these candidates by a new rank, or delete it."""
     if not ranks:
         return
     ids = list(ranks)
@@ -137,7 +137,7 @@ def write_ranks(session: Session, name: str, ranks: Mapping[int, int | None]) ->
 
 
 def write_limit(session: Session, run_id: int, limit: Limit) -> None:
-    """Hold a score of a run's judged candidates to a threshold."""
+    """Set the threshold of a score for a run's filtered candidates."""
     judged = select(Candidate.id).where(
         Candidate.run_id == run_id,
         Candidate.origin == limit.origin,

@@ -1,7 +1,7 @@
-"""The records: what the factory remembers of a run, from the label word to the verdict.
+"""Database records of a run, from the label to the verdict.
 
 Run 1-n Label 1-n Batch 1-n Step 1-n Item; a Batch 1-n Prompt and Candidate; a Candidate 1-n
-Annotation, Score, Scene and Placement, and has a parent when it was edited or filled.
+Annotation, Score, Scene and Placement, and has a parent if it was edited or filled.
 """
 
 from chatgenimage.db.models.base import Base

@@ -7,7 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """The declarative base; names every constraint so that migrations can drop it."""
+    """Declarative base; names every constraint so that migrations can drop it."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,4 +1,4 @@
-"""Images with what is known of them and what was imagined around them."""
+"""Records of images, their annotations, and the scenes and placements proposed for them."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Candidate(Base):
-    """An image with its lineage, its labels and what became of it."""
+    """An image with its lineage, its labels and its verdict."""
 
     __tablename__ = "candidate"
     __table_args__ = (
@@ -31,7 +31,7 @@ class Candidate(Base):
     label_id: Mapped[int] = mapped_column(ForeignKey("label.id"), index=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"))
     key: Mapped[str] = mapped_column(String(200))
-    """Deterministic path of its making, e.g. "b0/g3/e1/f0": the same work writes one row."""
+    """Deterministic path, e.g. "b0/g3/e1/f0"; repeated work writes the same row."""
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"), index=True)
     prompt_id: Mapped[int | None] = mapped_column(ForeignKey("prompt.id"))
     scene_id: Mapped[int | None] = mapped_column(
@@ -44,24 +44,24 @@ class Candidate(Base):
     round: Mapped[int]
     seed: Mapped[int] = mapped_column(BigInteger)
     prompt_text: Mapped[str] = mapped_column(Text)
-    """What the model was told: prompt, edit instruction or fill prompt."""
+    """The text that the model got: prompt, edit instruction or fill prompt."""
     model: Mapped[dict[str, Any]]
-    """Family, checkpoint, revision and settings of the model that painted it."""
+    """Family, checkpoint, revision and settings of the model that generated it."""
     source_name: Mapped[str | None] = mapped_column(Text)
-    """What a person's picture is called in its folder: to be told, never to be opened."""
+    """File name of an imported image in its folder; only shown, never opened."""
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    """Of the stored PNG."""
+    """SHA-256 of the stored PNG."""
     width_px: Mapped[int]
     height_px: Mapped[int]
     caption: Mapped[str | None] = mapped_column(Text)
     labelled_by: Mapped[dict[str, Any] | None]
     """Captioner, detector and segmenter with revisions; NULL until labelled."""
     object_count: Mapped[int] = mapped_column(default=0, server_default="0", index=True)
-    """How many annotations it has."""
+    """Number of annotations."""
     verdict: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
     duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"), index=True)
-    """The better candidate of the run that it repeats; NULL if none does."""
+    """The better candidate of the run of which this is a near-duplicate; NULL if none."""
     created_at: Mapped[float] = mapped_column(default=time.time)
 
     parent: Mapped["Candidate | None"] = relationship(
@@ -77,7 +77,7 @@ class Candidate(Base):
 
     @property
     def mark(self) -> Marked | None:
-        """Return what people say of it, None if nothing."""
+        """Return the newest review, None if there is none."""
         is_good = self.marks[-1].is_good if self.marks else None
         return None if is_good is None else Marked.GOOD if is_good else Marked.BAD
 
@@ -103,7 +103,7 @@ class Annotation(Base):
     rle: Mapped[dict[str, Any]]
     """{"size": [height, width], "counts": str}."""
     area_px: Mapped[int]
-    """True mask area."""
+    """Area of the true mask, in pixels."""
 
     @property
     def box_xyxy(self) -> tuple[float, float, float, float]:
@@ -112,7 +112,7 @@ class Annotation(Base):
 
 
 class Scene(Base):
-    """What the language model imagined around a parent candidate."""
+    """A scene that the language model imagined for a parent candidate."""
 
     __tablename__ = "scene"
     __table_args__ = (UniqueConstraint("candidate_id", "index"),)
@@ -128,7 +128,7 @@ class Scene(Base):
 
 
 class Placement(Base):
-    """An object that the language model proposed to add, valid or refused with a reason."""
+    """An object that the language model proposed to add, valid or refused with a problem."""
 
     __tablename__ = "placement"
     __table_args__ = (UniqueConstraint("candidate_id", "index"),)
@@ -143,7 +143,7 @@ class Placement(Base):
     y_max: Mapped[float]
     relationship_text: Mapped[str] = mapped_column(Text)
     problem: Mapped[str | None] = mapped_column(String(64))
-    """Which rule of Table 1 it breaks; NULL if it may be filled."""
+    """The rule of Table 1 that it breaks; NULL if it may be filled."""
 
     candidate: Mapped[Candidate] = relationship(foreign_keys=[candidate_id])
 

@@ -1,4 +1,4 @@
-"""What candidates are judged by, and what was said of them."""
+"""Records of filtering: scores, fingerprints, refilter history and reviews."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from chatgenimage.db.models.base import Base
 
 
 class Score(Base):
-    """A named measurement on a candidate, beside the threshold it was held to."""
+    """A named measurement of a candidate, with the threshold it was compared with."""
 
     __tablename__ = "score"
     __table_args__ = (
@@ -24,11 +24,11 @@ class Score(Base):
     value: Mapped[float]
     threshold: Mapped[float | None]
     passed: Mapped[bool | None]
-    """NULL for a score that is recorded but not judged."""
+    """NULL for a score that is recorded but has no threshold."""
 
 
 class Fingerprint(Base):
-    """What near-duplicates of a candidate are found by."""
+    """Perceptual hash and embedding of a candidate, to find its near-duplicates."""
 
     __tablename__ = "fingerprint"
 
@@ -40,7 +40,7 @@ class Fingerprint(Base):
 
 
 class Rejudging(Base):
-    """All of a run's verdicts derived again from its scores, under other thresholds."""
+    """A refilter: all verdicts of a run derived again from its scores, with new thresholds."""
 
     __tablename__ = "rejudging"
 
@@ -48,7 +48,7 @@ class Rejudging(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
     created_at: Mapped[float] = mapped_column(default=time.time)
     author: Mapped[str] = mapped_column(String(200))
-    """Who asked for it, as user@host."""
+    """The person who started it, as user@host."""
     limits: Mapped[dict[str, Any]]
     """The threshold of each rule, by the score's name."""
 
@@ -56,7 +56,7 @@ class Rejudging(Base):
 
 
 class VerdictChange(Base):
-    """What a rejudging changed about one candidate."""
+    """The change of one candidate's verdict or reason by a refilter."""
 
     __tablename__ = "verdict_change"
     __table_args__ = (UniqueConstraint("rejudging_id", "candidate_id"),)
@@ -71,14 +71,14 @@ class VerdictChange(Base):
 
 
 class Mark(Base):
-    """What a person said of a candidate; rows are only ever added, the newest stands."""
+    """A person's review of a candidate; rows are only added, the newest one counts."""
 
     __tablename__ = "mark"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"), index=True)
     is_good: Mapped[bool | None]
-    """NULL takes back what was said before."""
+    """NULL withdraws earlier reviews."""
     author: Mapped[str] = mapped_column(String(200))
-    """Who said so, as user@host."""
+    """The reviewer, as user@host."""
     created_at: Mapped[float] = mapped_column(default=time.time)

@@ -1,4 +1,4 @@
-"""What the language model was asked, and what it answered."""
+"""Records of language model calls and cached answers."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from chatgenimage.db.models.base import Base
 
 
 class LlmCall(Base):
-    """One question to a language model, its raw answer and its cost."""
+    """One request to a language model, its raw answer and its cost."""
 
     __tablename__ = "llm_call"
 
@@ -29,19 +29,19 @@ class LlmCall(Base):
     request_key: Mapped[str | None] = mapped_column(String(64), index=True)
     """Hash of the request that opened the conversation; NULL for a rule book."""
     is_reused: Mapped[bool] = mapped_column(default=False)
-    """Whether the answer was remembered from an earlier call, which had been paid for."""
+    """Whether the answer came from the cache; it was paid for by an earlier call."""
     cost: Mapped[float] = mapped_column(default=0.0)
     """In the currency of the profile's prices; 0 if reused."""
     created_at: Mapped[float] = mapped_column(default=time.time)
 
 
 class LlmAnswer(Base):
-    """A conversation with a language model that ended well, kept to answer the same request."""
+    """A successful conversation with a language model, cached for equal requests."""
 
     __tablename__ = "llm_answer"
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     """Hash of the request: server, model, messages and parameters."""
     exchanges: Mapped[list[dict[str, Any]]]
-    """All of the conversation, the used answer last."""
+    """The whole conversation; the answer that was used is the last."""
     created_at: Mapped[float] = mapped_column(default=time.time)

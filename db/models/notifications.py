@@ -1,4 +1,4 @@
-"""What whoever asked for it is told of a run."""
+"""Notification records (transactional outbox)."""
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from chatgenimage.db.models.base import Base
 
 
 class Notification(Base):
-    """One thing to tell over one channel: written with what it tells of, told by any process."""
+    """One notification over one channel; written in the same transaction as its event."""
 
     __tablename__ = "notification"
 
@@ -19,7 +19,7 @@ class Notification(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     """Counted at the claim, so that crashes count."""
     run_after: Mapped[float] = mapped_column(default=0.0)
-    """When the next attempt may begin: after a claim, when whoever claimed it must be gone."""
+    """Earliest time of the next attempt; after a claim, the time when the claim expires."""
     told_at: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)
     """Why the last attempt failed."""

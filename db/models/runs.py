@@ -1,4 +1,4 @@
-"""What was asked for, and the work that it makes."""
+"""Records of a run: labels, batches, steps, items and prompts."""
 
 import time
 from typing import Any
@@ -17,20 +17,20 @@ class Run(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     request_key: Mapped[str] = mapped_column(String(64), index=True)
-    """Hash of what was asked for: the same request finds its unfinished run again."""
+    """Hash of the request: the same request finds its unfinished run again."""
     models_key: Mapped[str] = mapped_column(String(64), default="")
-    """Hash of the profile's families: only workers that load the same may work on the run."""
+    """Hash of the profile's families: only workers with the same families work on the run."""
     mode: Mapped[str] = mapped_column(String(16))
     seed: Mapped[int] = mapped_column(BigInteger)
     profile: Mapped[dict[str, Any]]
-    """The settings that shape results, without secrets."""
+    """The settings that influence the results, without secrets."""
     state: Mapped[str] = mapped_column(String(16), default=RunState.ACTIVE, index=True)
     priority: Mapped[int] = mapped_column(default=0)
-    """Higher runs are dispatched first."""
+    """Runs with a higher priority are dispatched first."""
     budget: Mapped[float | None]
-    """Most that its language model may cost, in the currency of the profile's prices."""
+    """Maximum cost of its language model, in the currency of the profile's prices."""
     spent: Mapped[float] = mapped_column(default=0.0)
-    """What its language model has cost so far: the sum of its calls' costs."""
+    """Cost of its language model so far: the sum of all its calls."""
     pause_reason: Mapped[str | None] = mapped_column(Text)
     """Why the factory paused it; NULL if a person did."""
     created_at: Mapped[float] = mapped_column(default=time.time)
@@ -41,7 +41,7 @@ class Run(Base):
 
 
 class Label(Base):
-    """A class name that a person asked for."""
+    """A class name that was requested."""
 
     __tablename__ = "label"
     __table_args__ = (UniqueConstraint("run_id", "name"),)
@@ -51,11 +51,11 @@ class Label(Base):
     name: Mapped[str] = mapped_column(String(200), index=True)
     mode: Mapped[str] = mapped_column(String(16))
     per_label: Mapped[int]
-    """How many images were asked for; with a quota, at first."""
+    """Number of requested images; with a quota, the number at the start."""
     quota: Mapped[int | None]
-    """How many accepted candidates are asked for; NULL if none are counted."""
+    """Number of requested accepted candidates; NULL without a quota."""
     max_images: Mapped[int | None]
-    """Most images that may be generated for the quota."""
+    """Maximum number of images that may be generated for the quota."""
     features: Mapped[list[str] | None]
     """Visual features, cached for all batches of the label."""
 
@@ -63,7 +63,7 @@ class Label(Base):
 
 
 class Batch(Base):
-    """Up to `batch_size` candidates of one label that travel together down one chain."""
+    """Up to `batch_size` candidates of one label that pass through one chain together."""
 
     __tablename__ = "batch"
     __table_args__ = (
@@ -76,11 +76,11 @@ class Batch(Base):
     label_id: Mapped[int] = mapped_column(ForeignKey("label.id"))
     index: Mapped[int]
     size: Mapped[int]
-    """How many images are generated."""
+    """Number of images to generate."""
     state: Mapped[str] = mapped_column(String(16), default=BatchState.WAITING)
     priority: Mapped[int] = mapped_column(default=0)
     rung_at: Mapped[float | None]
-    """When a chain was last sent for it; NULL asks the dispatcher to ring."""
+    """Time of the last message for it; NULL asks the dispatcher to send one."""
 
     run: Mapped[Run] = relationship()
     label: Mapped[Label] = relationship()
@@ -106,11 +106,11 @@ class Step(Base):
     lease_until: Mapped[float | None]
     run_after: Mapped[float] = mapped_column(default=0.0)
     stop_requested: Mapped[bool] = mapped_column(default=False)
-    """Asks whoever runs it to give the rest back after the pass in hand."""
+    """Asks its worker to give the step back after the current pass."""
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)
-    """Why it last stopped early."""
+    """Why it stopped early the last time."""
 
     batch: Mapped[Batch] = relationship()
     items: Mapped[list["Item"]] = relationship(back_populates="step")
@@ -119,7 +119,7 @@ class Step(Base):
 class Item(Base):
     """One unit of a step's work; its subject is a row of the table that the step reads.
 
-    One more, with the subject `db.states.WHOLE_STEP`, stands for a step that itself failed.
+    An extra item with the subject `db.states.WHOLE_STEP` represents a step that itself failed.
     """
 
     __tablename__ = "item"
@@ -131,15 +131,15 @@ class Item(Base):
     state: Mapped[str] = mapped_column(String(16), default=ItemState.READY, index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
-    """The traceback of the last try that failed."""
+    """The traceback of the last failed attempt."""
     worker: Mapped[str | None] = mapped_column(String(200))
-    """Who tried it last."""
+    """The worker of the last attempt."""
     inputs: Mapped[dict[str, Any] | None]
-    """What a try that failed was given: prompt, seed, what else the step reads of the subject."""
+    """Inputs of a failed attempt: prompt, seed, and everything else read for the subject."""
     duration_s: Mapped[float | None]
     """Wall-clock share of this item in its forward pass."""
     gpu_peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    """Most that tensors took of the CUDA device during that pass; NULL without one."""
+    """Peak CUDA memory of tensors during that pass; NULL without a CUDA device."""
 
     step: Mapped[Step] = relationship(back_populates="items")
 
@@ -155,4 +155,4 @@ class Prompt(Base):
     index: Mapped[int]
     text: Mapped[str] = mapped_column(Text)
     is_repeat: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether it says what another prompt of the label says: nothing new was found."""
+    """Whether it repeats another prompt of the label, because no new one was found."""

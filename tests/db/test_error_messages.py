@@ -38,8 +38,8 @@ def path(tmp_path):
 @pytest.mark.parametrize(
     ("statements", "remedy"),
     [
-        pytest.param(["PRAGMA query_only = ON", MANY_PAGES], "possible to write", id="read-only"),
-        pytest.param(["PRAGMA max_page_count = 1", MANY_PAGES], "Make room", id="full"),
+        pytest.param(["PRAGMA query_only = ON", MANY_PAGES], "write permission", id="read-only"),
+        pytest.param(["PRAGMA max_page_count = 1", MANY_PAGES], "Free some disk space", id="full"),
         pytest.param(["SELECT nonsense"], "the URL is right", id="anything else"),
     ],
 )
@@ -56,7 +56,7 @@ def test_a_damaged_file_is_told_with_a_remedy(path):
     content = bytearray(path.read_bytes())
     content[4096:8192] = b"\xff" * 4096
     path.write_bytes(content)
-    assert "Bring back a copy" in explain(refused(path, "SELECT * FROM word"))
+    assert "Restore it from a backup" in explain(refused(path, "SELECT * FROM word"))
 
 
 def test_a_folder_that_is_not_there_is_worth_waiting_for(tmp_path):

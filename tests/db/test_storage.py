@@ -87,7 +87,7 @@ def test_a_bucket_that_can_be_written_to_is_told_with_its_server(store, bucket, 
 @pytest.mark.parametrize("act", ["put", "get", "check_writable", "list_files"])
 def test_a_bucket_that_is_not_there_is_not_made_and_no_image_is_called_missing(act, s3_server):
     store = ImageStore("s3://mistyped/images", s3_server.endpoint)
-    with pytest.raises(StoreError, match="Make the bucket") as raised:
+    with pytest.raises(StoreError, match="Create the bucket") as raised:
         try_to(store, act)
     assert not isinstance(raised.value, ImageMissing)
     assert not (s3_server.folder / "mistyped").exists()

@@ -1,4 +1,4 @@
-"""What a failed item was given, and who tried it; the two foreign keys PostgreSQL was not told of.
+"""Inputs and worker of failed items; two foreign keys that PostgreSQL lacked.
 
 Revision ID: 0002
 Revises: 0001
@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 LATE_KEYS = {"scene_id": "scene", "placement_id": "placement"}
-"""Columns of candidate that refer to tables made after it; SQLite has these keys since 0001."""
+"""Columns of candidate that refer to tables created after it; SQLite has these keys since 0001."""
 
 
 def upgrade() -> None:

@@ -1,10 +1,10 @@
-"""Views and indexes for those who ask; a history for those who judge again.
+"""LLM calls, views and indexes for queries, and the refilter history.
 
 Revision ID: 0003
 Revises: 0002
 
-Whoever rebuilds the table `candidate` on SQLite (batch mode does, to drop or alter a column) drops
-the views and the triggers of `caption_text` first and makes them again afterwards.
+Batch mode on SQLite rebuilds a table to drop or alter a column. A migration that does this to
+`candidate` must first drop the views and the triggers of `caption_text`, then create them again.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""What the language model costs, what it may cost, and answers that need not be paid for again.
+"""Cost of the language model, budget of a run, and cached answers.
 
 Revision ID: 0004
 Revises: 0003

@@ -1,4 +1,4 @@
-"""What people say of candidates.
+"""Reviews of candidates (table `mark`).
 
 Revision ID: 0005
 Revises: 0004

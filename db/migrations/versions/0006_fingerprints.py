@@ -1,4 +1,4 @@
-"""What near-duplicates are found by, and whom a candidate repeats.
+"""Fingerprints and near-duplicates.
 
 Revision ID: 0006
 Revises: 0005
@@ -24,7 +24,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("candidate_id", name="pk_fingerprint"),
     )
-    op.execute(  # as both databases understand it, without a table built anew on SQLite
+    op.execute(  # valid on both databases, and SQLite need not rebuild the table
         "ALTER TABLE candidate ADD COLUMN duplicate_of_id INTEGER "
         "CONSTRAINT fk_candidate_duplicate_of_id_candidate REFERENCES candidate (id)"
     )

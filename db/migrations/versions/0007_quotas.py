@@ -1,4 +1,4 @@
-"""How many accepted candidates are asked for of a label.
+"""Quotas: requested number of accepted candidates per label.
 
 Revision ID: 0007
 Revises: 0006

@@ -1,4 +1,4 @@
-"""Which prompts say nothing new.
+"""Flag of prompts that repeat another prompt.
 
 Revision ID: 0008
 Revises: 0007

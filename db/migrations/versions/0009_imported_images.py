@@ -1,4 +1,4 @@
-"""Pictures that people bring.
+"""File names of imported images.
 
 Revision ID: 0009
 Revises: 0008

@@ -1,4 +1,4 @@
-"""What whoever asked for it is told of a run.
+"""Notifications (transactional outbox).
 
 Revision ID: 0010
 Revises: 0009

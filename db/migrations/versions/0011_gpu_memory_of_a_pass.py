@@ -1,4 +1,4 @@
-"""How much of the GPU's memory an item's pass took.
+"""Peak GPU memory of an item's pass.
 
 Revision ID: 0011
 Revises: 0010
