@@ -1,1 +1,1 @@
-"""COORDINATE: the Celery tasks, the chain they form, and the filter rules."""
+"""Tasks: the Celery tasks, the chain that they form, and the filter rules."""

@@ -1,4 +1,4 @@
-"""Brainstorm: from a label word to prompts (section 3.1, Table 1 rows 1 and 2)."""
+"""Brainstorm: write prompts for a label (section 3.1, Table 1 rows 1 and 2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ from chatgenimage.workers.values import Exchange
 log = structlog.get_logger()
 
 MOST_TURNS = 3
-"""So often prompts are asked for, as long as some say nothing new."""
+"""Maximum number of requests for prompts, repeated while some prompts are not new."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What prompts are asked for.
+    """A request for prompts.
 
     Attributes:
-        variation: Tells a label's batches apart.
-        most_alike: Share of words from which on two prompts are the same.
-        features_seed: The same for all of them: whichever asks first, the answer is the label's.
-        known: The prompts of the label's other batches, in order.
+        variation: Number of the batch, so that the batches of a label get different prompts.
+        most_alike: Share of common words at which two prompts count as the same.
+        features_seed: Equal for all batches, so that the features do not depend on which one asks.
+        known: Prompts of the label's other batches, in order.
     """
 
     label: str
@@ -50,10 +50,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Ideas:
-    """The features and prompts that came back.
+    """The features and prompts in the answers.
 
     Attributes:
-        repeats: Prompts that say what others say already; to be used if there are too few new ones.
+        repeats: Prompts that repeat others; used if there are too few new ones.
     """
 
     features: tuple[str, ...]
@@ -63,12 +63,12 @@ class Ideas:
 
 
 def plan(_session: Session, step: Step) -> list[int]:
-    """Return the batch: its prompts are asked for at once, so that they differ."""
+    """Return the batch as one item: its prompts are requested together, so that they differ."""
     return [step.batch_id]
 
 
 def read(session: Session, step: Step, _subject_id: int) -> Question:
-    """Return the question; the label's features are asked only once."""
+    """Return the request; a label's features are requested only once."""
     batch, label = step.batch, step.batch.label
     known = session.scalars(
         select(Prompt.text)
@@ -90,12 +90,12 @@ def read(session: Session, step: Step, _subject_id: int) -> Question:
 
 
 def compute(resources: Resources, questions: Sequence[Question]) -> list[Ideas]:
-    """Ask for visual features, then for prompts that use them."""
+    """Request visual features, then prompts that use them."""
     return [brainstorm_prompts(resources.able(LanguageModel), question) for question in questions]
 
 
 def write(session: Session, step: Step, question: Question, ideas: Ideas) -> None:
-    """Write one prompt per image; where new ones are missing, others are used with other seeds."""
+    """Write one prompt per image; missing ones are filled up with repeats under other seeds."""
     step.batch.label.features = list(ideas.features)
     spare = cycle(ideas.repeats or ideas.prompts)
     missing = question.count - len(ideas.prompts)
@@ -112,7 +112,7 @@ def write(session: Session, step: Step, question: Question, ideas: Ideas) -> Non
 
 
 def brainstorm_prompts(language: LanguageModel, question: Question) -> Ideas:
-    """Return the features of a label and prompts for it, as far as they are new."""
+    """Return the features of a label and as many new prompts for it as could be found."""
     exchanges: list[Exchange] = []
     features = question.features
     try:
@@ -122,7 +122,7 @@ def brainstorm_prompts(language: LanguageModel, question: Question) -> Ideas:
             exchanges += described.exchanges
         prompts, repeats = _write_new(language, question, features, exchanges)
     except ConversationFailed as failure:
-        # The features were paid for, whatever became of the prompts.
+        # The features were paid for, even if the prompts failed.
         raise type(failure)(str(failure), (*exchanges, *failure.exchanges)) from None
     return Ideas(features, tuple(prompts), tuple(repeats), tuple(exchanges))
 
@@ -133,13 +133,13 @@ def _write_new(
     features: Sequence[str],
     exchanges: list[Exchange],
 ) -> tuple[list[str], list[str]]:
-    """Return the new prompts and those that say nothing new, after which others were asked for.
+    """Return the new prompts and the repeats; each repeat leads to another request.
 
     Args:
-        language: Is asked.
-        question: What for.
-        features: Of the label.
-        exchanges: Is added to.
+        language: The language model.
+        question: The request.
+        features: Features of the label.
+        exchanges: The exchanges are appended to this list.
     """
     novelty = Novelty(question.known, question.most_alike)
     new: list[str] = []

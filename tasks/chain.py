@@ -1,4 +1,4 @@
-"""The only place that says which step follows which (Algorithm 1), and where each one runs."""
+"""Order of the steps (Algorithm 1) and their queues; defined only here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ QUEUES = {
     "fill": "diffusion",
     "filter": "scoring",
 }
-"""Task name to queue; a queue bears its role's name."""
+"""Queue of each task; a queue has the name of its role."""
 QUEUE_NAMES = tuple(dict.fromkeys(QUEUES.values()))
-"""Every queue; a chain opens in the first."""
+"""All queues; a chain starts in the first."""
 
 OPENINGS = {
     "prompts": ("brainstorm", "generate", "label", "filter"),
     "pictures": ("label", "filter"),
 }
-"""What makes the initial images and judges them; a person's pictures are there already."""
+"""Steps that make and filter the initial images; imported images skip the first ones."""
 EDITING = ("imagine", "edit", "label")
 FILLING = ("place", "fill", "label")
 
@@ -46,8 +46,8 @@ class Link:
 def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
     """Return the links of a batch's chain, in order.
 
-    Object-centric runs leave out place and fill: the paper's second case shows one object. Initial
-    images are filtered before any money is spent on varying them.
+    Object-centric runs have no place and fill steps: the paper's second case shows one object.
+    Initial images are filtered first, so that no time is spent on variations of bad ones.
     """
     refinement = (*EDITING, *(FILLING if mode == "scene" else ()), "filter")
     links = [Link(name, 0) for name in OPENINGS[options.source]]
@@ -57,10 +57,10 @@ def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
 
 
 def ring(app: Celery, batch_id: int, names: Sequence[str], told: Sequence[str]) -> None:
-    """Send a chain of doorbells: each link tells its queue to look at the batch.
+    """Send a chain of messages ("doorbells"): each asks one queue to look at the batch.
 
-    `told` says of each link what a person would call its work; Flower and the events show that
-    instead of the batch's id.
+    `told` describes the work of each link for people; Flower and the events show it instead of
+    the batch's id.
     """
     links = (
         app.signature(name, args=(batch_id,), queue=QUEUES[name], immutable=True, argsrepr=words)

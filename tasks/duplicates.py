@@ -1,4 +1,4 @@
-"""Near-duplicates: images alike by perceptual hash and by CLIP, of which the best is kept."""
+"""Near-duplicates: find images that are alike by perceptual hash and CLIP, and keep the best."""
 
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
@@ -11,16 +11,16 @@ from chatgenimage.tasks.filter_rules import DUPLICATE, Limits
 from chatgenimage.workers.fingerprints import cosine, near_pairs
 
 FAMILY_BITS = 2
-"""Images of one family resemble each other on purpose: only pixel-near ones are duplicates."""
+"""Images of one family resemble each other on purpose: only almost equal pixels count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """An image as the search for its duplicates sees it.
+    """An image, with the values that the search for duplicates needs.
 
     Attributes:
-        family: The same for an initial image and all that was made of it.
-        phash: 64 bits.
+        family: Equal for an initial image and all images made from it.
+        phash: Perceptual hash, 64 bits.
     """
 
     candidate_id: int
@@ -30,7 +30,7 @@ class Lookalike:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """The better image that one resembles most.
+    """The better image that an image resembles most.
 
     Attributes:
         similarity: Cosine of their CLIP embeddings.
@@ -41,18 +41,18 @@ class Twin:
 
 
 class Lookalikes:
-    """The images of a run by what they look like.
+    """All images of a run, indexed by their perceptual hashes.
 
     Attributes:
-        doubtful: Those that have another near them; only these need their embeddings.
+        doubtful: Images with a similar hash nearby; only these need their embeddings.
     """
 
     def __init__(self, best_first: Sequence[Lookalike], most_bits: int) -> None:
-        """Find which are near each other.
+        """Find the pairs with similar hashes.
 
         Args:
-            best_first: Of two that are alike the first is kept.
-            most_bits: In which the hashes of two that are near may differ, at most.
+            best_first: Ordered by quality: of two similar images the first is kept.
+            most_bits: Maximum number of different bits in similar hashes.
         """
         self._best_first = best_first
         self._hash_of = {image.candidate_id: image.phash for image in best_first}
@@ -74,15 +74,15 @@ class Lookalikes:
         embeddings: Mapping[int, NDArray[np.float32]],
         limits: Limits,
     ) -> dict[int, Twin]:
-        """Return whom each accepted image resembles most among the better ones that are kept.
+        """Return for each accepted image the better kept image that it resembles most.
 
-        The best is kept, then the next best unless it is a duplicate of one that is kept, and so
-        on: the order in which they were made does not matter, and who is rejected resembles
-        somebody who is not.
+        The best image is kept, then the next best unless it duplicates a kept one, and so on.
+        So the result does not depend on the order in which images were made, and each rejected
+        image resembles a kept one.
 
         Args:
-            accepted: Who is good by itself.
-            embeddings: Unit vectors of those that are doubtful.
+            accepted: Ids of images that the filters accepted.
+            embeddings: Unit vectors of the `doubtful` images.
             limits: The threshold of each rule.
         """
         twins: dict[int, Twin] = {}

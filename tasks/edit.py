@@ -1,7 +1,7 @@
-"""Imagine and edit: new scenes around an image, then its background repainted.
+"""Imagine and edit: imagine new scenes around an image, then repaint its background.
 
-Sections 3.3 and 3.4 (Background Imagination); Algorithm 1 lines 8 to 11. `imagine` is the
-language half, apart so that no GPU waits for a language model.
+Sections 3.3 and 3.4 (Background Imagination); Algorithm 1 lines 8 to 11. `imagine`, which needs
+the language model, is a step of its own, so that no GPU waits for a language model.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from chatgenimage.workers.values import Scene as ImaginedScene
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A candidate as the language model hears of it."""
+    """A candidate as described to the language model."""
 
     candidate_id: int
     caption: str
@@ -43,7 +43,7 @@ class Parent:
 
 
 def plan_imagine(session: Session, step: Step) -> Sequence[int]:
-    """Return the parents of the round: what was accepted in the round before."""
+    """Return the parents of the round: the accepted candidates of the previous round."""
     return session.scalars(
         select(Candidate.id)
         .where(Candidate.batch_id == step.batch_id, Candidate.round == step.round - 1)
@@ -53,7 +53,7 @@ def plan_imagine(session: Session, step: Step) -> Sequence[int]:
 
 
 def read_parent(session: Session, step: Step, candidate_id: int) -> Parent:
-    """Return what is known of the parent in words."""
+    """Return the description of the parent."""
     candidate = session.get_one(Candidate, candidate_id)
     labels = dict.fromkeys(annotation.label for annotation in candidate.annotations)
     return Parent(
@@ -68,7 +68,7 @@ def read_parent(session: Session, step: Step, candidate_id: int) -> Parent:
 def compute_imagine(
     resources: Resources, parents: Sequence[Parent]
 ) -> list[Answer[tuple[ImaginedScene, ...]]]:
-    """Ask for scenes around each parent."""
+    """Request scenes around each parent."""
     language = resources.able(LanguageModel)
     return [
         language.imagine_scenes(parent.caption, parent.objects, parent.count, seed=parent.seed)
@@ -79,7 +79,7 @@ def compute_imagine(
 def write_scenes(
     session: Session, step: Step, parent: Parent, answer: Answer[tuple[ImaginedScene, ...]]
 ) -> None:
-    """Write the scenes and what was said."""
+    """Write the scenes and the language model calls."""
     session.add_all(
         Scene(
             candidate_id=parent.candidate_id,
@@ -104,7 +104,7 @@ def plan_edit(session: Session, step: Step) -> Sequence[int]:
 
 
 def read_edit(session: Session, step: Step, scene_id: int) -> Lineage:
-    """Return what is to be edited, and how."""
+    """Return the image to edit and the instruction."""
     scene = session.get_one(Scene, scene_id)
     return lineage_of_scene(step, scene, EDIT_INSTRUCTION.format(background=scene.background))
 

@@ -1,18 +1,18 @@
-"""What can go wrong with a datum or in the order of the work.
+"""Errors of the tasks.
 
 StepError
-├── Unassembled      a task ran before the process was given its resources
-└── NotAble          no family of this worker has the asked capability
+├── Unassembled      a task ran before its process got its resources
+└── NotAble          no model family of this worker has the required capability
 """
 
 
 class StepError(Exception):
-    """A step could not do its work; base of this room's errors."""
+    """A step could not do its work; base class of this package's errors."""
 
 
 class Unassembled(StepError):
-    """A task ran in a process that was never assembled; start workers with `factory worker`."""
+    """A task ran in a process without resources; start workers with `factory worker`."""
 
 
 class NotAble(StepError):
-    """No family of this worker has the asked capability."""
+    """No model family of this worker has the required capability."""

@@ -1,4 +1,4 @@
-"""What went wrong with an item, and what follows from it."""
+"""Failures of items: which exceptions are transient or permanent, and what is stored of them."""
 
 import traceback
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ TRANSIENT = (
     ConnectionError,
     TimeoutError,
 )
-"""Faults of the surroundings: the step waits in its row and is rung for again."""
+"""Transient failures of the environment: the step waits and is queued again."""
 
 PERMANENT = (AnswerRefused, UnknownWord, ImageMissing, ImageBroken)
-"""Faults of the datum: another try would give the same."""
+"""Failures caused by the data: another attempt would fail in the same way."""
 
 TRACEBACK_CHARS = 4000
-"""How much of a traceback is kept, from its end."""
+"""Length of the stored traceback, in characters from its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An exception in words: it holds none of the frames, whose tensors fill the device."""
+    """An exception as text, without its frames, whose tensors would fill the device's memory."""
 
     summary: str
     text: str
@@ -45,7 +45,7 @@ class Fault:
 
     @classmethod
     def of(cls, error: BaseException) -> "Fault":
-        """Return what is to be remembered of an exception."""
+        """Return the stored form of an exception."""
         return cls(
             str(error),
             "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:],
@@ -56,11 +56,11 @@ class Fault:
 
 
 def exchanges_of(error: BaseException) -> tuple[Exchange, ...]:
-    """Return the questions that an exception of a language model tells of: they cost money too."""
+    """Return the exchanges attached to a language model's exception: they cost money too."""
     return error.exchanges if isinstance(error, ConversationFailed) else ()
 
 
 def inputs_of(subject: object) -> dict[str, Any]:
-    """Return what a step read of a subject (prompt, seed, names), as JSON knows it."""
+    """Return the inputs of a step for one subject (prompt, seed, names), as JSON values."""
     inputs = to_jsonable_python(subject, fallback=str)
     return inputs if isinstance(inputs, dict) else {"subject": inputs}

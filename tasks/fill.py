@@ -1,4 +1,4 @@
-"""Place and fill: where a new object could stand, then the object painted there.
+"""Place and fill: propose boxes for new objects, then paint the objects into them.
 
 Sections 3.3 (Box Candidates Generation) and 3.4 (Foreground Object Filling); Algorithm 1 line 12.
 """
@@ -38,7 +38,7 @@ SURPLUS = "surplus"
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """An edited candidate as the language model hears of it."""
+    """An edited candidate as described to the language model."""
 
     candidate_id: int
     caption: str
@@ -51,7 +51,7 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What is to be painted, in which box, and how many predictions there are to choose from."""
+    """An object to paint, its box, and the number of predictions to choose from."""
 
     lineage: Lineage
     box_xyxy: BoxXyxy
@@ -69,7 +69,7 @@ def plan_place(session: Session, step: Step) -> Sequence[int]:
 
 
 def read_place(session: Session, step: Step, candidate_id: int) -> Canvas:
-    """Return the image in words and boxes; targets are the scene's objects not there yet."""
+    """Return the image's description and boxes; targets are missing objects of the scene."""
     candidate = session.get_one(Candidate, candidate_id)
     existing = tuple(Detection(a.label, a.confidence, a.box_xyxy) for a in candidate.annotations)
     there = {detection.label for detection in existing}
@@ -88,14 +88,14 @@ def read_place(session: Session, step: Step, candidate_id: int) -> Canvas:
 def compute_place(
     resources: Resources, canvases: Sequence[Canvas]
 ) -> list[Answer[tuple[Proposal, ...]]]:
-    """Ask for more boxes than needed: some will break the rules."""
+    """Request more boxes than needed: some will break the rules."""
     return [_propose(resources.able(LanguageModel), canvas) for canvas in canvases]
 
 
 def write_place(
     session: Session, step: Step, canvas: Canvas, answer: Answer[tuple[Proposal, ...]]
 ) -> None:
-    """Write every proposal, those that may not be filled with the reason."""
+    """Write every proposal; invalid ones with their problem."""
     problems = judge_proposals(answer.value, canvas)
     for index, (proposal, problem) in enumerate(zip(answer.value, problems, strict=True)):
         x_min, y_min, x_max, y_max = proposal.box_xyxy
@@ -116,7 +116,7 @@ def write_place(
 
 
 def judge_proposals(proposals: Sequence[Proposal], canvas: Canvas) -> list[str | None]:
-    """Return what is wrong with each proposal; None for those that will be filled."""
+    """Return the problem of each proposal; None for those to be filled."""
     taken = [detection.box_xyxy for detection in canvas.existing]
     problems: list[str | None] = []
     for proposal in proposals:
@@ -141,7 +141,7 @@ def plan_fill(session: Session, step: Step) -> Sequence[int]:
 
 
 def read_fill(session: Session, step: Step, placement_id: int) -> Filling:
-    """Return what is to be painted where."""
+    """Return the object to paint and its box."""
     placement = session.get_one(Placement, placement_id)
     scene = placement.candidate.scene
     options = options_of(step).chain

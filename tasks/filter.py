@@ -1,4 +1,4 @@
-"""Filter: measure each candidate, then judge it (section 3.5; Algorithm 1 line 14)."""
+"""Filter: measure each candidate, then accept or reject it (section 3.5; Algorithm 1 line 14)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,12 +53,12 @@ CLIP_LOGIT_SCALE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A candidate with all that it is measured against.
+    """A candidate with everything that it is compared with.
 
     Attributes:
-        names: Of which it should show one; empty if it may show anything.
-        text: What the image should show.
-        rival_texts: The same with every other background; empty if none was asked for.
+        names: Labels of which it should show one; empty if it may show anything.
+        text: Description of what the image should show.
+        rival_texts: The same text with each other background; empty if no background is required.
         kept_rles: Masks of the parent's objects, which an edit must not change.
     """
 
@@ -78,11 +78,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured on a candidate.
+    """Measurements of a candidate.
 
     Attributes:
-        scores: By name.
-        phash: 64 bits as hexadecimal digits.
+        scores: Values by score name.
+        phash: Perceptual hash, 64 bits as hexadecimal digits.
         embedding: (D,) float32 of unit length.
     """
 
@@ -102,7 +102,7 @@ def plan(session: Session, step: Step) -> Sequence[int]:
 
 
 def read(session: Session, step: Step, candidate_id: int) -> Subject:
-    """Return the candidate, its parent, and the texts it is compared with."""
+    """Return the candidate, its parent, and the texts that it is compared with."""
     candidate = session.get_one(Candidate, candidate_id)
     options = options_of(step)
     parent, placement = candidate.parent, candidate.placement
@@ -125,8 +125,8 @@ def read(session: Session, step: Step, candidate_id: int) -> Subject:
 
 
 def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str, ...]]:
-    """Return what the image should show, and the same in front of every other background."""
-    if candidate.origin == Origin.IMPORTED:  # nobody said what it should show
+    """Return a description of the expected image, and the same with each other background."""
+    if candidate.origin == Origin.IMPORTED:  # nothing is known about its content
         return candidate.caption or "", ()
     if candidate.parent is None or candidate.scene is None:
         return candidate.prompt_text, ()
@@ -142,7 +142,7 @@ def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str,
 
 
 def compute(resources: Resources, subjects: Sequence[Subject]) -> list[Measurement]:
-    """Return each candidate's scores and what near-duplicates are found by."""
+    """Return each candidate's scores and fingerprint."""
     encoder = resources.able(ImageTextEncoder)
     images = [resources.images.get(subject.sha256) for subject in subjects]
     embeddings = encoder.embed_images(images)
@@ -181,7 +181,7 @@ def write(session: Session, _step: Step, subject: Subject, measured: Measurement
 
 
 def conclude(session: Session, step: Step) -> None:
-    """Judge the round: siblings are ranked, then verdict and reason are written."""
+    """Filter the round: rank siblings, then write verdict and reason."""
     limits = thresholds_of(options_of(step).thresholds)
     open_ones = session.scalars(
         select(Candidate)
@@ -204,7 +204,7 @@ def conclude(session: Session, step: Step) -> None:
 
 
 def give_verdict(candidate: Candidate, judgement: Judgement, limits: Limits) -> None:
-    """Write a judgement and, beside each score, the threshold that it was held to."""
+    """Write a verdict, and the threshold next to each score."""
     if judgement.rank is not None:
         candidate.scores.append(Score(name=CLIP_RANK.name, value=float(judgement.rank)))
     rules = {rule.name: rule for rule in RULES[Origin(candidate.origin)]}
@@ -216,7 +216,7 @@ def give_verdict(candidate: Candidate, judgement: Judgement, limits: Limits) -> 
 
 
 def _examine(image: RgbImage) -> dict[str, float]:
-    """Return what the image alone tells."""
+    """Return the scores of the image alone."""
     light = image_quality.light(image)
     return {
         BRIGHTEST.name: light.brightest,
@@ -227,7 +227,7 @@ def _examine(image: RgbImage) -> dict[str, float]:
 
 
 def _measure(subject: Subject) -> dict[str, float]:
-    """Return what the boxes alone tell."""
+    """Return the scores of the boxes alone."""
     found = [box for box, _ in subject.found]
     asked = subject.names or tuple(name for name, _ in found)
     confidences = [confidence for (name, _), confidence in subject.found if name in asked]
@@ -240,7 +240,7 @@ def _measure(subject: Subject) -> dict[str, float]:
 
 
 def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, float]:
-    """Return fidelity over what should not have changed, as far as there is such a region."""
+    """Return the similarity in the region that should not change, if there is one."""
     region = unchanged_region(subject, before.shape[:2])
     measured = {
         PSNR.name: image_similarity.psnr(before, after, region),
@@ -251,7 +251,7 @@ def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, f
 
 
 def unchanged_region(subject: Subject, shape_hw: tuple[int, ...]) -> Mask:
-    """Return where pixels must stay: outside the filled box, or inside the kept objects."""
+    """Return the region where pixels must not change: outside a fill, or inside kept objects."""
     height, width = shape_hw
     if subject.asked:
         return ~masks.from_box(subject.asked[1], (width, height))

@@ -1,4 +1,4 @@
-"""The filter rules (section 3.5): from scores to a verdict with its reason. Pure functions."""
+"""Filter rules (section 3.5): derive a verdict with its reason from scores. Pure functions."""
 
 import re
 from collections import defaultdict
@@ -17,12 +17,12 @@ LabelledBox = tuple[str, BoxXyxy]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A score that must reach its threshold, and what a candidate that does not is called.
+    """A score that must reach its threshold, and the reason of a rejection.
 
     Attributes:
-        name: Of the score.
-        reason: Of the rejection.
-        at_most: True where lower is better (a rank).
+        name: Name of the score.
+        reason: Reason of the rejection.
+        at_most: True if lower values are better (a rank).
     """
 
     name: str
@@ -34,7 +34,7 @@ class Rule:
         return value <= threshold if self.at_most else value >= threshold
 
     def tell(self, threshold: float) -> str:
-        """Return in words what is asked of a value."""
+        """Return the required value as text."""
         return f"at {'most' if self.at_most else 'least'} {threshold:g}"
 
 
@@ -43,7 +43,7 @@ DARKEST = Rule("darkest", "too_bright", at_most=True)
 CONTRAST = Rule("contrast", "blank")
 BLUR = Rule("blur", "blurry", at_most=True)
 HYGIENE = (BRIGHTEST, DARKEST, CONTRAST, BLUR)
-"""What any image is held to, whatever it should show."""
+"""Rules for image quality, which do not depend on what the image should show."""
 
 LABEL_CONFIDENCE = Rule("label_confidence", "label_not_found")
 OBJECTS_KEPT = Rule("objects_kept", "objects_lost")
@@ -56,7 +56,7 @@ CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
 DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
 DERIVED = (CLIP_RANK, DUPLICATE)
-"""Rules about scores that no image has by itself: they follow from who else was accepted."""
+"""Rules for scores that depend on which other candidates were accepted."""
 
 RULES: dict[Origin, tuple[Rule, ...]] = {
     Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
@@ -64,16 +64,16 @@ RULES: dict[Origin, tuple[Rule, ...]] = {
     Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, *DERIVED),
     Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, *DERIVED),
 }
-"""Which rules a candidate is held to, by origin; the first that fails names the reason."""
+"""Rules by origin; the first rule that fails gives the reason."""
 
 NOT_MEASURED = "not_measured"
-"""The reason of a candidate that the filter failed on: nobody can vouch for it."""
+"""Reason of a candidate whose measurement failed."""
 
 PARENT_REJECTED = "parent_rejected"
-"""The reason, after other thresholds, of what would not have been made under them."""
+"""Reason, after a refilter, of candidates that would not have been made with its thresholds."""
 
 IMAGE_MISSING = "image_missing"
-"""The reason of a candidate whose file is gone; no score can bring it back."""
+"""Reason of a candidate whose file is gone; no score can change it."""
 
 SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
 REASONS = (
@@ -84,15 +84,15 @@ REASONS = (
 )
 
 Limits = Mapping[str, float]
-"""The threshold of each rule, by the score's name."""
+"""Threshold of each rule, by score name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A candidate as judging sees it.
+    """The values of a candidate that its verdict depends on.
 
     Attributes:
-        scores: What was measured; those of `DERIVED` rules are not, they follow from the others.
+        scores: Measured scores, without those of `DERIVED` rules, which follow from the others.
     """
 
     candidate_id: int
@@ -103,10 +103,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What follows from scores and thresholds.
+    """The result of comparing scores with thresholds.
 
     Attributes:
-        rank: Among the siblings that pass everything else; None for all others.
+        rank: Rank among the siblings that pass all other rules; None for all others.
     """
 
     verdict: Verdict
@@ -137,10 +137,10 @@ def thresholds_of(thresholds: FilterThresholds) -> Limits:
 def judge(
     origin: Origin, scores: Mapping[str, float], limits: Limits
 ) -> tuple[Verdict, str | None]:
-    """Return the verdict and, when rejected, the reason.
+    """Return the verdict and, if rejected, the reason.
 
-    A score that is missing (nothing to compare, such as an empty region) is not held against
-    the candidate, save for the one that every measured candidate has.
+    A missing score (nothing to compare, such as an empty region) does not reject the candidate,
+    except for the score that every measured candidate has.
     """
     for rule in RULES[origin]:
         if rule.name in scores and not rule.passes(scores[rule.name], limits[rule.name]):
@@ -151,7 +151,7 @@ def judge(
 
 
 def judge_siblings(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
-    """Return each candidate's judgement by id; siblings compete if they pass everything else."""
+    """Return each candidate's result by id; siblings that pass all other rules are ranked."""
     by_id = {candidate.candidate_id: candidate for candidate in candidates}
     judged = {key: Judgement(*judge(c.origin, c.scores, limits)) for key, c in by_id.items()}
     families: dict[tuple[int, Origin], dict[int, float]] = defaultdict(dict)
@@ -167,10 +167,10 @@ def judge_siblings(candidates: Sequence[Measured], limits: Limits) -> dict[int, 
 
 
 def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
-    """Return the judgements that a run with these limits would have come to.
+    """Return the results that a run with these limits would have given.
 
-    It would have varied accepted parents only, and filled only edits that kept their objects:
-    what else hangs from a parent is rejected, however good it is itself.
+    Such a run would have made variations of accepted parents only, and filled only edits that kept
+    their objects: all other descendants are rejected, whatever their own scores.
 
     Args:
         candidates: Whole families, parents before their children.
@@ -196,7 +196,7 @@ def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, 
 
 
 def judge_twin(judgement: Judgement, similarity: float, limits: Limits) -> Judgement:
-    """Return the judgement of a candidate that resembles a better one that is kept."""
+    """Return the result for a candidate that resembles a better kept one."""
     is_kept = DUPLICATE.passes(similarity, limits[DUPLICATE.name])
     if is_kept or judgement.verdict is Verdict.REJECTED:
         return judgement
@@ -204,10 +204,10 @@ def judge_twin(judgement: Judgement, similarity: float, limits: Limits) -> Judge
 
 
 def rank(similarities: Mapping[int, float]) -> dict[int, int]:
-    """Return each sibling's place by CLIP similarity, 1 for the best (Semantic Checking).
+    """Return each sibling's rank by CLIP similarity, 1 for the best (Semantic Checking).
 
-    Of two alike the first given is the better: callers give them in the order of their keys, since
-    ids depend on who was written first.
+    Of two equal ones the first given is better: callers pass them ordered by key, because ids
+    depend on which was written first.
     """
     ordered = sorted(similarities, key=lambda key: -similarities[key])
     return {key: place for place, key in enumerate(ordered, start=1)}
@@ -216,9 +216,9 @@ def rank(similarities: Mapping[int, float]) -> dict[int, int]:
 def kept_share(
     before: Sequence[LabelledBox], after: Sequence[LabelledBox], iou_min: float
 ) -> float:
-    """Return the share of objects that are found again where they were, in [0, 1].
+    """Return the share of objects that are found again in their place, in [0, 1].
 
-    Each object found answers for one object only. Nothing to keep is 1.
+    Each found object can match one object only. With no objects to keep the result is 1.
     """
     left, kept = list(after), 0
     for label, box in before:
@@ -236,24 +236,24 @@ def kept_share(
 def certain(
     annotations: Sequence[Annotation], thresholds: FilterThresholds
 ) -> tuple[Annotation, ...]:
-    """Return the objects that are surely there; a doubtful one cannot be missed later."""
+    """Return the objects with a high confidence; others cannot be counted as lost later."""
     least = thresholds.label_confidence_min
     return tuple(annotation for annotation in annotations if annotation.confidence >= least)
 
 
 def best_iou(asked: LabelledBox, found: Sequence[LabelledBox]) -> float:
-    """Return how well the best box of the asked label lies in the asked box, in [0, 1]."""
+    """Return the best IoU of a box with the requested label and the requested box, in [0, 1]."""
     label, box = asked
     return max((boxes.iou(box, other) for name, other in found if name == label), default=0.0)
 
 
 def place_of(description: str, background: str) -> str:
-    """Return the background with its preposition as the description has it: "on a beach"."""
+    """Return the background with the preposition of the description: "on a beach"."""
     found = re.search(rf"(\w+) {re.escape(background)}", description)
     return found.group(0) if found else f"in {background}"
 
 
 def expected_text(labels: Sequence[str], place: str) -> str:
-    """Return what the image should show: "a dog and a tree on a beach"."""
+    """Return a description of the expected image: "a dog and a tree on a beach"."""
     unique = list(dict.fromkeys(labels))
     return f"{enumerate_objects(unique)} {place}" if unique else place

@@ -1,4 +1,4 @@
-"""Generate: from prompts to initial images (section 3.1; Algorithm 1 line 1, I0 = SD(w0))."""
+"""Generate: paint initial images from prompts (section 3.1; Algorithm 1 line 1, I0 = SD(w0))."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def plan(session: Session, step: Step) -> Sequence[int]:
 
 
 def read(session: Session, step: Step, prompt_id: int) -> Lineage:
-    """Return what is to be painted."""
+    """Return the lineage of the image to paint."""
     return lineage_of_prompt(step, session.get_one(Prompt, prompt_id))
 
 

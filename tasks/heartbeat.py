@@ -1,4 +1,4 @@
-"""Extends the leases of a process's claims while the models compute."""
+"""Heartbeat: a thread that renews the leases of a process's claims while the models compute."""
 
 import threading
 import time
@@ -19,9 +19,9 @@ TICK_S = 0.25
 class Heartbeat:
     """Renews a lease until the block ends.
 
-    A worker that could not renew for a whole lease counts as lost, whatever the database says
-    later: somebody else may have started the same items. Its own clock tells, so it finds out
-    even while the database does not answer at all.
+    A worker that could not renew for a whole lease counts its step as lost, even if the database
+    says otherwise later: another worker may have started the same items. It uses its own clock, so
+    it notices this even while the database does not answer.
     """
 
     def __init__(self, sessions: Sessions, claim: Claim, every_s: float) -> None:
@@ -33,7 +33,7 @@ class Heartbeat:
 
     @property
     def lost(self) -> bool:
-        """Return whether the worker must not start anything more of the step."""
+        """Return whether the worker must not start any more work of the step."""
         return self._refused or time.monotonic() - self._renewed_at > self._claim.lease_s
 
     def __enter__(self) -> Self:
@@ -44,10 +44,10 @@ class Heartbeat:
         _pacemaker.discard(self)
 
     def beat(self) -> None:
-        """Renew the lease if that is due and of any use."""
+        """Renew the lease if that is due and still possible."""
         if self.lost or time.monotonic() - self._asked_at < self._every_s:
             return
-        self._asked_at = time.monotonic()  # the lease counts from later than this
+        self._asked_at = time.monotonic()  # before the update, so that the lease is not overrated
         try:
             with self._sessions.begin() as session:
                 delivery.fence(session, self._claim)
@@ -59,7 +59,7 @@ class Heartbeat:
 
 
 class Pacemaker:
-    """One thread for every claim of the process: starting one costs more than most steps' rows."""
+    """One thread for all claims of the process; starting a thread per claim is too slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Pacemaker:
         self._thread: threading.Thread | None = None
 
     def add(self, heartbeat: Heartbeat) -> None:
-        """Let it beat from now on."""
+        """Start to renew the lease of this heartbeat."""
         with self._lock:
             self._heartbeats.add(heartbeat)
             if self._thread is None:
@@ -75,7 +75,7 @@ class Pacemaker:
                 self._thread.start()
 
     def discard(self, heartbeat: Heartbeat) -> None:
-        """Let it rest; a beat that is under way finds a step that is done, which does no harm."""
+        """Stop renewing; a renewal in progress finds a finished step, which does no harm."""
         with self._lock:
             self._heartbeats.discard(heartbeat)
 

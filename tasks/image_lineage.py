@@ -1,4 +1,4 @@
-"""From pixels to a candidate row: what generate, edit and fill have in common."""
+"""Candidate rows from painted images: the common part of generate, edit and fill."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from chatgenimage.workers.values import RgbImage
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where an image to be painted comes from; everything about it that is known beforehand."""
+    """Everything about an image that is known before it is painted."""
 
     run_id: int
     label_id: int
@@ -36,7 +36,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A stored image and the model that made it."""
+    """A stored image and the identity of the model that made it."""
 
     sha256: str
     size_wh: tuple[int, int]
@@ -44,7 +44,7 @@ class Painted:
 
 
 def derive_seed(*parts: object) -> int:
-    """Return a 32-bit seed that depends on nothing but the parts, on every machine."""
+    """Return a 32-bit seed that depends only on the parts, on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
@@ -90,14 +90,14 @@ def store_painted(
     family: Family,
     notes: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Painted]:
-    """Put the images into the store, each with its provenance in the PNG.
+    """Store the images, each with its provenance in the PNG.
 
     Args:
-        resources: Has the store.
-        lineages: Where each image comes from.
-        images: What was painted.
-        family: What painted them.
-        notes: What else shaped each image, told among the model's settings.
+        resources: Contains the image store.
+        lineages: The lineage of each image.
+        images: The painted images.
+        family: The model that painted them.
+        notes: Other values that influenced each image; stored among the model's settings.
     """
     notes = [{}] * len(lineages) if notes is None else notes
     return [

@@ -1,4 +1,4 @@
-"""The items of a claimed step as its worker sees them: which come next, and what failed."""
+"""Item lifecycle of a claimed step: start attempts, and retry or quarantine failed items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 LEAST_DEATHS = 2
-DIED = "its worker died each time it was tried"
+DIED = "its worker died in each attempt"
 
 
 @dataclass(slots=True)
 class Part(Generic[In, Out]):
-    """Items that are computed and written together: a pass, or a piece of one that failed."""
+    """Items that are computed and written together: a pass, or a part of a failed pass."""
 
     items: list[OpenItem]
     subjects: list[In]
@@ -53,7 +53,7 @@ class Part(Generic[In, Out]):
 
 
 class StepItems(Generic[In, Out]):
-    """Takes and fails the items of one claimed step, in the transactions of its worker."""
+    """Starts and fails the items of one claimed step, in the transactions of its worker."""
 
     def __init__(self, work: StepWork[In, Out], resources: Resources, claim: Claim) -> None:
         self._work = work
@@ -61,7 +61,7 @@ class StepItems(Generic[In, Out]):
         self._claim = claim
 
     def plan(self, session: Session, step: Step) -> Part[In, Out] | None:
-        """Write down what the step's items are, as far as nobody did, and take a pass."""
+        """Add the step's items that do not exist yet, and start a pass."""
         subject_ids = self._work.plan(session, step)
         worker, most = self._resources.owner, self._most(step)
         started = items.add_items(session, self._claim, subject_ids, most=most, worker=worker)
@@ -70,9 +70,9 @@ class StepItems(Generic[In, Out]):
     def take(
         self, session: Session, step: Step, started: Sequence[OpenItem] = ()
     ) -> Part[In, Out] | None:
-        """Return what can be read of these items, else of the next; None if all are settled.
+        """Return the readable items among these, or start the next; None if all are finished.
 
-        The next ones are started here: an attempt is counted on each.
+        The next items are started here: an attempt of each is counted.
         """
         while started := started or self._start(session, step):
             part = self._read(session, step, started)
@@ -84,7 +84,7 @@ class StepItems(Generic[In, Out]):
     def fail(
         self, session: Session, step: Step, item: OpenItem, fault: Fault, subject: In | None = None
     ) -> None:
-        """Write down what went wrong; the item is tried again, or quarantined if that is over."""
+        """Store a failure; the item is tried again, or quarantined after its last attempt."""
         is_last = item.attempts >= self._resources.delivery.max_attempts
         record_exchanges(session, step, item.subject_id, fault.exchanges)
         items.settle_items(
@@ -96,9 +96,9 @@ class StepItems(Generic[In, Out]):
         )
 
     def too_long(self, session: Session, part: Part[In, Out]) -> None:
-        """Write down that a pass took too long; its items keep the attempt and run alone next.
+        """Store that a pass took too long; its items keep the attempt and run alone next time.
 
-        Nobody knows whose doing it was until then.
+        Running alone shows which item is the slow one.
         """
         if len(part.items) == 1:
             limit_s = self._resources.delivery.time_limit_s
@@ -106,9 +106,9 @@ class StepItems(Generic[In, Out]):
             items.settle_items(session, part.ids, ItemState.READY, error=error)
 
     def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
-        """Write down why the step itself failed; return whether it is given up.
+        """Store the failure of the step itself; return whether it is given up.
 
-        What is open in it is given up with it.
+        Its open items are given up with it.
         """
         owner, batch = self._resources.owner, step.batch
         inputs = {"batch_id": batch.id, "index": batch.index, "size": batch.size}
@@ -123,11 +123,11 @@ class StepItems(Generic[In, Out]):
         return True
 
     def fitting(self, wanted: int) -> int:
-        """Return how many of so many items the device's memory has room for, as far as is known."""
+        """Return how many of `wanted` items fit into the device's memory, as far as is known."""
         return self._resources.pass_sizes.limit(self._work.name, wanted)
 
     def _start(self, session: Session, step: Step) -> Sequence[OpenItem]:
-        """Start a pass of untried items, or alone one that failed or killed its process before."""
+        """Start a pass of untried items, or a single item that was tried before."""
         worker, most = self._resources.owner, self._most(step)
         if untried := items.start_untried(session, self._claim, most=most, worker=worker):
             return untried
@@ -138,20 +138,20 @@ class StepItems(Generic[In, Out]):
         return []
 
     def _most(self, step: Step) -> int:
-        """Return how many items a pass may have."""
+        """Return the maximum number of items in a pass."""
         return self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
 
     def _most_tries(self, item: OpenItem) -> int:
-        """Return how many tries the item has: one end without a word may not have been its doing.
+        """Return the number of attempts for an item; at least 2 if one ended without an error.
 
-        Another item of its pass killed the process, somebody else did, or a crash of the database
-        forgot how the try ended (docs/adr/0010).
+        The cause may have been another item of its pass, something outside the process, or a crash
+        of the database that lost the result (docs/adr/0010).
         """
         most = self._resources.delivery.max_attempts
         return most if item.error else max(most, LEAST_DEATHS)
 
     def _read(self, session: Session, step: Step, started: Sequence[OpenItem]) -> Part[In, Out]:
-        """Return what can be read of the items; what cannot has failed."""
+        """Return the readable items; reading failed for the others, which is stored."""
         part: Part[In, Out] = Part([], [])
         for item in started:
             try:
@@ -166,7 +166,7 @@ class StepItems(Generic[In, Out]):
         return part
 
     def _bury(self, session: Session, step: Step, item: OpenItem) -> None:
-        """Quarantine an item whose tries all ended without an exception: its worker died."""
+        """Quarantine an item whose attempts all ended without an exception: its worker died."""
         try:
             inputs = item.inputs or inputs_of(self._work.read(session, step, item.subject_id))
         except TRANSIENT:

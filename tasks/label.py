@@ -1,4 +1,4 @@
-"""Label: caption, boxes and masks (section 3.2; Algorithm 1 lines 2 to 4 and 13)."""
+"""Label: write captions, boxes and masks (section 3.2; Algorithm 1 lines 2 to 4 and 13)."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from chatgenimage.workers.interfaces import Captioner, Detector, Segmenter
 from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 MASK_MARGIN = 0.05
-"""How far a mask may reach out of its box, as a share of the box's sides."""
+"""Maximum distance of a mask outside its box, as a share of the box's sides."""
 ARTICLES = frozenset({"a", "an", "the", "some", "one", "two", "three", "four", "five"})
 FUNCTION_WORDS = ARTICLES | {
     *("of", "in", "on", "at", "by", "to", "from", "with", "near", "next", "under", "over", "into"),
@@ -34,7 +34,7 @@ FUNCTION_WORDS = ARTICLES | {
 
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
-    """A candidate to be labelled, and the names to look for besides its caption's nouns."""
+    """A candidate to label, and the names to look for in addition to its caption's nouns."""
 
     candidate_id: int
     sha256: str
@@ -63,7 +63,7 @@ def plan(session: Session, step: Step) -> Sequence[int]:
 
 
 def read(session: Session, step: Step, candidate_id: int) -> Unlabelled:
-    """Return the image and the names: the label, what should stand there, the class list."""
+    """Return the image and the names: label, expected objects and class list."""
     candidate = session.get_one(Candidate, candidate_id)
     names = list(names_asked(step))
     if candidate.parent:
@@ -76,7 +76,7 @@ def read(session: Session, step: Step, candidate_id: int) -> Unlabelled:
 
 
 def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels]:
-    """Caption, then detect what was captioned and asked for, then cut it out."""
+    """Write captions, detect the names and the captions' nouns, then segment the boxes."""
     captioner, detector, segmenter = (
         resources.able(Captioner),
         resources.able(Detector),
@@ -110,7 +110,7 @@ def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels
 def cut(
     segmenter: Segmenter, images: Sequence[RgbImage], detections: Sequence[Sequence[Detection]]
 ) -> list[list[Mask]]:
-    """Return each detection's mask, as far as it lies in its box: what leaks out is not it."""
+    """Return each detection's mask, cut off outside its box."""
     boxes_xyxy = [[detection.box_xyxy for detection in found] for found in detections]
     segmented = segmenter.segment(images, boxes_xyxy)
     return [
@@ -120,7 +120,7 @@ def cut(
 
 
 def write(session: Session, step: Step, subject: Unlabelled, labels: Labels) -> None:
-    """Write caption and annotations; an edit that lost its parent's objects ends here."""
+    """Write caption and annotations; reject an edit that lost its parent's objects."""
     candidate = session.get_one(Candidate, subject.candidate_id)
     candidate.caption = labels.caption
     candidate.labelled_by = labels.labelled_by
@@ -131,7 +131,7 @@ def write(session: Session, step: Step, subject: Unlabelled, labels: Labels) -> 
 
 
 def to_annotations(labels: Labels) -> list[Annotation]:
-    """Return the rows of what the models found, most confident first."""
+    """Return the annotation rows, highest confidence first."""
     return [
         Annotation(
             index=index,
@@ -156,7 +156,7 @@ def names_to_detect(names: Sequence[str], caption: str, options: ChainOptions) -
 
 
 def nouns_of(caption: str) -> tuple[str, ...]:
-    """Return the head noun of each phrase that an article or a number opens.
+    """Return the head noun of each phrase that starts with an article or a number.
 
     "there is a red cabin in the woods with a wooden deck" gives cabin, woods, deck.
     """
@@ -173,7 +173,7 @@ def nouns_of(caption: str) -> tuple[str, ...]:
 
 
 def one_box_per_object(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
-    """Fuse what several prompts found, then suppress per class, then across classes."""
+    """Merge detections of several prompts, then suppress per class, then across classes."""
     fused = boxes.fuse(found, options.agnostic_iou)
     per_class = boxes.suppress(fused, options.nms_iou)
     return boxes.suppress(per_class, options.agnostic_iou, class_agnostic=True)

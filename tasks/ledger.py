@@ -1,4 +1,4 @@
-"""The ledger: what was asked of a language model, what it answered, and what that cost."""
+"""Ledger: records of language model calls with answers and costs."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from chatgenimage.workers.values import Exchange
 def record_exchanges(
     session: Session, step: Step, subject_id: int, exchanges: Sequence[Exchange]
 ) -> None:
-    """Write conversations into the ledger; a run whose budget they exhaust is paused.
+    """Record conversations; pause a run whose budget they exhaust.
 
-    A remembered conversation costs nothing, unless it was paid for by a worker that died before
-    it could write that down: then this is its first record, and the cost counts here.
+    A cached conversation costs nothing, unless the worker that paid for it died before it could
+    record it: then this is its first record, and the cost counts here.
     """
     keys = {exchange.request_key for exchange in exchanges if exchange.is_reused}
     recorded = {key for key in keys if key and spending.is_recorded(session, key)}

@@ -1,4 +1,4 @@
-"""Which of several fills of one box is kept (Avrahami et al. 2022, section 4.4: ranking)."""
+"""Predictions: choose the best of several fills of a box (Avrahami et al. 2022, section 4.4)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from chatgenimage.workers.interfaces import ImageTextEncoder, ObjectFiller
 from chatgenimage.workers.values import Mask, RgbImage
 
 RANKED_SHARE = 0.75
-"""Of the crop that the encoder sees, how much the filled box takes: the object and its ground."""
+"""Share of the encoder's crop that the filled box takes: the object and its surroundings."""
 
 
 def seed_of(lineage: Lineage, prediction: int) -> int:
-    """Return the seed of a prediction; the first has the candidate's own."""
+    """Return the seed of a prediction; the first has the candidate's own seed."""
     return lineage.seed if prediction == 0 else derive_seed(lineage.seed, "prediction", prediction)
 
 
@@ -26,7 +26,7 @@ def predict(
     lineages: Sequence[Lineage],
     count: int,
 ) -> Iterator[list[RgbImage]]:
-    """Yield `count` times a fill of every image: no pass is larger than one prediction's."""
+    """Yield `count` fills of every image, one pass per prediction, so that passes stay small."""
     prompts = [lineage.prompt_text for lineage in lineages]
     for prediction in range(count):
         seeds = [seed_of(lineage, prediction) for lineage in lineages]
@@ -39,9 +39,9 @@ def choose(
     mask_images: Sequence[Mask],
     lineages: Sequence[Lineage],
 ) -> tuple[list[RgbImage], list[dict[str, Any]]]:
-    """Return each box's best prediction, and what is to be remembered of the choice.
+    """Return each box's best prediction, and notes about the choice.
 
-    Best is whose part around the box is most like the prompt, by the cosine of the encoder.
+    The best is the one whose crop around the box has the highest cosine with the prompt.
     """
     texts = encoder.embed_texts([lineage.prompt_text for lineage in lineages])
     cosines = np.stack(

@@ -1,4 +1,4 @@
-"""What a worker process holds: the database, the image store, and the families of its role."""
+"""Resources of a worker process: database, image store and the model families of its role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Resources:
-    """Everything a step needs; assembled once per process.
+    """Everything that a step needs; assembled once per process.
 
     Attributes:
         sessions: Opens database sessions.
         images: The image store.
         families: The loaded models of this worker's role.
         delivery: Leases and attempts.
-        owner: This worker's name, as it stands in claims.
-        models_key: Which families its profile names; only runs that ask for the same are taken.
-        pass_sizes: How many items of each step fit into the device's memory.
+        owner: This worker's name in its claims.
+        models_key: Hash of its profile's families; only runs with the same hash are claimed.
+        pass_sizes: Number of items of each step that fit into the device's memory.
     """
 
     sessions: Sessions
@@ -46,8 +46,8 @@ class Resources:
             if isinstance(family, capability):
                 return family
         raise NotAble(
-            f"worker {self.owner} has no {capability.__name__}; its role serves a queue whose "
-            "families it does not load. Correct `roles` in the profile."
+            f"worker {self.owner} has no {capability.__name__}: its role serves a queue but does "
+            "not load the families for it. Correct `roles` in the profile."
         )
 
 

@@ -1,8 +1,7 @@
-"""How every step runs: claim, plan, work in passes, finish behind the fence.
+"""Steps as Celery tasks: claim a step, plan it, work in passes, finish it.
 
-A step is stated as a `StepWork`: what its items are, how they are read, computed and written.
-Everything that a queue can do to it (twice, late, killed half-way) is handled here and in
-`tasks/passes.py`, once.
+Each step is defined by a `StepWork`: what its items are, and how they are read, computed and
+written. Duplicate, late and interrupted messages are handled here and in `tasks/step_executor.py`.
 """
 
 from typing import TypeVar
@@ -27,10 +26,10 @@ Out = TypeVar("Out")
 
 
 def run_step(work: StepWork[In, Out], batch_id: int) -> None:
-    """Do the batch's current step if it is this one and nobody holds it.
+    """Run this step of the batch, if it is the current one and no worker holds it.
 
     Raises:
-        Ignore: If the chain must end here; the dispatcher rings again for what is unfinished.
+        Ignore: If the chain must end here; the dispatcher queues unfinished work again.
     """
     resources = current()
     passes = _claim(work, batch_id, resources)
@@ -64,12 +63,12 @@ def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Pass
 def _claim_or_fail(
     work: StepWork[In, Out], batch_id: int, resources: Resources
 ) -> Passes[In, Out] | None:
-    """Claim the batch's current step and take its first pass, in one transaction.
+    """Claim the batch's current step and start its first pass, in one transaction.
 
-    Where planning fails, that transaction is undone, and another claims to write down why.
+    If planning fails, that transaction is rolled back, and a second claim stores the error.
 
     Returns:
-        The step's passes, or None if it is not this one or somebody holds it.
+        The step's executor, or None if this is not the current step or another worker holds it.
     """
     try:
         with resources.sessions.begin() as session:

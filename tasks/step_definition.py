@@ -1,4 +1,4 @@
-"""What a step of the chain is, apart from how it is run."""
+"""Definition of a step: its items, and how they are read, computed and written."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class StepWork(Generic[In, Out]):
     """One step of the chain.
 
     Attributes:
-        name: Of the Celery task.
+        name: Name of the Celery task.
         plan: Returns the subjects, one item each; called at the first claim, and again after
             `plan` or `conclude` failed.
-        read: Returns what computing needs of one subject.
+        read: Returns the inputs of one subject.
         compute: Runs the models on a pass of subjects; no session is open.
-        write: Stores one result; must be the same when called with the same result.
-        conclude: Derives what needs all items, in the transaction that ends the step.
-        pass_size: Most items in one forward pass; None is the run's batch size.
+        write: Stores one result; idempotent for the same result.
+        conclude: Derives results that need all items, in the transaction that ends the step.
+        pass_size: Maximum number of items in one forward pass; None is the run's batch size.
     """
 
     name: str
@@ -39,14 +39,14 @@ class StepWork(Generic[In, Out]):
 
 
 def names_asked(step: Step) -> tuple[str, ...]:
-    """Return what an image of the step's batch should show one of, if it must show something.
+    """Return the labels of which an image of the step's batch should show one, if any.
 
-    Nobody knows which of the names a person's picture shows: all are looked for.
+    For an imported image it is unknown which of the labels it shows: all are looked for.
     """
     options = options_of(step).chain
     return options.class_list if options.source == "pictures" else (step.batch.label.name,)
 
 
 def options_of(step: Step) -> RunOptions:
-    """Return the frozen options of the step's run."""
+    """Return the stored options of the step's run."""
     return RunOptions.model_validate(step.batch.run.profile)

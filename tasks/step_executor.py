@@ -1,6 +1,6 @@
-"""A claimed step at work: its items in passes, each computed, then written in one transaction.
+"""Execution of a claimed step: compute its items in passes, write each pass in one transaction.
 
-The transaction that writes a pass also takes the next one, or ends the step, so a step costs one
+The transaction that writes a pass also starts the next one, or ends the step, so a step costs one
 transaction more than it has passes.
 """
 
@@ -34,7 +34,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 SHARE_OF_TIME_LIMIT = 0.5
-"""After this share no pass is started: the rest is given back and gets a fresh limit."""
+"""Share of the time limit after which no pass is started; the rest is given back."""
 RETRY_S = 0.5
 MOST_DOUBLINGS = 16
 
@@ -42,23 +42,23 @@ Write = Callable[[Session, Step], None]
 
 
 class WriteFailed(Exception):
-    """A result could not be written, for a reason that lies in the result."""
+    """A result could not be written, because of the result itself."""
 
 
 class StepFailed(Exception):
-    """A step could not be planned or concluded, for a reason that lies in none of its items."""
+    """A step could not be planned or concluded; no single item is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn(Generic[In, Out]):
-    """What follows a transaction: another pass, or the end of the work, and of the chain or not."""
+    """The next action after a transaction: another pass, or the end of the step or chain."""
 
     part: Part[In, Out] | None = None
     goes_on: bool = False
 
 
 class Passes(Generic[In, Out]):
-    """Works off the open items of one claimed step."""
+    """Executes the open items of one claimed step."""
 
     def __init__(
         self, work: StepWork[In, Out], resources: Resources, claim: Claim, step: Step
@@ -74,10 +74,10 @@ class Passes(Generic[In, Out]):
         self._whole: Item | None = None
 
     def start(self, session: Session, *, is_first: bool) -> None:
-        """Plan the step if nobody could so far, and take its first pass.
+        """Plan the step if that is not done yet, and start its first pass.
 
         Raises:
-            StepFailed: If that cannot be done.
+            StepFailed: If that fails.
         """
         self._whole = None if is_first else items.find_whole(session, self.claim)
         with _faults_of_the_step():
@@ -87,11 +87,11 @@ class Passes(Generic[In, Out]):
         self._follow(turn)
 
     def fail(self, session: Session, fault: Fault) -> None:
-        """Write down that the step itself failed, and let it wait, or end it without."""
+        """Store that the step itself failed; it waits to be retried, or is given up."""
         self._follow(self._turn_after(session, fault))
 
     def run(self, heartbeat: Heartbeat) -> bool:
-        """Return whether the chain goes on; False if the rest was given back or must wait.
+        """Return whether the chain continues; False if the rest was given back or must wait.
 
         Raises:
             LeaseLost: If another worker may have taken the step.
@@ -112,7 +112,7 @@ class Passes(Generic[In, Out]):
         return self._goes_on
 
     def _work_off(self, part: Part[In, Out]) -> None:
-        """Compute and write; what fails is halved until the culprit stands alone."""
+        """Compute and write; a failed part is halved until the failing item is alone."""
         if part.results is None and len(part.items) > self._items.fitting(len(part.items)):
             self._split(part)
             return
@@ -127,7 +127,7 @@ class Passes(Generic[In, Out]):
             self._fail(part, fault)
 
     def _compute(self, part: Part[In, Out]) -> Fault | None:
-        """Return what went wrong, if anything; nothing of the exception outlives this call."""
+        """Return the failure, if any; no part of the exception is kept after this call."""
         if part.results is not None:
             return None
         started = time.perf_counter()
@@ -144,7 +144,7 @@ class Passes(Generic[In, Out]):
         return None
 
     def _store(self, part: Part[In, Out]) -> Fault | None:
-        """Write the results and mark the items done; return what went wrong, if anything."""
+        """Write the results and finish the items; return the failure, if any."""
 
         def write(session: Session, step: Step) -> None:
             try:
@@ -183,7 +183,7 @@ class Passes(Generic[In, Out]):
         self._waiting += reversed(part.halves())
 
     def _commit(self, write: Write = lambda *_: None, *, gives_back: bool = False) -> None:
-        """Write behind the fence; then take the next pass if none waits, or give the rest back."""
+        """Write after `fence`; then start the next pass if none is left, or give the rest back."""
 
         def choose(session: Session, may_go_on: bool) -> Turn[In, Out] | None:  # noqa: FBT001
             if gives_back or not may_go_on or self._is_late():
@@ -212,7 +212,7 @@ class Passes(Generic[In, Out]):
             self._follow(turn)
 
     def _enter(self, session: Session) -> bool:
-        """Bring the step behind the fence into a transaction; return whether it may go on."""
+        """Load the step after `fence` into a transaction; return whether it may continue."""
         may_go_on = delivery.fence(session, self.claim)
         session.add(self._step)
         return may_go_on
@@ -222,7 +222,7 @@ class Passes(Generic[In, Out]):
         self._goes_on = turn.goes_on
 
     def _next_turn(self, session: Session) -> Turn[In, Out]:
-        """End the step, or take a pass of what is open."""
+        """End the step, or start a pass of open items."""
         while not delivery.finish_step(session, self.claim):
             if part := self._items.take(session, self._step):
                 return Turn(part)
@@ -233,7 +233,7 @@ class Passes(Generic[In, Out]):
         return self._hand_on(session)
 
     def _turn_after(self, session: Session, fault: Fault) -> Turn[In, Out]:
-        """Put a step back that itself failed, or end it if its tries are used up."""
+        """Put back a step that itself failed, or end it if its attempts are used up."""
         log.warning("step_failed", step=self._work.name, error=fault.summary)
         if self._items.fail_whole(session, self._step, fault):
             delivery.finish_step(session, self.claim)
@@ -251,9 +251,9 @@ class Passes(Generic[In, Out]):
         return Turn()
 
     def _wait(self, part: Part[In, Out], error: Exception, heartbeat: Heartbeat) -> None:
-        """Put the step back with a growing, jittered delay; its items do not pay for it.
+        """Put the step back with a growing, jittered delay; its items lose no attempt.
 
-        A database that is away is waited for as long as the lease may still hold.
+        While the database is away, retry as long as the lease may still be valid.
         """
         trace = None if isinstance(error, TRANSIENT) else error
         log.warning("step_waits", step=self._work.name, error=str(error), exc_info=trace)

@@ -1,58 +1,58 @@
-"""The thresholds of the image filter (paper section 3.5)."""
+"""Thresholds of the image filter (paper section 3.5)."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class FilterThresholds(BaseModel):
-    """What a candidate must reach; scores are stored, verdicts are derived from these."""
+    """Required values of a candidate's scores; verdicts are derived from these."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     brightest_min: float = Field(
-        0.3, ge=0, le=1, description="Least luminance of the brightest percent: else too dark."
+        0.3, ge=0, le=1, description="Minimum luminance of the brightest percent; less: too dark."
     )
     darkest_max: float = Field(
-        0.9, ge=0, le=1, description="Most luminance of the darkest percent: else too bright."
+        0.9, ge=0, le=1, description="Maximum luminance of the darkest percent; more: too bright."
     )
     contrast_min: float = Field(
-        0.1, ge=0, le=1, description="Least luminance from the darkest to the brightest percent."
+        0.1, ge=0, le=1, description="Minimum luminance difference of these two percents."
     )
     blur_max: float = Field(
-        0.75, ge=0, le=1, description="Most blur, as scikit-image measures it; 0 is sharp."
+        0.75, ge=0, le=1, description="Maximum blur, as scikit-image measures it; 0 is sharp."
     )
     psnr_min_db: float = Field(
-        18.0, ge=0, description="Least PSNR to the parent over what should not have changed, dB."
+        18.0, ge=0, description="Minimum PSNR to the parent in the region not to be changed, dB."
     )
     ssim_min: float = Field(
-        0.6, ge=-1, le=1, description="Least SSIM to the parent over what should not have changed."
+        0.6, ge=-1, le=1, description="Minimum SSIM to the parent in the region not to be changed."
     )
     seam_max: float = Field(
-        20.0, ge=0, description="Most visible edge of a filled box, levels of 255 above before."
+        20.0, ge=0, description="Maximum added contrast at the edge of a filled box, of 255 levels."
     )
     clip_similarity_min: float = Field(
-        0.2, ge=-1, le=1, description="Least cosine of the image with its scene description."
+        0.2, ge=-1, le=1, description="Minimum cosine of the image with its scene description."
     )
     keep_top_k: int = Field(
         4, ge=1, description="Children of one parent that are kept, best CLIP similarity first."
     )
     background_probability_min: float = Field(
-        0.4, ge=0, le=1, description="Least CLIP probability of the asked background among all."
+        0.4, ge=0, le=1, description="Minimum CLIP probability of the requested background."
     )
     object_kept_iou_min: float = Field(
-        0.5, ge=0, le=1, description="Least IoU of a parent's object with one found on the child."
+        0.5, ge=0, le=1, description="Minimum IoU of a parent's object with one on the child."
     )
     fill_iou_min: float = Field(
-        0.5, ge=0, le=1, description="Least IoU of the asked box with the object found in it."
+        0.5, ge=0, le=1, description="Minimum IoU of the requested box with the object in it."
     )
     label_confidence_min: float = Field(
-        0.35, ge=0, le=1, description="Least confidence of the asked label's best box."
+        0.35, ge=0, le=1, description="Minimum confidence of the requested label's best box."
     )
     duplicate_bits_max: int = Field(
         6,
         ge=0,
         le=7,
-        description="Most of 64 bits in which the perceptual hashes of near-duplicates differ.",
+        description="Maximum number of different bits (of 64) in hashes of near-duplicates.",
     )
     duplicate_similarity_max: float = Field(
-        0.95, ge=-1, le=1, description="Most cosine of the CLIP embeddings of two of those images."
+        0.95, ge=-1, le=1, description="Cosine of CLIP embeddings above which they are duplicates."
     )
