@@ -1,1 +1,1 @@
-"""COMPUTE: models behind one Protocol per capability; knows neither the queue nor the database."""
+"""Workers: models, with one Protocol per capability; imports neither the queue nor the database."""

@@ -46,7 +46,7 @@ class Blip:
 
     @inference
     def caption(self, images: Sequence[RgbImage]) -> list[str]:
-        """Return one stripped caption per image, the likeliest found; may be empty."""
+        """Return one stripped caption per image, the most likely one; may be empty."""
         if not images:
             return []
         inputs = self._processor(

@@ -1,4 +1,4 @@
-"""Boxes in pixels: overlap, clipping, duplicates, and the paper's rules for a new place."""
+"""Boxes in pixels: overlap, clipping, duplicates, and the paper's placement rules."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ def clip(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> BoxXyxy:
 
 
 def highest_first(detections: Sequence[Detection]) -> list[Detection]:
-    """Return the detections by falling confidence; equals keep their order."""
+    """Return the detections by falling confidence; ties keep their order."""
     return sorted(detections, key=lambda detection: detection.confidence, reverse=True)
 
 
@@ -60,7 +60,7 @@ def suppress(
     Args:
         detections: In any order; pixels of one image.
         iou_threshold: In [0, 1]; boxes that overlap more than this are one object.
-        class_agnostic: Whether a detection also yields to one with another label.
+        class_agnostic: Whether a detection also suppresses those with other labels.
     """
     kept: list[Detection] = []
     for detection in highest_first(detections):
@@ -71,11 +71,11 @@ def suppress(
 
 
 def fuse(detections: Sequence[Detection], iou_threshold: float) -> list[Detection]:
-    """Return the detections with duplicates of one label made one, highest first.
+    """Return the detections with duplicates of one label merged, highest first.
 
-    Duplicates come from a label that was asked in more than one prompt. The fused box is their
-    mean weighted by confidence (Solovyev et al. 2021); its confidence is the highest, because
-    the prompts saw the same pixels and are no independent witnesses.
+    Duplicates come from a label that was in more than one prompt. The fused box is their mean
+    weighted by confidence (Solovyev et al. 2021); its confidence is the highest of theirs,
+    because the prompts saw the same pixels and are not independent.
 
     Args:
         detections: In any order; pixels of one image.
@@ -95,7 +95,7 @@ def fuse(detections: Sequence[Detection], iou_threshold: float) -> list[Detectio
 
 
 def _fused(cluster: Sequence[Detection]) -> Detection:
-    """Return the first of a cluster with the confidence-weighted mean of all its boxes."""
+    """Return the first of a cluster, with the confidence-weighted mean of all its boxes."""
     total = sum(detection.confidence for detection in cluster)
     if len(cluster) == 1 or total == 0:
         return cluster[0]

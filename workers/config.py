@@ -1,4 +1,4 @@
-"""One frozen settings class per family; FamilyConfig is their discriminated union."""
+"""Settings of the model families: one frozen class each; FamilyConfig is their union."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ CHECKPOINT = (
 
 
 class WeightsConfig(BaseModel):
-    """Where the weights of a family lie, and in which precision they compute."""
+    """Checkpoint and precision of a family's weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,25 +22,25 @@ class WeightsConfig(BaseModel):
 
 
 class DiffusionConfig(WeightsConfig):
-    """What diffusion pipelines can be given besides their weights."""
+    """Settings of diffusion pipelines besides their weights."""
 
     settings_of: str | None = Field(
         None,
         description="For a single .safetensors file: the checkpoint (folder or hub id) that it was "
-        "made from, whose vocabulary, scheduler and shapes it takes.",
+        "made from; provides vocabulary, scheduler and shapes.",
     )
     lora: tuple[str, ...] = Field(
         (), description="LoRA weights to add: files, folders or hub ids; peft must be installed."
     )
-    lora_scale: float = Field(1.0, ge=0, le=2, description="How strongly they are added.")
+    lora_scale: float = Field(1.0, ge=0, le=2, description="Strength of the LoRA weights.")
     attention_slicing: bool = Field(
-        default=False, description="Less memory for attention, more time."
+        default=False, description="Less memory for attention, but slower."
     )
     offload: Literal["none", "model", "sequential"] = Field(
-        "none", description="Keep on the device only the model, or the layer, that is at work."
+        "none", description="Keep only the active model, or only its active layer, on the device."
     )
     compile: bool = Field(
-        default=False, description="Compile the denoiser at its first use: minutes once, then fast."
+        default=False, description="Compile the denoiser at its first use: slow start, then faster."
     )
 
 
@@ -51,21 +51,21 @@ class StableDiffusionConfig(DiffusionConfig):
     size_wh: tuple[int, int] = Field((512, 512), description="Size of a generated image, pixels.")
     num_inference_steps: int = Field(50, ge=1, le=1000, description="Denoising steps.")
     guidance_scale: float = Field(7.5, ge=0, description="How closely the prompt is followed.")
-    negative_prompt: str = Field("", description="What no image should show.")
+    negative_prompt: str = Field("", description="Content that no image should show.")
     fill_num_inference_steps: int = Field(50, ge=1, le=1000, description="Steps of a fill.")
     fill_guidance_scale: float = Field(7.5, ge=0, description="Guidance of a fill.")
     fill_mask_growth: int = Field(
         0,
         ge=0,
         le=16,
-        description="Latent cells by which a small mask is grown at first, to shrink as it is "
-        "painted; 0: no mask shrinks.",
+        description="Latent cells by which a small mask is grown at first; it shrinks to its own "
+        "size during painting. 0: no mask shrinks.",
     )
     fill_zoom_share: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Share of a side that a filled box takes in the enlarged crop that is painted; "
+        description="Share of a side that a filled box takes in the enlarged crop to paint; "
         "None: the whole image is painted.",
     )
 
@@ -75,22 +75,22 @@ class InstructPix2PixConfig(DiffusionConfig):
 
     family: Literal["instruct_pix2pix"] = "instruct_pix2pix"
     num_inference_steps: int = Field(50, ge=1, le=1000, description="Denoising steps.")
-    guidance_scale: float = Field(7.5, ge=0, description="How closely it follows the instruction.")
-    image_guidance_scale: float = Field(1.5, ge=1, description="How much it keeps of the image.")
+    guidance_scale: float = Field(7.5, ge=0, description="How closely it follows instructions.")
+    image_guidance_scale: float = Field(1.5, ge=1, description="How closely it keeps the image.")
 
 
 class CaptionerConfig(WeightsConfig):
-    """What captioners can be given besides their weights."""
+    """Settings of captioners besides their weights."""
 
     max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
-    num_beams: int = Field(1, ge=1, description="Captions weighed at once; 1 is greedy.")
+    num_beams: int = Field(1, ge=1, description="Beams of the search; 1 is greedy.")
     length_penalty: float = Field(
         1.0, description="With beams: above 1 favours longer captions, which name more objects."
     )
 
 
 class BlipConfig(CaptionerConfig):
-    """BLIP: captions, with a tenth of BLIP-2's weights."""
+    """BLIP: captions, with a tenth of BLIP-2's parameters."""
 
     family: Literal["blip"] = "blip"
 
@@ -102,10 +102,10 @@ class Blip2Config(CaptionerConfig):
 
 
 class DetectorConfig(WeightsConfig):
-    """What detectors can be given besides their weights."""
+    """Settings of detectors besides their weights."""
 
-    box_threshold: float = Field(0.3, ge=0, le=1, description="Least confidence of a box.")
-    max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are asked in chunks.")
+    box_threshold: float = Field(0.3, ge=0, le=1, description="Minimum confidence of a box.")
+    max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are split.")
 
 
 class GroundingDinoConfig(DetectorConfig):
@@ -115,18 +115,18 @@ class GroundingDinoConfig(DetectorConfig):
 
 
 class GroundingDinoOriginalConfig(DetectorConfig):
-    """Grounding DINO by its authors' package groundingdino-py and their `.pth` files."""
+    """Grounding DINO by its authors' package groundingdino-py and its `.pth` files."""
 
     family: Literal["grounding_dino_original"] = "grounding_dino_original"
-    dtype: Literal["float32"] = Field("float32", description="Their network knows no other.")
+    dtype: Literal["float32"] = Field("float32", description="The network supports no other.")
     text_encoder: str = Field(
         "google-bert/bert-base-uncased",
         min_length=1,
-        description="For a .pth file: folder or hub id of the BERT whose settings and vocabulary "
-        "the network has; BERT's weights are in the file.",
+        description="For a .pth file: folder or hub id of the BERT with the network's settings and "
+        "vocabulary; BERT's weights are in the file.",
     )
-    shortest_edge: int = Field(800, ge=32, description="An image is scaled to this, pixels,")
-    longest_edge: int = Field(1333, ge=32, description="but no longer than this.")
+    shortest_edge: int = Field(800, ge=32, description="Shorter side after scaling, pixels.")
+    longest_edge: int = Field(1333, ge=32, description="Limit of the longer side, pixels.")
 
 
 class SegmentAnythingConfig(WeightsConfig):
@@ -143,7 +143,7 @@ class OpenClipConfig(WeightsConfig):
 
 
 class RulesConfig(BaseModel):
-    """The offline rule book: speaks about the words that the micro checkpoints know."""
+    """The offline rule book: knows only the words that the micro checkpoints know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -157,21 +157,21 @@ class OpenAiConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["openai"] = "openai"
-    model: str = Field("gpt-3.5-turbo", min_length=1, description="As the endpoint calls it.")
+    model: str = Field("gpt-3.5-turbo", min_length=1, description="Name at the endpoint.")
     base_url: str | None = Field(None, description="None: OPENAI_BASE_URL, else api.openai.com.")
     api_key: SecretStr | None = Field(None, description="None: OPENAI_API_KEY.")
-    temperature: float = Field(0.0, ge=0, le=2, description="0: the likeliest answer.")
+    temperature: float = Field(0.0, ge=0, le=2, description="0: the most likely answer.")
     max_tokens: int = Field(1024, ge=1, description="Longest answer, tokens.")
     timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
-    max_retries: int = Field(4, ge=0, description="Of one request, on transient faults.")
-    max_repairs: int = Field(1, ge=0, description="Times an unusable answer is asked again.")
+    max_retries: int = Field(4, ge=0, description="Retries of a request on transient failures.")
+    max_repairs: int = Field(1, ge=0, description="Repeated requests after an unusable answer.")
     reuse_answers: bool = Field(
-        default=True, description="Whether a request that was answered before is not sent again."
+        default=True, description="Whether to reuse the answers to equal earlier requests."
     )
     prompt_price: float = Field(
-        0.0, ge=0, description="Of a million tokens sent, in the currency of the budget."
+        0.0, ge=0, description="Price of a million tokens sent, in the currency of the budget."
     )
-    completion_price: float = Field(0.0, ge=0, description="Of a million tokens answered.")
+    completion_price: float = Field(0.0, ge=0, description="Price of a million tokens received.")
 
 
 FamilyConfig = Annotated[

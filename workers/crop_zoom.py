@@ -1,7 +1,7 @@
-"""A closer look at a masked part: cut out around it, enlarged, and put back.
+"""Crop zoom: cut out and enlarge the surroundings of a mask, and paste the result back.
 
-What diffusers calls `padding_mask_crop`: a small object is painted better, and surely inside its
-mask, when its surroundings are cut down to a crop that it nearly fills.
+Called `padding_mask_crop` in diffusers: a small object is painted better, and inside its mask, if
+the image is cropped so that the object fills most of it.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MARGIN_PX = 1
 
 @dataclass(frozen=True, slots=True)
 class Zoom:
-    """A part of an image with the image's own proportions, seen at the image's own size."""
+    """A part of an image with the image's proportions, enlarged to the image's size."""
 
     left: int
     top: int
@@ -31,7 +31,7 @@ class Zoom:
 
         Args:
             mask: (H, W) bool; not empty.
-            share: In (0, 1]; a part that is too large for it gets the whole image.
+            share: In (0, 1]; if the part would be larger than the image, it is the whole image.
         """
         height, width = mask.shape
         box = masks.find_box(mask)
@@ -55,13 +55,13 @@ class Zoom:
         return _resize(self._cut(image), image.shape[:2], Image.Resampling.BICUBIC)
 
     def enlarge_mask(self, mask: Mask) -> Mask:
-        """Return the part of a mask at the size of the whole; what is touched stays touched."""
+        """Return the enlarged part of a mask; a pixel that is partly covered is set."""
         part = Image.fromarray(self._cut(mask).astype(np.uint8) * 255)
         height, width = mask.shape
         return np.asarray(part.resize((width, height), Image.Resampling.BILINEAR)) > 0
 
     def put_back(self, painted: RgbImage, image: RgbImage) -> RgbImage:
-        """Return the image with its part replaced by what was painted at full size."""
+        """Return the image with its part replaced by the painted, full-size version."""
         result = image.copy()
         small = _resize(painted, (self.height, self.width), Image.Resampling.LANCZOS)
         self._cut(result)[...] = small

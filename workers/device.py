@@ -1,4 +1,4 @@
-"""What every family does around its forward pass."""
+"""Devices: choose one, limit its use, and report its failures; used by every family."""
 
 import sys
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _lost: list[str] = []
 
 
 def pick_device(name: str) -> str:
-    """Return the device to compute on: "auto" is the best that this machine has."""
+    """Return the device to compute on; "auto" is the best one of this machine."""
     if name != "auto":
         return name
     import torch
@@ -38,10 +38,10 @@ def pick_device(name: str) -> str:
 
 
 def refuse_absent(device: str) -> None:
-    """Return if the device is here.
+    """Return if the device exists on this machine.
 
     Raises:
-        DeviceAbsent: If PyTorch sees no such CUDA device.
+        DeviceAbsent: If PyTorch finds no such CUDA device.
     """
     if not device.startswith("cuda"):
         return
@@ -50,21 +50,21 @@ def refuse_absent(device: str) -> None:
     count = torch.cuda.device_count()
     if (torch.device(device).index or 0) >= count:
         raise DeviceAbsent(
-            f"there is no {device}: torch {torch.__version__} sees {count} GPUs here. Look at the "
-            "driver (nvidia-smi), at CUDA_VISIBLE_DEVICES and at what a container reserves, or "
+            f"there is no {device}: torch {torch.__version__} sees {count} GPUs. Check the "
+            "driver (nvidia-smi), CUDA_VISIBLE_DEVICES and the devices of the container, or "
             "name another device."
         )
 
 
 def settle_dtype(name: str, device: str) -> str:
-    """Return the precision to compute in: "auto" is float16 on CUDA, float32 elsewhere."""
+    """Return the precision to compute in; "auto" is float16 on CUDA, float32 elsewhere."""
     if name != "auto":
         return name
     return "float16" if device.startswith("cuda") else "float32"
 
 
 def limit_threads(count: int) -> None:
-    """Let a forward pass on the CPU use `count` threads."""
+    """Limit a forward pass on the CPU to `count` threads."""
     import torch
 
     torch.set_num_threads(count)
@@ -79,7 +79,7 @@ def to_dtype(name: str) -> "torch.dtype":
 
 
 def seeded(seed: int) -> "torch.Generator":
-    """Return a generator of its own for one image.
+    """Return a random generator for one image.
 
     It lives on the CPU, so that an image is the same on any device and in any batch.
     """
@@ -89,7 +89,7 @@ def seeded(seed: int) -> "torch.Generator":
 
 
 def limit_memory(share: float, device: str) -> None:
-    """Let this process use a share of a CUDA device's memory, so that several can have one."""
+    """Limit this process to a share of a CUDA device's memory, so that several can use it."""
     import torch
 
     if device.startswith("cuda"):
@@ -99,7 +99,7 @@ def limit_memory(share: float, device: str) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error of torch says that memory did not suffice."""
+    """Return whether an error of torch means that memory was exhausted."""
     import torch
 
     said = str(error)
@@ -109,14 +109,14 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def forget_peak_memory() -> None:
-    """Begin to measure the CUDA memory that this process takes; without a device do nothing."""
+    """Reset the measurement of peak CUDA memory; without a CUDA device do nothing."""
     if torch := _torch_on_cuda():
         for index in range(torch.cuda.device_count()):
             torch.cuda.reset_peak_memory_stats(index)
 
 
 def peak_memory_bytes() -> int | None:
-    """Return most that tensors took of a CUDA device since then; None if none is in use."""
+    """Return the peak CUDA memory of tensors since the reset; None if CUDA is not in use."""
     if torch := _torch_on_cuda():
         return max(
             int(torch.cuda.max_memory_allocated(i)) for i in range(torch.cuda.device_count())
@@ -125,22 +125,22 @@ def peak_memory_bytes() -> int | None:
 
 
 def _torch_on_cuda() -> ModuleType | None:
-    """Return torch if this process uses it on CUDA; it is not imported to find that out."""
+    """Return torch if this process uses it on CUDA; never imports it."""
     torch = sys.modules.get("torch")
     return torch if torch and torch.cuda.is_initialized() else None
 
 
 def lost_because() -> str | None:
-    """Return why this process lost its device, if it did: it can compute nothing from then on."""
+    """Return why this process lost its device, None if it did not; a lost device stays lost."""
     return _lost[0] if _lost else None
 
 
 def inference(compute: Callable[P, R]) -> Callable[P, R]:
-    """Return the method without gradients, its device's faults reported as errors of this room.
+    """Decorate a method to run without gradients and to raise device failures as worker errors.
 
     Raises:
         OutOfMemory: If the batch was too large for the device.
-        DeviceLost: If the driver gave the device up; it stays lost to this process.
+        DeviceLost: If the driver failed; the device stays lost to this process.
     """
 
     @wraps(compute)
@@ -160,6 +160,6 @@ def inference(compute: Callable[P, R]) -> Callable[P, R]:
             torch.cuda.empty_cache()
             raise OutOfMemory(f"{problem} Halve the batch, or give the role another device.")
         _lost.append(problem)
-        raise DeviceLost(f"{problem}. The worker ends; its step is done by another.")
+        raise DeviceLost(f"{problem}. The worker ends; another one repeats its step.")
 
     return guarded

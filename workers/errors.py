@@ -1,17 +1,17 @@
-"""What can go wrong in a model or on its device.
+"""Errors of models and devices.
 
 WorkerError
-├── PackageMissing       what a family is made of is not installed
+├── PackageMissing       a package that a family needs is not installed
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
-├── ConversationFailed   a language model was asked in vain
-│   ├── AnswerRefused        it gave no usable answer
+├── ConversationFailed   a language model gave no usable answer
+│   ├── AnswerRefused        its answers were unusable
 │   └── EndpointUnavailable  its server cannot be reached or is overloaded
-├── UnknownWord          a language model cannot speak about a word
-├── UnfitImage           an image or mask has a shape that this cannot work with
-├── DeviceAbsent         the device that was asked for is not here
-├── OutOfMemory          the device's memory did not suffice
-└── DeviceLost           the device does not compute any more
+├── UnknownWord          a language model does not know a word
+├── UnfitImage           an image or mask has an unsupported shape
+├── DeviceAbsent         the requested device does not exist
+├── OutOfMemory          the device's memory is exhausted
+└── DeviceLost           the device does not work any more
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from chatgenimage.workers.values import Exchange
 
 
 class WorkerError(Exception):
-    """A model or its device failed; base of this room's errors."""
+    """A model or its device failed; base class of this package's errors."""
 
 
 class PackageMissing(WorkerError):
-    """The Python package that a family is made of is not installed."""
+    """A Python package that a family needs is not installed."""
 
 
 class CheckpointNotFound(WorkerError):
-    """No weights where the profile says they are, or no key to a language model elsewhere."""
+    """The checkpoint in the profile has no weights, or a language model has no API key."""
 
 
 class CheckpointBroken(WorkerError):
@@ -36,10 +36,10 @@ class CheckpointBroken(WorkerError):
 
 
 class ConversationFailed(WorkerError):
-    """A language model was asked in vain.
+    """A language model gave no usable answer.
 
     Attributes:
-        exchanges: What was asked and answered nevertheless, for the ledger.
+        exchanges: The requests and answers so far, for the ledger.
     """
 
     def __init__(self, message: str, exchanges: Sequence[Exchange] = ()) -> None:
@@ -48,28 +48,28 @@ class ConversationFailed(WorkerError):
 
 
 class AnswerRefused(ConversationFailed):
-    """No usable answer came from the language model."""
+    """The language model's answers were unusable."""
 
 
 class EndpointUnavailable(ConversationFailed, ConnectionError):
-    """The language model's server cannot be reached or is overloaded; later it may answer."""
+    """The language model's server cannot be reached or is overloaded; a retry may help."""
 
 
 class UnknownWord(WorkerError):
-    """The language model cannot speak about this word."""
+    """The language model does not know this word."""
 
 
 class UnfitImage(WorkerError):
-    """An image or mask has a shape that this cannot work with."""
+    """An image or mask has an unsupported shape."""
 
 
 class DeviceAbsent(WorkerError):
-    """The device that was asked for is not on this machine, or hidden from this process."""
+    """The requested device is not on this machine, or hidden from this process."""
 
 
 class OutOfMemory(WorkerError):
-    """A batch did not fit into the device's memory, half of it might; or weights did not."""
+    """A batch, or a model's weights, did not fit into the device's memory."""
 
 
 class DeviceLost(WorkerError, ConnectionError):
-    """The device does not compute any more in this process; elsewhere the work may go on."""
+    """The device does not work any more in this process; another process may still use it."""

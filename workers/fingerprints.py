@@ -1,4 +1,4 @@
-"""Fingerprints: what tells images that show the same from all others, without looking at them."""
+"""Fingerprints: perceptual hashes and packed embeddings, to find near-duplicate images."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,17 +11,17 @@ from chatgenimage.workers.values import RgbImage
 
 HASH_BITS = 64
 CHUNKS = 4
-"""Into how many parts a hash is cut to be looked up."""
+"""Number of parts into which a hash is split for lookup."""
 BITS_PER_CHUNK = HASH_BITS // CHUNKS
 MOST_BITS = 2 * CHUNKS - 1
-"""Hashes that differ in no more bits have a part in which they differ in one bit at most."""
+"""Maximum distance at which one part is certain to differ in one bit at most."""
 PAIRS_AT_ONCE = 4_000_000
 STORED = np.dtype("<f2")
-"""Half precision: a cosine of unit vectors is right within 0.001."""
+"""Half precision: the cosine of two unit vectors is accurate to 0.001."""
 
 
 def perceptual_hash(image: RgbImage) -> str:
-    """Return the signs of an image's lowest frequencies (pHash): alike for what looks alike.
+    """Return the signs of an image's lowest frequencies (pHash); similar images have similar bits.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -51,10 +51,10 @@ def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def near_pairs(hashes: NDArray[np.uint64], most_bits: int) -> NDArray[np.int64]:
-    """Return which of many different hashes differ in a few bits only.
+    """Return the pairs of hashes that differ in a few bits only.
 
-    Each hash is cut into four parts. Two that differ in at most seven bits have a part in which
-    they differ in one bit at most, so only those are compared that meet in a part or beside it
+    Each hash is split into four parts. Two hashes that differ in at most seven bits have a part in
+    which they differ in at most one bit, so only hashes that share such a part are compared
     (multi-index hashing, Norouzi et al. 2012): a million take a minute instead of hours.
 
     Args:
@@ -73,7 +73,7 @@ def near_pairs(hashes: NDArray[np.uint64], most_bits: int) -> NDArray[np.int64]:
 
 
 def _meeting(parts: NDArray[np.uint16]) -> Iterator[NDArray[np.int64]]:
-    """Yield pairs of indices whose parts differ in one bit at most, some at a time."""
+    """Yield pairs of indices whose parts differ in at most one bit, in blocks."""
     order = np.argsort(parts, kind="stable")
     ordered = parts[order]
     for flipped in (0, *(1 << bit for bit in range(BITS_PER_CHUNK))):
@@ -88,7 +88,7 @@ def _meeting(parts: NDArray[np.uint16]) -> Iterator[NDArray[np.int64]]:
 
 
 def _slices(counts: NDArray[np.int64]) -> Iterator[slice]:
-    """Yield rows that have about as many pairs as may be held at once."""
+    """Yield ranges of rows that together have about `PAIRS_AT_ONCE` pairs."""
     turns = np.cumsum(counts) // PAIRS_AT_ONCE
     bounds = [0, *(np.flatnonzero(np.diff(turns)) + 1).tolist(), len(counts)]
     for start, stop in pairwise(bounds):

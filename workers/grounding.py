@@ -1,4 +1,4 @@
-"""What the Grounding DINO families share: labels become prompts, and scores become detections."""
+"""Grounding: the common part of the Grounding DINO families: labels to prompts, scores to boxes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ from chatgenimage.workers.values import Detection, RgbImage
 
 SEPARATOR = "."
 RESERVED = str.maketrans(".?", "  ")
-"""What separates labels in a prompt can stand in none of them."""
+"""Characters that separate labels in a prompt; a label cannot contain them."""
 
 
 @dataclass(slots=True)
 class Prompt:
-    """The tokens of "label. label. ..." and where each label's own tokens stand among them."""
+    """The tokens of "label. label. ..." and the position of each label's own tokens."""
 
     input_ids: list[int]
     spans: dict[str, slice] = field(default_factory=dict)
 
     def add(self, label: str, ids: Sequence[int], separator: int) -> None:
-        """Append a label's tokens and the separator behind them."""
+        """Append a label's tokens and a separator."""
         start = len(self.input_ids)
         self.spans[label] = slice(start, start + len(ids))
         self.input_ids.extend([*ids, separator])
@@ -32,7 +32,7 @@ class Prompt:
 
 Look = Callable[[list[RgbImage], list[Prompt]], tuple[torch.Tensor, torch.Tensor]]
 """Images of one shape and a prompt for each -> logits (N, queries, tokens) and relative boxes
-(N, queries, 4), center x, center y, width, height."""
+(N, queries, 4): center x, center y, width, height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Prompter:
     Attributes:
         tokenizer: BERT's.
         max_tokens: The longest prompt, special tokens included.
-        max_labels: Most labels of a prompt.
+        max_labels: Maximum number of labels per prompt.
     """
 
     tokenizer: Any
@@ -50,10 +50,10 @@ class Prompter:
     max_labels: int
 
     def write(self, labels: Iterable[str]) -> list[Prompt]:
-        """Return the prompts that together ask for every label once.
+        """Return prompts that together contain every label once.
 
-        Labels that read the same in lower case are asked under the first spelling; those with an
-        unknown word are not asked.
+        Labels that are equal in lower case are used once, with the first spelling; those with an
+        unknown word are left out.
         """
         separator = self.tokenizer.convert_tokens_to_ids(SEPARATOR)
         prompts: list[Prompt] = []
@@ -79,7 +79,7 @@ class Prompter:
             label: self.tokenizer.encode(text, add_special_tokens=False)[: self.max_tokens - 3]
             for text, label in spelled.items()
         }
-        # Half a label is another label: of "purple zebra", all that is purple would be found.
+        # Half a label is another label: half of "purple zebra" would find all purple things.
         unknown = self.tokenizer.unk_token_id
         return {label: ids for label, ids in tokens.items() if ids and unknown not in ids}
 
@@ -87,17 +87,17 @@ class Prompter:
 def detect(
     images: Sequence[RgbImage], prompts: Sequence[Sequence[Prompt]], look: Look, threshold: float
 ) -> list[list[Detection]]:
-    """Return what each image shows of its prompts, highest confidence first.
+    """Return the objects that the network finds, highest confidence first.
 
     Args:
         images: (H, W, 3) each; sizes may differ.
-        prompts: Those of each image.
+        prompts: The prompts of each image.
         look: The network.
-        threshold: Least confidence, in [0, 1].
+        threshold: Minimum confidence, in [0, 1].
     """
     found: list[list[Detection]] = [[] for _ in images]
     for group in pixels.by_shape(images):
-        # Round by round, so that no batch is larger than the caller's.
+        # One prompt per image at a time, so that no batch is larger than the caller's.
         for round_ in zip_longest(*(prompts[index] for index in group)):
             asked = [
                 (index, prompt)
@@ -124,19 +124,19 @@ def _read(
     size_wh: tuple[int, int],
     threshold: float,
 ) -> Iterable[Detection]:
-    """Yield what one image shows of its prompt.
+    """Yield the detections of one image and one of its prompts.
 
     Args:
         probabilities: (queries, tokens) in [0, 1].
         corners: (queries, 4) relative to the image.
-        prompt: What was asked.
-        size_wh: Of the image, pixels.
-        threshold: Least confidence, in [0, 1].
+        prompt: The prompt.
+        size_wh: Size of the image, pixels.
+        threshold: Minimum confidence, in [0, 1].
     """
     scale = torch.tensor([*size_wh, *size_wh])
     for label, span in prompt.spans.items():
-        # The mean over its own tokens, as in the authors' evaluation on COCO: of "traffic light"
-        # neither half alone is enough.
+        # The mean over the label's own tokens, as in the authors' evaluation on COCO: for
+        # "traffic light" one of the two words alone is not enough.
         confidences = probabilities[:, span].mean(dim=1)
         for query in (confidences >= threshold).nonzero()[:, 0].tolist():
             x_min, y_min, x_max, y_max = (corners[query] * scale).tolist()

@@ -1,4 +1,4 @@
-"""Grounding DINO (Liu et al. 2023): finds objects by name, with the network of transformers."""
+"""Grounding DINO (Liu et al. 2023) with the network of transformers: finds objects by name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,19 +44,19 @@ class GroundingDino:
     ) -> list[list[Detection]]:
         """Return detections above the confidence threshold, highest first.
 
-        An object may come back under several labels; `boxes.suppress` chooses.
+        An object may be found under several labels; `boxes.suppress` chooses.
 
         Args:
             images: (H, W, 3) each; sizes may differ.
-            labels: The names to look for, per image. Those that read the same in lower case are
-                asked once, under the first spelling; those with an unknown word find nothing.
+            labels: The names to look for, per image. Names that are equal in lower case are used
+                once, with the first spelling; those with an unknown word find nothing.
         """
         prompts = [self.prompter.write(names) for names in labels]
         return grounding.detect(images, prompts, self._look, self.config.box_threshold)
 
     @property
     def prompter(self) -> Prompter:
-        """Return what writes the prompts of this checkpoint."""
+        """Return the prompt writer of this checkpoint."""
         config = self._model.config
         longest = min(config.max_text_len, config.text_config.max_position_embeddings)
         return Prompter(self._processor.tokenizer, longest, self.config.max_labels_per_prompt)

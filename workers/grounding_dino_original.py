@@ -1,7 +1,7 @@
-"""Grounding DINO (Liu et al. 2023) by its authors' own network and `.pth` files.
+"""Grounding DINO (Liu et al. 2023) with its authors' own network and `.pth` files.
 
-The package groundingdino-py holds their code. Its text encoder reaches into the BERT of
-transformers 4; here transformers' BERT of today stands in its place, with the same weights.
+The code is from the package groundingdino-py. Its text encoder needs the BERT of transformers 4;
+it is replaced by the BERT of the installed transformers, with the same weights.
 """
 
 import importlib
@@ -26,7 +26,7 @@ from chatgenimage.workers.grounding import Prompt, Prompter
 from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 
-with warnings.catch_warnings():  # it imports timm by a name of long ago
+with warnings.catch_warnings():  # it imports timm by a deprecated name
     warnings.simplefilter("ignore", FutureWarning)
     from groundingdino.datasets import transforms
     from groundingdino.models import build_model
@@ -41,20 +41,20 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class TextEncoder(BertModel):  # type: ignore[misc]  # untyped
-    """BERT that takes the authors' mask, by which labels do not see each other."""
+    """BERT with the authors' mask, which hides labels from each other."""
 
     def forward(self, input_ids: Any, attention_mask: Any, **rest: Any) -> Any:  # noqa: ANN401
         """Return BERT's output.
 
         Args:
             input_ids: (N, tokens).
-            attention_mask: (N, tokens, tokens) bool, True sees.
+            attention_mask: (N, tokens, tokens) bool, True where a token sees another.
             rest: Token types and positions, (N, tokens) each.
         """
         return super().forward(input_ids, attention_mask[:, None], **rest)
 
 
-# The names by which the network finds BERT, whose weights are in the checkpoint.
+# The names by which the network loads BERT, whose weights are in the checkpoint.
 network.get_tokenlizer = SimpleNamespace(
     get_tokenlizer=AutoTokenizer.from_pretrained,
     get_pretrained_language_model=lambda folder: TextEncoder(BertConfig.from_pretrained(folder)),
@@ -76,8 +76,8 @@ class GroundingDinoOriginal:
         """Return the family ready on `device`.
 
         The checkpoint is a `.pth` file as the authors publish it, or a folder for a network of
-        another size: `model.safetensors`, `config.json` with the settings in which it differs
-        from their Swin-T, and `text_encoder/` with BERT's settings and vocabulary.
+        another size: `model.safetensors`, `config.json` with the settings that differ from the
+        authors' Swin-T, and `text_encoder/` with BERT's settings and vocabulary.
 
         Raises:
             CheckpointNotFound: If there are no weights, or no settings of the text encoder.
@@ -99,26 +99,26 @@ class GroundingDinoOriginal:
     ) -> list[list[Detection]]:
         """Return detections above the confidence threshold, highest first.
 
-        An object may come back under several labels; `boxes.suppress` chooses.
+        An object may be found under several labels; `boxes.suppress` chooses.
 
         Args:
             images: (H, W, 3) each; sizes may differ.
-            labels: The names to look for, per image. Those that read the same in lower case are
-                asked once, under the first spelling; those with an unknown word find nothing.
+            labels: The names to look for, per image. Names that are equal in lower case are used
+                once, with the first spelling; those with an unknown word find nothing.
         """
         prompts = [self.prompter.write(names) for names in labels]
         return grounding.detect(images, prompts, self._look, self.config.box_threshold)
 
     @property
     def prompter(self) -> Prompter:
-        """Return what writes the prompts of this checkpoint."""
+        """Return the prompt writer of this checkpoint."""
         longest = min(self._model.max_text_len, self._model.bert.config.max_position_embeddings)
         return Prompter(self._model.tokenizer, longest, self.config.max_labels_per_prompt)
 
     def _look(
         self, images: list[RgbImage], prompts: list[Prompt]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        # One by one, as the authors do: with several captions their text masks get mixed up.
+        # One by one, like the authors: with several captions their text masks get mixed up.
         outputs = [self._look_at(*asked) for asked in zip(images, prompts, strict=True)]
         return (
             torch.cat([output["pred_logits"] for output in outputs]),
@@ -144,7 +144,7 @@ def build(settings: dict[str, Any], text_encoder: Path) -> Any:  # noqa: ANN401 
     """Return an untrained network.
 
     Args:
-        settings: In which it differs from the authors' Swin-T.
+        settings: The settings that differ from the authors' Swin-T.
         text_encoder: A folder with BERT's `config.json` and vocabulary.
     """
     chosen = {**FOR_TRAINING, "text_encoder_type": str(text_encoder)}
@@ -157,11 +157,11 @@ def _from_authors(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
     width = state[WIDTH_KEY].shape[0] if WIDTH_KEY in state else None
     if width not in PUBLISHED:
         raise CheckpointBroken(
-            f"{path} is none of the authors' Swin-T and Swin-B files; "
+            f"{path} is neither the authors' Swin-T nor their Swin-B file; "
             "give a folder with config.json and model.safetensors for another size."
         )
     model = build(_published(PUBLISHED[width]), text_encoder)
-    # Their files hold more: what only training needs, and positions that BERT counts by itself.
+    # Their files contain more: weights for training only, and BERT's position ids.
     local_files.refuse_missing(model.load_state_dict(state, strict=False).missing_keys)
     return model
 
@@ -174,6 +174,6 @@ def _from_folder(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
 
 
 def _published(name: str) -> dict[str, Any]:
-    """Return the settings that the package holds as a module."""
+    """Return the settings of a configuration module in the package."""
     module: ModuleType = importlib.import_module(f"groundingdino.config.{name}")
     return {key: value for key, value in vars(module).items() if not key.startswith("__")}

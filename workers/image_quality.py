@@ -1,4 +1,4 @@
-"""Image hygiene: whether an image is so dark, bright, blank or blurred that nobody wants it."""
+"""Image quality: find images that are too dark, too bright, blank or blurred."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ import numpy as np
 from chatgenimage.workers.values import RgbImage
 
 EXTREMES_PERCENT = (1, 99)
-"""What stands for the extremes: a few odd pixels say nothing about an image."""
+"""Percentiles used as darkest and brightest, so that a few outlier pixels do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """How light an image is where it is darkest and where it is brightest.
+    """Luminance of the darkest and of the brightest part of an image.
 
     Attributes:
-        darkest: Luminance below which one percent of the pixels lie, in [0, 1].
-        brightest: Luminance above which one percent of the pixels lie, in [0, 1].
+        darkest: 1st percentile of the luminance, in [0, 1].
+        brightest: 99th percentile of the luminance, in [0, 1].
     """
 
     darkest: float
@@ -24,12 +24,12 @@ class Light:
 
     @property
     def contrast(self) -> float:
-        """Return how far they lie apart: what `skimage.exposure.is_low_contrast` looks at."""
+        """Return their difference, the measure of `skimage.exposure.is_low_contrast`."""
         return self.brightest - self.darkest
 
 
 def light(image: RgbImage) -> Light:
-    """Return the extremes of an image's luminance.
+    """Return the luminance of an image's darkest and brightest parts.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -41,14 +41,14 @@ def light(image: RgbImage) -> Light:
 
 
 def blur(image: RgbImage) -> float:
-    """Return how little an image changes when it is blurred once more (Crete et al. 2007).
+    """Return how blurred an image is, by blurring it once more (Crete et al. 2007).
 
     Args:
         image: (H, W, 3) uint8 RGB, at least 4 pixels on each side.
 
     Returns:
-        In [0, 1], 1 for one that has nothing left to blur. Images of different sizes cannot be
-        compared by it: the blur that is tried is 11 pixels wide.
+        In [0, 1]; 1 for an image that blurring does not change. Images of different sizes cannot
+        be compared: the filter is 11 pixels wide.
     """
     from skimage.measure import blur_effect
 

@@ -1,4 +1,4 @@
-"""Fidelity: how well an image kept what should not have changed (section 3.5, Pixel Checking)."""
+"""Image similarity: PSNR, SSIM and seams between an image and its parent (3.5, Pixel Checking)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,12 +7,12 @@ from chatgenimage.workers.errors import UnfitImage
 from chatgenimage.workers.values import Mask, RgbImage
 
 MAX_PSNR_DB = 100.0
-"""What an untouched region scores: its true PSNR is infinite, which no database column holds."""
+"""PSNR of an unchanged region; the true value is infinite, which a database cannot store."""
 
 MIN_SIDE_PX = 3
 WINDOW_PX = 7
 SEEN_SHARE = 0.25
-"""Of an edge: an object may touch three quarters of it without being taken for a seam."""
+"""Quantile along an edge: an object may touch three quarters of it and is not seen as a seam."""
 
 
 def psnr(before: RgbImage, after: RgbImage, region: Mask | None = None) -> float | None:
@@ -43,9 +43,9 @@ def psnr(before: RgbImage, after: RgbImage, region: Mask | None = None) -> float
 def ssim(before: RgbImage, after: RgbImage, region: Mask | None = None) -> float | None:
     """Return the mean structural similarity over `region` (Wang et al. 2004).
 
-    What lies outside the region is taken as unchanged, so that a window across its edge does not
-    punish the pixels inside for a change that was asked for. Images narrower than seven pixels
-    are compared in the largest odd window that fits.
+    Pixels outside the region are treated as unchanged, so that a window across its edge is not
+    affected by intended changes. Images narrower than seven pixels are compared with the largest
+    odd window that fits.
 
     Args:
         before: (H, W, 3) uint8 RGB, at least 3 pixels on each side.
@@ -75,11 +75,11 @@ def ssim(before: RgbImage, after: RgbImage, region: Mask | None = None) -> float
 
 
 def seam(before: RgbImage, after: RgbImage, inside: Mask) -> float | None:
-    """Return how visible the edge of what was repainted is, in levels of 255.
+    """Return how visible the edge of a repainted region is, in levels of 255.
 
-    The difference of neighbours across the edge, as blocking artefacts are measured (Wang, Sheikh
-    and Bovik 2002), less what it was before; its lower quartile along the edge, because an object
-    may rightly end there while a patch of other ground ends there everywhere.
+    The difference of neighbouring pixels across the edge, as for blocking artefacts (Wang, Sheikh
+    and Bovik 2002), minus the difference before; the lower quartile along the edge, because an
+    object may end at part of the edge, while a wrong background ends there all around.
 
     Args:
         before: (H, W, 3) uint8 RGB.
@@ -87,7 +87,7 @@ def seam(before: RgbImage, after: RgbImage, inside: Mask) -> float | None:
         inside: (H, W) bool, True where it was repainted.
 
     Returns:
-        In [0, 255], 0 if the ground goes on; None if the region has no edge in the image.
+        In [0, 255], 0 for a seamless edge; None if the region has no edge in the image.
 
     Raises:
         UnfitImage: If the shapes differ.
@@ -100,7 +100,7 @@ def seam(before: RgbImage, after: RgbImage, inside: Mask) -> float | None:
 
 
 def _steps_across(image: RgbImage, inside: Mask) -> NDArray[np.float64]:
-    """Return the difference of every two neighbours of which one is inside."""
+    """Return the differences of all neighbouring pixels of which one is inside."""
     levels = image.astype(np.int16)
     return np.concatenate(
         [
@@ -111,7 +111,7 @@ def _steps_across(image: RgbImage, inside: Mask) -> NDArray[np.float64]:
 
 
 def _region_of(before: RgbImage, after: RgbImage, region: Mask | None) -> Mask:
-    """Return the region as a mask, refusing shapes that do not fit together."""
+    """Return the region as a mask; raise UnfitImage for shapes that do not match."""
     if before.shape != after.shape:
         raise UnfitImage(
             f"images of shapes {before.shape} and {after.shape} cannot be compared; "
@@ -125,8 +125,8 @@ def _region_of(before: RgbImage, after: RgbImage, region: Mask | None) -> Mask:
 
 
 def _window_px(shape_hw: tuple[int, ...]) -> int:
-    """Return the largest odd window, at most seven pixels, that fits into the image."""
+    """Return the side of the largest odd window, at most seven pixels, that fits the image."""
     side_px = min(WINDOW_PX, *shape_hw)
     if side_px < MIN_SIDE_PX:
-        raise UnfitImage(f"an image of {shape_hw} has no structure; {MIN_SIDE_PX} px are needed.")
+        raise UnfitImage(f"an image of {shape_hw} is too small; {MIN_SIDE_PX} px are needed.")
     return side_px if side_px % 2 else side_px - 1

@@ -39,7 +39,7 @@ class InstructPix2Pix:
     def edit(
         self, images: Sequence[RgbImage], instructions: Sequence[str], seeds: Sequence[int]
     ) -> list[RgbImage]:
-        """Return the edited images, each of its input's size.
+        """Return the edited images, each with the size of its input.
 
         Args:
             images: (H, W, 3) each; sizes may differ.

@@ -1,4 +1,4 @@
-"""One Protocol per capability; a family is a class that satisfies those of what it can do.
+"""Interfaces: one Protocol per capability; a family implements those of its capabilities.
 
 Every method takes and returns whole batches, in order, and keeps no state between calls.
 """
@@ -21,40 +21,40 @@ from chatgenimage.workers.values import (
 
 
 class AnswerMemory(Protocol):
-    """Remembers conversations with a language model by the request that opened them."""
+    """A cache of conversations with a language model, by the request that started them."""
 
     def recall(self, key: str) -> tuple[Exchange, ...]:
-        """Return the conversation that answered this request before; () if there was none."""
+        """Return the conversation that answered this request before; () if there is none."""
         ...
 
     def remember(self, key: str, exchanges: Sequence[Exchange]) -> None:
-        """Keep a conversation at once: it was paid for, whatever happens to this worker."""
+        """Store a conversation at once: it was paid for, even if this worker fails later."""
         ...
 
 
 class Family(Protocol):
-    """What every family can tell about itself."""
+    """The common part of all families."""
 
     @property
     def identity(self) -> ModelIdentity:
-        """Return which exact weights this is."""
+        """Return the identity of the exact weights."""
         ...
 
 
 @runtime_checkable
 class LanguageModel(Family, Protocol):
-    """Answers the four questions of the loop (paper sections 3.1 and 3.3, Table 1).
+    """Answers the four requests of the loop (paper sections 3.1 and 3.3, Table 1).
 
     Raises (all methods):
-        AnswerRefused: If no usable answer came after the repairs; carries the exchanges.
-        UnknownWord: If the model cannot speak about a word; names the words it knows.
+        AnswerRefused: If no usable answer came after the repairs; contains the exchanges.
+        UnknownWord: If the model does not know a word; the message lists the words it knows.
     """
 
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features that distinguish `label` in a photo (Visual Descriptor)."""
         ...
 
-    def write_prompts(  # noqa: PLR0913  (the question has that many parts)
+    def write_prompts(  # noqa: PLR0913  (the request has that many parts)
         self,
         label: str,
         features: Sequence[str],
@@ -70,12 +70,12 @@ class LanguageModel(Family, Protocol):
         Args:
             label: The class that every prompt must show.
             features: Visual features of it; may be empty.
-            count: How many, at least 1.
+            count: Number of prompts, at least 1.
             mode: "scene" for complex scenes, "object" for object-centric prompts.
-            variation: Which of the sets of prompts for this label, from 0; another number is
-                another question, so that the likeliest answer is another one too.
-            avoid: Prompts that there are already, those that must not come again first.
-            seed: Makes the answer repeatable where the model can.
+            variation: Number of the set of prompts for this label, from 0; it changes the request
+                so that the most likely answer changes too.
+            avoid: Existing prompts, the most important to avoid first.
+            seed: Makes the answer reproducible if the model supports it.
         """
         ...
 
@@ -85,7 +85,7 @@ class LanguageModel(Family, Protocol):
         """Return `count` scenes with other backgrounds around the objects (Scene Imagination)."""
         ...
 
-    def place_objects(  # noqa: PLR0913  (the question has six slots)
+    def place_objects(  # noqa: PLR0913  (the request has six slots)
         self,
         caption: str,
         existing: Sequence[Detection],
@@ -99,11 +99,11 @@ class LanguageModel(Family, Protocol):
 
         Args:
             caption: Dense description of the image.
-            existing: What stands there already.
+            existing: Objects in the image.
             targets: Object names to choose from.
-            count: How many placements at most.
-            size_wh: Image size in pixels; boxes come back in the same pixels, not yet validated.
-            seed: Makes the answer repeatable where the model can.
+            count: Maximum number of placements.
+            size_wh: Image size in pixels; boxes are in the same pixels, not yet validated.
+            seed: Makes the answer reproducible if the model supports it.
         """
         ...
 
@@ -139,7 +139,7 @@ class BackgroundEditor(Family, Protocol):
     def edit(
         self, images: Sequence[RgbImage], instructions: Sequence[str], seeds: Sequence[int]
     ) -> list[RgbImage]:
-        """Return the edited images, each of its input's size."""
+        """Return the edited images, each with the size of its input."""
         ...
 
 
@@ -163,14 +163,14 @@ class Detector(Family, Protocol):
 
         Args:
             images: Any sizes.
-            labels: The names to look for, per image; long lists are asked in chunks.
+            labels: The names to look for, per image; long lists are split into several prompts.
         """
         ...
 
 
 @runtime_checkable
 class Segmenter(Family, Protocol):
-    """Cuts out what stands in a box (section 3.2, Segment Anything)."""
+    """Segments the object in a box (section 3.2, Segment Anything)."""
 
     def segment(
         self, images: Sequence[RgbImage], boxes_xyxy: Sequence[Sequence[BoxXyxy]]

@@ -1,7 +1,7 @@
 """Progressive mask shrinking (Avrahami et al. 2022, section 4.3).
 
-A mask of few latent cells leaves a shape no room while it is still noise. So a small mask starts
-grown and shrinks to its own size in the first half of the steps; the blending of the second half
+A mask of few latent cells is too small for a shape to form in the noise. So a small mask starts
+grown and shrinks to its own size in the first half of the steps; blending in the second half
 restores everything outside it.
 """
 
@@ -19,12 +19,12 @@ SHRINKING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ShrinkingMasks:
-    """Masks of one batch as they are at each step; also the pipeline's callback at a step's end.
+    """The masks of one batch at each step; also the pipeline's callback at the end of a step.
 
     Attributes:
         cells: (N, 1, h, w) float, 1 where a latent cell is painted.
-        small: (N, 1, 1, 1) bool, which of them shrink.
-        grow_cells: By how many cells those are grown at first.
+        small: (N, 1, 1, 1) bool, True for masks that shrink.
+        grow_cells: Number of cells by which those are grown at first.
     """
 
     cells: torch.Tensor
@@ -33,7 +33,7 @@ class ShrinkingMasks:
 
     @classmethod
     def over(cls, cells: torch.Tensor, grow_cells: int) -> Self:
-        """Return the masks' course for (N, 1, h, w) cells."""
+        """Return shrinking masks for (N, 1, h, w) cells."""
         rows, columns = cells.amax(dim=3).sum(dim=2), cells.amax(dim=2).sum(dim=2)
         small = torch.minimum(rows, columns) < SMALL_SIDE_CELLS
         return cls(cells, small[..., None, None], grow_cells)
@@ -54,8 +54,8 @@ class ShrinkingMasks:
         _timestep: int,
         tensors: Mapping[str, torch.Tensor],
     ) -> dict[str, torch.Tensor]:
-        """Return the mask of the step that follows."""
+        """Return the mask of the next step."""
         mask = tensors["mask"]
         following = self.at(step + 1, len(pipeline.scheduler.timesteps))
-        copies = mask.shape[0] // following.shape[0]  # twice with classifier-free guidance
+        copies = mask.shape[0] // following.shape[0]  # 2 with classifier-free guidance
         return {"mask": following.to(mask).repeat(copies, 1, 1, 1)}

@@ -17,14 +17,14 @@ class Rle(TypedDict):
 
 def encode(mask: Mask) -> Rle:
     """Return the COCO RLE of an (H, W) bool mask."""
-    # COCO counts down columns, hence Fortran order.
+    # COCO counts in column order, hence Fortran order.
     encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     height, width = mask.shape
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
 
 
 def decode(rle: Rle) -> Mask:
-    """Return the (H, W) bool mask that `rle` stands for."""
+    """Return the (H, W) bool mask of an RLE."""
     encoded = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
     return np.ascontiguousarray(coco_mask.decode(encoded), dtype=np.bool_)
 
@@ -48,7 +48,7 @@ def find_box(mask: Mask) -> BoxXyxy | None:
 
 
 def within(mask: Mask, box_xyxy: BoxXyxy, margin: float) -> Mask:
-    """Return the mask without what lies outside its box, grown by `margin` of each side."""
+    """Return the mask cut off outside its box, which is first grown by `margin` of each side."""
     height, width = mask.shape
     x_min, y_min, x_max, y_max = box_xyxy
     grow_x, grow_y = margin * (x_max - x_min), margin * (y_max - y_min)
@@ -58,9 +58,9 @@ def within(mask: Mask, box_xyxy: BoxXyxy, margin: float) -> Mask:
 
 
 def without_edge(mask: Mask) -> Mask:
-    """Return the mask without its outermost pixels, which show both the object and what is behind.
+    """Return the mask without its outermost pixels, which mix object and background.
 
-    A mask that is nothing but edge is returned whole.
+    A mask that consists of edge pixels only is returned unchanged.
     """
     from skimage.morphology import erosion
 
@@ -69,7 +69,7 @@ def without_edge(mask: Mask) -> Mask:
 
 
 def from_box(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> Mask:
-    """Return an (H, W) mask of every pixel that the box touches, as far as it lies in the image."""
+    """Return an (H, W) mask of all pixels that the box touches, cut at the image's edges."""
     width, height = size_wh
     x_min, y_min, x_max, y_max = box_xyxy
     mask = np.zeros((height, width), dtype=np.bool_)

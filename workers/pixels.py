@@ -1,4 +1,4 @@
-"""Images on their way into a latent model and back."""
+"""Pixels: conversion of images and masks to tensors of a latent model and back."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,7 +15,7 @@ Padding: TypeAlias = Literal["edge", "constant"]
 
 
 def by_shape(images: Sequence[RgbImage]) -> Iterator[list[int]]:
-    """Yield the indices of images that can travel in one tensor, in order of first appearance."""
+    """Yield the indices of images with the same shape, in order of first appearance."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, image in enumerate(images):
         groups.setdefault(image.shape, []).append(index)
@@ -31,9 +31,9 @@ def to_tensor(images: Sequence[RgbImage], multiple_of: int = 1) -> "torch.Tensor
 
 
 def to_cells(masks: Sequence[Mask], cell_px: int) -> "torch.Tensor":
-    """Return (N, 1, h, w) float masks of latent cells; every cell that is touched is 1.
+    """Return (N, 1, h, w) float masks of latent cells; a cell that the mask touches is 1.
 
-    A mask thinner than a cell would otherwise vanish in latent space.
+    Otherwise a mask thinner than a cell would vanish in latent space.
     """
     import torch
 
@@ -50,7 +50,7 @@ def from_cells(cells: "torch.Tensor", cell_px: int) -> "torch.Tensor":
 
 
 def to_images(stacked: NDArray[np.float32], shape_hw: tuple[int, ...]) -> list[RgbImage]:
-    """Return uint8 images from (N, H, W, 3) floats in [0, 1], cut to their own height and width."""
+    """Return uint8 images from (N, H, W, 3) floats in [0, 1], cropped to `shape_hw`."""
     height, width = shape_hw
     rounded = np.round(stacked[:, :height, :width] * 255).astype(np.uint8)
     return list(rounded)
@@ -59,7 +59,7 @@ def to_images(stacked: NDArray[np.float32], shape_hw: tuple[int, ...]) -> list[R
 def _padded(
     stacked: NDArray[Any], multiple_of: int, *, mode: Literal["edge", "constant"]
 ) -> NDArray[Any]:
-    """Return (N, H, W, ...) grown at the bottom and right to multiples."""
+    """Return (N, H, W, ...), padded at the bottom and right to multiples."""
     _, height, width = stacked.shape[:3]
     grown = [(0, 0), (0, -height % multiple_of), (0, -width % multiple_of)]
     rest = [(0, 0)] * (stacked.ndim - 3)

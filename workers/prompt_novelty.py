@@ -1,4 +1,4 @@
-"""Novelty: whether a prompt says something that was not said before."""
+"""Prompt novelty: compare a prompt with those written before."""
 
 import re
 from collections.abc import Iterable
@@ -10,20 +10,20 @@ WORD = re.compile(r"[^\W_]+")
 
 
 class Novelty:
-    """Prompts that were taken, and a check of others against them."""
+    """A set of known prompts, with a check whether another one is new."""
 
     def __init__(self, known: Iterable[str], most_alike: float) -> None:
-        """Remember what is known.
+        """Store the known prompts.
 
         Args:
             known: Prompts that were written before.
-            most_alike: Share of words, in [0, 1], from which on two prompts are the same.
+            most_alike: Share of common words, in [0, 1], at which two prompts count as the same.
         """
         self._most_alike = most_alike
         self._known = [_words(text) for text in known]
 
     def take(self, text: str) -> bool:
-        """Return whether a prompt is new, and remember it if it is."""
+        """Return whether a prompt is new, and add it if it is."""
         words = _words(text)
         alike = process.extractOne(
             words,
@@ -39,5 +39,5 @@ class Novelty:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text, each once and in order: Indel then counts those in common."""
+    """Return the distinct words of a text in order, so that Indel counts common words."""
     return sorted(set(WORD.findall(text.casefold())))

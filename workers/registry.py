@@ -1,4 +1,4 @@
-"""From settings to a loaded family; nothing heavy is imported before it is asked for."""
+"""Registry: load a family from its settings; heavy packages are imported only when needed."""
 
 from importlib import import_module
 from typing import Any
@@ -20,9 +20,9 @@ FAMILIES: dict[type, tuple[str, str]] = {
     settings.RulesConfig: ("llm.rules", "Rules"),
     settings.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
 }
-"""The module and the class of each family, by its settings."""
+"""Module and class of each family, by its settings class."""
 EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"}
-"""The extra of pyproject.toml that brings a family's packages, where it is not "gpu"."""
+"""Extra of pyproject.toml that installs a family's packages, if it is not "gpu"."""
 
 
 def load_family(
@@ -31,12 +31,12 @@ def load_family(
     """Return the family that `config` describes, ready on `device`.
 
     Args:
-        config: Its class chooses the family.
+        config: Settings; their class decides the family.
         device: As torch names it, e.g. "cpu" or "cuda:0"; language models have none.
-        memory: Where a language model that costs money keeps its answers.
+        memory: Answer cache of a language model that costs money.
 
     Raises:
-        PackageMissing: If what the family is made of is not installed.
+        PackageMissing: If a package that the family needs is not installed.
         CheckpointNotFound: If there are no weights.
         CheckpointBroken: If they do not load.
     """
@@ -60,6 +60,6 @@ def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class o
     except ImportError as error:
         extra = EXTRAS.get(type(config), "gpu")
         raise PackageMissing(
-            f"the family {config.family} does not import ({error}); "
-            f"install what it needs with `pip install '.[{extra}]'`."
+            f"the family {config.family} cannot be imported ({error}); "
+            f"install its packages with `pip install '.[{extra}]'`."
         ) from error

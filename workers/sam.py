@@ -46,7 +46,7 @@ class SegmentAnything:
 
         The checkpoint is a `.pth` file as Meta publishes it, or a folder with `config.json` and
         `model.safetensors` for a network of another size. Only the image encoder computes in
-        `dtype`: the box encoder knows float32 alone, and the mask decoder costs little.
+        `dtype`: the box encoder supports only float32, and the mask decoder costs little.
 
         Raises:
             CheckpointNotFound: If there are no weights.
@@ -116,7 +116,7 @@ class SegmentAnything:
     ) -> list[Mask]:
         """Return the masks of one batch of boxes, given in the network's input frame."""
         sparse, dense = self._sam.prompt_encoder(points=None, boxes=boxes, masks=None)
-        # A box leaves no ambiguity, hence one mask instead of three to choose from.
+        # A box is unambiguous, hence one mask instead of three to choose from.
         logits, _ = self._sam.mask_decoder(
             image_embeddings=embedding.unsqueeze(0),
             image_pe=self._sam.prompt_encoder.get_dense_pe(),
@@ -156,7 +156,7 @@ def meta_model_of(state: dict[str, torch.Tensor]) -> str:
     width = state[WIDTH_KEY].shape[0] if WIDTH_KEY in state else None
     if width not in META_MODELS:
         raise CheckpointBroken(
-            "the .pth file is none of Meta's vit_b, vit_l and vit_h; "
+            "the .pth file is not one of Meta's vit_b, vit_l and vit_h; "
             "give a folder with config.json and model.safetensors for another size."
         )
     return META_MODELS[width]

@@ -39,7 +39,7 @@ class StableDiffusion:
         Raises:
             CheckpointNotFound: If there are no weights.
             CheckpointBroken: If they do not load.
-            UnfitImage: If `size_wh` cannot be painted.
+            UnfitImage: If the model cannot paint `size_wh`.
         """
         if any(side % SIDE_MULTIPLE_PX for side in config.size_wh):
             raise UnfitImage(
@@ -92,7 +92,7 @@ class StableDiffusion:
         Args:
             images: (H, W, 3) each; sizes may differ.
             mask_images: (H, W) each, True is repainted.
-            prompts: What stands in the masked part.
+            prompts: Description of the masked part.
             seeds: One per image.
 
         Raises:
@@ -119,7 +119,7 @@ class StableDiffusion:
         prompts: Sequence[str],
         seeds: Sequence[int],
     ) -> list[RgbImage]:
-        """Return images of one shape painted in the zoom that the settings ask for."""
+        """Return images of one shape, painted in the crop zoom of the settings."""
         share = self.config.fill_zoom_share
         if share is None:
             return self._paint(images, mask_images, prompts, seeds)
@@ -142,7 +142,7 @@ class StableDiffusion:
         prompts: Sequence[str],
         seeds: Sequence[int],
     ) -> list[RgbImage]:
-        """Return images of one shape as the pipeline paints them, outside not yet restored."""
+        """Return images of one shape from the pipeline, before the outside is restored."""
         cell_px = self._filling.vae_scale_factor
         tensor = pixels.to_tensor(images, multiple_of=cell_px)
         cells = pixels.to_cells(mask_images, cell_px)
@@ -177,7 +177,7 @@ def _kind_at(path: Path, config: StableDiffusionConfig) -> Any:  # noqa: ANN401 
 def _filling_with(generating: DiffusionPipeline) -> DiffusionPipeline:
     """Return the inpainting pipeline over the same weights.
 
-    The scheduler is its own, because a scheduler remembers where it stands.
+    It has its own scheduler, because a scheduler has state.
     """
     scheduler = type(generating.scheduler).from_config(generating.scheduler.config)
     filling = AutoPipelineForInpainting.from_pipe(generating, scheduler=scheduler)

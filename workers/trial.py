@@ -1,4 +1,4 @@
-"""One item through a family, to see that it works here, how fast, and in how much memory."""
+"""Smoke test of a family: process one item, and measure time and memory."""
 
 import sys
 import time
@@ -19,14 +19,14 @@ LABEL = "dog"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one item took.
+    """Result of processing one item.
 
     Attributes:
-        device: Where it computed.
-        load_s: Seconds to load the family, its libraries included.
-        work_s: Seconds of the item's work.
-        memory_bytes: Most memory that was in use: of the device on CUDA, else of the process.
-        made: What came out, in words.
+        device: The device used.
+        load_s: Seconds to load the family, including its libraries.
+        work_s: Seconds to process the item.
+        memory_bytes: Peak memory: of the device on CUDA, otherwise of the process.
+        made: Description of the output.
     """
 
     device: str
@@ -37,12 +37,12 @@ class Trial:
 
 
 def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> Trial:
-    """Return what one item through a family took; meant for a process of its own.
+    """Process one item with a family; meant for a separate process.
 
     Args:
         config: The family's settings.
         device: As torch names it.
-        size_wh: Of the image that is worked on, pixels.
+        size_wh: Size of the image to process, pixels.
 
     Raises:
         WorkerError: If it does not load or work.
@@ -57,7 +57,7 @@ def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> T
 
 
 def _work(family: Family, size_wh: tuple[int, int]) -> str:
-    """Return in words what the family made of one item by each of its capabilities."""
+    """Process one item with each capability of the family; return a description of the output."""
     image, (width, height) = _picture(size_wh), size_wh
     box = (0.25 * width, 0.25 * height, 0.75 * width, 0.75 * height)
     made = []
@@ -83,7 +83,7 @@ def _work(family: Family, size_wh: tuple[int, int]) -> str:
 
 
 def _picture(size_wh: tuple[int, int]) -> RgbImage:
-    """Return a picture with a disc before a gradient."""
+    """Return an image with a disc on a gradient."""
     width, height = size_wh
     y, x = np.mgrid[0:height, 0:width]
     image = np.stack([255 * x / width, 255 * y / height, np.full((height, width), 128.0)], axis=2)
@@ -103,7 +103,7 @@ def _peak_memory(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     try:
         import resource
-    except ImportError:  # Windows keeps no such account
+    except ImportError:  # not available on Windows
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -1,6 +1,6 @@
-"""What models take and give: plain values without ids.
+"""Values: inputs and outputs of models, without database ids.
 
-Coordinates are pixels of the image at hand, origin top left, the maximum side exclusive.
+Coordinates are pixels of the image, origin top left, the maximum side exclusive.
 """
 
 from dataclasses import dataclass, field
@@ -26,10 +26,10 @@ Embeddings: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object as a model claims it.
+    """One detected object.
 
     Attributes:
-        label: One of the labels that were asked for, never free text.
+        label: One of the requested labels, never free text.
         confidence: In [0, 1].
         box_xyxy: Pixels, float.
     """
@@ -41,11 +41,11 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the language model imagines around a candidate (Table 1, Scene Imagination).
+    """A scene that the language model imagines for a candidate (Table 1, Scene Imagination).
 
     Attributes:
         background: A word or phrase that can follow "change the background to", e.g. "a beach".
-        objects: Names of the objects in the scene: those that exist first, then new ones.
+        objects: Names of the objects in the scene: existing ones first, then new ones.
         description: One sentence that contains the above.
     """
 
@@ -60,9 +60,9 @@ class Placement:
 
     Attributes:
         label: The object's name.
-        box_xyxy: Where, in pixels of the image.
-        relationship: How it stands to the rest, e.g. "sitting next to the dog" or "on a beach";
-            "a {label} {relationship}" reads as a prompt.
+        box_xyxy: In pixels of the image.
+        relationship: Relation to the other objects, e.g. "sitting next to the dog" or "on a
+            beach"; "a {label} {relationship}" is a valid prompt.
     """
 
     label: str
@@ -72,19 +72,19 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One question put to a language model and what came back, for the ledger.
+    """One request to a language model and its answer, for the ledger.
 
     Attributes:
-        question: Which of the four: "features", "prompts", "scenes" or "placements".
+        question: Kind of request: "features", "prompts", "scenes" or "placements".
         model: The model that answered, e.g. "gpt-3.5-turbo" or "rules".
-        messages: What was sent, as chat messages.
-        answer: The raw text that came back.
-        prompt_tokens: As the server counted them; 0 for a rule book.
-        completion_tokens: As the server counted them; 0 for a rule book.
+        messages: The chat messages that were sent.
+        answer: The raw text of the answer.
+        prompt_tokens: As counted by the server; 0 for a rule book.
+        completion_tokens: As counted by the server; 0 for a rule book.
         duration_s: Wall-clock seconds.
         problem: Why the answer was refused; None if it was used.
-        request_key: Hash of the request that opened the conversation; None for a rule book.
-        is_reused: Whether the answer was remembered from an earlier conversation.
+        request_key: Hash of the request that started the conversation; None for a rule book.
+        is_reused: Whether the answer came from the cache.
         cost: In the currency of the profile's prices.
     """
 
@@ -103,7 +103,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A parsed answer and the exchanges that led to it (more than one after a repair)."""
+    """A parsed answer and the exchanges that produced it (more than one after a repair)."""
 
     value: T
     exchanges: tuple[Exchange, ...] = ()
@@ -111,13 +111,13 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which exact weights made something.
+    """Identity of the exact weights that made something.
 
     Attributes:
         family: Registry name, e.g. "stable_diffusion".
-        checkpoint: As the profile names it.
-        revision: Hash of the weights or of the hub commit: the same revision, the same weights.
-        settings: The parameters that shape its output (steps, guidance), JSON-serialisable.
+        checkpoint: Name of the checkpoint in the profile.
+        revision: Hash of the weights or hub commit: equal revisions mean equal weights.
+        settings: The parameters that affect its output (steps, guidance), JSON-serialisable.
     """
 
     family: str

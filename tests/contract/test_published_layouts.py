@@ -175,7 +175,7 @@ def test_an_original_grounding_dino_of_another_width_is_refused(tmp_path):
     tiny_checkpoints.save_bert(tmp_path / "bert")
     patches = {"module.backbone.0.patch_embed.proj.weight": torch.zeros(64, 3, 4, 4)}
     torch.save({"model": patches}, tmp_path / "mine.pth")
-    with pytest.raises(CheckpointBroken, match=r"none of the authors' Swin-T and Swin-B files"):
+    with pytest.raises(CheckpointBroken, match=r"neither the authors' Swin-T nor their Swin-B file"):
         load("grounding_dino_original", tmp_path / "mine.pth", text_encoder=str(tmp_path / "bert"))
 
 

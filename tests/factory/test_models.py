@@ -198,13 +198,13 @@ def test_a_worker_fetches_the_published_files_of_its_role_before_it_loads(
 
 def test_another_file_than_was_published_is_not_kept(served, file, tmp_path):
     url, size, _ = file
-    with pytest.raises(CheckpointNotFound, match="another file than was published"):
+    with pytest.raises(CheckpointNotFound, match="another file than the published one"):
         download.fetch_file(url, tmp_path / "big.pth", size, "0" * 64)
     assert not list(tmp_path.glob("big*"))
 
 
 def test_a_published_file_that_is_not_given_is_said_so(served, tmp_path):
-    with pytest.raises(CheckpointNotFound, match="was not given"):
+    with pytest.raises(CheckpointNotFound, match="cannot download"):
         download.fetch_file(f"{served.url}/nowhere", tmp_path / "big.pth", 10, "0" * 64)
     assert not (tmp_path / "big.pth").exists()
 

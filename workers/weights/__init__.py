@@ -1,1 +1,1 @@
-"""Weights: where checkpoints lie, how they are downloaded and loaded."""
+"""Weights: find, download and load checkpoints."""

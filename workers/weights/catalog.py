@@ -1,7 +1,7 @@
-"""What is known beforehand about published checkpoints: licence, size, and where files lie.
+"""Catalog of published checkpoints: licence, size, and location of their files.
 
-Licences are those of the publishers' cards, sizes those of the files that are fetched of them
-(float32, decimal gigabytes); none was measured here. Hashes are SHA-256 of the published files.
+Licences are from the publishers' cards, sizes are those of the downloaded files (float32, decimal
+gigabytes); none was measured here. Hashes are SHA-256 of the published files.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file that its publisher gives at an address of its own, not on the hub."""
+    """A file that its publisher offers at its own URL, not on the hub."""
 
     url: str
     size_bytes: int

@@ -1,4 +1,4 @@
-"""Files that their publishers give at an address of their own: fetched, resumed, and verified."""
+"""Downloads of files from their publishers' own URLs: resumable and verified."""
 
 import fcntl
 import hashlib
@@ -10,24 +10,24 @@ from chatgenimage.workers.errors import CheckpointNotFound
 
 
 def fetch_file(url: str, path: Path, size_bytes: int, sha256: str) -> None:
-    """Fetch a file to `path`, with a progress bar on stderr.
+    """Download a file to `path`, with a progress bar on stderr.
 
-    What an interrupted download left beside it is taken up again; the file itself appears whole
-    and verified, or not at all.
+    An interrupted download is resumed; the file itself appears complete and verified, or not at
+    all.
 
     Args:
-        url: Where it is given.
-        path: Where it shall lie; its folder is made.
-        size_bytes: How long it is.
-        sha256: What it must hash to.
+        url: URL of the file.
+        path: Path of the file to write; its folder is created.
+        size_bytes: Expected size.
+        sha256: Expected SHA-256.
 
     Raises:
-        CheckpointNotFound: If it is not given, or is another file than was published.
+        CheckpointNotFound: If the download fails or its content is not the published file.
     """
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)  # workers that share the folder may want it at once
+        fcntl.flock(stream, fcntl.LOCK_EX)  # workers that share the folder may download it too
         if path.exists():
             return
         _append_rest(url, stream, path.name, size_bytes)
@@ -38,8 +38,8 @@ def fetch_file(url: str, path: Path, size_bytes: int, sha256: str) -> None:
             return
         part.unlink()
     raise CheckpointNotFound(
-        f"{url} gave another file than was published (SHA-256 {found}, not {sha256}); "
-        f"it was deleted. Fetch it yourself, and put it at {path}."
+        f"{url} returned another file than the published one (SHA-256 {found}, not {sha256}); "
+        f"it was deleted. Download it yourself, and put it at {path}."
     )
 
 
@@ -60,6 +60,6 @@ def _append_rest(url: str, stream: BinaryIO, name: str, size_bytes: int) -> None
         stream.flush()
     except OSError as error:
         raise CheckpointNotFound(
-            f"{url} was not given ({str(error).strip().splitlines()[0]}); "
-            "try again, what was fetched so far stays."
+            f"cannot download {url} ({str(error).strip().splitlines()[0]}); "
+            "try again: the download resumes where it stopped."
         ) from error

@@ -1,4 +1,4 @@
-"""What is fetched of a hub repository: one copy of the weights, without pickles, and settings."""
+"""Downloads from a hub: one copy of a repository's weights, without pickles, and its settings."""
 
 import re
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ SETTINGS = ("*.json", "*.txt", "*.model")
 WANTED = (*SETTINGS, "*model*.safetensors")
 WANTED_ADAPTER = (*SETTINGS, "*.safetensors")
 WANTED_BY_FAMILY = {"open_clip": (*SETTINGS, "open_clip_model.safetensors")}
-"""Where a repository holds the weights for two libraries."""
+"""Folders with a second copy of the weights for another library."""
 UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*", "vae_1_0/*")
 
 
 def is_hub_id(checkpoint: str) -> bool:
-    """Return whether a checkpoint is named by its hub id: "owner/name", and no such file."""
+    """Return whether a checkpoint is a hub id: "owner/name", and not an existing file."""
     path = Path(checkpoint).expanduser()
     is_file = path.exists() or path.suffix in WEIGHTS_FILES
     return not is_file and HUB_ID.fullmatch(checkpoint) is not None
 
 
 def fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
-    """Return the local snapshot of a hub repository, downloading what is not there yet.
+    """Return the local snapshot of a hub repository; download missing files.
 
-    A connection that breaks is taken up again; after an interruption, whole files stay.
+    Broken connections are retried; after an interruption, complete files are kept.
 
     Args:
         hub_id: "owner/name".
@@ -35,21 +35,21 @@ def fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
         wanted: Patterns of the files that are needed.
 
     Raises:
-        CheckpointNotFound: If it is neither here nor given by the hub.
+        CheckpointNotFound: If it is neither on this machine nor on the hub.
     """
     try:
         return _snapshot(hub_id, revision, wanted)
     except OSError as error:
         at = f" at revision {revision}" if revision else ""
         raise CheckpointNotFound(
-            f"no folder {hub_id}, and the hub did not give {hub_id}{at} "
+            f"no folder {hub_id}, and the hub did not provide {hub_id}{at} "
             f"({str(error).strip().splitlines()[0]}); "
             "name a folder, `bundled:<name>` or a hub id (owner/name) in the profile."
         ) from error
 
 
 def find_fetched(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path | None:
-    """Return the local snapshot of a hub repository, if all that is wanted of it was fetched."""
+    """Return the local snapshot of a hub repository if all wanted files are there, else None."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:

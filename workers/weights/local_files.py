@@ -1,4 +1,4 @@
-"""Where weights lie, which weights they are, and what is said when they do not load."""
+"""Local weight files: find them, identify their revision, and report loading errors."""
 
 import hashlib
 import importlib
@@ -32,13 +32,13 @@ VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that a family takes files from.
+    """One source of a family's files.
 
     Attributes:
         checkpoint: "bundled:<name>" for weights of the package, a local folder, `.safetensors` or
             `.pth` file, or a hub id "owner/name".
-        revision: Hub commit or branch; means nothing for local weights.
-        wanted: Patterns of what is fetched of a hub repository.
+        revision: Hub commit or branch; unused for local weights.
+        wanted: Patterns of the files to download from a hub repository.
     """
 
     checkpoint: str
@@ -47,7 +47,7 @@ class Source:
 
 
 def sources_of(config: WeightsConfig) -> list[Source]:
-    """Return everything that a family takes files from, its own weights first."""
+    """Return all sources of a family's files, its own weights first."""
     family = config.model_dump()["family"]
     wanted = hub.WANTED_BY_FAMILY.get(family, hub.WANTED)
     sources = [Source(config.checkpoint, config.revision, wanted)]
@@ -64,7 +64,7 @@ def sources_of(config: WeightsConfig) -> list[Source]:
 
 
 def locate(config: WeightsConfig) -> Path:
-    """Return the folder or file that holds a family's weights, fetched from the hub if need be.
+    """Return the folder or file of a family's weights; download them from the hub if needed.
 
     Raises:
         CheckpointNotFound: If there are no weights.
@@ -73,7 +73,7 @@ def locate(config: WeightsConfig) -> Path:
 
 
 def find(config: WeightsConfig) -> Path | None:
-    """Return where a family's weights lie on this machine; None: they must be fetched first."""
+    """Return the local path of a family's weights; None: they must be downloaded first."""
     source = sources_of(config)[0]
     if hub.is_hub_id(source.checkpoint):
         return hub.find_fetched(source.checkpoint, source.revision, source.wanted)
@@ -82,28 +82,28 @@ def find(config: WeightsConfig) -> Path | None:
 
 
 def locate_adapters(config: DiffusionConfig) -> list[Path]:
-    """Return the folders or files that hold the LoRA weights of a pipeline.
+    """Return the folders or files of a pipeline's LoRA weights.
 
     Raises:
-        CheckpointNotFound: If some are not there.
+        CheckpointNotFound: If some do not exist.
     """
     return [resolve(Source(name, wanted=hub.WANTED_ADAPTER)) for name in config.lora]
 
 
 def locate_settings(checkpoint: str) -> Path:
-    """Return the folder with a checkpoint's settings and vocabulary; weights are not fetched.
+    """Return the folder of a checkpoint's settings and vocabulary; downloads no weights.
 
     Raises:
-        CheckpointNotFound: If it is neither here nor on the hub.
+        CheckpointNotFound: If it is neither on this machine nor on the hub.
     """
     return resolve(Source(checkpoint, wanted=hub.SETTINGS))
 
 
 def resolve(source: Source) -> Path:
-    """Return the folder or file that holds what is wanted, fetched from the hub if need be.
+    """Return the folder or file of a source; download it from the hub if needed.
 
     Raises:
-        CheckpointNotFound: If there are no weights, or no settings where only they are wanted.
+        CheckpointNotFound: If it has no weights, or no settings if only those are wanted.
     """
     path = local_path(source.checkpoint)
     if not path.exists():
@@ -114,17 +114,17 @@ def resolve(source: Source) -> Path:
 
 
 def local_path(checkpoint: str) -> Path:
-    """Return where a checkpoint lies that is bundled or a file of this machine."""
+    """Return the path of a checkpoint that is bundled or a local file."""
     if checkpoint.startswith(BUNDLED_PREFIX):
         return BUNDLED_FOLDER / checkpoint.removeprefix(BUNDLED_PREFIX)
     return Path(checkpoint).expanduser()
 
 
 def fetch(source: Source) -> Path:
-    """Return what `resolve` does, after fetching a file that its publisher gives outside the hub.
+    """Do the same as `resolve`, but first download a file that is published outside the hub.
 
     Raises:
-        CheckpointNotFound: If it is not given.
+        CheckpointNotFound: If the download fails.
     """
     path = local_path(source.checkpoint)
     published = PUBLISHED_FILES.get(path.name)
@@ -134,20 +134,20 @@ def fetch(source: Source) -> Path:
 
 
 def weights_in(path: Path) -> list[Path]:
-    """Return the files of weights at a place, which is a folder or such a file."""
+    """Return the weight files in a folder, or the file itself."""
     if path.is_file():
         return [path] if path.suffix in hub.WEIGHTS_FILES else []
     return sorted([*path.rglob("*.safetensors"), *path.rglob("*.pth")])
 
 
 def revision_of(path: Path) -> str:
-    """Return the hub commit of a fetched snapshot, or a hash of local weights and their settings.
+    """Return the hub commit of a snapshot, or a hash of local weights and their settings.
 
     Args:
-        path: As `resolve` returned it.
+        path: A path that `resolve` returned.
 
     Returns:
-        Hexadecimal; the same revision, the same weights.
+        Hexadecimal; equal revisions mean equal weights.
     """
     if path.parent.name == "snapshots" and COMMIT.fullmatch(path.name):
         return path.name
@@ -160,9 +160,9 @@ def revision_of(path: Path) -> str:
 
 
 def identity_of(config: WeightsConfig, path: Path, adapters: Sequence[Path] = ()) -> ModelIdentity:
-    """Return which weights lie at `path`, with everything else in `config` as their settings.
+    """Return the identity of the weights at `path`; the rest of `config` are their settings.
 
-    The revision tells of what was added to the weights too (LoRA adapters).
+    The revision also depends on weights that were added (LoRA adapters).
     """
     named = {"family", "checkpoint", "revision"}
     return ModelIdentity(
@@ -175,7 +175,7 @@ def identity_of(config: WeightsConfig, path: Path, adapters: Sequence[Path] = ()
 
 @contextmanager
 def loading(checkpoint: str) -> Iterator[None]:
-    """Turn whatever a library raises over these weights into CheckpointBroken."""
+    """Convert all exceptions of libraries that load these weights to CheckpointBroken."""
     from safetensors import SafetensorError
 
     _silence()
@@ -197,8 +197,8 @@ def loading(checkpoint: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemory(
                 f"the weights of {checkpoint} do not fit into the device's memory. Raise "
-                "device_memory_share, end what else holds the device (nvidia-smi), or name another "
-                "device or a smaller checkpoint."
+                "device_memory_share, stop other processes on the device (nvidia-smi), or name "
+                "another device or a smaller checkpoint."
             ) from error
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointBroken(
@@ -208,7 +208,7 @@ def loading(checkpoint: str) -> Iterator[None]:
 
 
 def refuse_missing(missing_keys: set[str] | list[str]) -> None:
-    """Raise CheckpointBroken if weights are missing, which transformers would fill at random."""
+    """Raise CheckpointBroken for missing weights, which transformers would initialise randomly."""
     if missing_keys:
         some = ", ".join(sorted(missing_keys)[:3])
         raise CheckpointBroken(
@@ -218,7 +218,7 @@ def refuse_missing(missing_keys: set[str] | list[str]) -> None:
 
 
 def refuse_wordless(folder: Path) -> None:
-    """Raise CheckpointBroken if there is no vocabulary, which transformers would leave empty."""
+    """Raise CheckpointBroken for a missing vocabulary, which transformers would leave empty."""
     if not any((folder / name).is_file() for name in VOCABULARIES):
         raise CheckpointBroken(
             f"the tokenizer in {folder} has no vocabulary ({', '.join(VOCABULARIES)}). "
@@ -236,7 +236,7 @@ def _with_weights(path: Path) -> Path:
 
 
 def _settings_in(path: Path) -> list[Path]:
-    """Return the files beside the weights that shape the output as much as the weights do."""
+    """Return the files next to the weights that affect the output as much as the weights do."""
     return sorted(path.rglob("*config*.json")) if path.is_dir() else []
 
 
@@ -249,11 +249,11 @@ def _remedy(checkpoint: str) -> str:
 
 
 def _silence() -> None:
-    """Keep progress bars and advice of the libraries in use out of a worker's log."""
+    """Suppress progress bars and advice of libraries in a worker's log."""
     for name in {"diffusers", "transformers"} & sys.modules.keys():
         logging = importlib.import_module(f"{name}.utils.logging")
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-    # Good advice for whoever writes or trains a Grounding DINO, none for whoever runs one.
+    # Advice for developers of Grounding DINO, useless to its users.
     for advice in ("You'd better set embed_dim", "torch.meshgrid", "`torch.cuda.amp.autocast"):
         warnings.filterwarnings("ignore", message=advice)

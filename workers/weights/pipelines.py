@@ -1,4 +1,4 @@
-"""How diffusion pipelines are loaded: from a folder in the hub's layout or from a single file."""
+"""Loading of diffusion pipelines: from a folder in the hub's layout or from a single file."""
 
 import json
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ def load_pipeline(
 
     Args:
         kind: A pipeline class, or one of diffusers' AutoPipelines.
-        config: Names the checkpoint, its precision, its LoRA weights and what saves memory.
-        path: Where the checkpoint lies: a folder, or a `.safetensors` file.
+        config: The checkpoint, its precision, its LoRA weights and memory options.
+        path: The checkpoint: a folder, or a `.safetensors` file.
         device: As torch names it.
 
     Raises:
         CheckpointBroken: If anything is missing or does not load.
-        CheckpointNotFound: If LoRA weights or the settings of a single file are not there.
+        CheckpointNotFound: If LoRA weights or the settings of a single file do not exist.
     """
     adapters = local_files.locate_adapters(config)
     with local_files.loading(config.checkpoint):
@@ -68,7 +68,7 @@ def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa
 
 
 def _load_text_encoder(path: Path, name: str, kind: str, settings: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Return a text encoder; the pipeline would not tell which of its weights are missing."""
+    """Return a text encoder; the pipeline would not report which of its weights are missing."""
     encoder, report = getattr(transformers, kind).from_pretrained(
         path, subfolder=name, output_loading_info=True, **settings
     )
@@ -77,13 +77,13 @@ def _load_text_encoder(path: Path, name: str, kind: str, settings: dict[str, Any
 
 
 def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: ANN401
-    """Return the pipeline of one `.safetensors` file, as people share them.
+    """Return the pipeline of one `.safetensors` file, the usual form for shared weights.
 
-    Such a file holds weights alone; vocabulary, scheduler and shapes come from `settings_of`.
+    Such a file contains only weights; vocabulary, scheduler and shapes come from `settings_of`.
     """
     if config.settings_of is None:
         raise CheckpointBroken(
-            f"{path} is a single file, which holds neither vocabulary nor scheduler; name the "
+            f"{path} is a single file, without vocabulary and scheduler; name the "
             "checkpoint that it was made from in `settings_of`, e.g. "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
@@ -91,7 +91,7 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
     dtype = to_dtype(config.dtype)
     try:
         pipeline = kind.from_single_file(str(path), config=source, torch_dtype=dtype)
-        return pipeline.to("cpu")  # where they are, unless they were in no file
+        return pipeline.to("cpu")  # fails if some weights were not in the file
     except (SingleFileComponentError, NotImplementedError) as error:
         raise CheckpointBroken(
             f"{path} lacks weights: a single file must hold the whole denoiser, autoencoder and "
@@ -101,7 +101,7 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
 
 
 def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noqa: ANN401
-    """Add LoRA weights to the pipeline's own, for good."""
+    """Add LoRA weights to the pipeline's own weights permanently."""
     for path in adapters:
         pipeline.load_lora_weights(str(path))
         pipeline.fuse_lora(lora_scale=scale)
@@ -109,7 +109,7 @@ def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noq
 
 
 def _place(pipeline: Any, config: DiffusionConfig, device: str) -> None:  # noqa: ANN401
-    """Bring the pipeline to the device, or let it go there piece by piece."""
+    """Move the pipeline to the device, or set up offloading."""
     if config.attention_slicing:
         pipeline.enable_attention_slicing()
     if config.offload == "none" or device == "cpu":

@@ -1,4 +1,4 @@
-"""How the models of the package transformers are loaded."""
+"""Loading of models of the transformers package."""
 
 from pathlib import Path
 from typing import Any
