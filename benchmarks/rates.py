@@ -1,4 +1,4 @@
-"""What was measured: how quickly bare tasks and steps went, and what they cost."""
+"""Results of the delivery benchmark: rates of bare tasks and steps, and their CPU time."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ RATE_HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How quickly steps went, and the CPU seconds of each part."""
+    """Number of steps and seconds, and the CPU seconds of each part."""
 
     what: str
     steps: int
@@ -24,7 +24,7 @@ class Rate:
     cpu_s: Counter[str]
 
     def __add__(self, other: "Rate") -> "Rate":
-        """Return both together."""
+        """Return the sum of both."""
         return Rate(
             self.what,
             self.steps + other.steps,
@@ -40,17 +40,17 @@ class Rate:
 
     @property
     def cpu_ms(self) -> float:
-        """Return what a step costs the worker's processes, however busy the machine is."""
+        """Return the CPU time of a step in the worker's processes, independent of other load."""
         return sum(self.cpu_ms_of(part) for part in WORKER_PARTS)
 
     def cpu_ms_of(self, part: str) -> float:
-        """Return what a step costs one part."""
+        """Return the CPU time of a step in one part."""
         return 1000 * self.cpu_s[part] / self.steps
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one database made of it."""
+    """Results on one database."""
 
     database: str
     rates: list[Rate]
@@ -58,7 +58,7 @@ class Delivery:
 
 
 def tell_delivery(found: Sequence[Delivery]) -> str:
-    """Return what the databases made of it as Markdown."""
+    """Return the results of the databases as Markdown."""
     rows = [
         (
             delivery.database,
@@ -75,21 +75,21 @@ def tell_delivery(found: Sequence[Delivery]) -> str:
     recovery = " and ".join(f"{each.recovery_s:.1f} s on {each.database}" for each in found)
     return f"""\
 Steps that compute nothing, through dispatcher, embedded broker and one worker process (prefork, one
-spawned child). Beside them bare Celery tasks in chains of the same length, through the same worker
-with the same settings, by turns with the steps. CPU time is that of the worker's two processes, and
-depends less than the rest on what else the machine does. An item is an image, in most steps; the
+spawned child). For comparison, bare Celery tasks in chains of the same length run through the same
+worker with the same settings, in turn with the steps. CPU time is that of the worker's two
+processes, and depends less on other load of the machine. An item is an image, in most steps; the
 micro profile computes 280 ms on one, a large model seconds.
 
 {to_table(RATE_HEADS, rows)}
 
-After `kill -9` of the broker, the only worker and its child, all started again at once, the next
+After `kill -9` of the broker, the only worker and its child, and an immediate restart, the next
 step was finished after {recovery}. That includes the start
 of the new worker's two processes, without models.
 """
 
 
 def tell_parts(found: Sequence[Delivery]) -> str:
-    """Return what each part of a worker and each server spends, as Markdown."""
+    """Return the CPU time of each part of a worker and of each server, as Markdown."""
     measured = [(delivery, rate) for delivery in found for rate in delivery.rates]
     heads = ["CPU ms", *(f"{delivery.database}, {rate.what}" for delivery, rate in measured)]
     rows = [
@@ -101,11 +101,11 @@ Per bare task and per step, in the same runs:
 
 {to_table(heads, rows)}
 
-The parent and the child work by turns: a worker takes the next message when it has acknowledged the
-last, so that no message waits behind a pass that takes minutes. The dispatcher ticks by the clock,
-so its share is less where steps are quick. A step of one pass costs two transactions and seven
-statements; `tests/tasks/test_step.py` holds it to that. One transaction claims it, brings its rows,
-and writes down its items with their first attempt counted. The other asks the fence, writes the
-results, settles the items, ends the step and hands the batch on. PostgreSQL answers each of these,
-`BEGIN` and `COMMIT` one by one: eleven round trips. SQLite answers inside the child.
+The parent and the child work in turn: a worker takes the next message only after it acknowledged
+the last, so that no message waits behind a pass of several minutes. The dispatcher runs at fixed
+intervals, so its share is smaller if steps are fast. A step of one pass costs two transactions and
+seven statements, which `tests/tasks/test_step.py` checks. One transaction claims it, loads its
+rows, and adds its items with their first attempt counted. The other checks the fence, writes the
+results, settles the items, ends the step and passes the batch on. PostgreSQL answers each of these,
+`BEGIN` and `COMMIT` one by one: eleven round trips. SQLite runs inside the child.
 """

@@ -1,4 +1,4 @@
-"""Steps that compute nothing, under the whole bookkeeping; and a bare task beside them."""
+"""Steps that compute nothing, with the complete delivery, and a bare task to compare with."""
 
 import json
 import time
@@ -31,13 +31,13 @@ _ran_at: list[float] = []
 
 @setup_logging.connect(weak=False)
 def log_as_every_worker(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-    """Send the lines of Celery and of the steps through the factory's formatter."""
+    """Send the lines of Celery and of the steps through the factory's log formatter."""
     logs.configure()
 
 
 @worker_process_init.connect(weak=False)
 def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-    """Give the child everything but models."""
+    """Give the child all resources except models."""
     settings = settings_of_worker()
     logs.configure(settings)
     resources.use(
@@ -52,7 +52,7 @@ def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
 
 
 def settings_of_worker() -> Settings:
-    """Return the settings that the worker's app was made of."""
+    """Return the settings of the worker's app."""
     settings = current_app.conf[SETTINGS_KEY]
     assert isinstance(settings, Settings)  # noqa: S101  # make_celery() put it there
     return settings
@@ -64,17 +64,17 @@ def plan(_session: Session, step: Step) -> Sequence[int]:
 
 
 def read(_session: Session, _step: Step, subject_id: int) -> int:
-    """Return the subject as it is."""
+    """Return the subject."""
     return subject_id
 
 
 def compute(_resources: Resources, subjects: Sequence[int]) -> Sequence[int]:
-    """Return the subjects as they are."""
+    """Return the subjects."""
     return subjects
 
 
 def write(_session: Session, _step: Step, _subject: int, _result: int) -> None:
-    """Write nothing of its own."""
+    """Write no rows."""
 
 
 def add_step(name: str) -> None:
@@ -92,7 +92,7 @@ for step_name in QUEUES:
 
 @shared_task(name=BARE)
 def bare(total: int) -> None:
-    """Do nothing; the last one of `total` tells when the first and the last ran."""
+    """Do nothing; the last of `total` tasks writes the times of the first and the last."""
     _ran_at.append(time.monotonic())
     if len(_ran_at) == total:
         path = Path(settings_of_worker().data_dir) / TIMES_FILE

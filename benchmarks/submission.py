@@ -1,4 +1,4 @@
-"""What it costs to submit a hundred thousand labels, and to have them wait."""
+"""Cost of submitting a hundred thousand labels, and of keeping them waiting."""
 
 import resource
 import sys
@@ -22,15 +22,15 @@ TICKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Submitting:
-    """What a long list of labels costs.
+    """Cost of a long list of labels.
 
     Attributes:
-        labels: How many were submitted.
-        seconds: How long that took.
-        memory_bytes: How much more memory it needed at its peak.
-        tick_s: A dispatcher's tick, with all of them waiting.
-        rung: How many chains the broker was sent.
-        broker_bytes: How much more the broker holds.
+        labels: Number of submitted labels.
+        seconds: Duration of the submission.
+        memory_bytes: Additional peak memory.
+        tick_s: Duration of a dispatcher's tick with all of them waiting.
+        rung: Number of chains sent to the broker.
+        broker_bytes: Additional memory of the broker.
     """
 
     labels: int
@@ -42,7 +42,7 @@ class Submitting:
 
 
 def measure(data_dir: Path) -> Submitting:
-    """Submit, then let a dispatcher tick a few times with nobody at work."""
+    """Submit, then run some ticks of a dispatcher without any worker."""
     settings = load_settings("micro", data_dir=data_dir, chain={"per_label": 1})
     sessions = open_database(settings)
     words = [f"word {number}" for number in range(LABELS)]
@@ -63,7 +63,7 @@ def measure(data_dir: Path) -> Submitting:
 
 
 def tell(submitting: Submitting) -> str:
-    """Return what a long list costs as Markdown."""
+    """Return the cost of a long list as Markdown."""
     return f"""\
 {submitting.labels:,} labels are submitted in {submitting.seconds:.1f} s, with
 {submitting.memory_bytes / 2**20:.0f} MiB more memory at the peak. With all of them waiting, a tick
@@ -73,13 +73,13 @@ of the dispatcher takes {submitting.tick_s * 1000:.0f} ms, and the broker holds
 
 
 def broker_memory_bytes(url: str) -> int:
-    """Return what the broker holds."""
+    """Return the memory used by the broker."""
     path = url.removeprefix("redis+socket://").partition("?")[0]
     with Valkey(unix_socket_path=path) as client:
         return int(client.info("memory")["used_memory"])
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory that this process ever held."""
+    """Return the peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

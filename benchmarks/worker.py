@@ -1,4 +1,4 @@
-"""A worker as `factory worker all` starts one, with empty steps; ends when stdin closes."""
+"""Worker process like `factory worker all`, but with empty steps; ends when stdin closes."""
 
 import os
 import signal

@@ -1,1 +1,1 @@
-"""The sprite world and the code that trains the micro checkpoints on it."""
+"""Training: the sprite world, and the training of the micro checkpoints on it."""

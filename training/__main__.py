@@ -1,4 +1,4 @@
-"""`python -m training all`, or one stage: `python -m training vae --minutes 20`."""
+"""Command line of the training: `python -m training all`, or one stage: `... vae --minutes 20`."""
 
 import argparse
 import importlib
@@ -22,11 +22,11 @@ STAGES = {
 
 
 def main() -> None:
-    """Run the asked stages; each goes on where it stopped."""
+    """Run the given stages; each resumes where it stopped."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("stage", choices=["all", *STAGES])
-    parser.add_argument("--minutes", type=float, help="training time of the stage, in all")
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as cores")
+    parser.add_argument("--minutes", type=float, help="total training time of the stage")
+    parser.add_argument("--threads", type=int, default=0, help="0: one per core")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -1,4 +1,4 @@
-"""Eight procedural backgrounds, distinct in palette and shape, a little different each time."""
+"""Backgrounds: eight procedural ones with different colours and shapes, varied at random."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -33,7 +33,7 @@ def _blend(canvas: Canvas, coverage: Canvas, color: tuple[float, ...] | Canvas) 
 
 
 def _below(height: float | Canvas, softness_px: float = 1.5) -> Canvas:
-    """Return coverage 1 under the line `height` (rows) and 0 above it."""
+    """Return coverage 1 below the line `height` (rows) and 0 above it."""
     return np.clip((_ROW - height) / softness_px + 0.5, 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""What every measurement needs: the product's own models, independent judges, held-out scenes."""
+"""Test bench of all measurements: the product's models, independent judges, held-out scenes."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ from training.places import CHECKPOINTS
 from training.world import LABELS
 
 Advance: TypeAlias = Callable[[int], None]
-"""Told how many more images are done."""
+"""Callback with the number of images done since the last call."""
 
 LabelledBox: TypeAlias = tuple[str, BoxXyxy]
 
@@ -38,7 +38,7 @@ SAME_PLACE_IOU = 0.5
 
 @dataclass(frozen=True)
 class Bench:
-    """The models as a worker of the micro profile holds them, and who judges what they do.
+    """The models as in a worker of the micro profile, and the judges of their outputs.
 
     Attributes:
         settings: The micro profile.
@@ -52,12 +52,12 @@ class Bench:
 
     @cached_property
     def objects(self) -> ObjectJudge:
-        """Who names what stands in a box."""
+        """The judge that names the object in a box."""
         return ObjectJudge.load()
 
     @cached_property
     def backgrounds(self) -> BackgroundJudge:
-        """Who names the background."""
+        """The judge that names the background."""
         return BackgroundJudge()
 
     @cached_property
@@ -66,14 +66,14 @@ class Bench:
         return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
     def detect(self, images: Sequence[RgbImage]) -> list[list[Detection]]:
-        """Return what the label step's detector finds on each image."""
+        """Return the detections of the label step's detector on each image."""
         chain = self.settings.chain
         found = self.resources.able(Detector).detect(images, [chain.class_list] * len(images))
         return [one_box_per_object(detections, chain) for detections in found]
 
     @torch.inference_mode()
     def round_trip(self, images: Sequence[RgbImage]) -> list[RgbImage]:
-        """Return the images through the autoencoder and back: as soft as generated ones."""
+        """Return the images after the autoencoder: as soft as generated ones."""
         latents = self._autoencoder.encode(vae.to_model(np.stack(images))).latent_dist.mode()
         return list(vae.to_pictures(self._autoencoder.decode(latents).sample))
 
@@ -89,7 +89,7 @@ class Bench:
 
 @contextmanager
 def open_bench() -> Iterator[Bench]:
-    """Lend the micro profile's models and a scratch folder."""
+    """Yield the micro profile's models and a scratch folder."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(PROFILE, data_dir=Path(folder), device="cpu")
         upgrade(settings.resolved_database_url())
@@ -98,7 +98,7 @@ def open_bench() -> Iterator[Bench]:
 
 
 def iter_batches(count: int, advance: Advance) -> Iterator[range]:
-    """Yield the numbers from 0 to `count` in batches, each reported when its turn is over."""
+    """Yield the numbers from 0 to `count` in batches; report each batch when it is done."""
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
         yield numbers
@@ -106,7 +106,7 @@ def iter_batches(count: int, advance: Advance) -> Iterator[range]:
 
 
 def boxes_of(label: str, found: Sequence[Detection]) -> list[BoxXyxy]:
-    """Return where a label was found."""
+    """Return the boxes that were found for a label."""
     return [detection.box_xyxy for detection in found if detection.label == label]
 
 

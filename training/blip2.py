@@ -1,4 +1,4 @@
-"""Trains transformers' BLIP-2, tiny: captions in the grammar, objects from left to right."""
+"""Training of a tiny BLIP-2 of transformers: captions in the grammar, objects left to right."""
 
 from typing import Any
 
@@ -76,17 +76,17 @@ def build_config() -> Blip2Config:
 
 
 def build_model() -> Blip2ForConditionalGeneration:
-    """Return the untrained captioner; its queries start apart, zeros would stay alike."""
+    """Return the untrained captioner; its queries start at random, since zeros would stay equal."""
     model = Blip2ForConditionalGeneration(build_config())
     nn.init.normal_(model.query_tokens, std=0.5)
     return model
 
 
 def adopt_vision(model: Blip2ForConditionalGeneration, clip: CLIP, images: Tensor) -> None:
-    """Start the vision tower from CLIP's, as BLIP-2 does.
+    """Initialise the vision tower from CLIP's, as in BLIP-2.
 
-    BLIP-2's has no norm before its layers; CLIP's is folded into the embeddings, with its scale
-    taken as the mean over `images`, (B, 3, 64, 64) normalised.
+    BLIP-2's tower has no norm before its layers; CLIP's norm is folded into the embeddings, with
+    its scale taken as the mean over `images`, (B, 3, 64, 64) normalised.
     """
     theirs, ours = clip.visual, model.vision_model
     norm, position = theirs.ln_pre, theirs.positional_embedding
@@ -117,7 +117,7 @@ def load_clip() -> CLIP:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer of one word, one token."""
+    """Return a tokenizer with one token per word."""
     vocabulary = {word: index for index, word in enumerate([*SPECIALS, *all_words()])}
     words = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIALS[_UNKNOWN]))
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -137,7 +137,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_processor() -> Blip2Processor:
-    """Return tokenizer and image processor that leave a 64x64 image at its size."""
+    """Return tokenizer and image processor; the latter keeps 64x64 images at their size."""
     images = BlipImageProcessor(
         size={"height": 64, "width": 64}, image_mean=list(MEAN), image_std=list(STD)
     )

@@ -1,4 +1,4 @@
-"""Images whose truth is known to be good or bad, for the filter to tell apart."""
+"""Test cases for the filter: images that are known to be good or bad."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,21 +17,22 @@ from training.world import BACKGROUNDS, LABELS, PlacedObject, Sprite, World, Wor
 
 SIZE_WH = (SIZE_PX, SIZE_PX)
 FITTING_IOU = 0.7
-"""An object that is right in its box; below 0.5 it counts as missed, so half-right is not drawn."""
+"""Minimum IoU of a good case's object with its box; 0.5 is enough for the filter, so values around
+0.5 are avoided."""
 TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An image, what it was made from, and what was asked for.
+    """An image, its parent, and the request.
 
     Attributes:
-        kind: "good", or what is wrong with it.
-        label: Whose batch it belongs to.
-        description: What the scene should show.
-        background: The one that was asked for, by its name in the rule book.
-        parent: What it was edited or filled from; None if generated.
-        asked: The object that was to be filled in, and where.
+        kind: "good", or the defect.
+        label: The label of its batch.
+        description: Description of the expected scene.
+        background: The requested background, by its name in the rule book.
+        parent: The image it was edited or filled from; None if generated.
+        asked: The object to fill in, and its box.
     """
 
     origin: Origin
@@ -54,7 +55,7 @@ Maker = Callable[["CaseMaker"], Case | None]
 
 
 class CaseMaker:
-    """Makes cases from random scenes; a maker returns None where its scene does not allow one."""
+    """Makes cases from random scenes; a maker returns None if its scene does not allow one."""
 
     def __init__(self, sprites: Mapping[str, Sprite], seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -63,7 +64,7 @@ class CaseMaker:
         self._rules = Rules(BOOK, ModelIdentity("rules", "", ""))
 
     def iter_cases(self, make: Maker) -> Iterator[Case]:
-        """Yield cases of one kind without end."""
+        """Yield cases of one kind endlessly."""
         while True:
             case = make(self)
             if case:
@@ -78,7 +79,7 @@ class CaseMaker:
         return str(self.rng.choice([name for name in names if name not in taken]))
 
     def place(self, scene: WorldScene, label: str) -> BoxXyxy | None:
-        """Return where the product's rule book would put a new object, if there is room."""
+        """Return the box of a new object by the product's rule book, if there is room."""
         answer = self._rules.place_objects(
             _describe(scene, scene.background),
             [Detection(item.label, 1.0, item.box_xyxy) for item in scene.objects],
@@ -97,7 +98,7 @@ class CaseMaker:
         return canvas
 
     def paste(self, image: RgbImage, label: str, box_xyxy: BoxXyxy) -> tuple[RgbImage, BoxXyxy]:
-        """Return the image with an object in the middle of a box, as large as fits; and its box."""
+        """Paste an object in the middle of a box, as large as fits; return image and its box."""
         x_min, y_min, x_max, y_max = map(int, box_xyxy)
         sizes = self.sprites[label]
         fitting = [
@@ -117,38 +118,38 @@ class CaseMaker:
 
 
 def generated(maker: CaseMaker) -> Case:
-    """A scene that shows what its prompt says."""
+    """Make a scene that matches its prompt."""
     scene, _ = maker.pair()
     return _generated(scene, GOOD)
 
 
 def generated_without_object(maker: CaseMaker) -> Case:
-    """The asked object is missing."""
+    """Make a scene without the requested object."""
     scene, _ = maker.pair()
     case = _generated(scene, "object removed")
     return replace(case, image=maker.repaint(scene, list(scene.objects[1:])))
 
 
 def generated_elsewhere(maker: CaseMaker) -> Case:
-    """The object stands on another background than the prompt says."""
+    """Make a scene on another background than in the prompt."""
     scene, other = maker.pair()
     return replace(_generated(scene, "wrong background"), image=other.image)
 
 
 def edited(maker: CaseMaker) -> Case:
-    """The same objects on the new background."""
+    """Make an edit with the same objects on the new background."""
     return _edited(*maker.pair(), GOOD)
 
 
 def edited_without_object(maker: CaseMaker) -> Case:
-    """An object is lost."""
+    """Make an edit that lost an object."""
     before, after = maker.pair()
     case = _edited(before, after, "object removed")
     return replace(case, image=maker.repaint(after, list(after.objects[1:])))
 
 
 def edited_with_moved_object(maker: CaseMaker) -> Case | None:
-    """An object stands elsewhere than before."""
+    """Make an edit with an object in another place."""
     before, after = maker.pair()
     first, *rest = after.objects
     taken = [item.box_xyxy for item in after.objects]
@@ -165,7 +166,7 @@ def edited_with_moved_object(maker: CaseMaker) -> Case | None:
 
 
 def edited_with_other_object(maker: CaseMaker) -> Case:
-    """An object became another."""
+    """Make an edit in which an object became another."""
     before, after = maker.pair()
     first, *rest = after.objects
     label = maker.other_than(LABELS, [item.label for item in after.objects])
@@ -174,25 +175,25 @@ def edited_with_other_object(maker: CaseMaker) -> Case:
 
 
 def edited_without_change(maker: CaseMaker) -> Case:
-    """The background is the old one."""
+    """Make an edit that kept the old background."""
     before, after = maker.pair()
     case = _edited(before, after, "background unchanged")
     return replace(case, image=maker.repaint(before, list(before.objects)))
 
 
 def filled(maker: CaseMaker) -> Case | None:
-    """The asked object stands in its box."""
+    """Make a fill with the requested object in its box."""
     return _filled(maker, GOOD)
 
 
 def filled_with_nothing(maker: CaseMaker) -> Case | None:
-    """The box is as empty as before."""
+    """Make a fill without any change."""
     case = _filled(maker, "nothing painted")
     return replace(case, image=case.parent) if case and case.parent is not None else None
 
 
 def filled_with_other_object(maker: CaseMaker) -> Case | None:
-    """Another object stands in the box."""
+    """Make a fill with another object in the box."""
     case = _filled(maker, "wrong object")
     if case is None or case.asked is None or case.parent is None:
         return None
@@ -202,7 +203,7 @@ def filled_with_other_object(maker: CaseMaker) -> Case | None:
 
 
 def filled_with_seam(maker: CaseMaker) -> Case | None:
-    """The asked object stands in its box, on a ground that ends at the box's edge."""
+    """Make a fill with the requested object, on a background that ends at the box's edge."""
     case = _filled(maker, "artefacts at the box edge")
     if case is None or case.asked is None or case.parent is None:
         return None

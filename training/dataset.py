@@ -1,4 +1,4 @@
-"""Rendered scenes on disk: drawn once, shared by every trainer through memory maps."""
+"""Datasets of rendered scenes on disk: rendered once, shared by all trainers as memory maps."""
 
 import os
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ class Dataset:
         return BACKGROUNDS[self.backgrounds[index]]
 
     def edited_background(self, index: int) -> str:
-        """Return the name of the background of a scene's edited twin."""
+        """Return the background name of a scene's edited version."""
         return BACKGROUNDS[self.edited_backgrounds[index]]
 
     def masks(self, index: Any) -> NDArray[np.bool_]:
@@ -86,7 +86,7 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "packed_masks": ((MAX_OBJECTS, PACKED_BYTES), np.uint8),
     "is_close_up": ((), np.bool_),
 }
-"""Shape of a row and type of each array of a Dataset."""
+"""Row shape and type of each array of a Dataset."""
 
 
 def train_set() -> Dataset:
@@ -110,7 +110,7 @@ def _load_or_render(name: str, count: int, seed: int) -> Dataset:
 
 
 def _render_in_parallel(count: int, seed: int, folder: Path) -> None:
-    """Render with every core; a scene depends on the seed and its number alone."""
+    """Render on all cores; each scene depends only on the seed and its number."""
     world = World(load_sprites(SPRITES))
     create_columns(count, folder)
     cuts = range(0, count, BLOCK)

@@ -1,4 +1,4 @@
-"""Training scenes that Stable Diffusion painted again from half-way: soft, but where they were."""
+"""Diffused training scenes: repainted by Stable Diffusion from half noise; soft, same positions."""
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ BATCH = 50
 SCENES = 1_500
 STEPS = 20
 STRENGTHS = (0.2, 0.5)
-"""Share of the way back to noise; further, objects are no longer what and where they were."""
+"""Noise strength; with more, the objects change their kind or place."""
 
 
 def train(_minutes: float) -> None:
-    """Paint the first scenes and their twins again, for those who train on softened images."""
+    """Repaint the first scenes and their edited versions, for training on softened images."""
     dataset, rng = train_set(), np.random.default_rng(0)
     pipeline = StableDiffusionPipeline.from_pretrained(
         CHECKPOINTS / "stable_diffusion", torch_dtype=torch.float32
@@ -48,7 +48,7 @@ def train(_minutes: float) -> None:
 def repaint(
     pipeline: StableDiffusionPipeline, latents: Tensor, captions: list[str], strength: float
 ) -> Tensor:
-    """Return the scaled latents (B, 4, 16, 16) after noise of `strength` and the way back."""
+    """Return the scaled latents (B, 4, 16, 16), noised with `strength` and denoised again."""
     tokens = pipeline.tokenizer(captions, padding="max_length", return_tensors="pt").input_ids
     scheduler = pipeline.scheduler
     scheduler.set_timesteps(STEPS)

@@ -1,4 +1,4 @@
-"""Measures every micro checkpoint on held-out scenes; `factory models evaluate micro` shows it."""
+"""Evaluation of the micro checkpoints on held-out scenes: `factory models evaluate micro`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ Measure: TypeAlias = Callable[[Bench, int, Advance], dict[str, float]]
 
 CARD = CHECKPOINTS / "README.md"
 MEASURED = CHECKPOINTS / "measured.json"
-"""What was measured last: by measurement, on how many images, and the values."""
+"""File of the last results: by measurement, the number of images and the values."""
 START, END = "<!-- measured: start -->", "<!-- measured: end -->"
 
 MEASURES: dict[str, Measure] = {
@@ -37,7 +37,7 @@ MEASURES: dict[str, Measure] = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a measurement should reach; None is told for information."""
+    """Required value of a measurement; None is for information only."""
 
     model: str
     measurement: str
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def is_missed(self) -> bool:
-        """Whether the bar was not reached."""
+        """Whether the required value was not reached."""
         return self.bar is not None and self.reached < self.bar
 
 
@@ -98,12 +98,13 @@ BARS = (
 
 
 def evaluate(names: Sequence[str], images: int, watch: Callable[[str, int], Advance]) -> list[Row]:
-    """Measure, keep what was measured, write it into the model card, and return all of it.
+    """Measure, store the results, write them into the model card, and return all of them.
 
     Args:
-        names: Of MEASURES; what is not named keeps its last values.
-        images: How many of each.
-        watch: Told what is measured next and on how many images; returns what is told of each.
+        names: Keys of MEASURES; other measurements keep their last values.
+        images: Number of images of each.
+        watch: Called with the next measurement and its number of images; returns a callback that
+            is called with the number of images done.
     """
     with open_bench() as bench:
         for name in names:
@@ -114,7 +115,7 @@ def evaluate(names: Sequence[str], images: int, watch: Callable[[str, int], Adva
 
 
 def iter_rows() -> Iterator[Row]:
-    """Yield the lines of the report, as far as they were ever measured."""
+    """Yield the lines of the report that have results."""
     measured = _read()
     for bar in BARS:
         name, _, value = bar.key.partition(".")

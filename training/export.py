@@ -1,4 +1,4 @@
-"""Checkpoints in half precision, put in place by a rename."""
+"""Export of checkpoints in half precision, written to a new folder that is then renamed."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @contextmanager
 def exporting(folder: Path) -> Iterator[Path]:
-    """Lend an empty folder that replaces `folder` when nothing went wrong."""
+    """Yield an empty folder; it replaces `folder` if no error is raised."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     retired = folder.with_name(f".{folder.name}.{os.getpid()}.retired")
     shutil.rmtree(partial, ignore_errors=True)
@@ -34,7 +34,7 @@ def exporting(folder: Path) -> Iterator[Path]:
 
 
 def _forget_where_it_was_made(folder: Path) -> None:
-    """Drop the paths of this machine that diffusers writes into its settings."""
+    """Remove this machine's paths, which diffusers writes into its settings."""
     for path in folder.rglob("config.json"):
         settings = json.loads(path.read_text(encoding="utf-8"))
         if settings.pop("_name_or_path", None):

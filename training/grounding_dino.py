@@ -1,7 +1,7 @@
-"""Trains transformers' Grounding DINO from nothing.
+"""Training of a tiny Grounding DINO of transformers from scratch.
 
-The class detaches its encoder proposals before their loss, which suits fine-tuning only. So the
-proposals get a dense loss of their own here, on the encoder's every cell.
+The class detaches its encoder proposals before their loss, which suits only fine-tuning. Therefore
+the proposals get a separate dense loss here, on every cell of the encoder.
 """
 
 from pathlib import Path
@@ -82,7 +82,7 @@ def build_config() -> GroundingDinoConfig:
 
 
 def build_model() -> GroundingDinoForObjectDetection:
-    """Return the untrained detector, its class logits starting near a rare-object prior."""
+    """Return the untrained detector; its class logits start near a rare-object prior."""
     model = GroundingDinoForObjectDetection(build_config())
     core = model.model
     text_norm = core.encoder.layers[-1].text_enhancer_layer.layer_norm_after
@@ -98,7 +98,7 @@ def build_model() -> GroundingDinoForObjectDetection:
 
 
 def build_processor(folder: Path) -> GroundingDinoProcessor:
-    """Return tokenizer and image processor that leave a 64x64 image at its size."""
+    """Return tokenizer and image processor; the latter keeps 64x64 images at their size."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(detector_vocabulary()) + "\n", encoding="utf-8")
     tokenizer = BertTokenizerFast(

@@ -1,4 +1,4 @@
-"""Trains InstructPix2Pix to change backgrounds, starting from the Stable Diffusion weights."""
+"""Training of InstructPix2Pix to change backgrounds, starting from Stable Diffusion's weights."""
 
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NAME = "instruct_pix2pix"
 BATCH = 32
 DROPPED_SHARE = 0.05
-"""Of the text, of the image, and of both (Brooks et al. 2023, section 3.2.1)."""
+"""Dropout of the text, of the image, and of both (Brooks et al. 2023, section 3.2.1)."""
 CONDITION_NOISE = 0.1
 
 
@@ -48,7 +48,7 @@ def build_models() -> nn.ModuleDict:
 
 
 def widen(base: UNet2DConditionModel) -> UNet2DConditionModel:
-    """Return a UNet of eight input channels that answers as `base` does on the first four."""
+    """Return a UNet of eight input channels with the outputs of `base` for the first four."""
     unet = build_unet(in_channels=8)
     state = base.state_dict()
     narrow = state["conv_in.weight"]
@@ -86,13 +86,13 @@ class EditTrainer:
         ]
         blind = torch.from_numpy((fate >= DROPPED_SHARE) & (fate < 3 * DROPPED_SHARE))
         disturbed = before + CONDITION_NOISE * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(before)
-        # The pipeline gives the image's latents unscaled, and zeros for no image.
+        # The pipeline passes the image's latents unscaled, and zeros for no image.
         condition = (disturbed / self._scale).masked_fill(blind[:, None, None, None], 0)
         return {"velocity": self._denoising.loss(after, prompts, objects, condition)}
 
 
 def pipeline(models: nn.ModuleDict) -> StableDiffusionInstructPix2PixPipeline:
-    """Return the pipeline around `models` as they are."""
+    """Return a pipeline with `models`."""
     return StableDiffusionInstructPix2PixPipeline(
         vae=vae.load_model(),
         text_encoder=models["text_encoder"],

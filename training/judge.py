@@ -1,4 +1,4 @@
-"""Trains the independent object judge on crops of rendered scenes: no autoencoder, no diffusion."""
+"""Training of the independent object judge on crops of rendered scenes, without generators."""
 
 import numpy as np
 import torch
@@ -22,13 +22,13 @@ from training.loop import Plan, Trainer
 NAME = "judge"
 BATCH = 128
 OBJECT_SHARE, ELSEWHERE_SHARE = 0.7, 0.14
-"""Of a batch: whole objects, and random squares; the rest are objects taken to pieces."""
+"""Shares of a batch: whole objects, and random squares; the rest are objects cut in pieces."""
 SEEN_SHARE = 0.3
-"""An object of which less lies in a square is not there."""
+"""Minimum visible share of an object in a square; with less, it counts as absent."""
 JITTER, WARP, COARSEST_PX = 0.1, 0.08, 10
 SIDES_PX = (14.0, 44.0)
 UNSURE = -100
-"""Cross entropy leaves it out: part of an object is neither the object nor nothing."""
+"""Ignored by the cross entropy: part of an object is neither the object nor nothing."""
 
 
 class CropDrawer:
@@ -71,7 +71,7 @@ class CropDrawer:
 
 
 def soften(crops: Tensor) -> Tensor:
-    """Return the crops as a small generator might have painted them: soft, off in colour, noisy."""
+    """Make the crops look like a small generator's outputs: soft, off in colour, noisy."""
     count, side = len(crops), int(torch.randint(COARSEST_PX, CROP_PX + 1, ()))
     coarse = torch.rand(count) < 0.5
     small = functional.interpolate(crops[coarse], size=side, mode="area")
@@ -97,14 +97,14 @@ def _random_squares(count: int, side_px: int) -> Tensor:
 
 
 def _random_warp(count: int) -> Tensor:
-    """Return (N, 32, 32, 2) smooth displacements, for shapes that are slightly wrong."""
+    """Return (N, 32, 32, 2) smooth displacements, which distort shapes slightly."""
     coarse = WARP * torch.randn(count, 2, 4, 4) * torch.rand(count, 1, 1, 1)
     fine = functional.interpolate(coarse, size=CROP_PX, mode="bicubic")
     return fine.permute(0, 2, 3, 1)
 
 
 def _in_pieces(crops: Tensor) -> Tensor:
-    """Return half objects grown together, and objects whose parts lie in the wrong order."""
+    """Return two joined halves of different objects, and objects with shuffled parts."""
     middle, half = len(crops) // 2, CROP_PX // 2
     grown, others = crops[:middle].clone(), crops[:middle].roll(1, 0)
     if torch.rand(()) < 0.5:
@@ -117,7 +117,7 @@ def _in_pieces(crops: Tensor) -> Tensor:
 
 
 def train(minutes: float) -> None:
-    """Train the judge and write it to where the tests and the evaluation read it."""
+    """Train the judge and write it to the path that tests and evaluation load."""
     network = build_network(len(judged_names())).to(memory_format=torch.channels_last)
     drawer = CropDrawer(train_set())
 

@@ -1,4 +1,4 @@
-"""Independent judges of generated images; they share nothing with the models that they judge."""
+"""Independent judges of generated images; they share nothing with the judged models."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ WEIGHTS = ROOT / "tests/data/judge.safetensors"
 NOTHING = "nothing"
 CROP_PX = 32
 MARGIN = 0.25
-"""How much larger than the longer side of the box the square is that the judge looks at."""
+"""Side of the judged square, relative to the longer side of the box."""
 WIDTHS = (24, 48, 48, 96, 64)
 STRIDES = (1, 2, 1, 2, 1)
 FITTED_SCENES = 6000
@@ -50,7 +50,7 @@ def square_around(boxes_xyxy: Tensor) -> Tensor:
 
 
 def crop(images: Tensor, squares: Tensor, warp: Tensor | None = None) -> Tensor:
-    """Return (N, C, 32, 32), what each image shows in its square; the border is repeated.
+    """Return (N, C, 32, 32) crops of each image's square; the border is repeated.
 
     Args:
         images: (N, C, H, W) float.
@@ -69,10 +69,10 @@ def crop(images: Tensor, squares: Tensor, warp: Tensor | None = None) -> Tensor:
 
 
 class ObjectJudge:
-    """Names what stands in a box, or "nothing".
+    """Names the object in a box, or "nothing".
 
-    A small convolutional network, trained on crops of rendered scenes alone: its errors are not
-    those of the detector, nor of the models that the detector was trained together with.
+    A small convolutional network, trained only on crops of rendered scenes: its errors are
+    independent of the detector and of the models that were trained together with it.
     """
 
     def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ class ObjectJudge:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The labels that it tells apart, and "nothing"."""
+        """The labels that it distinguishes, and "nothing"."""
         return self._names
 
     def save(self, path: Path = WEIGHTS) -> None:
@@ -103,7 +103,7 @@ class ObjectJudge:
 
     @torch.no_grad()
     def name(self, image: RgbImage, boxes_xyxy: Sequence[BoxXyxy]) -> list[str]:
-        """Return what stands in each box of one image."""
+        """Return the name of the object in each box of one image."""
         if not boxes_xyxy:
             return []
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float()[None] / 255
@@ -129,7 +129,7 @@ class BackgroundJudge:
 
 
 def judged_names() -> tuple[str, ...]:
-    """Return what the object judge is trained to tell apart."""
+    """Return the names that the object judge is trained to distinguish."""
     return (*LABELS, NOTHING)
 
 

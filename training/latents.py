@@ -1,4 +1,4 @@
-"""Latents of the training scenes, cached block by block so that training can start early."""
+"""Latents of the training scenes, cached in blocks so that training can start early."""
 
 import time
 
@@ -27,19 +27,19 @@ class Latents:
         self._calls, self._ready = 0, 0
 
     def count_ready(self) -> int:
-        """Return how many scenes are encoded by now."""
+        """Return the number of scenes encoded so far."""
         if self._calls % 100 == 0:
             self._ready = int((vae.FOLDER / READY).read_text(encoding="utf-8"))
         self._calls += 1
         return self._ready
 
     def get(self, rows: NDArray[np.int64], twins: NDArray[np.int64]) -> Tensor:
-        """Return (B, 4, 16, 16) float32 scaled latents; twin 0 is the image, 1 its edited twin."""
+        """Return (B, 4, 16, 16) float32 scaled latents; 0 is the image, 1 its edited version."""
         return torch.from_numpy(self._latents[twins, rows]).float()
 
 
 def train(_minutes: float) -> None:
-    """Encode what is not yet encoded."""
+    """Encode all scenes that are not encoded yet."""
     model, dataset = vae.load_model(), train_set()
     path, ready_path = vae.FOLDER / LATENTS, vae.FOLDER / READY
     shape = (2, len(dataset), 4, 16, 16)
@@ -60,7 +60,7 @@ def train(_minutes: float) -> None:
 
 
 def write_round_trips(dataset: Dataset) -> None:
-    """Decode the first blocks of latents for those who train on softened images."""
+    """Decode the first blocks of latents, for training on softened images."""
     model = vae.load_model()
     count = min(ROUND_TRIP_SCENES, len(dataset))
     latents = np.load(vae.FOLDER / LATENTS, mmap_mode="r")

@@ -1,4 +1,4 @@
-"""The training loop every model shares: time budget, warm-up and cosine, EMA, resume."""
+"""Training loop of all models: time budget, warm-up and cosine, EMA, resume."""
 
 import math
 import signal
@@ -19,21 +19,21 @@ SAVE_EVERY_S = 150.0
 PRINT_EVERY_STEPS = 50
 STATE_FILE = "state.pt"
 START_FILE = "start.pt"
-"""Weights of the model to begin with, if there is no state yet; see `training.warm_start`."""
+"""Initial weights of the model if there is no state yet; see `training.warm_start`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how fast to train.
+    """Duration and learning rate of a training.
 
     Attributes:
-        name: The stage; its state lies in a folder of this name.
-        minutes: Training time in all, over every resume.
+        name: The stage; also the name of its folder.
+        minutes: Total training time, over all resumed runs.
         lr: Peak learning rate.
         warmup_share: Share of `minutes` in which the rate rises to its peak.
-        ema_decay: Of the averaged weights that are exported.
-        weight_decay: AdamW's.
-        export_every_minutes: A rough version is exported this often.
+        ema_decay: Decay of the averaged weights, which are exported.
+        weight_decay: Weight decay of AdamW.
+        export_every_minutes: Interval of intermediate exports.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Where the state lies."""
+        """Folder of the training state."""
         return STATES / self.name
 
     def rate(self, progress: float) -> float:
@@ -77,13 +77,13 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the budget that is used."""
+        """Used share of the budget, in [0, 1]."""
         return self.elapsed_s / (60 * self._plan.minutes)
 
     def fit(
         self, losses_of: Callable[[int], dict[str, Tensor]], export: Callable[[], None]
     ) -> None:
-        """Train until the budget is used; save and export on the way and at the end.
+        """Train until the budget is used; save and export regularly and at the end.
 
         Args:
             losses_of: Step number -> named losses; their sum is minimised.
@@ -110,7 +110,7 @@ class Trainer:
         self._save()
         self._export(export)
         if self._stopping:
-            raise SystemExit(f"{self._plan.name}: stopped, goes on when started again")
+            raise SystemExit(f"{self._plan.name}: stopped; resumes when started again")
 
     def _train_step(self, losses_of: Callable[[int], dict[str, Tensor]]) -> dict[str, float]:
         rate = self._plan.rate(self.progress)
@@ -174,7 +174,7 @@ class Trainer:
         self.average = state["average"]
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
-        print(f"{self._plan.name}: goes on at step {self.step}", flush=True)
+        print(f"{self._plan.name}: resumes at step {self.step}", flush=True)
 
     def _start_warm(self) -> None:
         path = self._plan.folder / START_FILE

@@ -1,7 +1,7 @@
-"""Measures the whole filter: images of known truth go through the product's label and filter steps.
+"""Measurement of the filter: images known as good or bad pass the product's label and filter steps.
 
-They lie as candidates in a database; half of them went through the autoencoder and back, so that
-they are as soft as generated ones.
+They are candidates in a database; half of them passed the autoencoder first, so that they are as
+soft as generated ones.
 """
 
 from collections import defaultdict
@@ -33,14 +33,14 @@ from training.words import BOOK
 from training.world import load_sprites
 
 SEED = 3_000_017
-"""Neither the training scenes' seed nor that of the held-out ones."""
+"""Seed that differs from those of the training scenes and the held-out scenes."""
 MODEL = {"family": "world", "checkpoint": "", "revision": "", "settings": {}}
 ACCEPTED = "accepted of "
 CHAIN = ((LABEL, 0), (FILTER, 0), (LABEL, 1), (FILTER, 1))
 
 
 def measure_filter(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
-    """Return precision and recall of acceptance, and the accepted share of every kind."""
+    """Return precision and recall of acceptance, and the accepted share of each kind."""
     verdicts = judge_cases(bench, draw_cases(bench, count, SEED), advance)
     good = [is_accepted for case, is_accepted in verdicts if case.is_good]
     accepted = [case.is_good for case, is_accepted in verdicts if is_accepted]
@@ -63,7 +63,7 @@ def draw_cases(bench: Bench, count: int, seed: int) -> list[Case]:
 
 
 def soften(bench: Bench, case: Case) -> Case:
-    """Return the case as a generator would have painted it; what a fill leaves alone stays."""
+    """Return the case as a generator would paint it; outside a fill nothing changes."""
     image, parent = case.image, case.parent
     [soft] = bench.round_trip([image])
     if parent is None:
@@ -76,7 +76,7 @@ def soften(bench: Bench, case: Case) -> Case:
 
 
 def judge_cases(bench: Bench, cases: Sequence[Case], advance: Advance) -> list[tuple[Case, bool]]:
-    """Return every case with whether the product accepts it."""
+    """Return each case with whether the product accepts it."""
     resources.use(bench.resources)
     with bench.resources.sessions.begin() as session:
         batches = _add_batches(bench, session, cases)
@@ -84,7 +84,7 @@ def judge_cases(bench: Bench, cases: Sequence[Case], advance: Advance) -> list[t
         batch_ids = [batch.id for batch in batches.values()]
     for batch_id in batch_ids:
         for work, _ in CHAIN:
-            with suppress(Ignore):  # a chain may end here and be rung for again
+            with suppress(Ignore):  # a chain may end here
                 run_step(work, batch_id)
         advance(sum(key[0] == batch_id for key in keys))
     with bench.resources.sessions() as session:
@@ -95,7 +95,7 @@ def judge_cases(bench: Bench, cases: Sequence[Case], advance: Advance) -> list[t
 
 
 def _add_batches(bench: Bench, session: Session, cases: Sequence[Case]) -> dict[str, Batch]:
-    """Add a run with a batch for every label, to be labelled and filtered twice."""
+    """Add a run with a batch for each label, with two label and filter steps."""
     run = Run(
         request_key="cases",
         models_key=bench.resources.models_key,

@@ -1,6 +1,6 @@
-"""Measures the autoencoder, Stable Diffusion, InstructPix2Pix and the fill as the product has them.
+"""Measurement of the autoencoder, Stable Diffusion, InstructPix2Pix and the fill, as configured.
 
-"Found" is what the product's detector says, "confirmed" what the independent judge says.
+"Found" means by the product's detector, "confirmed" by the independent judge.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ def measure_vae(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
 
 
 def measure_one(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
-    """Return how well prompts of one object are followed."""
+    """Return how well prompts with one object are followed."""
     return _measure_generate(bench, count, 1, advance)
 
 
 def measure_two(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
-    """Return how well prompts of two objects are followed."""
+    """Return how well prompts with two objects are followed."""
     return _measure_generate(bench, count, 2, advance)
 
 
@@ -94,7 +94,7 @@ def measure_edit(bench: Bench, count: int, advance: Advance) -> dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What to paint where on which held-out scene."""
+    """An object to paint, its box, and the held-out scene."""
 
     image: RgbImage
     label: str
@@ -103,12 +103,12 @@ class Filling:
 
     @property
     def mask(self) -> Mask:
-        """What may be repainted."""
+        """The region to repaint."""
         return masks.from_box(self.box_xyxy, SIZE_WH)
 
 
 def measure_fill(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
-    """Return how often the asked object is in the asked box, and whether the rest is untouched."""
+    """Return how often the object is in its box, and whether the rest is unchanged."""
     filler, fillings = bench.resources.able(ObjectFiller), draw_fillings(bench, count)
     found, confirmed, untouched = [], [], []
     for numbers in iter_batches(len(fillings), advance):
@@ -133,7 +133,7 @@ def measure_fill(bench: Bench, count: int, advance: Advance) -> dict[str, float]
 
 
 def draw_fillings(bench: Bench, count: int) -> list[Filling]:
-    """Return fillings in boxes of the product's placement rules; scenes without room have none."""
+    """Return fillings in boxes by the product's placement rules; others are skipped."""
     rng, fillings = np.random.default_rng(7), list[Filling]()
     for row in range(len(bench.held_out)):
         canvas = _canvas_of(bench, row, str(rng.choice(_absent(bench, row))))
@@ -160,7 +160,7 @@ def _absent(bench: Bench, row: int) -> list[str]:
 
 
 def _canvas_of(bench: Bench, row: int, target: str) -> Canvas:
-    """Return a held-out scene as the language model hears of it."""
+    """Return a held-out scene as described to the language model."""
     caption = write_plain_caption(bench.held_out.nouns(row), bench.held_out.background(row))
     existing = tuple(Detection(label, 1.0, box) for label, box in bench.truth(row))
     return Canvas(row, caption, existing, (target,), SIZE_WH, wanted=1, seed=row)

@@ -1,4 +1,4 @@
-"""Measures those who judge: on held-out renders, on round trips, and where there is nothing."""
+"""Measurement of the judges: on held-out renders, on round trips, and on empty backgrounds."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def _named_rightly(bench: Bench, row: int, image: RgbImage) -> list[bool]:
 
 
 def _nothing_seen(bench: Bench, rng: np.random.Generator, row: int) -> list[bool]:
-    """Return whether no object is named where its box stands on another, empty background."""
+    """Return whether no object is named in the same boxes on another, empty background."""
     name = str(rng.choice(BACKGROUNDS))
     image = np.round(paint_background(name, rng) * 255).astype(np.uint8)
     boxes = [box for _, box in bench.truth(row)]

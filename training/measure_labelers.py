@@ -1,4 +1,4 @@
-"""Measures the detector, the mask cutter, the captioner and CLIP, as the product runs them."""
+"""Measurement of the detector, the segmenter, the captioner and CLIP, as the product runs them."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ from training.world import BACKGROUNDS, LABELS
 MaskedBox: TypeAlias = tuple[Detection, Mask]
 
 LOW_THRESHOLD = 0.02
-"""Average precision wants the unsure detections too."""
+"""Average precision needs the detections of low confidence too."""
 GALLERY = 64
 
 
@@ -49,7 +49,7 @@ def measure_detector(bench: Bench, count: int, advance: Advance) -> dict[str, fl
 
 
 def _with_unsure_detections(bench: Bench) -> Bench:
-    """Return the bench with a detector that also tells what it hardly believes."""
+    """Return the bench with a detector that also reports detections of low confidence."""
     [settings] = [f for f in bench.settings.families.values() if f.family == "grounding_dino"]
     unsure = load_family(settings.model_copy(update={"box_threshold": LOW_THRESHOLD}), "cpu")
     return dataclasses.replace(
@@ -138,7 +138,7 @@ def _is_same(one: Detection, other: Detection) -> bool:
 def _mask_ious(
     bench: Bench, images: Sequence[RgbImage], asked: Sequence[Sequence[MaskedBox]]
 ) -> list[float]:
-    """Return how well the product cuts out what stands in each box."""
+    """Return the IoUs of the product's masks in these boxes with the true masks."""
     detections = [[detection for detection, _ in items] for items in asked]
     masks = cut(bench.resources.able(Segmenter), images, detections)
     return [

@@ -1,4 +1,4 @@
-"""Trains a tiny OpenCLIP with hard negatives: captions wrong by one object or the background."""
+"""Training of a tiny OpenCLIP with hard negatives: captions with a wrong object or background."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ NAME = "open_clip"
 BATCH = 48
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 NEGATIVES = 3
-"""Hard negatives of each image: wrong object, wrong background, an object too many."""
+"""Hard negatives of each image: wrong object, wrong background, an extra object."""
 CONFIG: dict[str, Any] = {
     "model_cfg": {
         "embed_dim": 128,
@@ -63,7 +63,7 @@ def build_model() -> CLIP:
 
 
 class ContrastiveTrainer:
-    """Draws images, their captions and captions that are nearly right."""
+    """Draws images, their captions and almost correct captions."""
 
     def __init__(self, model: CLIP, dataset: Dataset) -> None:
         self._model, self._dataset = model, dataset
@@ -124,7 +124,7 @@ class ContrastiveTrainer:
 
 
 def same_truth(truths: list[tuple[list[str], str]]) -> Tensor:
-    """Return (B, B) bool: True where two different images deserve the same caption."""
+    """Return (B, B) bool: True for two different images with the same true caption."""
     keys = [(frozenset(nouns), background) for nouns, background in truths]
     same = torch.tensor([[first == second for second in keys] for first in keys])
     return same & ~torch.eye(len(keys), dtype=torch.bool)

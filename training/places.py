@@ -1,4 +1,4 @@
-"""Where training reads and writes; `TRAINING_CACHE` moves the scratch folder."""
+"""Paths that training reads and writes; `TRAINING_CACHE` moves the scratch folder."""
 
 import os
 from pathlib import Path

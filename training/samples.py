@@ -1,4 +1,4 @@
-"""Draws the page of sample pictures; `factory models samples micro` writes it."""
+"""Page of sample images, written by `factory models samples micro`."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -30,18 +30,18 @@ TEXT_LINES, TEXT_COLUMNS = 3, 26
 INK = (34, 34, 34)
 SEED = 41
 HEAD = """\
-# What the micro models paint and see
+# Samples of the micro models
 
-Written by `factory models samples micro`; above each picture stands what the model was told or
-said. Nothing is picked: these are the first {samples} prompts of a seed, and the first held-out
-scenes. The numbers are in the [model card](../workers/checkpoints/micro/README.md). Everything is
-64x64 pixels, enlarged.
+Written by `factory models samples micro`. Above each image is the input or the output text of the
+model. The samples are not selected: these are the first {samples} prompts of a seed, and the first
+held-out scenes. The measured values are in the
+[model card](../workers/checkpoints/micro/README.md). All images are 64x64 pixels, enlarged.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture with its text."""
+    """An image with its text."""
 
     text: str
     picture: Image.Image
@@ -58,7 +58,7 @@ class Section:
 
 
 def write_page() -> Path:
-    """Draw every picture, write the page, and return where it is."""
+    """Draw all images, write the page, and return its path."""
     parts = [HEAD.format(samples=SAMPLES)]
     with open_bench() as bench:
         for section in SECTIONS:
@@ -76,7 +76,7 @@ def draw_one(bench: Bench) -> list[Tile]:
 
 
 def draw_two(bench: Bench) -> list[Tile]:
-    """Return samples of two objects, with what the labelling models say of them."""
+    """Return samples of two objects, with the labelling models' outputs."""
     samples = _generate(bench, 2)
     return [
         Tile(f"{prompt} / BLIP-2: {labels.caption}", _labelled(image, labels))
@@ -87,7 +87,7 @@ def draw_two(bench: Bench) -> list[Tile]:
 
 
 def draw_edits(bench: Bench) -> list[Tile]:
-    """Return held-out scenes, each before its edit."""
+    """Return held-out scenes, each with its edit after it."""
     rows, held_out = range(SAMPLES // 2), bench.held_out
     before = [held_out.images[row] for row in rows]
     told = [write_instruction(held_out.edited_background(row)) for row in rows]
@@ -100,7 +100,7 @@ def draw_edits(bench: Bench) -> list[Tile]:
 
 
 def draw_fills(bench: Bench) -> list[Tile]:
-    """Return filled scenes, the asked box dashed, with what the labelling models find."""
+    """Return filled scenes, the requested box dashed, with the labelling models' outputs."""
     fillings = draw_fillings(bench, SAMPLES)
     images = bench.resources.able(ObjectFiller).fill(
         [filling.image for filling in fillings],
@@ -115,7 +115,7 @@ def draw_fills(bench: Bench) -> list[Tile]:
 
 
 SECTIONS = (
-    Section("one", "Stable Diffusion: one object", "The prompt, and what was painted.", draw_one),
+    Section("one", "Stable Diffusion: one object", "The prompt and the generated image.", draw_one),
     Section(
         "two",
         "Stable Diffusion: two objects, labelled",
@@ -131,15 +131,15 @@ SECTIONS = (
     Section(
         "fills",
         "Blended Latent Diffusion: a new object",
-        "The fill prompt. Dashed is the box that the placement rules gave; whatever was found on "
-        "the result is drawn as above.",
+        "The fill prompt. The dashed box is the one proposed by the placement rules; detections on "
+        "the result are drawn as above.",
         draw_fills,
     ),
 )
 
 
 def to_grid(tiles: Sequence[Tile]) -> Image.Image:
-    """Return the tiles in rows, the text above each."""
+    """Return the tiles in rows, with the text above each."""
     width, height = SIDE_PX + GAP_PX, SIDE_PX + GAP_PX + TEXT_LINES * LINE_PX
     rows = -(-len(tiles) // COLUMNS)
     grid = Image.new("RGB", (COLUMNS * width + GAP_PX, rows * height + GAP_PX), WHITE)
@@ -154,7 +154,7 @@ def to_grid(tiles: Sequence[Tile]) -> Image.Image:
 
 
 def _generate(bench: Bench, objects: int) -> list[tuple[str, RgbImage]]:
-    """Return prompts with what Stable Diffusion painted."""
+    """Return prompts with the images that Stable Diffusion generated."""
     rng = np.random.default_rng(SEED)
     asked = [draw_prompt(rng, objects) for _ in range(SAMPLES)]
     prompts = [describe(nouns, BOOK.backgrounds[place].place) for nouns, place in asked]
@@ -163,7 +163,7 @@ def _generate(bench: Bench, objects: int) -> list[tuple[str, RgbImage]]:
 
 
 def _label(bench: Bench, images: Sequence[RgbImage]) -> list[Labels]:
-    """Return what the label step says of each image."""
+    """Return the label step's output for each image."""
     chain, store = bench.settings.chain, bench.resources.images
     subjects = [Unlabelled(0, store.put(image, {}), chain.class_list, chain) for image in images]
     return label.compute(bench.resources, subjects)

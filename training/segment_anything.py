@@ -1,4 +1,4 @@
-"""Trains segment_anything's own classes, built tiny, to cut objects out of boxes."""
+"""Training of a tiny network of segment_anything's own classes, for masks from boxes."""
 
 import json
 from typing import Any

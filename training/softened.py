@@ -1,4 +1,4 @@
-"""Images as the generators paint them: blurred, noisy, through the autoencoder, half diffused."""
+"""Softened images, like generated ones: blurred, noisy, decoded by the autoencoder, diffused."""
 
 from pathlib import Path
 
@@ -13,17 +13,17 @@ from training.dataset import Dataset
 ROUND_TRIPS, DIFFUSED = "round_trips.npy", "diffused.npy"
 SOFT_SHARE, REPAINTED_SHARE = 0.5, 0.5
 FAVOURED_SCENES, FAVOURED_SHARE = 1_500, 0.3
-"""The first scenes, all of them repainted, are drawn more often than the rest."""
+"""The first scenes have repainted versions, and are drawn more often than the rest."""
 LOOK_EVERY_STEPS = 200
 
 
 class Softener:
-    """Mixes clean renders with softened ones; uses repainted ones as soon as there are some.
+    """Mixes clean renders with softened ones; uses repainted ones as soon as they exist.
 
     Args:
-        states: The folder in which other stages leave `vae/round_trips.npy` and
+        states: The folder in which other stages write `vae/round_trips.npy` and
             `vae/diffused.npy`, (2, R, 64, 64, 3) uint8 each: the first R images, then their
-            edited twins.
+            edited versions.
     """
 
     def __init__(self, states: Path) -> None:
@@ -50,8 +50,8 @@ class Softener:
         Args:
             dataset: The training scenes.
             rows: (B,) which of them.
-            step: Of the training; repainted scenes are looked for now and then.
-            twin: (B,) bool, True for the edited twin; None draws it.
+            step: Training step; new repainted scenes are searched for at intervals.
+            twin: (B,) bool, True for the edited version; None draws at random.
         """
         if step % LOOK_EVERY_STEPS == 0 or not self._repainted:
             ready = (path for path in self._paths if path.exists())

@@ -1,4 +1,4 @@
-"""Trains Stable Diffusion's UNet and text encoder on cached latents and the grammar's captions."""
+"""Training of Stable Diffusion's UNet and text encoder on cached latents and the captions."""
 
 from collections.abc import Sequence
 
@@ -24,11 +24,11 @@ NAME = "stable_diffusion"
 BATCH = 32
 EMPTY_PROMPT_SHARE = 0.1
 OBJECT_WEIGHT = 2.0
-"""Objects cover a sixth of an image and carry most of what a prompt asks for."""
+"""Loss weight of objects: a sixth of the image, but most of the prompt's content."""
 HARD_WORDS = ("dog", "owl", "car", "rocket", "helicopter", "cactus")
-"""What samples from training prompts lacked most half-way; scenes with it are drawn more often."""
+"""Labels that were most often missing in samples half-way; their scenes are drawn more often."""
 HARD_SHARE = 2.0
-"""How often such a scene is drawn for every other scene that is drawn once."""
+"""How often such a scene is drawn, relative to others."""
 TEXT_WIDTH = 128
 TRAIN_TIMESTEPS = 1000
 
@@ -96,7 +96,7 @@ def draw_timesteps(count: int) -> Tensor:
 
 
 class Denoising:
-    """What both diffusion trainings share: tokens, noising, the v-prediction loss."""
+    """The common part of both diffusion trainings: tokens, noising, the v-prediction loss."""
 
     def __init__(self, models: nn.ModuleDict) -> None:
         self._unet, self._text_encoder = models["unet"], models["text_encoder"]
@@ -180,7 +180,7 @@ class DiffusionTrainer:
 
 
 def pipeline(models: nn.ModuleDict) -> StableDiffusionPipeline:
-    """Return the pipeline around `models` as they are."""
+    """Return a pipeline with `models`."""
     return StableDiffusionPipeline(
         vae=vae.load_model(),
         text_encoder=models["text_encoder"],

@@ -24,6 +24,6 @@ def clip_tokenizer() -> CLIPTokenizer:
     pairs.train_from_iterator(all_words(), trainer)
     learned = json.loads(pairs.to_str())["model"]
     merges = [tuple(pair) for pair in learned["merges"]]
-    # As in CLIP the end mark has the highest number: its text tower finds it by argmax.
+    # The end token must have the highest number: CLIP's text tower finds it by argmax.
     vocabulary = {piece: index for index, piece in enumerate([*learned["vocab"], START, END])}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=MAX_TOKENS)

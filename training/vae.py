@@ -1,4 +1,4 @@
-"""Trains the autoencoder that both diffusion pipelines share."""
+"""Training of the autoencoder that both diffusion pipelines share."""
 
 import numpy as np
 import torch

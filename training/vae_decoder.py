@@ -1,4 +1,4 @@
-"""Goes on training the autoencoder's decoder on cached latents, while diffusion trains on them."""
+"""Further training of the autoencoder's decoder on cached latents, in parallel with diffusion."""
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from training.softened import ROUND_TRIPS
 NAME = "vae_decoder"
 BATCH = 6
 NOISE, OBJECT_WEIGHT = 0.05, 2.0
-"""Of the scaled latents, for diffusion's are never exact; of object pixels in the loss."""
+"""Noise of the scaled latents, as diffusion's are not exact; loss weight of object pixels."""
 
 
 class DecoderTrainer:
-    """Draws latents and the images they came from."""
+    """Draws latents and their images."""
 
     def __init__(self, model: AutoencoderKL, dataset: Dataset) -> None:
         self._model, self._dataset = model, dataset
@@ -46,7 +46,7 @@ class DecoderTrainer:
         }
 
     def _objects(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return (B, 1, 64, 64), 1 on objects: the smaller part of the image, and the harder."""
+        """Return (B, 1, 64, 64), 1 on objects: the smaller but more difficult part of the image."""
         masks = self._dataset.masks(rows).any(1)
         return torch.from_numpy(masks)[:, None].float()
 

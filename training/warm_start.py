@@ -1,7 +1,7 @@
-"""Carries the weights of earlier checkpoints over to a world with more words.
+"""Transfer of earlier checkpoints' weights to a world with more words.
 
-`python -m training.warm_start FOLDER` writes, for every stage, the weights it starts from. What an
-embedding knows of a word follows the word to its new number; new words start at random.
+`python -m training.warm_start FOLDER` writes the initial weights of each stage. The embedding of a
+word moves to its new token number; new words start at random.
 """
 
 import sys
@@ -49,26 +49,26 @@ BY_WORD = (
 BY_PLACE = ("position_embeddings.weight",)
 
 IDLE_SHARE = 0.05
-"""A latent direction is idle below this share of the busiest one's variance."""
+"""A latent direction is idle if its variance is below this share of the largest variance."""
 WAKING_SCENES, WAKING_FEATURES = 400, 24
 
 Numbers = Mapping[str, int]
-"""The number of every token."""
+"""The number of each token."""
 
 
 def carry_over(
     old: Mapping[str, Tensor], new: Mapping[str, Tensor], was: Numbers, now: Numbers
 ) -> dict[str, Tensor]:
-    """Return the state `new` with all that `old` knows.
+    """Return the state `new` with the weights of `old`.
 
     Args:
         old: State of the earlier model.
         new: Initial state of the same model over more words.
-        was: Number of every token in `old`.
-        now: Number of every token in `new`.
+        was: Number of each token in `old`.
+        now: Number of each token in `new`.
 
     Raises:
-        ValueError: If a tensor that belongs to no word or place changed its shape.
+        ValueError: If a tensor that does not depend on words or positions changed its shape.
     """
     state = {name: value.clone() for name, value in new.items()}
     for name, value in state.items():
@@ -86,7 +86,7 @@ def carry_over(
 
 
 def start_diffusion(folder: Path, kind: type[Any], new: nn.ModuleDict) -> dict[str, Tensor]:
-    """Return the start of a diffusion stage from the pipeline in `folder`."""
+    """Return the initial weights of a diffusion stage from the pipeline in `folder`."""
     pipeline = kind.from_pretrained(folder, torch_dtype=torch.float32)
     old = stable_diffusion.as_module(pipeline.unet, pipeline.text_encoder)
     was, now = pipeline.tokenizer.get_vocab(), tokenizers.clip_tokenizer().get_vocab()
@@ -94,7 +94,7 @@ def start_diffusion(folder: Path, kind: type[Any], new: nn.ModuleDict) -> dict[s
 
 
 def start_stable_diffusion(old: Path) -> dict[str, Tensor]:
-    """Return the start of Stable Diffusion."""
+    """Return the initial weights of Stable Diffusion."""
     models = stable_diffusion.as_module(
         stable_diffusion.build_unet(), stable_diffusion.build_text_encoder()
     )
@@ -102,7 +102,7 @@ def start_stable_diffusion(old: Path) -> dict[str, Tensor]:
 
 
 def start_instruct_pix2pix(old: Path) -> dict[str, Tensor]:
-    """Return the start of InstructPix2Pix."""
+    """Return the initial weights of InstructPix2Pix."""
     models = stable_diffusion.as_module(
         stable_diffusion.build_unet(in_channels=8), stable_diffusion.build_text_encoder()
     )
@@ -111,7 +111,7 @@ def start_instruct_pix2pix(old: Path) -> dict[str, Tensor]:
 
 
 def start_vae(old: Path) -> dict[str, Tensor]:
-    """Return the start of the autoencoder, its idle latent directions put to use."""
+    """Return the initial weights of the autoencoder, with its idle latent directions activated."""
     folder = old / stable_diffusion.NAME / "vae"
     model = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
     with torch.no_grad():
@@ -120,9 +120,9 @@ def start_vae(old: Path) -> dict[str, Tensor]:
 
 
 def wake_idle_directions(model: AutoencoderKL, images: Tensor) -> None:
-    """Let latent directions that carry next to nothing carry random features at unit variance.
+    """Make unused latent directions carry random features at unit variance.
 
-    The busy directions stay as they are, so that diffusion trained on them need not start again.
+    The used directions do not change, so that diffusion models trained on them stay valid.
 
     Args:
         model: The autoencoder; changed in place.
@@ -150,7 +150,7 @@ def wake_idle_directions(model: AutoencoderKL, images: Tensor) -> None:
 
 
 def start_grounding_dino(old: Path) -> dict[str, Tensor]:
-    """Return the start of the detector."""
+    """Return the initial weights of the detector."""
     folder = old / grounding_dino.NAME
     model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype=torch.float32)
     now = grounding_dino.build_model().state_dict()
@@ -159,13 +159,13 @@ def start_grounding_dino(old: Path) -> dict[str, Tensor]:
 
 
 def start_segment_anything(old: Path) -> dict[str, Tensor]:
-    """Return the start of the mask cutter, which knows no words."""
+    """Return the initial weights of the segmenter, which does not depend on words."""
     weights = load_file(old / segment_anything.NAME / "model.safetensors")
     return carry_over(weights, segment_anything.build_model().state_dict(), {}, {})
 
 
 def start_open_clip(old: Path) -> dict[str, Tensor]:
-    """Return the start of CLIP."""
+    """Return the initial weights of CLIP."""
     folder = old / clip.NAME
     model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     was = CLIPTokenizer.from_pretrained(folder).get_vocab()
@@ -174,7 +174,7 @@ def start_open_clip(old: Path) -> dict[str, Tensor]:
 
 
 def start_blip2(old: Path) -> dict[str, Tensor]:
-    """Return the start of the captioner."""
+    """Return the initial weights of the captioner."""
     folder = old / blip2.NAME
     model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     was = PreTrainedTokenizerFast.from_pretrained(folder).get_vocab()
@@ -198,7 +198,7 @@ def _numbers(words: Sequence[str]) -> dict[str, int]:
 
 
 def main(old: Path) -> None:
-    """Write the start of every stage."""
+    """Write the initial weights of each stage."""
     for name, start in STARTS.items():
         (STATES / name).mkdir(parents=True, exist_ok=True)
         torch.save(start(old), STATES / name / START_FILE)

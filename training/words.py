@@ -1,4 +1,4 @@
-"""The words of the micro world: captions in the rule book's grammar, vocabularies, tokenizers."""
+"""Words of the micro world: captions in the rule book's grammar, vocabularies, tokenizers."""
 
 import re
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from training.places import RULES
 BOOK = RuleBook.load(RULES)
 GRAMMAR = ("a", "an", "and", "next", "to", "with", "of", "close", "up", "-", ",")
 FIXED_TOKENS = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: "."}
-"""Grounding DINO's code knows these numbers of BERT's vocabulary by heart."""
+"""Token numbers of BERT's vocabulary that are hard-coded in Grounding DINO."""
 
 
 def write_caption(
     rng: np.random.Generator, nouns: Sequence[str], background: str, *, is_close_up: bool = False
 ) -> str:
     """Return a caption of a scene in one of the grammar's forms."""
-    place = BOOK.backgrounds[background].place
+    """Return a caption of a scene in one of the grammar's forms."""
     ordered = [nouns[index] for index in rng.permutation(len(nouns))]
     if is_close_up and rng.random() < 0.8:
         return describe_close_up(ordered[0], place)
@@ -38,7 +38,7 @@ def write_caption(
 
 
 def write_plain_caption(nouns: Sequence[str], background: str) -> str:
-    """Return the caption BLIP-2 learns: the objects from left to right, then the place."""
+    """Return the caption that BLIP-2 learns: the objects from left to right, then the place."""
     return describe(nouns, BOOK.backgrounds[background].place)
 
 
@@ -56,7 +56,7 @@ def all_words() -> list[str]:
 
 
 def detector_vocabulary() -> list[str]:
-    """Return the detector's vocabulary: one word, one token, BERT's numbers for the marks."""
+    """Return the detector's vocabulary: one token per word, BERT's numbers for special tokens."""
     words = iter(all_words())
     size = max(FIXED_TOKENS) + 1
     return [

@@ -1,4 +1,4 @@
-"""The sprite world: scenes that know their own truth (label, box, mask, background)."""
+"""Sprite world: rendered scenes with known labels, boxes, masks and backgrounds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from chatgenimage.workers.values import BoxXyxy, Mask, RgbImage
 from training.backgrounds import PAINTERS, SIZE_PX, Canvas, paint_background
 
 Sprite: TypeAlias = Mapping[int, Canvas]
-"""Longest side in pixels -> (h, w, 4) float32 RGBA in [0, 1], tight on its alpha."""
+"""Longest side in pixels -> (h, w, 4) float32 RGBA in [0, 1], cropped to its alpha."""
 
 CODEPOINTS = {
     "dog": "1f415",
@@ -75,7 +75,7 @@ class PlacedObject:
 
 @dataclass(frozen=True, slots=True)
 class WorldScene:
-    """A rendered scene with its truth.
+    """A rendered scene with its ground truth.
 
     Attributes:
         image: (64, 64, 3) uint8 RGB.
@@ -107,7 +107,7 @@ def load_sprites(assets: Path) -> dict[str, Sprite]:
 
 
 def resize_sprite(picture: Image.Image) -> dict[int, Canvas]:
-    """Return the picture cut to its alpha, once per longest side from 16 to 50 pixels."""
+    """Return the picture cropped to its alpha, once per longest side from 16 to 50 pixels."""
     rgba = picture.convert("RGBA")
     tight = rgba.crop(rgba.getchannel("A").point(lambda alpha: 255 * (alpha > 127)).getbbox())
     smallest, largest = SIDES_PX[MAX_OBJECTS][0], CLOSE_UP_PX[1]
@@ -172,7 +172,7 @@ def _fits(pasting: _Pasting, others: Sequence[_Pasting]) -> bool:
 
 
 def _overlap(first: _Pasting, second: _Pasting) -> float:
-    """Return the shared area as a share of the smaller rectangle."""
+    """Return the intersection as a share of the smaller rectangle."""
     (h1, w1), (h2, w2) = first.rgba.shape[:2], second.rgba.shape[:2]
     width = min(first.left + w1, second.left + w2) - max(first.left, second.left)
     height = min(first.top + h1, second.top + h2) - max(first.top, second.top)

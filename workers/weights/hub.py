@@ -13,7 +13,7 @@ SETTINGS = ("*.json", "*.txt", "*.model")
 WANTED = (*SETTINGS, "*model*.safetensors")
 WANTED_ADAPTER = (*SETTINGS, "*.safetensors")
 WANTED_BY_FAMILY = {"open_clip": (*SETTINGS, "open_clip_model.safetensors")}
-"""Folders with a second copy of the weights for another library."""
+"""Patterns for families whose repositories contain weights for two libraries."""
 UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*", "vae_1_0/*")
 
 
