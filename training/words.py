@@ -25,7 +25,7 @@ def write_caption(
     rng: np.random.Generator, nouns: Sequence[str], background: str, *, is_close_up: bool = False
 ) -> str:
     """Return a caption of a scene in one of the grammar's forms."""
-    """Return a caption of a scene in one of the grammar's forms."""
+    place = BOOK.backgrounds[background].place
     ordered = [nouns[index] for index in rng.permutation(len(nouns))]
     if is_close_up and rng.random() < 0.8:
         return describe_close_up(ordered[0], place)
