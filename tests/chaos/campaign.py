@@ -1,4 +1,4 @@
-"""Scenarios of every kind of deployment, each held to an undisturbed run."""
+"""Scenarios of every kind of deployment, each compared with an undisturbed run."""
 
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ _databases = count()
 
 @dataclass(frozen=True)
 class Setting:
-    """A way to deploy the factory, and what strikes it besides the faults of its surroundings.
+    """A kind of deployment, and its faults besides those of its environment.
 
     Attributes:
-        delivery: Options of the delivery. Items whose worker is killed from outside again and again
-            need many attempts; faults of the surroundings must not cost a single one.
+        delivery: Options of the delivery. Items whose worker is often killed from outside need
+            many attempts; failures of the environment must not cost a single attempt.
     """
 
     name: str
@@ -76,7 +76,7 @@ KINDS = {"kill -9 factory submit", *faults.SURROUNDINGS, *faults.DISK}.union(
 
 @dataclass
 class Played:
-    """A scenario that was played."""
+    """A finished scenario."""
 
     setting: Setting
     seed: int
@@ -85,7 +85,7 @@ class Played:
 
 
 def undisturbed(folder, *, speaks=False, labels=LABELS):
-    """Return every candidate of a run that nothing struck."""
+    """Return every candidate of a run without faults."""
     with (
         Endpoint() if speaks else nullcontext() as endpoint,
         Deployment(folder, labels=labels, endpoint_url=endpoint and endpoint.url) as deployment,
@@ -101,16 +101,16 @@ def undisturbed(folder, *, speaks=False, labels=LABELS):
 
 
 def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, say=print, **options):
-    """Play one scenario and return what struck it and what was wrong afterwards.
+    """Play one scenario and return its faults and the problems found after it.
 
     Args:
-        folder: A new one.
-        setting: How the factory is deployed.
-        seed: Of everything that is drawn.
+        folder: A new folder.
+        setting: The kind of deployment.
+        seed: Seed of all random choices.
         expected: `undisturbed` of the same language model.
-        most: How many faults at most.
+        most: Maximum number of faults.
         postgres: A running server, for the settings that use one.
-        disk: Whether a disk can be filled up, which needs root.
+        disk: Whether a disk can be filled, which needs root.
         say: Takes one line per fault.
         options: `labels`, `mutant` and `schema_change` of the deployment; `deck`,
             `patience_s`, `submit_kills`, `alone_share` and `struck_before` of the scenario.

@@ -1,4 +1,4 @@
-"""A factory as it is deployed: its real processes on real servers, in one folder."""
+"""Deployment of the factory: real processes with real servers, in one folder."""
 
 import os
 import subprocess
@@ -24,20 +24,20 @@ PER_LABEL = 8
 
 
 class Deployment:
-    """Processes and what they stand on; as a context, everything is gone at the end.
+    """Processes and their servers; as a context manager, all of them end with it.
 
     Args:
-        folder: A new one, of this deployment alone.
-        labels: What is asked for.
-        workers: The roles of the workers that a service manager keeps alive; none: the work is
-            done by `factory run`, which a person starts again whenever it ends.
+        folder: A new folder for this deployment only.
+        labels: The labels to submit.
+        workers: Roles of the workers that a service manager keeps alive; if empty, the work is
+            done by `factory run`, which is restarted whenever it ends.
         database_url: None: SQLite in the folder.
         forgetful: Whether the broker is a Redis without persistence instead of the embedded one.
-        endpoint_url: Of the language model; None: the rule book.
-        small_disk: Whether images lie on a file system that can be filled up.
-        delivery: Delivery options besides those of `profile.yaml`.
-        mutant: A change from `inside.MUTANTS` that every process runs with.
-        schema_change: A statement that spoils the fresh database.
+        endpoint_url: URL of the language model; None: the rule book.
+        small_disk: Whether images are on a file system that can be filled.
+        delivery: Delivery options that override those of `profile.yaml`.
+        mutant: A change from `inside.MUTANTS` in every process.
+        schema_change: A statement that damages the fresh database.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Deployment:
         return "run" in self._commands
 
     def submit(self, kill_after_s=None):
-        """Run `factory submit`; return whether it ended well before it was killed."""
+        """Run `factory submit`; return whether it succeeded before it was killed."""
         with self._start("submit", self._words("submit")) as process:
             try:
                 return process.wait(kill_after_s) == 0
@@ -104,7 +104,7 @@ class Deployment:
                 return False
 
     def keep_alive(self):
-        """Start what is not running, as a service manager would."""
+        """Start the processes that are not running, like a service manager."""
         for name, words in self._commands.items():
             process = self.processes.get(name)
             if process is None or process.poll() is not None:
@@ -112,7 +112,7 @@ class Deployment:
                 self.processes[name] = self._start(name, words)
 
     def worker_pids(self):
-        """Return the parents of the workers."""
+        """Return the process ids of the workers' main processes."""
         if not self.is_one_command:
             return [process.pid for process in self.processes.values() if process.poll() is None]
         return [process.pid for process in self.all_processes() if "worker" in told(process)]
@@ -125,7 +125,7 @@ class Deployment:
         return []
 
     def all_processes(self):
-        """Return every live process of the factory, whoever started it; its broker ends itself."""
+        """Return every live process of the factory; its broker ends by itself."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
@@ -148,7 +148,7 @@ class Deployment:
                 [sys.executable, "-m", "chatgenimage", *words],
                 cwd=ROOT,
                 env=self._environment,
-                stdin=subprocess.PIPE,  # workers end with the harness, however it ends
+                stdin=subprocess.PIPE,  # closed when the test process ends, which ends the worker
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -187,14 +187,14 @@ class Deployment:
 
 
 def _bury(process):
-    """Close what is left of a process that ended."""
+    """Close the remains of a process that ended."""
     if process is not None:
         with process:
             pass
 
 
 def told(process):
-    """Return the words of a process's command, none if it is gone."""
+    """Return the command line of a process, empty if it is gone."""
     try:
         return process.cmdline()
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""A language model's server on loopback: answers well, or badly for as long as it is told to."""
+"""Language model server on loopback: answers well, or badly after `misbehave`."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ PLACEMENTS = re.compile(r"make (\d+) possible .* following objects (.+?)\. The s
 
 
 class Endpoint(Loopback):
-    """Answers the loop's four questions, each always alike; `misbehave` spoils the next answers."""
+    """Answers the loop's four requests deterministically; `misbehave` spoils the next answers."""
 
     def __init__(self):
         super().__init__(self._reply)
-        self._server.handle_error = lambda *_: None  # whoever it hung for has hung up
+        self._server.handle_error = lambda *_: None  # clients that timed out are gone
         self._lock = threading.Lock()
         self._faults = []
         self.struck = []
@@ -52,9 +52,9 @@ class Endpoint(Loopback):
 
 
 def answer_to(request):
-    """Return the name of the step that asks, and a good answer that depends on nothing else."""
+    """Return the name of the step and a good answer that depends only on the request."""
     texts = [message["content"] for message in request["messages"] if message["role"] == "user"]
-    for text in reversed(texts):  # a repair asks on; the question is the same
+    for text in reversed(texts):  # a repair adds messages; the first request is the same
         for step, question, answer in QUESTIONS:
             if match := question.search(text):
                 return step, answer(*match.groups(), _pick(text, request["seed"]))

@@ -1,8 +1,8 @@
-"""Stand-ins for the model families: no weights, no torch, the same answer to the same question.
+"""Stand-ins for the model families: no weights, no torch, deterministic answers.
 
-An object is a rectangle in a colour of its own, so the detector finds what the painters painted and
-the filters have something to judge. `inside` puts this module in the place of the families'
-modules; the registry, the steps and the image store are the real ones.
+An object is a rectangle in a colour of its own, so the detector finds painted objects and the
+filters have real differences to measure. `inside` replaces the families' modules with this one;
+the registry, the steps and the image store are the real ones.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ SLOT_PX = 20
 SLOTS = 3
 OBJECT_RED = 255
 PASS_S = 0.04
-"""What a forward pass takes, so that faults strike within it."""
+"""Duration of a forward pass, so that faults can occur during it."""
 
 
 class _Family:
@@ -100,24 +100,24 @@ class OpenClip(_Family):
 
 
 def peak_signal_noise_ratio(before, after, *, data_range):
-    """Stand in for scikit-image's, whose import takes longer than a whole run."""
+    """Replace scikit-image's function, whose import takes longer than a whole run."""
     error = np.mean((before.astype(float) - after.astype(float)) ** 2)
     return 10 * np.log10(data_range**2 / error)
 
 
 def structural_similarity(before, after, **_):
-    """Stand in for scikit-image's: the share of equal pixels, and where they are equal."""
+    """Replace scikit-image's function: the share of equal pixels, and where they are equal."""
     same = (before == after).all(axis=2).astype(float)
     return same.mean(), same
 
 
 def phash(image):
-    """Stand in for imagehash's: what shows the same words looks alike, wherever they are."""
+    """Replace imagehash's function: images with the same words are similar."""
     return _digest(shown(np.asarray(image)))[:8].hex()
 
 
 def paint(prompt, seed):
-    """Return an image of the prompt's objects, each in a slot of the seed's choice."""
+    """Return an image of the prompt's objects, each in a slot that the seed chooses."""
     image = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)
     image[:] = background_of(prompt, seed)
     rng = np.random.default_rng(seed)
@@ -130,7 +130,7 @@ def paint(prompt, seed):
 
 
 def find(image, name):
-    """Return where the name's colour is, if anywhere."""
+    """Return the box of the name's colour, None if it is not there."""
     rows, columns = np.nonzero((image == colour_of(name)).all(axis=2))
     if not len(rows):
         return None
@@ -149,17 +149,17 @@ def whole(box, shape_hw):
 
 
 def shown(image):
-    """Return the words whose colours the image has."""
+    """Return the words whose colours are in the image."""
     return [word for word in WORDS if (image == colour_of(word)).all(axis=2).any()]
 
 
 def words_in(text):
-    """Return the words of a text, in its order."""
+    """Return the known words of a text, in its order."""
     return [word for word in dict.fromkeys(re.findall(r"\w+", text)) if word in WORDS]
 
 
 def colour_of(word):
-    """Return the colour that stands for a word and for nothing else."""
+    """Return the unique colour of a word."""
     return (OBJECT_RED, *_digest(word)[:2])
 
 

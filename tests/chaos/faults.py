@@ -1,4 +1,4 @@
-"""The kinds of faults: each strikes a scenario and returns what it struck, or None if nothing."""
+"""Kinds of faults: each returns the step or process it hit, or None if it found none."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def kill_child(scenario):
 
 
 def kill_worker(scenario):
-    """Kill -9 the parent alone: its child, its dispatcher and its broker must end with it."""
+    """Kill -9 the main process only: its child, its dispatcher and its broker must end with it."""
     worker = any_worker(scenario)
     if worker is None:
         return None
@@ -55,7 +55,7 @@ def kill_worker(scenario):
 
 
 def kill_submitter(scenario):
-    """Kill -9 `factory run`, which submitted and watches."""
+    """Kill -9 `factory run`, which submitted and waits."""
     process = scenario.deployment.processes["run"]
     struck = held_by(scenario, None)
     kill(process.pid)
@@ -64,7 +64,7 @@ def kill_submitter(scenario):
 
 
 def freeze(scenario):
-    """Stop the process that computes for longer than its lease; it wakes up in the middle."""
+    """Stop the computing process for longer than its lease; it resumes where it was."""
     found = any_child(scenario)
     if found is None:
         return None
@@ -77,7 +77,7 @@ def freeze(scenario):
 
 
 def freeze_with_file(scenario):
-    """Stop a process that stored its images and wrote no row, until another did its work."""
+    """Stop a process that stored images but no rows, until another one did its work."""
     struck = _arm(scenario, str(Failpoint.AFTER_FILE), "freeze_self")
     if struck:
         scenario.later(FROZEN_WITH_FILE_S, lambda: _wake(struck.pid))
@@ -85,7 +85,7 @@ def freeze_with_file(scenario):
 
 
 def terminate(scenario):
-    """Ask a worker to stop, as a service manager does when it deploys."""
+    """Send SIGTERM to a worker, like a service manager during a deployment."""
     worker = any_worker(scenario)
     if worker is None:
         return None
@@ -102,13 +102,13 @@ def cut_redis(scenario):
     try:
         for kind in ("normal", "pubsub"):
             client.client_kill_filter(_type=kind, skipme=True)
-    except RedisError:  # an embedded one that nobody started yet
+    except RedisError:  # an embedded one that is not started yet
         return None
     return held
 
 
 def flush_redis(scenario):
-    """Let Redis forget everything."""
+    """Delete everything in Redis."""
     held = held_by(scenario, None)
     try:
         scenario.deployment.redis.client().flushall()
@@ -118,7 +118,7 @@ def flush_redis(scenario):
 
 
 def restart_redis(scenario):
-    """Kill -9 Redis; it comes back empty."""
+    """Kill -9 Redis; it restarts empty."""
     held = held_by(scenario, None)
     scenario.deployment.redis.restart_empty(scenario.random.uniform(0.1, 1.5))
     return held
@@ -142,7 +142,7 @@ def cut_postgres(scenario):
 
 
 def restart_postgres(scenario, how=signal.SIGINT):
-    """Stop PostgreSQL cleanly, which cuts every connection, and start it again a moment later."""
+    """Stop PostgreSQL cleanly, which cuts every connection, and start it again soon after."""
     struck = held_by(scenario, None)
     scenario.postgres.stop(how)
     time.sleep(scenario.random.uniform(0.2, 1.5))
@@ -151,12 +151,12 @@ def restart_postgres(scenario, how=signal.SIGINT):
 
 
 def crash_postgres(scenario):
-    """Stop PostgreSQL without a farewell: what workers committed last may be gone (ADR 0010)."""
+    """Stop PostgreSQL immediately: the workers' last commits may be lost (ADR 0010)."""
     return restart_postgres(scenario, signal.SIGQUIT)
 
 
 def fill_disk(scenario):
-    """Fill the images' file system until a writer fails on it, then make room."""
+    """Fill the images' file system until a write fails, then free the space."""
     disk = scenario.deployment.disk
     disk.fill()
     try:
@@ -166,7 +166,7 @@ def fill_disk(scenario):
 
 
 def strike_at(point, action="kill_self"):
-    """Return the fault that strikes whoever reaches the point, in a step of its choice."""
+    """Return a fault at a failpoint, in a random step."""
 
     def strike(scenario):
         steps = names_left(scenario)
@@ -179,9 +179,9 @@ def strike_at(point, action="kill_self"):
 
 
 def kill_dispatcher(scenario):
-    """Kill -9 a worker's main process when its dispatcher committed and did not ring yet.
+    """Kill -9 a worker's main process after its dispatcher committed and before it sent messages.
 
-    It rings when a step is given back, so a child is killed to make it.
+    It sends a message when a step is given back, so a child is killed first.
     """
     return _arm(
         scenario, str(Failpoint.BEFORE_RING), "kill_self", provoke=lambda: kill_child(scenario)
@@ -189,7 +189,7 @@ def kill_dispatcher(scenario):
 
 
 def misanswer(kind, times):
-    """Return the fault that spoils the next answers of the language model's server."""
+    """Return a fault that spoils the next answers of the language model's server."""
 
     def strike(scenario):
         endpoint = scenario.endpoint
@@ -210,7 +210,7 @@ def misanswer(kind, times):
 KILLS = {
     "kill -9 child": kill_child,
     "kill -9 worker": kill_worker,
-    "kill -9 dispatcher, before it rings": kill_dispatcher,
+    "kill -9 dispatcher, before it sends a message": kill_dispatcher,
     **{f"kill -9 child, {point}": strike_at(point) for point in (*IN_ANY_STEP, *OF_A_FILE)},
     **{f"kill -9 worker, {point}": strike_at(point, "kill_worker") for point in IN_ANY_STEP},
 }
@@ -233,7 +233,7 @@ POSTGRES = {
 POSTGRES_CRASH = {"PostgreSQL crashed": crash_postgres}
 DISK = {"disk full": fill_disk}
 FULL_BY_DECREE = {"disk full": strike_at(Failpoint.BEFORE_FILE, "disk_full")}
-"""Where no file system can be mounted: the error comes at the point where the write would be."""
+"""Used if no file system can be mounted: raises the error at the failpoint before the write."""
 LANGUAGE = {
     "LLM answers 429": misanswer("429", 4),
     "LLM answers 500": misanswer("500", 4),
@@ -243,7 +243,7 @@ LANGUAGE = {
 
 
 def _arm(scenario, name, action, provoke=lambda: None):
-    """Arm a point and wait until somebody was struck there; disarm it if nobody comes by."""
+    """Arm a failpoint and wait until a process reaches it; disarm it if none does."""
     folder = scenario.deployment.folder
     told, armed = folder / STRUCK / f"{name}.json", folder / ARMED / name
     told.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
-"""What the suite changes inside the factory's processes: cheap families, strikes, mutants.
+"""Changes inside the factory's processes for this suite: cheap families, faults, mutants.
 
 The processes are the real ones (`factory run`, `factory worker`, their spawned children). Python
 imports `site/sitecustomize.py` in each of them, which calls `install`; modules are changed right
-after their import. What is to happen is told through files, so that the harness can strike a
-process that runs for long.
+after their import. Commands are passed as files, so that a process can be hit at any time while it
+runs.
 """
 
 import errno
@@ -36,7 +36,7 @@ STAND_INS = (
 
 
 def install():
-    """Put the stand-ins in place, and the changes behind the imports they belong to."""
+    """Replace the families, and change modules after their import."""
     sys.meta_path.insert(0, _Finder(Path(os.environ[FOLDER_VARIABLE])))
 
 
@@ -73,7 +73,7 @@ class _Changed(importlib.abc.Loader):
 
 
 class Strikes:
-    """Strikes the first process that reaches an armed point, once, and writes down who it was."""
+    """Hits the first process that reaches an armed failpoint, once, and records its id."""
 
     def __init__(self, folder):
         self._armed = folder / ARMED
@@ -105,7 +105,7 @@ def kill_self():
 
 
 def kill_worker():
-    """Kill the whole worker: from a child, its parent first."""
+    """Kill the whole worker; called in a child, it kills the main process first."""
     from billiard.process import current_process
 
     if current_process().name != "MainProcess":
@@ -141,12 +141,12 @@ def send_thrice(transport, switch):
 
 
 def without_sweeper(dispatching):
-    """Nobody takes up what a dead worker held or rings again for what the broker forgot."""
+    """Disable the sweep: work of dead workers and lost messages are never queued again."""
     dispatching.sweep = lambda _session, **_: 0
 
 
 def without_fence(delivery):
-    """A worker that lost its lease goes on as if it held it."""
+    """Disable the fence: a worker that lost its lease continues as if it had it."""
     delivery.fence = lambda _session, _claim: True
 
 

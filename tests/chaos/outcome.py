@@ -1,4 +1,4 @@
-"""What a run left behind, and what is wrong with it when held to an undisturbed one."""
+"""Outcome of a run: its problems in comparison with an undisturbed run."""
 
 import os
 from collections import Counter
@@ -34,18 +34,18 @@ ONCE = (
     (Prompt, (Prompt.batch_id, Prompt.index)),
     (Item, (Item.step_id, Item.subject_id)),
 )
-"""Rows of which there must not be two alike."""
+"""Tables in which no two rows may be equal."""
 
 
 @dataclass
 class Outcome:
-    """What is wrong with a run; nothing if all is well.
+    """Problems of a run; all empty if there are none.
 
     Attributes:
-        lost: What an undisturbed run has and this one has not, or has otherwise.
-        doubled: What is there twice.
-        broken: Every other broken promise.
-        repeated: Items that were worked on again, beyond once each: the price of the faults.
+        lost: Results of an undisturbed run that this one lacks, or has with other values.
+        doubled: Results that exist twice.
+        broken: All other problems.
+        repeated: Number of repeated item attempts: the cost of the faults.
     """
 
     lost: list[str] = field(default_factory=list)
@@ -59,11 +59,11 @@ class Outcome:
 
 
 def examine(deployment, expected):
-    """Return what is wrong with the deployment's only run.
+    """Return the problems of the deployment's only run.
 
     Args:
-        deployment: Its run has ended, or will not.
-        expected: `remember` of an undisturbed run.
+        deployment: Its run is done, or never will be.
+        expected: The result of `remember` for an undisturbed run.
     """
     outcome = Outcome()
     with reading(deployment.sessions) as session:
@@ -76,7 +76,7 @@ def examine(deployment, expected):
 
 
 def remember(session):
-    """Return every candidate by label and key, with all that was found and decided about it."""
+    """Return every candidate by label and key, with all its results."""
     candidates = session.scalars(select(Candidate)).all()
     places = {candidate.id: (candidate.label.name, candidate.key) for candidate in candidates}
     return {
@@ -108,7 +108,7 @@ def _record(candidate):
 def _check_states(session, deployment, outcome):
     runs = session.scalars(select(Run.state)).all()
     if runs != ["done"]:
-        outcome.broken.append(f"there should be one run, and it done; there are {runs}")
+        outcome.broken.append(f"expected one run, and it done; found {runs}")
     open_batches = session.scalars(select(Batch.id).where(Batch.state != BatchState.DONE)).all()
     outcome.lost += [f"batch {number} never ended" for number in open_batches]
     for step in session.scalars(select(Step).where(Step.state != StepState.DONE)):
@@ -128,15 +128,15 @@ def _check_nothing_is_double(session, outcome):
 
 
 def _check_files(session, deployment, outcome):
-    """Hold rows and files to each other, by hand and by what `factory doctor` does and says."""
+    """Compare rows and files directly and with `factory doctor`."""
     wanted = Counter(session.scalars(select(Candidate.sha256)))
     there = {path.stem for path in deployment.images_folder.rglob("*.png")}
-    outcome.lost += [f"the file of {sha256} is not there" for sha256 in wanted.keys() - there]
-    outcome.broken += [f"no row knows the file {sha256}" for sha256 in there - wanted.keys()]
+    outcome.lost += [f"the file of {sha256} is missing" for sha256 in wanted.keys() - there]
+    outcome.broken += [f"the file {sha256} has no row" for sha256 in there - wanted.keys()]
     for sha256 in wanted.keys() & there:
         deployment.images.read_bytes(sha256)
     for path in deployment.images_folder.rglob("*"):
-        os.utime(path, (0, 0))  # the doctor leaves young files alone
+        os.utime(path, (0, 0))  # the doctor ignores recent files
     places = deployment.sessions, deployment.images
     store.repair(*places, store.find_differences(*places, iter))
     for finding in store.to_findings(store.find_differences(*places, iter), verified=True):
@@ -146,9 +146,9 @@ def _check_files(session, deployment, outcome):
 
 def _compare(found, expected, outcome):
     outcome.lost += [f"candidate {key} is missing" for key in expected.keys() - found.keys()]
-    outcome.broken += [f"candidate {key} is too many" for key in found.keys() - expected.keys()]
+    outcome.broken += [f"candidate {key} is unexpected" for key in found.keys() - expected.keys()]
     for key in expected.keys() & found.keys():
         differing = [name for name in expected[key] if expected[key][name] != found[key][name]]
         if differing:
             told = {name: (expected[key][name], found[key][name]) for name in differing}
-            outcome.lost.append(f"candidate {key} is another: {told}")
+            outcome.lost.append(f"candidate {key} is different: {told}")

@@ -1,4 +1,4 @@
-"""The table of what struck, what was lost, what was done twice, and how long it took."""
+"""Report of the campaign: tables of faults, losses, duplicates and recovery times."""
 
 import os
 import platform
@@ -21,53 +21,53 @@ def to_page(played, seconds):
     broken = sum(len(scenario.outcome.broken) for scenario in played)
     repeated = sum(scenario.outcome.repeated for scenario in played)
     return f"""\
-# Chaos: the queue under fire
+# Chaos tests of the queue
 
 Written by `make chaos`: {len(every)} seeded faults in {len(played)} runs,
-**{lost} lost, {doubled} double**, {broken} other broken promises.
+**{lost} lost, {doubled} duplicated**, {broken} other problems.
 It took {seconds / 60:.0f} minutes on {time.strftime("%Y-%m-%d")}: {platform.system()} \
 {platform.machine()}, {os.cpu_count()} cores,
 load average {os.getloadavg()[0]:.1f} at the end, Python {platform.python_version()}, Celery \
 {version("celery")}.
 
-Each run makes {len(LABELS) * PER_LABEL} images of {len(LABELS)} labels and everything that \
-follows from them, through the
+Each run makes {len(LABELS) * PER_LABEL} images of {len(LABELS)} labels and everything derived \
+from them, through the
 real commands (`factory run`, `factory submit`, `factory worker`), the real chain, database, broker
-and image store. Only the model families are stand-ins, which paint and find deterministically and
-cost nothing. Leases are short (`tests/chaos/{PROFILE.name}`), so that minutes show what would take
+and image store. Only the model families are stand-ins, which are deterministic and cost nothing.
+Leases are short (`tests/chaos/{PROFILE.name}`), so that minutes show what would otherwise take
 hours. After each run:
 
 - it ended by itself: every batch is done, no step is running, nothing is quarantined;
-- every candidate, annotation, score, scene, placement and prompt is there once;
-- every image has its row and every row its image, whose checksum is right; what a killed writer
-  left half-written was set aside by the repair of `factory doctor`;
+- every candidate, annotation, score, scene, placement and prompt exists once;
+- every image has its row and every row its image with the right checksum; partly written files of
+  killed processes were set aside by the repair of `factory doctor`;
 - each candidate (pixels, seed, prompt, parent, caption, boxes, masks, scores, verdict) is equal to
-  that of a run that nothing struck: so is the accepted set.
+  that of a run without faults, and so is the accepted set.
 
-{repeated} items were worked on again: that is the price of the faults, and all of it. That this \
-harness would see a loss
-or a double is tested too: with the sweeper taken out, and with the fence and the unique key taken
-out, it complains (`tests/chaos/test_chaos.py`).
+{repeated} item attempts were repeated, which is the only cost of the faults. The suite would \
+detect a loss
+or a duplicate: with the sweeper disabled, and with the fence and the unique key removed, it
+reports problems (`tests/chaos/test_chaos.py`).
 
 ## By deployment
 
-| deployment | runs | faults | lost | double |
+| deployment | runs | faults | lost | duplicated |
 |---|---|---|---|---|
 {_deployments(played)}
 
 ## By kind of fault
 
-`lost` and `double` count what was lost or doubled in the runs that a kind of fault struck. Seconds
-to recover: from the strike until the step that it hit was done, as far as no other fault struck
-meanwhile ({_alone(every)} of {len(every)} faults). It includes the start of a new process.
+`lost` and `duplicated` count the problems of the runs in which a kind of fault occurred. Recovery
+time: from the fault until the affected step was done, if no other fault occurred meanwhile
+({_alone(every)} of {len(every)} faults). It includes the start of a new process.
 
-| fault | faults | lost | double | recovered, median s | max s |
+| fault | faults | lost | duplicated | recovered, median s | max s |
 |---|---|---|---|---|---|
 {_kinds(every)}
 
 ## By step
 
-How often each kind struck while a batch stood at a step; `-`: nobody worked at that moment.
+Number of faults by the step that the affected batch was in; `-`: no step was running.
 
 | fault | {" | ".join(STEPS)} |
 |---|{"---|" * len(STEPS)}

@@ -1,4 +1,4 @@
-"""One run under fire: faults strike it at seeded moments until it is over."""
+"""Scenario: one run with faults at random, seeded times until it is done."""
 
 import random
 import time
@@ -14,7 +14,7 @@ from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 
 POLL_S = 0.1
 PATIENCE_S = 120
-"""Without any progress, a run counts as stuck."""
+"""A run without progress for longer than this counts as stuck."""
 MOST_PAUSE_S = 1.5
 ALONE_SHARE = 0.6
 RECOVERY_PATIENCE_S = 20
@@ -23,15 +23,15 @@ AWAKE_S = 1.0
 
 @dataclass
 class Fault:
-    """A fault that struck.
+    """A fault that occurred.
 
     Attributes:
-        kind: As the table names it.
-        step: What was struck; None if nobody worked at that moment.
+        kind: Name of its kind in the table.
+        step: Name of the affected step; None if no step was running.
         struck_at: Epoch seconds.
-        step_ids: The steps that were struck.
-        recovered_s: From the strike until the first of those steps was done; None if another fault
-            struck in between.
+        step_ids: Ids of the affected steps.
+        recovered_s: Seconds until the first of those steps was done; None if another fault
+            occurred in between.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Fault:
 
 
 class Stuck(Exception):
-    """Nothing moved for too long."""
+    """The run makes no progress."""
 
 
 class Scenario:
@@ -50,14 +50,14 @@ class Scenario:
 
     Args:
         deployment: A fresh one.
-        seed: Of the order of the faults, their moments, and their choices.
+        seed: Seed of the order, times and targets of the faults.
         deck: Faults by kind.
-        most: How many faults at most, once there is work.
-        submit_kills: How often `factory submit` is killed at most before it gets through.
-        postgres, endpoint: What the faults of their kind strike.
-        patience_s: How long nothing may move.
-        alone_share: Of the faults, how many are given time until what they struck is done.
-        struck_before: How often each kind struck in earlier scenarios: the rarest come first.
+        most: Maximum number of faults after the submission.
+        submit_kills: Maximum number of times that `factory submit` is killed before it succeeds.
+        postgres, endpoint: Targets of the faults of their kinds.
+        patience_s: Maximum time without progress.
+        alone_share: Share of the faults that get time until the affected step is done.
+        struck_before: Number of earlier faults by kind: the rarest come first.
         say: Takes one line per fault.
     """
 
@@ -82,7 +82,7 @@ class Scenario:
         self._moved = (None, self._started)
 
     def play(self):
-        """Submit, strike, and return once the run is over by itself.
+        """Submit, cause faults, and return when the run is done.
 
         Raises:
             Stuck: If it does not end.
@@ -100,16 +100,16 @@ class Scenario:
         self._measure()
 
     def _shuffle(self):
-        """Return every kind once, those last that struck least: they are taken from the end."""
+        """Return every kind once, the rarest last: faults are taken from the end."""
         kinds = self.random.sample(list(self._deck), len(self._deck))
         return sorted(kinds, key=lambda kind: -self._struck_before[kind])
 
     def later(self, seconds, action):
-        """Do something in a while, whatever else happens."""
+        """Run an action later."""
         self._later.append((time.monotonic() + seconds, action))
 
     def wait_for(self, condition, patience_s=PATIENCE_S):
-        """Return what the condition gives once it is true, or None; the service goes on."""
+        """Return the result of the condition once it is true, or None; the service continues."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             if found := condition():
@@ -125,7 +125,7 @@ class Scenario:
         return bool(states) and all(row.state == RunState.DONE for row in states)
 
     def _submit(self):
-        """Submit as a person does whose terminal is killed: again and again, until it worked."""
+        """Submit repeatedly, as a person does whose terminal is killed, until it succeeds."""
         for _ in range(self._submit_kills):
             if self.deployment.submit(self.random.uniform(0.2, 4.0)):
                 return
@@ -133,11 +133,11 @@ class Scenario:
         assert self.deployment.submit(), "factory submit failed; see submit.log"
 
     def _works(self):
-        """Return whether there is a step to strike."""
+        """Return whether a step is running or ready."""
         return bool(self._ask(select(Step.id).limit(1)))
 
     def _strike(self, kind):
-        """Return whether the fault found something to strike."""
+        """Return whether the fault found a target."""
         struck_at = time.time()
         struck = self._deck[kind](self)
         if struck is not None:
@@ -146,7 +146,7 @@ class Scenario:
         return struck is not None
 
     def _pause(self):
-        """Wait a moment, or until what was struck is done: faults come alone and in company."""
+        """Wait a moment, or until the affected step is done: some faults overlap, others do not."""
         until = time.monotonic() + self.random.uniform(0, MOST_PAUSE_S)
         self.wait_for(lambda: time.monotonic() > until)
         if self.faults and self.random.random() < self._alone_share:
@@ -173,7 +173,7 @@ class Scenario:
         return [row[0] for row in self._ask(first)]
 
     def _wake_all(self):
-        """Wait until what was frozen is awake and had time to write: it may change nothing."""
+        """Wait until frozen processes are awake and had time to write: they may change nothing."""
         while self._later:
             self._do_what_is_due()
             time.sleep(POLL_S)
@@ -192,7 +192,7 @@ class Scenario:
             entry[1]()
 
     def _watch(self):
-        """Notice that nothing moves."""
+        """Raise Stuck if there is no progress."""
         moved = self._ask(
             select(
                 select(func.count()).where(Step.state == StepState.DONE).scalar_subquery(),
@@ -206,7 +206,7 @@ class Scenario:
             raise Stuck(f"nothing moved for {self._patience_s} s; done so far: {before}")
 
     def _measure(self):
-        """Find in the rows when what was struck was done."""
+        """Find in the rows when the affected steps were done."""
         finished = dict(map(tuple, self._ask(select(Step.id, Step.finished_at))))
         ends = [*(fault.struck_at for fault in self.faults[1:]), float("inf")]
         for fault, next_at in zip(self.faults, ends, strict=True):
@@ -215,7 +215,7 @@ class Scenario:
                 fault.recovered_s = max(0.0, done_at - fault.struck_at)
 
     def _ask(self, query):
-        """Return rows; none while the database is away, as some faults have it."""
+        """Return rows; none while the database is away because of a fault."""
         try:
             with reading(self.deployment.sessions) as session:
                 return session.execute(query).all()

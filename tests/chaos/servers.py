@@ -1,4 +1,4 @@
-"""The servers and the disk that a deployment stands on, as the harness can break them."""
+"""Servers and disk of a deployment, with methods to break them."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ DISK = "4m"
 
 
 class ForgetfulRedis:
-    """A Redis without persistence: what it holds is gone when it is killed."""
+    """A Redis without persistence: its data are lost when it is killed."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-redis-"))
@@ -42,7 +42,7 @@ class ForgetfulRedis:
             time.sleep(0.02)
 
     def kill(self):
-        """Kill it; the process is gone when this returns."""
+        """Kill it and wait until the process is gone."""
         self._process.kill()
         self._process.wait()
 
@@ -60,13 +60,13 @@ class ForgetfulRedis:
 
 
 class EmbeddedRedis:
-    """The broker that the factory itself starts and revives."""
+    """The broker that the factory itself starts and restarts."""
 
     def __init__(self, broker):
         self._broker = broker
 
     def restart_empty(self, _after_s):
-        """Kill it and delete what it kept; whoever needs it starts it again."""
+        """Kill it and delete its data; the next process that needs it starts it again."""
         with suppress(ProcessLookupError, FileNotFoundError):
             pid = int((self._broker.folder / "valkey.pid").read_text())
             kill(pid)
@@ -76,11 +76,11 @@ class EmbeddedRedis:
         return client_of(self._broker.socket_path)
 
     def remove(self):
-        """Nothing: it ends with its processes."""
+        """Do nothing: it ends with its processes."""
 
 
 class Disk:
-    """A small file system of its own that can be filled up; needs root."""
+    """A small separate file system that can be filled; needs root."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -110,6 +110,6 @@ def answers(socket):
 
 
 def kill(pid):
-    """Kill one process, if it is still there."""
+    """Kill one process, if it still exists."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a fault can aim at: processes, and the work that they hold."""
+"""Targets of faults: processes and the steps they hold."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ WORK_PATIENCE_S = 3
 
 @dataclass
 class Struck:
-    """What a fault hit: a step's name; the batch and the process, as far as they are known."""
+    """A target: name of the step; batch and process, as far as they are known."""
 
     step: str | None
     batch_id: int | None = None
@@ -21,13 +21,13 @@ class Struck:
 
 
 def any_worker(scenario):
-    """Return a worker's parent process; None if the run ends before one is there."""
+    """Return a worker's main process; None if the run ends before one exists."""
     pids = scenario.wait_for(scenario.deployment.worker_pids)
     return scenario.random.choice(pids) if pids else None
 
 
 def any_child(scenario):
-    """Return a worker and the process in which it computes; None if the run ends before."""
+    """Return a worker and its computing process; None if the run ends before one exists."""
 
     def find():
         return [
@@ -41,7 +41,7 @@ def any_child(scenario):
 
 
 def held_by(scenario, worker_pid):
-    """Wait a moment for work in hand and return it: of that worker, or else of anybody."""
+    """Wait a moment for a running step and return it: of that worker, or else of any."""
 
     def find():
         with reading(scenario.deployment.sessions) as session:

@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, and proof that the harness would see what it looks for."""
+"""Short form of `make chaos`, and tests that the suite detects losses and duplicates."""
 
 import os
 
@@ -14,13 +14,13 @@ LEAST_FAULTS = 4
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
-    """What comes out when nothing strikes."""
+    """The candidates of a run without faults."""
     return campaign.undisturbed(tmp_path_factory.mktemp("chaos") / "u", labels=FEW_LABELS)
 
 
 def test_nothing_is_lost_and_nothing_done_twice_under_fire(tmp_path, expected, postgres):
     struck = 0
-    for seed in range(7, 15):  # how many faults a run has time for depends on the machine
+    for seed in range(7, 15):  # the number of faults in a run depends on the machine's speed
         played = campaign.play(
             tmp_path / f"{seed}",
             campaign.POSTGRES,
@@ -37,7 +37,7 @@ def test_nothing_is_lost_and_nothing_done_twice_under_fire(tmp_path, expected, p
         struck += len(played.faults)
         if struck >= LEAST_FAULTS:
             return
-    raise AssertionError(f"only {struck} faults struck")
+    raise AssertionError(f"only {struck} faults occurred")
 
 
 def test_without_the_sweeper_the_harness_sees_a_run_that_never_ends(tmp_path, expected):

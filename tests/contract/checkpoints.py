@@ -1,4 +1,4 @@
-"""Which checkpoints each contract is held to."""
+"""Checkpoints that each contract is tested with."""
 
 import pytest
 
@@ -12,5 +12,5 @@ def checkpoints(*families):
         pytest.param((variant, family), id=f"{variant} {family}")
         for family in families
         for variant in VARIANTS
-        if (variant, family) != ("micro", "grounding_dino_original")  # one was enough to train
+        if (variant, family) != ("micro", "grounding_dino_original")  # only one is trained
     ]

@@ -1,4 +1,4 @@
-"""Every family, over the paper's classes built tiny and over the trained micro checkpoints."""
+"""Fixtures for every family, with tiny random checkpoints and the trained micro checkpoints."""
 
 import functools
 
@@ -46,7 +46,7 @@ def tiny_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def load(tiny_folder):
-    """Return a function that loads a family of a variant once, in few steps."""
+    """Return a function that loads a family of a variant once, with few steps."""
 
     @functools.cache
     def load(variant, family, **settings):
@@ -59,7 +59,7 @@ def load(tiny_folder):
 
 @pytest.fixture
 def images():
-    """Three images of noise, the middle one of another size that no network likes."""
+    """Three images of noise, the middle one of an unusual size."""
     draw = np.random.default_rng(0)
     return [
         draw.integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -1,7 +1,7 @@
-"""Saves a diffusers pipeline as the one file that Stable Diffusion was first published in.
+"""Original layout: save a diffusers pipeline as one file, as Stable Diffusion was first published.
 
 The names are those of CompVis' and Stability's code (`model.diffusion_model`, `first_stage_model`,
-`cond_stage_model` or, of XL, `conditioner`); a test may write them, the product only reads them.
+`cond_stage_model` or, of XL, `conditioner`). Only tests write them; the product only reads them.
 """
 
 import re
@@ -79,7 +79,7 @@ def denoiser(unet):
 
 
 def denoiser_name(name, layers, unet):
-    """Return a name of the UNet: blocks are counted through, their samplers are blocks too."""
+    """Return a name of the UNet; blocks are numbered continuously, samplers are blocks too."""
     found = re.match(
         r"(down|up)_blocks\.(\d+)\.(resnets|attentions|\w+samplers)\.(\d+)\.(.*)", name
     )

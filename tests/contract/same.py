@@ -1,4 +1,4 @@
-"""What "the same" means for numbers that went through a network in another batch."""
+"""Tolerances for equal results of a network in different batches."""
 
 import numpy as np
 
@@ -6,5 +6,5 @@ TOLERANCE_LEVELS = 2
 
 
 def same_image(one, other):
-    """Whether two uint8 images differ by at most two of 255 levels anywhere."""
+    """Return whether two uint8 images differ by at most two of 255 levels everywhere."""
     return one.shape == other.shape and np.abs(one.astype(int) - other).max() <= TOLERANCE_LEVELS

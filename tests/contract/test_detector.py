@@ -15,7 +15,7 @@ def detector(request, load):
 
 @pytest.fixture(params=checkpoints(*DETECTORS))
 def all_found(request, load):
-    """A detector without a threshold: every query answers for every label."""
+    """A detector without a threshold: every query gives a detection for every label."""
     return load(*request.param, box_threshold=0.0)
 
 

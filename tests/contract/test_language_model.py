@@ -1,4 +1,4 @@
-"""LanguageModel, over the rule book and over an endpoint on loopback."""
+"""LanguageModel with the rule book and with an endpoint on loopback."""
 
 import json
 
@@ -17,7 +17,7 @@ SIZE_WH = (64, 64)
 
 
 def _play_a_model(request):
-    """Answer any of the four questions as a good server does, for words it knows."""
+    """Answer any of the four requests like a good server, for words it knows."""
     if "unheard" in request["messages"][-1]["content"]:
         return fails(400, "unknown word")
     kind = request["response_format"]["json_schema"]["name"]

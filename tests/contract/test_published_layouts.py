@@ -1,4 +1,4 @@
-"""Checkpoints as people publish them: other networks of a family, adapters, single files."""
+"""Published checkpoints: other networks of a family, adapters, single files."""
 
 import shutil
 
@@ -105,7 +105,7 @@ def test_a_single_file_paints_what_its_folder_paints(
     family = checkpoint.removesuffix("_xl")
     folder, file = tiny_folder / checkpoint, tmp_path / "mine.safetensors"
     save_as_one_file(kind.from_pretrained(folder), file)
-    # What it is read with may not hold the weights, or nothing would be proven.
+    # Its settings folder must not contain the weights, otherwise the test proves nothing.
     settings = shutil.copytree(
         folder, tmp_path / "settings", ignore=shutil.ignore_patterns("*.safetensors")
     )
@@ -146,8 +146,9 @@ def test_a_single_file_without_the_settings_it_lacks_is_told_what_to_name(tmp_pa
 
 @pytest.fixture(scope="module")
 def original_pth(tmp_path_factory):
-    """The authors' whole Swin-T network over a small BERT, saved as `groundingdino_swint_ogc.pth`
-    is: wrapped for several GPUs, with a training table and BERT's positions of long ago.
+    """The authors' whole Swin-T network over a small BERT, saved in the form of
+    `groundingdino_swint_ogc.pth`: wrapped for several GPUs, with data of the training and BERT's
+    deprecated position ids.
     """
     folder = tmp_path_factory.mktemp("original")
     tiny_checkpoints.save_bert(folder / "bert")
@@ -175,7 +176,7 @@ def test_an_original_grounding_dino_of_another_width_is_refused(tmp_path):
     tiny_checkpoints.save_bert(tmp_path / "bert")
     patches = {"module.backbone.0.patch_embed.proj.weight": torch.zeros(64, 3, 4, 4)}
     torch.save({"model": patches}, tmp_path / "mine.pth")
-    with pytest.raises(CheckpointBroken, match=r"neither the authors' Swin-T nor their Swin-B file"):
+    with pytest.raises(CheckpointBroken, match=r"neither the authors' Swin-T nor their Swin-B"):
         load("grounding_dino_original", tmp_path / "mine.pth", text_encoder=str(tmp_path / "bert"))
 
 

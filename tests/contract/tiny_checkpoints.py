@@ -224,7 +224,7 @@ ORIGINAL_SETTINGS = {
 
 
 def save_grounding_dino_original(folder: Path) -> None:
-    """The authors' network, as narrow as their code allows: 100 MB."""
+    """Save the authors' network, as narrow as their code allows: 100 MB."""
     save_bert(folder / "text_encoder")
     model = grounding_dino_original.build(ORIGINAL_SETTINGS, folder / "text_encoder")
     (folder / "config.json").write_text(json.dumps(ORIGINAL_SETTINGS), encoding="utf-8")
@@ -232,14 +232,14 @@ def save_grounding_dino_original(folder: Path) -> None:
 
 
 def save_bert(folder: Path) -> None:
-    """Settings and vocabulary, like google-bert/bert-base-uncased."""
+    """Save settings and vocabulary, like google-bert/bert-base-uncased."""
     tokenizer = _bert_tokenizer()
     tokenizer.save_pretrained(folder)
     _bert_config(tokenizer).save_pretrained(folder)
 
 
 def save_segment_anything(folder: Path) -> None:
-    """Meta's network at 64 pixels."""
+    """Save Meta's network at 64 pixels."""
     settings = {
         "image_encoder": {
             "img_size": 64,

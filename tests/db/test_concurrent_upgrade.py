@@ -1,4 +1,4 @@
-"""Several containers that start at once on an empty database: each upgrades it, one at a time."""
+"""Concurrent upgrades of an empty database by several containers: each waits for the others."""
 
 import contextlib
 import sqlite3
@@ -59,7 +59,7 @@ def test_all_of_them_succeed_and_the_schema_is_made_once(empty_url):
 
 
 def test_a_new_file_that_another_writes_to_at_this_moment_is_waited_for(tmp_path):
-    """SQLite itself waits for a lock, but not while it changes the kind of its journal."""
+    """SQLite itself waits for a lock, but not while it changes its journal mode."""
     path = tmp_path / "factory.sqlite3"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

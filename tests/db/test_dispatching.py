@@ -31,7 +31,7 @@ def decide(session, *, window=8, stale_s=100.0, waiting=None, dead_owners=()):
 
 
 def tick(place, **how):
-    """Do what the dispatcher does, and return the batches it would ring for."""
+    """Do what the dispatcher does, and return the batches whose message it would send."""
     with place.sessions.begin() as session:
         return decide(session, **how)
 
@@ -45,7 +45,7 @@ def batch_id(place):
 
 
 def add_batches(place, count, **columns):
-    """Add a run of so many batches, each of a label of its own, and return their ids."""
+    """Add a run with `count` batches, each of its own label, and return their ids."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, [f"word {number}" for number in range(count)], **columns)
         batches = select(Batch.id).where(Batch.run_id == run.id).order_by(Batch.id)
@@ -53,7 +53,7 @@ def add_batches(place, count, **columns):
 
 
 def work_on(place, batch_id, *, window=8, **claimed):
-    """Do a batch's current step; return whether its chain goes on by itself."""
+    """Do a batch's current step; return whether its chain continues by itself."""
     held = claim(place, batch_id, **claimed)
     with place.sessions.begin() as session:
         delivery.finish_step(session, held)
@@ -68,7 +68,7 @@ def claim(place, batch_id, *, owner="me", lease_s=60.0):
 
 
 def queue_lengths(place):
-    """Return how many doorbells a broker holds that lost none."""
+    """Return the number of messages in a broker that lost none."""
     with place.sessions() as session:
         lengths = Counter()
         for batch in session.scalars(select(Batch).where(Batch.rung_at.is_not(None))):
@@ -111,12 +111,12 @@ def test_the_window_of_the_opening_queue_is_kept_and_filled_again(place):
 def test_a_full_queue_holds_chains_back_and_leaves_the_other_queues_their_work(place):
     batch_ids = add_batches(place, 5)
     tick(place, window=1)
-    assert work_on(place, batch_ids[0], window=1)  # to diffusion, which is full now
-    assert tick(place, window=1) == batch_ids[1:2]  # language has work again
+    assert work_on(place, batch_ids[0], window=1)  # its next queue, diffusion, is now full
+    assert tick(place, window=1) == batch_ids[1:2]  # the language queue has room
     assert not work_on(place, batch_ids[1], window=1)
-    assert tick(place, window=1) == []  # and nothing more is opened: enough is in flight
+    assert tick(place, window=1) == []  # no other batch is admitted: enough are in flight
     assert queue_lengths(place) == {"diffusion": 1}
-    assert work_on(place, batch_ids[0], window=1)  # diffusion is free for the one held back
+    assert work_on(place, batch_ids[0], window=1)  # diffusion has room for the one held back
     assert tick(place, window=1) == batch_ids[1:2]
 
 
@@ -147,7 +147,7 @@ def test_an_urgent_run_need_not_wait_for_what_is_in_flight(place):
     for batch_id in (slow[0], slow[1]):
         tick(place, window=1)
         work_on(place, batch_id, window=1)
-    assert tick(place, window=1) == []  # one rung for and one held back: all that may be in flight
+    assert tick(place, window=1) == []  # one queued and one held back: the maximum in flight
     urgent = add_batches(place, 1, priority=5)
     assert tick(place, window=1) == urgent
     assert not work_on(place, urgent[0], window=1)
@@ -197,7 +197,7 @@ def test_as_many_are_rung_for_again_as_the_broker_forgot(place):
             session.execute(update(Batch).where(Batch.id == batch_id).values(rung_at=rung_at))
     assert tick(place, stale_s=-1, waiting={"language": 3}) == batch_ids[-1:]  # the oldest
     assert tick(place, stale_s=100, waiting={"language": 1}) == []  # may be on their way
-    assert sorted(tick(place, stale_s=-1)) == batch_ids  # it forgot everything
+    assert sorted(tick(place, stale_s=-1)) == batch_ids  # the broker lost all messages
 
 
 def test_what_somebody_works_on_is_not_rung_for_again(place, batch_id):

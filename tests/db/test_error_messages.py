@@ -1,4 +1,4 @@
-"""What SQLite refuses, and what a person is told to do: the errors are SQLite's own."""
+"""Errors of SQLite, raised by SQLite itself, and the advice for each."""
 
 from contextlib import closing
 
@@ -13,7 +13,7 @@ MANY_PAGES = "INSERT INTO word VALUES (zeroblob(1000000))"
 
 
 def refused(path, *statements):
-    """Return what SQLite raises at one of the statements."""
+    """Return the error that SQLite raises for one of the statements."""
     with pytest.raises(DBAPIError) as caught:
         execute(path, *statements)
     return caught.value

@@ -10,7 +10,7 @@ from tests import rows
 
 @pytest.fixture
 def marked(place):
-    """Two runs of three candidates each; the first run's are marked good, bad and not at all."""
+    """Two runs of three candidates each; the first has one good and one bad review."""
     with place.sessions.begin() as session:
         for _ in range(2):
             batch = rows.batch_of(session, rows.add_run(session))

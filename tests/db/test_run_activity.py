@@ -1,4 +1,4 @@
-"""What a run is doing at this moment, on SQLite and PostgreSQL."""
+"""Current activity of a run, on SQLite and PostgreSQL."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_kinds_that_are_to_come_are_known_from_the_run_before_with_the_same_mode
         durations = list_durations(session, run.id)
         assert durations == {("generate", 0): 3.0, ("label", 0): 3.0}
         work = measure_work(session, run.id, durations)
-    assert work.left_s == pytest.approx(4 * 3.0 + (3.0 + 4 * 3.0))  # and the batch that waits
+    assert work.left_s == pytest.approx(4 * 3.0 + (3.0 + 4 * 3.0))  # with the waiting batch
 
 
 def test_the_first_run_knows_of_none_before(place):

@@ -28,7 +28,7 @@ def url_of(place):
 
 
 def is_in_models(name, kind, _):
-    """Return False for the full-text search of captions, which no model knows."""
+    """Return False for the full-text search of captions, which is in no model."""
     return name is None or "caption_text" not in name
 
 
@@ -75,7 +75,7 @@ def test_sqlite_writes_ahead_and_holds_foreign_keys(sqlite_place):
 def test_the_database_s_clock_is_the_time(place):
     with place.sessions() as session:
         before, told, after = time.time(), now(session), time.time()
-    assert before - 0.01 < told < after + 0.01  # SQLite counts milliseconds
+    assert before - 0.01 < told < after + 0.01  # SQLite's clock has milliseconds
 
 
 def test_a_reader_does_not_hold_up_a_writer_and_sees_one_moment(place):

@@ -116,7 +116,7 @@ def test_no_key_at_all_is_told(s3_server, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("act", ["put", "get"])
 def test_a_server_that_is_away_is_told_and_no_image_is_called_missing(act, s3_keys):
-    store = ImageStore(URL, "http://127.0.0.1:9")  # the discard port: nobody serves it
+    store = ImageStore(URL, "http://127.0.0.1:9")  # the discard port: no server uses it
     with pytest.raises(StoreError, match="Start the server") as raised:
         try_to(store, act)
     assert not isinstance(raised.value, ImageMissing)

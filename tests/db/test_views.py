@@ -1,4 +1,4 @@
-"""The views and indexes hold what they promise, asked without a line of our own code."""
+"""Views and indexes, queried directly with the database's own driver."""
 
 import sqlite3
 from dataclasses import replace
@@ -29,7 +29,7 @@ def family(place):
 
 @pytest.fixture
 def ask(family):
-    """Asks with the database's own driver and nothing else."""
+    """Run a query with the database's own driver."""
     engine = engine_of(family.sessions)
     if engine.dialect.name == "sqlite":
         connection = sqlite3.connect(engine.url.database)
@@ -108,7 +108,7 @@ def explained(place, wanted):
         event.remove(session.get_bind(), "before_cursor_execute", note)
         is_sqlite = session.get_bind().dialect.name == "sqlite"
         explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
-        if not is_sqlite:  # which reads so few rows quicker without an index
+        if not is_sqlite:  # PostgreSQL reads this few rows faster without an index
             session.connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
         for statement, parameters in asked:
             for row in session.connection().exec_driver_sql(explain + statement, parameters):

@@ -25,7 +25,7 @@ def place(request):
 
 @pytest.fixture
 def toy_batch(place):
-    """A batch in flight whose first step is to be done by a worker without models."""
+    """A batch in flight whose first step needs no models."""
     with place.sessions.begin() as session:
         rows.add_run(session)
         batch = session.scalars(select(Batch)).one()
@@ -37,18 +37,18 @@ def toy_batch(place):
 
 @pytest.fixture(scope="session")
 def micro(tmp_path_factory):
-    """Everything that a worker of all roles holds, on the micro checkpoints."""
+    """The resources of a worker for all roles, with the micro checkpoints."""
     settings = load_settings("micro", data_dir=tmp_path_factory.mktemp("micro"), device="cpu")
     return assemble(settings, list(settings.roles), "test@here#1")
 
 
 @pytest.fixture(scope="session")
 def world():
-    """Images whose truth is known: by name, the pixels."""
+    """Images with known content: pixels by name."""
     return {path.stem: np.array(Image.open(path).convert("RGB")) for path in WORLD.glob("*.png")}
 
 
 @pytest.fixture(scope="session")
 def truth():
-    """What stands on the images of `world`, by name."""
+    """The objects on the images of `world`, by name."""
     return json.loads((WORLD / "truth.json").read_text())

@@ -12,7 +12,7 @@ from tests import rows
 
 
 class Parrot:
-    """A language model that gives the answers of a list, one by one."""
+    """A language model that returns the answers of a list in order."""
 
     def __init__(self, *answers):
         self.answers = list(answers)

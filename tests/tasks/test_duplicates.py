@@ -18,7 +18,7 @@ def image(candidate_id, phash, family=None):
 
 
 def find(best_first, embeddings, *, accepted=None, most_bits=6):
-    """Return who is a duplicate, and of whom."""
+    """Return the near-duplicates, each with the image it duplicates."""
     lookalikes = Lookalikes(best_first, most_bits)
     embedded = {one.candidate_id: embeddings.get(one.candidate_id, NORTH) for one in best_first}
     everybody = {one.candidate_id for one in best_first}

@@ -1,4 +1,4 @@
-"""What becomes of items and steps when something fails, shown on a toy step."""
+"""Failures of items and steps, shown with a toy step."""
 
 import contextlib
 import dataclasses
@@ -113,7 +113,7 @@ def test_an_item_that_killed_its_worker_each_time_is_quarantined_and_the_rest_go
     place, toy_batch
 ):
     toy = Toy()
-    with place.sessions.begin() as session:  # what three deaths in the middle of item 4 leave
+    with place.sessions.begin() as session:  # the rows after three crashes during item 4
         held, _ = delivery.claim_step(session, toy_batch, "brainstorm", owner="dead", lease_s=-1)
         items.add_items(session, held, SUBJECTS)
         session.flush()
@@ -223,7 +223,7 @@ def broken(_session, _step):
 
 
 def run_to_the_end(work, batch_id):
-    """Answer doorbells until the chain goes on; return how many that took."""
+    """Process messages until the chain continues; return how many were needed."""
     for tries in range(1, 9):
         with contextlib.suppress(Ignore):
             run_step(work, batch_id)
@@ -314,7 +314,7 @@ def test_a_database_that_goes_away_for_a_moment_costs_no_attempt(place, toy_batc
 
 
 def test_a_worker_that_cannot_renew_its_lease_starts_nothing_more(place, toy_batch):
-    """Its own clock tells, even while the database does not answer at all."""
+    """Its own clock shows that, even while the database does not answer."""
     held = claim(place, toy_batch)
     assert not Heartbeat(place.sessions, held, every_s=60).lost
     long_ago = dataclasses.replace(held, claimed_at=held.claimed_at - 1.5 * held.lease_s)

@@ -1,6 +1,6 @@
-"""Each filter is held to an image that is known to be good and one that is known to be bad.
+"""Filters on images that are known to be good or bad.
 
-The images are scenes of a small world whose truth is known; the models are the micro checkpoints.
+The images are scenes of a small world with known content; the models are the micro checkpoints.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ HOUSE = ("house", (37.0, 28.0, 61.0, 51.0))
 
 @pytest.fixture(scope="module")
 def label_image(micro):
-    """Return a function that stores pixels and labels them as the label step does."""
+    """Return a function that stores pixels and labels them like the label step."""
 
     def label_image(pixels):
         sha256 = micro.images.put(pixels, {})
@@ -36,7 +36,7 @@ def label_image(micro):
 
 @pytest.fixture(scope="module")
 def measure(micro, label_image):
-    """Return a function that gives the scores of a child beside its parent."""
+    """Return a function that returns the scores of a child of a parent."""
 
     def measure(pixels, *, origin, parent=None, text=DOG_ON_BEACH, background=BEACH, asked=None):
         sha256, labels = label_image(pixels)
@@ -63,7 +63,7 @@ def measure(micro, label_image):
 
 
 def spoil(pixels, how):
-    """Return an image that is told to be spoilt in one way."""
+    """Return an image with one defect."""
     blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(4))
     spoilt = {
         "too_dark": pixels * 0.15,
@@ -80,7 +80,7 @@ def passes(name, scores):
 
 @pytest.mark.parametrize("how", [rule.reason for rule in filter_rules.HYGIENE])
 @pytest.mark.parametrize("name", ["dog_on_a_beach", "dog_in_a_forest", "empty_beach"])
-def test_hygiene_tells_an_image_from_the_same_spoilt(measure, world, name, how):
+def test_image_quality_separates_an_image_from_its_damaged_copies(measure, world, name, how):
     good = measure(world[name], origin=Origin.GENERATED)
     bad = measure(spoil(world[name], how), origin=Origin.GENERATED)
     assert all(passes(rule.name, good) for rule in filter_rules.HYGIENE)

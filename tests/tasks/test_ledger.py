@@ -1,4 +1,4 @@
-"""What a conversation costs a run, and what it costs to have it again."""
+"""Cost of language model calls in a run, and of repeated calls."""
 
 import pytest
 from sqlalchemy import select
@@ -23,7 +23,7 @@ from tests.loopback import Loopback, fails, says
 GOOD = says('{"features": ["golden fur", "floppy ears"]}')
 PRICES = {"prompt_price": 1_000_000.0, "completion_price": 2_000_000.0}
 COST = 11 * 1.0 + 7 * 2.0
-"""Of one answer of the loopback server at these prices."""
+"""Cost of one answer of the loopback server at these prices."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def record(place, step_id, *answers):
 
 
 def ask(place, server, seed=1, **changes):
-    """Ask as a fresh worker process would."""
+    """Send a request like a new worker process."""
     config = server.config(**PRICES, **changes)
     model = OpenAiLanguageModel.load(config, DatabaseMemory(place.sessions))
     return model.describe_features("dog", seed=seed)

@@ -1,4 +1,4 @@
-"""Ranking of several fills, with an encoder whose space is the colour of what it sees."""
+"""Ranking of several fills, with an encoder that returns the mean colour of an image."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What every step promises when nothing fails, shown on a toy step over the real tables."""
+"""Steps without failures, shown with a toy step and the real tables."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""The steps of a batch, one after the other, on the micro checkpoints and a database of its own."""
+"""All steps of a batch in order, with the micro checkpoints and a new database."""
 
 import dataclasses
 
@@ -41,7 +41,7 @@ WORKS = {
 
 @pytest.fixture
 def batch_id(place, micro):
-    """One batch of houses in flight, and a worker that could do all of it."""
+    """A batch of houses in flight, and a worker for all steps."""
     settings = load_settings("micro", chain={"per_label": 3})
     with place.sessions.begin() as session:
         submit(session, read_labels(["house"]).requests, settings, seed=0)
@@ -61,7 +61,7 @@ def test_a_batch_goes_down_its_chain_and_every_message_may_come_twice(place, bat
         names = names_left(session)
     for name in names:
         run_step(WORKS[name], batch_id)
-        if name != "label":  # the next step may be one of the same name
+        if name != "label":  # the next step may have the same name
             with pytest.raises(Ignore):
                 run_step(WORKS[name], batch_id)
     with place.sessions() as session:

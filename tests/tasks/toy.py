@@ -1,4 +1,4 @@
-"""A step that computes nothing, over the real tables."""
+"""Toy step: computes nothing, but uses the real tables."""
 
 from sqlalchemy import select
 
@@ -10,7 +10,7 @@ SUBJECTS = (1, 2, 3, 4, 5)
 
 
 class Toy:
-    """A step whose items are numbers; it remembers every pass and every result it wrote."""
+    """A step whose items are numbers; it records every pass and every written result."""
 
     def __init__(self, *, failing=(), error=None, most=99):
         self.failing = set(failing)
@@ -61,5 +61,5 @@ def items_of(place):
 
 
 def set_options(run, **chain):
-    """Change the frozen options of a run."""
+    """Change the stored options of a run."""
     run.profile = run.profile | {"chain": run.profile["chain"] | chain}

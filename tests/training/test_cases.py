@@ -1,4 +1,4 @@
-"""Images of known truth are what they claim to be, on a world of drawn sprites."""
+"""Cases have the defects that they claim, in a world of drawn sprites."""
 
 from itertools import islice
 
@@ -33,7 +33,7 @@ def sprites():
 
 @pytest.fixture
 def maker(sprites):
-    """For each test its own, so that no test depends on what another drew."""
+    """A new one for each test, so that tests do not influence each other."""
     return CaseMaker(sprites, seed=1)
 
 

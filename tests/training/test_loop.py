@@ -1,4 +1,4 @@
-"""A stage that is stopped goes on where it was."""
+"""A stage that is stopped resumes where it was."""
 
 import os
 import signal

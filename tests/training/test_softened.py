@@ -34,5 +34,5 @@ def test_repainted_scenes_are_shown_as_soon_as_there_are_some(dataset, tmp_path,
 
 
 def shown_dark(softener: Softener, dataset: Dataset, rows: np.ndarray) -> int:
-    """Return how many of the white scenes are shown repainted in black."""
+    """Return how many of the white scenes are returned as their black repainted versions."""
     return int((softener.soften(dataset, rows, step=0).mean((1, 2, 3)) < 0.5).sum())

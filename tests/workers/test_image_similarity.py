@@ -19,7 +19,7 @@ def before():
 
 @pytest.fixture
 def kept():
-    """Everything but the middle right, where something was filled in."""
+    """Everything except the middle right, where an object was filled in."""
     region = np.ones((SIDE_PX, SIDE_PX), dtype=bool)
     region[20:50, 36:60] = False
     return region
@@ -27,7 +27,7 @@ def kept():
 
 @pytest.fixture
 def good(before, kept):
-    """A child as it should be: repainted inside, two grey levels of noise outside."""
+    """A good child: repainted inside, two grey levels of noise outside."""
     noise = np.random.default_rng(0).integers(-2, 3, before.shape)
     after = np.clip(before + noise, 0, 255).astype(np.uint8)
     after[~kept] = (30, 30, 30)
@@ -36,7 +36,7 @@ def good(before, kept):
 
 @pytest.fixture
 def bad(good):
-    """A child whose house moved, although it should have stayed."""
+    """A bad child: its house moved, although it should not."""
     after = good.copy()
     after[24:48, 8:30] = np.roll(good, 12, axis=1)[24:48, 8:30]
     return after

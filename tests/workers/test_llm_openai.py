@@ -259,7 +259,7 @@ def test_the_identity_names_model_and_host():
 
 
 def test_every_set_of_prompts_of_a_label_is_another_question():
-    """At temperature 0 a model gives the same answer to the same question."""
+    """At temperature 0 a model gives the same answer to the same request."""
     with Loopback(says('["a dog on a beach", "a dog in a wood"]')) as server:
         model = OpenAiLanguageModel.load(server.config())
         for variation in range(40):

@@ -5,7 +5,7 @@ import pytest
 
 from chatgenimage.workers.llm.templates import FOLDER, fill
 
-# As the paper prints it: some slots in braces, some in bold only.
+# As printed in the paper: some slots in braces, some only in bold.
 TABLE_1 = Path(__file__).with_name("table_1.txt").read_text(encoding="utf-8")
 PASSAGES = re.findall(r"\[(\w+)\]\n(.+)\n", TABLE_1)
 

@@ -82,7 +82,7 @@ def test_the_revision_of_a_snapshot_is_its_commit(folder):
 
 
 def resolve_offline(monkeypatch, cache, checkpoint):
-    """Return what a process says that must not reach the hub."""
+    """Return the output of a process that must not access the hub."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     code = (

@@ -1,4 +1,4 @@
-"""Runs in every process that has this folder on its PYTHONPATH, before anything else does."""
+"""Python runs this module first in every process that has this folder on its PYTHONPATH."""
 
 from tests.chaos import inside
 
