@@ -90,7 +90,7 @@ def load_embeddings(session: Session, candidate_ids: Sequence[int]) -> dict[int,
     return found
 
 
-def write_twins(  # noqa: PLR0913  # where, who, and the three names that it is told by
+def write_twins(  # noqa: PLR0913  # scope, twins and three names to store
     session: Session,
     scope: Scope,
     twins: Sequence[FoundTwin],
