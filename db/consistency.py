@@ -18,7 +18,7 @@ AT_ONCE = 1000
 T = TypeVar("T")
 
 Verify = Callable[[Sequence[str]], Iterable[str]]
-"""Passes checksums on, one by one, while it shows how many are done."""
+"""Yields the given checksums, and shows the progress."""
 
 
 @dataclass(frozen=True, slots=True)

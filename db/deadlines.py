@@ -1,8 +1,8 @@
-"""Deadlines for PostgreSQL: what its server ends, and what the client stops waiting for.
+"""Deadlines for PostgreSQL: time limits of the server, and of the client if the server is silent.
 
 The server ends transactions whose client is frozen and statements that wait for its locks. A
-connection that a proxy or firewall has dropped without a word answers nothing, so the client
-closes its own end when a statement is overdue; the statement then fails like any lost connection.
+connection that a proxy or firewall dropped silently never answers, so the client closes its own
+end when a statement is overdue; the statement then fails like any lost connection.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 MARGIN_S = 5.0
-"""The server's own deadline comes so much earlier, where the server still answers."""
+"""The server's deadline is this much earlier than the client's, so that it comes first."""
 CHECK_S = 0.5
 IDLE_IN_TRANSACTION = "25P03"
 """SQLSTATE of a transaction that the server ended because its client did nothing."""
@@ -27,7 +27,7 @@ MS = 1000
 
 
 def tcp_arguments(patience_s: float) -> dict[str, int]:
-    """Return libpq's arguments that end a connection whose other side does not acknowledge."""
+    """Return libpq's arguments that end a connection if the server sends no acknowledgements."""
     idle_s = max(1, int(patience_s / 3))
     return {
         "keepalives": 1,
@@ -39,7 +39,7 @@ def tcp_arguments(patience_s: float) -> dict[str, int]:
 
 
 def limit_waiting(engine: Engine, patience_s: float) -> None:
-    """Give every connection of a PostgreSQL engine deadlines.
+    """Set deadlines on every connection of a PostgreSQL engine.
 
     Args:
         engine: Over psycopg; not connected yet.
@@ -76,7 +76,7 @@ def _as_lost_connection(context: ExceptionContext) -> OperationalError | None:
 
 
 class Watchdog:
-    """Cuts connections whose server has owed an answer for too long."""
+    """Cuts connections on which the server has not answered for too long."""
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
@@ -124,7 +124,7 @@ class Watchdog:
 
 
 def _cut(connection: Any) -> None:  # noqa: ANN401  # of psycopg
-    """Shut the socket down: the thread that waits on it sees the end of the connection."""
+    """Shut the socket down, so that the thread that waits on it sees a closed connection."""
     with (
         contextlib.suppress(OSError),
         socket.socket(fileno=os.dup(connection.pgconn.socket)) as own,
