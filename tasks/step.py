@@ -43,7 +43,7 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
     except LeaseLost:
         log.warning("lease_lost", batch_id=batch_id, step=work.name)
         raise Ignore from None
-    log.info("step_ended", chain_goes_on=goes_on)
+    log.info("step_ended", chain_continues=goes_on)
     if not goes_on:
         raise Ignore
     reach(Failpoint.BEFORE_ACK)
@@ -56,7 +56,7 @@ def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Pass
         log.warning("claim_failed", batch_id=batch_id, step=work.name, error=str(error))
         return None
     if passes is None:
-        log.info("doorbell_answered_by_another", batch_id=batch_id, step=work.name)
+        log.info("message_ignored", batch_id=batch_id, step=work.name)
     return passes
 
 

@@ -61,10 +61,13 @@ def list_files():
 
 
 def texts_of(path):
-    """Yield each piece of prose in a file with the line at which it begins."""
+    """Yield each piece of prose in a file with its first line, without the word list itself."""
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        yield 1, source
+        before, _, after = source.partition(f"{HEADING}\n")
+        yield 1, before
+        if rest := after.partition("\n## ")[2]:
+            yield source[: -len(rest)].count("\n") + 1, rest
         return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:

@@ -57,7 +57,7 @@ def tell_spending(run: Run, spent: Spending) -> Text:
     if spent.budget is not None:
         text.append(f" of {spent.budget:.2f}")
     if run.pause_reason:
-        text.append(f"\nrests: {run.pause_reason}", style="not dim red")
+        text.append(f"\npaused: {run.pause_reason}", style="not dim red")
     return text
 
 

@@ -160,5 +160,5 @@ def test_a_run_tells_what_it_asked_and_why_it_rests(place, step_id):
         told = tell_spending(run, spending(session, run)).plain
     assert told == (
         "1 questions: 0 answered from memory, 0 refused; 11 + 7 tokens, cost 25.0000 of 1.00\n"
-        "rests: its budget of 1.00 is spent (25.0000)"
+        "paused: its budget of 1.00 is spent (25.0000)"
     )
