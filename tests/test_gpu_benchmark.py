@@ -29,7 +29,7 @@ def test_the_whole_chain_ran_and_nothing_was_given_up(results):
     assert 0 < whole["models_share"] < 1
 
 
-def test_the_factory_is_measured_beside_a_plain_loop(results):
+def test_the_factory_is_measured_against_a_plain_loop(results):
     (row,) = [row for row in results["parts"]["large"] if "images_per_s" in row]
     assert row["times_plain"] == pytest.approx(row["images_per_s"] / row["plain_images_per_s"])
 

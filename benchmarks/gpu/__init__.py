@@ -1,1 +1,1 @@
-"""What the factory does on a GPU, with random networks of the published sizes."""
+"""GPU benchmark: speed and memory of the factory, over random networks of the published sizes."""

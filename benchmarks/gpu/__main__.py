@@ -1,4 +1,4 @@
-"""What the factory does on a GPU, with random networks of the published sizes.
+"""GPU benchmark: speed and memory of the factory, over random networks of the published sizes.
 
 `python -m benchmarks.gpu --out FOLDER` measures for as long as `--budget` allows and writes every
 result at once to `gpu.json` there; `--page` writes the page of the last results. Without a GPU the

@@ -1,4 +1,4 @@
-"""The micro profile on the GPU in float32 beside the CPU: is it right there?"""
+"""The micro profile on the GPU in float32 compared with the CPU: is it right there?"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +105,7 @@ def _compare_boxes(ones: list[Any], others: list[Any]) -> dict[str, Any]:
 
 @contextmanager
 def _tensor_float(*, allowed: bool) -> Iterator[None]:
-    """Let convolutions use TensorFloat-32, as torch does unless it is told, or not."""
+    """Let convolutions use TensorFloat-32, as torch does by default, or not."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = allowed
     try:

@@ -1,4 +1,4 @@
-"""The results in docs/benchmarks.md, between marks inside a section of their own."""
+"""The results in docs/benchmarks.md, between two comments in a section of their own."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def write_page(found: Row) -> None:
-    """Put the results between the marks of the page, or at its end."""
+    """Put the results between its two comments in the page, or at its end."""
     text = PAGE.read_text(encoding="utf-8")
     told = f"{BEGIN}\n{tell(found).strip()}\n{END}"
     marked = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
@@ -31,14 +31,14 @@ def tell(found: Row) -> str:
     rates = [row for name in ("painters", "labellers", "large") for row in parts.get(name, [])]
     sections = [
         _tell_machine(found["machine"]),
-        _section("Speed beside a plain loop", SPEED, _rates(rates)),
+        _section("Speed against a plain loop", SPEED, _rates(rates)),
         _section("Weights", WEIGHTS, _weights(rates)),
         _section("The same image in other company", COMPANY, _company(rates)),
         _section("What saves memory", WAYS, _ways([*_of(parts, "sparing", "compiled")])),
         _section("Steps", STEPS, _steps(parts.get("steps", []))),
         _section("A pass that does not fit", HALVED, _halved(parts.get("steps", []))),
         _section("Two roles on one card", SHARED, _shared(parts.get("shared", []))),
-        _section("The micro profile beside the CPU", MICRO, _micro(parts.get("right", []))),
+        _section("The micro profile against the CPU", MICRO, _micro(parts.get("right", []))),
     ]
     return "\n\n".join(section for section in sections if section)
 
@@ -176,7 +176,7 @@ def _halved(rows: Iterable[Row]) -> tuple[tuple[str, ...], list[list[object]]]:
 
 
 def _shared(rows: Iterable[Row]) -> tuple[tuple[str, ...], list[list[object]]]:
-    heads = ("role's network", "beside", "images/s", "reserved, GiB")
+    heads = ("role's network", "together with", "images/s", "reserved, GiB")
     return heads, [
         [
             PUBLISHED_NAMES[row["network"]],
@@ -191,7 +191,7 @@ def _shared(rows: Iterable[Row]) -> tuple[tuple[str, ...], list[list[object]]]:
 
 def _micro(rows: Iterable[Row]) -> tuple[tuple[str, ...], list[list[object]]]:
     hidden = {"work", "tf32"}
-    return ("work", "TF32", "beside the CPU"), [
+    return ("work", "TF32", "against the CPU"), [
         [
             row["work"],
             "yes" if row["tf32"] else "no",

@@ -18,7 +18,7 @@ SECONDS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that works when it is told to."""
+    """A process that works when it is asked to."""
 
     name: str
     process: "subprocess.Popen[str]"

@@ -1,4 +1,4 @@
-"""How busy the card is meanwhile, as its driver says."""
+"""Utilisation of the card during a measurement, read from its driver."""
 
 import subprocess
 import threading
@@ -17,8 +17,8 @@ def describe_card() -> dict[str, str]:
     names = ("name", "memory.total", "driver_version")
     query = [PROGRAM, f"--query-gpu={','.join(names)}", "--format=csv,noheader"]
     with suppress(OSError, subprocess.CalledProcessError):
-        told = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
-        return dict(zip(names, told.stdout.splitlines()[0].split(", "), strict=True))
+        text = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
+        return dict(zip(names, text.stdout.splitlines()[0].split(", "), strict=True))
     return {}
 
 
