@@ -1,4 +1,4 @@
-"""Each network: how quickly the factory works compared with a plain loop, and in how much memory."""
+"""Each network: speed of the factory against a plain loop, and memory."""
 
 from dataclasses import replace
 from typing import Any
