@@ -14,7 +14,7 @@ from tests.deploy.prometheus import (
     needs_prometheus,
     promtool,
 )
-from tests.factory.test_metrics import exposed, known  # noqa: F401  # a fixture
+from tests.factory.monitoring.test_metrics import exposed, known  # noqa: F401  # a fixture
 
 
 @pytest.mark.parametrize("known", ["sqlite"], indirect=True)

@@ -13,8 +13,8 @@ from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.settings.model import CONFIGS, load_settings
 from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests.e2e.conftest import Factory
-from tests.factory.test_flower import flower, get
-from tests.factory.test_worker_process import (
+from tests.factory.monitoring.test_flower import flower, get
+from tests.factory.processes.test_worker_processes import (
     assert_whole,
     count_items,
     is_done,

@@ -67,7 +67,7 @@ def owner_process(data_dir):
         [sys.executable, "-c", OWNER, str(data_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     try:
         yield process

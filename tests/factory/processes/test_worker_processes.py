@@ -26,7 +26,7 @@ from chatgenimage.tasks.item_lifecycle import DIED
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 
 PATIENCE_S = 300
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TIME_LIMIT_S = 10
 
 

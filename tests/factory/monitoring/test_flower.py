@@ -25,7 +25,7 @@ from chatgenimage.factory.submission.submitter import submit
 from tests import rows
 from tests.factory.sleeping import SLEEP_FILE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE_S = 120
 LOGIN = "somebody:open-sesame"
 NASTY = "<script>document.title='broken'</script> 🐶 \"' &amp;"
