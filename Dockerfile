@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# A target per role: `docker build --target diffusion .`
-# What computes stands on `gpu`, which has PyTorch; the rest on `slim`, which has not.
+# One target per role: `docker build --target diffusion .`
+# Roles that run models are based on `gpu`, which has PyTorch; the others on `slim`, without it.
 
 FROM python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -10,8 +10,8 @@ RUN useradd --uid 10001 --create-home factory \
     && install --directory --owner=factory /data
 WORKDIR /app
 
-# Libraries before code, so that a change of code installs none again: the project's requirements
-# come with an empty package of its name, which the wheel then takes the place of.
+# Libraries before code, so that a code change does not reinstall them: the requirements are
+# installed with an empty package of the project's name, which the wheel replaces later.
 FROM base AS slim-libraries
 COPY pyproject.toml README.md requirements.txt ./
 RUN pip install --constraint requirements.txt ".[export,postgres,s3,table]"
@@ -23,7 +23,7 @@ FROM base AS wheel
 COPY . .
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
-# Started in the volume: a profile may name weights, and a person files, by a relative path.
+# Runs in the volume, so that relative paths of weights and other files work.
 FROM slim-libraries AS slim
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-deps --force-reinstall /wheels/*.whl
@@ -43,7 +43,7 @@ ENV FACTORY_DATA_DIR=/data \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ENTRYPOINT ["factory"]
 
-# A worker's main loop beats while a step runs; models may take minutes to fetch and load before.
+# A worker's heartbeat continues while a step runs; downloading and loading models takes minutes.
 
 FROM slim AS language
 CMD ["worker", "language"]
@@ -81,10 +81,10 @@ CMD ["migrate"]
 FROM slim AS submit
 ENTRYPOINT ["factory", "submit"]
 
-# Whatever else the command line does without a model: status, query, export, ...
+# All other commands without a model: status, query, export, ...
 FROM slim AS factory
 
-# Their ports are open to the network of the container; who publishes them says to whom.
+# Their ports are open inside the container's network; publishing a port decides who has access.
 FROM slim AS flower
 CMD ["flower", "--host", "0.0.0.0"]
 EXPOSE 5555
@@ -103,7 +103,7 @@ EXPOSE 9478
 HEALTHCHECK --interval=30s --timeout=20s --start-period=1m --start-interval=5s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9478/healthy')"]
 
-# What `docker build .` makes: one container that does everything.
+# Default of `docker build .`: one container for all roles.
 FROM gpu AS all
 CMD ["worker", "all"]
 HEALTHCHECK --interval=30s --timeout=20s --start-period=15m --start-interval=5s \

@@ -1,5 +1,5 @@
-"""Takes the screenshots in docs/images from a real run: `make screenshots`, minutes."""  # noqa: INP001  (a script, no package)
-# ruff: noqa: S603  (its commands are ours)
+"""Take the screenshots in docs/images from a real run: `make screenshots`; takes minutes."""  # noqa: INP001  (a script, no package)
+# ruff: noqa: S603  (it runs only commands of this project)
 
 import io
 import os
@@ -29,7 +29,7 @@ RUN = 2
 
 
 def main() -> None:
-    """Start a run after a small one, by which its time left is known; show it as it goes on."""
+    """Start a small run, so that durations are known, then a larger one; show its progress."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ |= {
             "FACTORY_DATA_DIR": folder,
@@ -57,7 +57,7 @@ def _factory(*arguments: str) -> list[str]:
 
 @contextmanager
 def _served(name: str) -> Iterator[str]:
-    """Run a command that serves pages; yield the address that it prints."""
+    """Run a command that serves pages; yield the URL that it prints."""
     process = subprocess.Popen(
         _factory(name, "--port", "0"),
         stdout=subprocess.PIPE,
@@ -77,13 +77,13 @@ def _served(name: str) -> Iterator[str]:
 
 
 def _show_running(browser: Browser, folder: Path, flower: str, gallery: str) -> None:
-    """Show the run in a terminal, in Flower and in the gallery, once its time left is known."""
+    """Show the active run in a terminal, in Flower and in the gallery."""
     with open_store(folder) as store:
         while len(store.runs()) < RUN:
             time.sleep(1)
         observer = Observer(store.sessions, RUN)
         page = _open(browser, f"{gallery}/runs/{RUN}", color_scheme="dark")
-        while not _is_telling(moment := observer.look()):
+        while not _has_all_data(moment := observer.look()):
             time.sleep(1)
         _show_terminal(browser, moment)
         _take(page, "gallery-run")
@@ -94,8 +94,8 @@ def _show_running(browser: Browser, folder: Path, flower: str, gallery: str) -> 
     _take(tasks, "flower-tasks")
 
 
-def _is_telling(moment: Moment) -> bool:
-    """Return whether a run is far enough to show everything that is told of it."""
+def _has_all_data(moment: Moment) -> bool:
+    """Return whether a run has progressed enough for all parts of the view."""
     return moment.eta_s is not None and any(hand.step == "fill" for hand in moment.hands)
 
 
@@ -132,7 +132,7 @@ def _open(
 
 
 def _take(page: Page, name: str) -> None:
-    page.wait_for_timeout(500)  # for its pictures
+    page.wait_for_timeout(500)  # for its images to load
     _save(page.screenshot(), name)
 
 

@@ -1,4 +1,4 @@
-"""The composition root: settings become a Celery app, and a worker's resources."""
+"""Composition root: builds the Celery app and a worker's resources from the settings."""
 
 import time
 from collections.abc import Sequence
@@ -39,8 +39,8 @@ SPARE_S = 30
 def make_celery(settings: Settings, broker_url: str) -> Celery:
     """Return the Celery app of these settings.
 
-    The database owns retries, delays, priorities and cancels; a message is a doorbell. So there
-    is no result backend, and a message that comes twice does no harm.
+    The database owns retries, delays, priorities and cancellation; a message only says which batch
+    to look at. So there is no result backend, and a message that arrives twice does no harm.
     """
     app = Celery("factory", broker=broker_url, include=[*TASK_MODULES, WORKER_MODULE])
     delivery = settings.delivery
@@ -85,7 +85,7 @@ def make_celery(settings: Settings, broker_url: str) -> Celery:
 
 
 def roles_named(settings: Settings, role: str) -> list[str]:
-    """Return the roles that a worker called `role` takes on: one, several with commas, or all.
+    """Return the roles in `role`: one name, several names with commas, or "all".
 
     Raises:
         SettingsError: If the profile has no such role.
@@ -103,10 +103,10 @@ def roles_named(settings: Settings, role: str) -> list[str]:
 
 
 def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
-    """Return once everything that the roles load lies on this machine; nothing is loaded.
+    """Download the checkpoints that the roles load and this machine lacks; load nothing.
 
     Raises:
-        CheckpointNotFound: If one is not there and cannot be fetched.
+        CheckpointNotFound: If a checkpoint is missing and cannot be downloaded.
     """
     for key in _family_keys(settings, roles):
         config = settings.families[key]
@@ -116,7 +116,7 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
-    """Return what a worker of these roles needs, its models loaded."""
+    """Load the models of these roles and return them with everything else a worker needs."""
     device = "cpu" if only_speaks(settings, roles) else _prepare_device(settings)
     url, patience_s = settings.resolved_database_url(), settings.delivery.lease_s
     sessions = connect(url, durable=False, patience_s=patience_s)  # durable: docs/adr/0010
@@ -141,7 +141,7 @@ def _prepare_device(settings: Settings) -> str:
 
 
 def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:
-    """Return whether the roles need no device: all they load is a language model elsewhere."""
+    """Return whether the roles load only language models that run elsewhere: no device needed."""
     configs = [settings.families[key] for key in _family_keys(settings, roles)]
     return all(isinstance(config, RulesConfig | OpenAiConfig) for config in configs)
 

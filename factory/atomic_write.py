@@ -1,4 +1,4 @@
-"""Writes a file that is whole or not there."""
+"""Atomic file writing: the file is complete or absent, never half-written."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +8,7 @@ from chatgenimage.factory.errors import CannotWrite
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, replacing what was there.
+    """Write `content` to `path`, replacing an existing file.
 
     Raises:
         CannotWrite: If the file or its folder cannot be written.

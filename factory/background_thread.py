@@ -1,4 +1,4 @@
-"""A loop that runs in a background thread."""
+"""Background thread: a context manager that runs a loop."""
 
 import threading
 from collections.abc import Callable
@@ -12,10 +12,10 @@ STOP_S = 10.0
 
 
 class BackgroundThread:
-    """A context that runs a loop in a thread, and stops it at the end.
+    """Runs a loop in a thread inside a `with` block, and stops it at the end.
 
-    A loop that waits for a server that does not answer is left behind after `STOP_S` seconds: a
-    process must obey SIGTERM, and its daemon threads end with it.
+    A loop that still waits for a server after `STOP_S` seconds is abandoned: the process must obey
+    SIGTERM, and its daemon threads end with it.
     """
 
     def __init__(self, loop: Callable[[threading.Event], None], name: str) -> None:
@@ -28,7 +28,7 @@ class BackgroundThread:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop; what is being done may end first, but not for longer than `STOP_S`."""
+        """Stop, and wait at most `STOP_S` for the work in progress."""
         self._stop.set()
         self._thread.join(STOP_S)
         if self._thread.is_alive():

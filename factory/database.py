@@ -1,4 +1,4 @@
-"""Opens the database to write: its folder made, its schema brought up to date."""
+"""Open the database for writing: create its folder and upgrade its schema."""
 
 from chatgenimage.db.session import Sessions, connect, newest_revision, upgrade
 from chatgenimage.factory.errors import CannotWrite
@@ -6,21 +6,21 @@ from chatgenimage.factory.settings.model import Settings
 
 
 def open_database(settings: Settings, *, patience_s: float | None = None) -> Sessions:
-    """Return the sessions of a database that answers and has the newest schema.
+    """Return sessions of a database that answers and has the newest schema.
 
     Args:
         settings: Which database.
         patience_s: As `db.session.connect` takes it, for processes that others wait for.
 
     Raises:
-        CannotWrite: If the data folder cannot be made.
+        CannotWrite: If the data folder cannot be created.
         DatabaseUnavailable: If the database does not answer.
     """
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(
-            f"cannot make the data folder {settings.data_dir}: {error.strerror}. Name another: "
+            f"cannot create the data folder {settings.data_dir}: {error.strerror}. Name another: "
             "--data-dir or FACTORY_DATA_DIR."
         ) from error
     upgrade(settings.resolved_database_url())
@@ -28,7 +28,7 @@ def open_database(settings: Settings, *, patience_s: float | None = None) -> Ses
 
 
 def tell_schema(found: str) -> str:
-    """Return what is wrong with a schema that is not this version's, and what to do."""
+    """Return how a database schema differs from this version's, and what to do."""
     newest = newest_revision()
     is_newer = found > newest
     remedy = (

@@ -1,4 +1,4 @@
-"""What the person at the command line can put right; each message says what to do next.
+"""Errors that the user can fix; each message says what to do next.
 
 FactoryError
 ├── SettingsError        a profile, an environment variable or an argument is wrong
@@ -8,18 +8,18 @@ FactoryError
 ├── CannotListen         a page cannot be served at that address
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── WorkerBroken         a worker ended by itself: its models, device or dispatcher failed
-├── BudgetSpent          a run rests because its language model has cost what it may
-├── WorkerSilent         no worker of the role gave a sign of life here lately
-├── NotResumable         a run cannot go on: it is over, or asks for other models
+├── BudgetSpent          a run is paused because its language model used up the budget
+├── WorkerSilent         no recent heartbeat from a worker of the role on this host
+├── NotResumable         a run cannot continue: it is over, or needs other models
 ├── NoDatabase           there is nothing to read yet
-├── NothingFound         no candidate matches what was asked for
-├── RunUnfinished        a run must be over before it is judged again
-├── BadMarks             marks of a file, or to calibrate by, cannot be used
+├── NothingFound         no candidate, or no picture, matches the request
+├── RunUnfinished        a run must be over before it is refiltered
+├── BadMarks             reviews in a file, or for suggesting thresholds, cannot be used
 ├── ModelChanged         a replay needs the model that painted the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
-├── CannotWrite          a file or folder cannot or must not be written there
-├── CannotMeasure        what measures checkpoints is not there
-└── LibraryMissing       what was asked for needs a library that is not installed
+├── CannotWrite          a file or folder cannot or must not be written
+├── CannotMeasure        the code that measures checkpoints is not installed
+└── LibraryMissing       the request needs a library that is not installed
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ SHOWN_PROBLEMS = 10
 
 
 class FactoryError(Exception):
-    """Something the operator can put right; base of this room's errors.
+    """An error that the user can fix; base of all errors in this package.
 
     Attributes:
-        exit_code: What the command line ends with.
+        exit_code: The exit code of the command line.
     """
 
     exit_code = 2
@@ -62,7 +62,7 @@ class BrokerUnavailable(FactoryError):
 
 
 class CannotListen(FactoryError):
-    """A page cannot be served at that address: the port is taken, or it is not this machine's."""
+    """A page cannot be served there: the port is in use, or the host is another machine."""
 
 
 class WorkerDied(FactoryError):
@@ -78,19 +78,19 @@ class WorkerBroken(FactoryError):
 
 
 class BudgetSpent(FactoryError):
-    """A run rests because its language model has cost what it may; nothing is lost."""
+    """A run is paused because its language model used up the budget; nothing is lost."""
 
     exit_code = 1
 
 
 class WorkerSilent(FactoryError):
-    """No worker of the role gave a sign of life on this machine lately."""
+    """No worker of the role on this host has sent a heartbeat recently."""
 
     exit_code = 1
 
 
 class NotResumable(FactoryError):
-    """A run cannot go on: it is over, or asks for other models."""
+    """A run cannot continue: it is over, or needs other models."""
 
 
 class NoDatabase(FactoryError):
@@ -98,15 +98,15 @@ class NoDatabase(FactoryError):
 
 
 class NothingFound(FactoryError):
-    """No candidate matches what was asked for."""
+    """No candidate, or no picture, matches the request."""
 
 
 class RunUnfinished(FactoryError):
-    """A run must be over before it is judged again."""
+    """A run must be over before it is refiltered."""
 
 
 class BadMarks(FactoryError):
-    """Marks of a file, or to calibrate by, cannot be used."""
+    """Reviews in a file, or for suggesting thresholds, cannot be used."""
 
 
 class ModelChanged(FactoryError):
@@ -118,15 +118,15 @@ class UnknownName(FactoryError):
 
 
 class CannotWrite(FactoryError):
-    """A file or folder cannot or must not be written there."""
+    """A file or folder cannot or must not be written."""
 
 
 class CannotMeasure(FactoryError):
-    """What measures checkpoints is not there: an installed package has no training folder."""
+    """The code that measures checkpoints is not installed: a package has no training folder."""
 
 
 class LibraryMissing(FactoryError):
-    """What was asked for needs a library that is not installed."""
+    """The request needs a library that is not installed."""
 
 
 def _tell(problems: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Opens the image store."""
+"""Open the image store."""
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.factory.settings.model import Settings
@@ -8,6 +8,6 @@ def open_images(settings: Settings) -> ImageStore:
     """Return the image store of the settings; nothing is read or written yet.
 
     Raises:
-        StoreError: If nothing here can speak to such a place.
+        StoreError: If no installed library can access that kind of URL.
     """
     return ImageStore(settings.resolved_image_store_url(), settings.image_store_endpoint)

@@ -16,15 +16,15 @@ from chatgenimage.factory.settings.model import Settings
 HIDDEN = "***"
 ENV_KEY = "OPENAI_API_KEY"
 SHORTEST = 6
-"""What is shorter stands in ordinary words and hides nothing."""
+"""Characters. A shorter secret is not hidden: it would also match parts of ordinary words."""
 WEB = ("http", "https")
-"""Addresses that are secret as a whole: whoever knows the one of a webhook may call it."""
-TELL_URLS = ("httpx", "httpx2")
-"""Libraries that log each request with its address, and an address may hold a secret."""
+"""URL schemes that are hidden completely: anyone who knows a webhook's URL can call it."""
+URL_LOGGERS = ("httpx", "httpx2")
+"""Libraries that log the URL of each request, which may contain a secret."""
 
 
 def configure(settings: Settings | None = None, level: int = logging.INFO) -> None:
-    """Send every log line, ours and the libraries', through one formatter to stderr."""
+    """Send all log lines, also those of libraries, through one formatter to stderr."""
     chosen = settings.log_format if settings else "auto"
     is_plain = chosen == "console" or (chosen == "auto" and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
@@ -43,7 +43,7 @@ def configure(settings: Settings | None = None, level: int = logging.INFO) -> No
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in TELL_URLS:
+    for name in URL_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -54,9 +54,9 @@ def configure(settings: Settings | None = None, level: int = logging.INFO) -> No
 
 
 class _Renderer:
-    """Turns an event into its line, and hides what of it is secret.
+    """Formats an event as one line with its secrets replaced.
 
-    An endpoint may repeat the key that it refuses, and a driver the URL that it cannot reach.
+    An endpoint may repeat the key that it refuses, and a database driver the URL that failed.
     """
 
     def __init__(self, secrets: Sequence[str], *, is_plain: bool) -> None:
@@ -77,13 +77,13 @@ class _Renderer:
 
 
 def list_secrets(settings: Settings | None) -> Sequence[str]:
-    """Return what must not be seen, longest first; each also as JSON writes it."""
+    """Return the strings to hide, longest first; each also with JSON escapes."""
     words = {os.environ.get(ENV_KEY, ""), *_secrets_in(settings)}
     words |= {json.dumps(word, ensure_ascii=False)[1:-1] for word in words}
     return sorted((word for word in words if len(word) >= SHORTEST), key=len, reverse=True)
 
 
-def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # whatever a setting may be
+def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # any setting
     if isinstance(value, SecretStr):
         yield from _parts(value.get_secret_value())
     elif isinstance(value, BaseModel):
@@ -95,7 +95,7 @@ def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # whatever a sett
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """Yield what of it must not be seen: of an address of ours only the password."""
+    """Yield the parts of a secret to hide: of a database or broker URL only the password."""
     parts = urlsplit(secret)
     if not parts.netloc and "://" not in secret:  # a key, or a login
         yield from (secret, secret.partition(":")[2])

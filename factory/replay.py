@@ -1,4 +1,4 @@
-"""Replay: an image painted again from its record, and compared with the one that was kept."""
+"""Replay: generate an image again from its record, and compare it with the stored one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, Ob
 from chatgenimage.workers.values import RgbImage
 
 CHOSEN_SEED = "fill_prediction_seed"
-"""Where the model's record has the seed of the best of several fills."""
+"""Key in a candidate's model settings: the seed of the best of several fills."""
 
 PAINTED_BY = {Origin.GENERATED: "generate", Origin.EDITED: "edit", Origin.FILLED: "fill"}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is needed to paint an image again."""
+    """The inputs needed to generate an image again."""
 
     origin: Origin
     prompt_text: str
@@ -45,13 +45,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An image painted again.
+    """A regenerated image.
 
     Attributes:
         pixels: (H, W, 3) uint8 RGB.
-        is_identical: Whether every pixel is that of the kept image.
-        psnr_db: How near they are, 100 if they are identical.
-        pass_size: How many images went through the model together: 1, or as many as at first.
+        is_identical: Whether every pixel equals that of the stored image.
+        psnr_db: Similarity of the two images; 100 if they are identical.
+        pass_size: Images in the model's batch: 1, or as many as in the original run.
     """
 
     pixels: RgbImage
@@ -61,20 +61,20 @@ class Replay:
 
 
 def replay(store: Store, candidate_id: int) -> Replay:
-    """Return a candidate's image, painted again by the same model.
+    """Return a candidate's image, generated again by the same model.
 
-    It is painted alone first. If that is not identical, for the arithmetic of a batch depends on
-    its size, it is painted once more among those that it went through the model with.
+    It is first generated alone. Results can depend on the model's batch size: if the image is not
+    identical, it is generated once more together with the images of its original batch.
 
     Raises:
         RowNotFound: If there is no such candidate.
-        ModelChanged: If the model's weights or settings are not those of the record, or no model
-            painted it.
+        ModelChanged: If the model's weights or settings differ from the record, or the image is a
+            person's picture.
     """
     with reading(store.sessions) as session:
         candidate = get_candidate(session, candidate_id).candidate
         if candidate.origin == Origin.IMPORTED:
-            raise ModelChanged(f"candidate {candidate_id} is a person's picture: no model made it.")
+            raise ModelChanged(f"candidate {candidate_id} is an imported picture, not generated.")
         run = session.get_one(Run, candidate.run_id)
         mates = _list_mates(session, candidate, RunOptions.model_validate(run.profile))
         place = [mate.id for mate in mates].index(candidate.id)
@@ -90,7 +90,7 @@ def replay(store: Store, candidate_id: int) -> Replay:
 
 
 def _settings_of(run: Run, here: Settings) -> Settings:
-    """Return the run's frozen profile with the places of this machine."""
+    """Return the run's frozen profile with this machine's paths, URLs and device."""
     return settings_from_frozen(
         run.profile,
         data_dir=here.data_dir,
@@ -103,9 +103,9 @@ def _settings_of(run: Run, here: Settings) -> Settings:
 
 
 def _list_mates(session: Session, candidate: Candidate, options: RunOptions) -> list[Candidate]:
-    """Return those that went through the model with a candidate, itself among them, in order.
+    """Return the candidates of the same model batch, this one included, in order.
 
-    Rows are written in the order of the pass, and passes are full but for the last.
+    Rows are written in batch order, and every batch except the last is full.
     """
     painted = session.scalars(
         select(Candidate)
@@ -139,14 +139,14 @@ def _refuse_other_model(resources: Resources, recorded: Mapping[str, Any]) -> No
         now = ", ".join(f"{one['checkpoint']} @ {one['revision']}" for one in loaded)
         raise ModelChanged(
             f"the record names {recorded['checkpoint']} @ {recorded['revision']} with "
-            f"{recorded['settings']}; loaded was {now}. Put the recorded checkpoint back."
+            f"{recorded['settings']}; the profile loads {now}. Restore the recorded checkpoint."
         )
 
 
 def _is_same(recorded: Mapping[str, Any], loaded: Mapping[str, Any]) -> bool:
     """Return whether these are the same weights with the same settings.
 
-    Settings that only one of them knows came later, or tell how an image was chosen.
+    Settings that only one of them has are ignored: newer ones, and how an image was chosen.
     """
     before, now = recorded["settings"], loaded["settings"]
     return (recorded["family"], recorded["revision"]) == (
@@ -156,7 +156,7 @@ def _is_same(recorded: Mapping[str, Any], loaded: Mapping[str, Any]) -> bool:
 
 
 def _paint(resources: Resources, records: Sequence[Record]) -> list[RgbImage]:
-    """Return the images of records of one origin, painted in one pass."""
+    """Return the images of records of one origin, generated in one model batch."""
     prompts = [record.prompt_text for record in records]
     seeds = [record.seed for record in records]
     parents = [resources.images.get(r.parent_sha256) for r in records if r.parent_sha256]

@@ -1,4 +1,4 @@
-"""What the pages that the factory serves have in common: where they listen, who may reach them."""
+"""Listening sockets for the pages that the factory serves."""
 
 import errno
 import ipaddress
@@ -11,11 +11,11 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to an address of this machine.
 
     Args:
-        host: Name or number.
-        port: 0 takes a free one.
+        host: Host name or IP address.
+        port: 0 selects a free port.
 
     Raises:
-        CannotListen: If the port is taken or the host is none of this machine.
+        CannotListen: If the port is in use or the host is not this machine.
     """
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -25,13 +25,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(host: str, bound: socket.socket) -> str:
-    """Return what a browser calls a bound socket."""
+    """Return the URL of a bound socket."""
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{bound.getsockname()[1]}"
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach what listens there."""
+    """Return whether only this machine can reach the host."""
     if host == "localhost":
         return True
     try:
@@ -41,11 +41,11 @@ def is_loopback(host: str) -> bool:
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
-    """Return what to tell a person whose port or address cannot be had."""
+    """Return the error for a port or address that is not available."""
     place = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return CannotListen(f"{place} is taken by another program; choose another --port.")
+        return CannotListen(f"{place} is used by another program; choose another --port.")
     if error.errno == errno.EACCES:
-        return CannotListen(f"{place} is for administrators; choose a --port above 1023.")
+        return CannotListen(f"{place} needs administrator rights; choose a --port above 1023.")
     reason = error.strerror or error
     return CannotListen(f"cannot listen on {place}: {reason}. Use --host 127.0.0.1 or 0.0.0.0.")

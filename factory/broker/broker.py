@@ -1,6 +1,6 @@
-"""The broker: the Redis or RabbitMQ that the settings name, or the factory's private Redis.
+"""Broker access: the Redis or RabbitMQ in the settings, or the factory's private Redis.
 
-What a kind of broker wants said in its own way stands here, and nowhere else.
+All differences between the kinds of broker are in this module.
 """
 
 from collections.abc import Sequence
@@ -22,21 +22,21 @@ drop_foreign_messages()  # before the first connection: kombu keeps the transpor
 
 IDLE_TIMEOUT_S = 30
 LONGER_THAN_ANY_STEP = {"x-consumer-timeout": 24 * 3600 * 1000}
-"""Milliseconds. RabbitMQ takes a message back that is not acknowledged in 30 minutes, and Celery's
-worker ends by that; a step's own limit is `delivery.time_limit_s`."""
+"""Milliseconds. By default RabbitMQ takes back a message that is not acknowledged within 30
+minutes, which ends Celery's worker; the limit of a step is `delivery.time_limit_s`."""
 
 
 class ConfiguredBroker:
-    """A server that someone else runs."""
+    """A server that the factory uses but does not manage."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def ensure(self) -> None:
-        """Return if the server answers.
+        """Check that the server answers.
 
         Raises:
-            BrokerUnavailable: If it does not; the password stays hidden.
+            BrokerUnavailable: If it does not; the message hides the password.
         """
         options = transport_options(self.url, answer_timeout_s=ANSWER_TIMEOUT_S)
         try:
@@ -51,7 +51,7 @@ class ConfiguredBroker:
             ) from None
 
     def revive(self) -> None:
-        """Leave the server to its keeper."""
+        """Do nothing: the factory does not manage this server."""
 
     def __enter__(self) -> Self:
         """Return the broker once it answers."""
@@ -75,14 +75,14 @@ def broker_url(settings: Settings) -> str:
 
 
 def open_broker(settings: Settings) -> ConfiguredBroker | EmbeddedBroker:
-    """Return the broker of the settings, to be used as a context."""
+    """Return the broker of the settings, a context manager."""
     if settings.broker_url is not None:
         return ConfiguredBroker(settings.broker_url.get_secret_value())
     return EmbeddedBroker(settings.data_dir)
 
 
 def check_broker(settings: Settings) -> None:
-    """Return if a broker that someone else runs answers; the embedded one starts when needed.
+    """Check that a configured broker answers; the embedded one starts when needed.
 
     Raises:
         BrokerUnavailable: If it does not.
@@ -92,7 +92,7 @@ def check_broker(settings: Settings) -> None:
 
 
 def hide_password(url: str) -> str:
-    """Return the URL without password and query, fit for a log."""
+    """Return the URL without password and query, safe for a log."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if ":" in user:
@@ -103,14 +103,14 @@ def hide_password(url: str) -> str:
 def transport_options(
     url: str, *, answer_timeout_s: float = IDLE_TIMEOUT_S, visibility_timeout_s: int | None = None
 ) -> dict[str, Any]:
-    """Return what the broker's transport needs to notice a lost message or connection early.
+    """Return transport options that detect a lost message or connection early.
 
     Args:
         url: Of the broker.
         answer_timeout_s: How long a broker that accepted a connection may be silent.
-        visibility_timeout_s: After which Redis gives a message to another worker.
+        visibility_timeout_s: After this time Redis gives a message to another worker.
     """
-    at_once: dict[str, Any] = {"max_retries": 0}  # whoever asks tries again, and may be stopped
+    at_once: dict[str, Any] = {"max_retries": 0}  # the caller retries, and can be stopped
     if is_amqp(url):
         return at_once | {"read_timeout": answer_timeout_s, "write_timeout": answer_timeout_s}
     options = at_once | {
@@ -126,12 +126,12 @@ def transport_options(
 
 
 def queue_arguments(url: str) -> dict[str, Any] | None:
-    """Return what the broker is told about each queue when it is declared."""
+    """Return the arguments with which each queue is declared."""
     return LONGER_THAN_ANY_STEP if is_amqp(url) else None
 
 
 def count_waiting(app: Celery, queues: Sequence[str]) -> dict[str, int]:
-    """Return how many messages lie in each queue of the broker, held by no worker.
+    """Return how many messages wait in each queue, not counting those that a worker holds.
 
     Raises:
         BrokerDown: If it does not answer.
@@ -147,7 +147,7 @@ def count_waiting(app: Celery, queues: Sequence[str]) -> dict[str, int]:
 
 
 def _count_redis(channel: Any, queues: Sequence[str]) -> dict[str, int]:  # noqa: ANN401
-    """Ask for all lists at once, which kombu's own way would not."""
+    """Ask for all lengths in one round trip, which kombu would not do."""
     with channel.client.pipeline(transaction=False) as pipe:
         for queue in queues:
             pipe.llen(queue)
@@ -155,7 +155,7 @@ def _count_redis(channel: Any, queues: Sequence[str]) -> dict[str, int]:  # noqa
 
 
 def _count_amqp(channel: Any, queues: Sequence[str]) -> dict[str, int]:  # noqa: ANN401
-    """Declare the queues as workers do: that makes what is not there yet and tells lengths."""
+    """Declare the queues as workers do: this creates missing ones and returns their lengths."""
     return {
         queue: channel.queue_declare(
             queue, durable=True, auto_delete=False, arguments=LONGER_THAN_ANY_STEP
@@ -165,7 +165,7 @@ def _count_amqp(channel: Any, queues: Sequence[str]) -> dict[str, int]:  # noqa:
 
 
 def _why(error: Exception) -> str:
-    """Return the first line of what an error says, or what it is where it says nothing."""
+    """Return the first line of an error's message, or its type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 

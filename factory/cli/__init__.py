@@ -1,4 +1,4 @@
-"""The command line: one module per noun; a command parses, calls one function, prints."""
+"""Command line: one module per command; each parses, calls one function and prints."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ from chatgenimage.factory.cli import (
 PANELS = {
     "Make a dataset": (run, annotate, resume, export),
     "Follow a run": (status, watch, control),
-    "Look and judge": (
+    "Browse and review": (
         gallery,
         query,
         show,
@@ -43,15 +43,15 @@ PANELS = {
         refilter,
         replay,
     ),
-    "Keep it running": (doctor, models, worker, dispatch, flower, metrics),
+    "Set up and operate": (doctor, models, worker, dispatch, flower, metrics),
 }
-"""The modules under the titles that `factory --help` shows them with."""
+"""Modules by their panel in `factory --help`."""
 
 app = typer.Typer(name="factory", no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def tell_version(wanted: bool) -> None:  # noqa: FBT001  # as typer calls it
-    """Print the version, if that is wanted, and end."""
+def print_version(wanted: bool) -> None:  # noqa: FBT001  # typer's signature
+    """Print the version and exit, if `--version` is given."""
     if wanted:
         from importlib.metadata import version
 
@@ -65,13 +65,13 @@ def begin(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=tell_version, is_eager=True, help="Print the version and exit."
+            "--version", callback=print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Label words in, an annotated and filtered image dataset out.
+    """Make an annotated and filtered image dataset from label words.
 
-    Begin with: factory run dog house
+    Start with: factory run dog house
     """
 
 

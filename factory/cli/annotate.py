@@ -1,4 +1,4 @@
-"""`factory annotate`: a person's own pictures, labelled and judged by the same models."""
+"""`factory annotate`: label and filter the user's own pictures with the same models."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -28,25 +28,27 @@ SHOWN_KINDS = 8
 @takes(place=Place)
 def annotate(
     *,
-    folder: Annotated[Path, typer.Argument(help="Pictures: PNG, JPEG, WebP; folders below too.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of PNG, JPEG and WebP files; also subfolders.")
+    ],
     labels: Annotated[
         str | None,
         typer.Option(
             metavar="NAME,...",
-            help="What to look for, e.g. dog,house.",
-            show_default="what each caption speaks of",
+            help="Labels to look for, e.g. dog,house.",
+            show_default="the nouns of each caption",
         ),
     ] = None,
     vary: Annotated[
-        bool, typer.Option("--vary", help="Also edit and fill those that are accepted.")
+        bool, typer.Option("--vary", help="Also edit and fill the accepted pictures.")
     ] = False,
     longest_side: Annotated[
         int | None,
         typer.Option(
             min=16,
             max=16384,
-            help="Larger pictures are kept scaled down to so many pixels.",
-            show_default="1333; with --vary what the profile paints",
+            help="Scale larger pictures down to this number of pixels.",
+            show_default="1333; with --vary the size of the profile's images",
         ),
     ] = None,
     place: Place,
@@ -54,8 +56,8 @@ def annotate(
 ) -> None:
     """Label and filter your own pictures: captions, boxes, masks, scores, verdicts.
 
-    Ctrl-C stops cleanly; the same command goes on from there. The pictures are only read: copies
-    are kept, upright and as PNG.
+    Ctrl-C stops cleanly; the same command continues. Your files are not changed: upright PNG copies
+    are stored.
 
     Example: factory annotate holiday --labels dog,house
     """
@@ -82,10 +84,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _chain(labels: str | None, longest_side_px: int | None, *, vary: bool) -> dict[str, Any]:
-    """Return the options of a chain that opens with pictures, and looks for the labels.
+    """Return the options of a chain that starts with pictures and looks for the labels.
 
     Raises:
-        BadLabels: If a label is none.
+        BadLabels: If a label is not valid.
     """
     names = [] if labels is None else [one.label for one in read_labels(labels.split(",")).requests]
     return {
@@ -98,24 +100,24 @@ def _chain(labels: str | None, longest_side_px: int | None, *, vary: bool) -> di
 
 
 def _roles(settings: Settings) -> list[str]:
-    """Return the roles that the chain needs, each once: the others' models are not loaded."""
+    """Return the roles that the chain needs, each once; models of other roles are not loaded."""
     links = plan_chain(settings.chain, settings.chain.mode)
     return list(dict.fromkeys(link.queue for link in links))
 
 
 def _read(settings: Settings, folder: Path) -> Imported:
-    """Write a run for the pictures of the folder; Ctrl-C ends the command and says how to go on."""
+    """Write a run for the pictures; Ctrl-C ends the command and says how to continue."""
     from chatgenimage.factory.database import open_database
 
     try:
         return import_pictures(open_database(settings), settings, folder, _watched)
     except KeyboardInterrupt:
-        stderr.print("Stopped; what was read is kept. The same command goes on from there.")
+        stderr.print("Stopped; pictures read so far are kept. Run the same command to continue.")
         raise typer.Exit(130) from None
 
 
 def _painted_px(settings: Settings) -> int | None:
-    """Return the longer side of what the profile paints."""
+    """Return the longer side of the images that the profile generates."""
     sizes = [
         max(family.size_wh)
         for family in settings.families.values()
@@ -136,10 +138,10 @@ def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:
 
 
 def _tell(done: Imported) -> None:
-    """Say what became of the files; those that were left out, by name."""
+    """Print how many files were imported, and a table of those that were left out."""
     parts = [f"Run {done.run_id}: {done.added + done.known} of {done.found} pictures"]
     if done.known:
-        parts.append(f"{done.known} of them read before")
+        parts.append(f"{done.known} of them already imported")
     if done.ignored:
         kinds = ", ".join(tell_name(kind) for kind in list(done.ignored)[:SHOWN_KINDS])
         parts.append(f"{sum(done.ignored.values())} other files ignored ({kinds})")
@@ -153,4 +155,4 @@ def _tell(done: Imported) -> None:
         table.add_row(Text(refused.name), Text(refused.reason))
     stderr.print(table)
     if len(done.refused) > SHOWN_REFUSED:
-        stderr.print(f"and {len(done.refused) - SHOWN_REFUSED} more; --json tells all")
+        stderr.print(f"and {len(done.refused) - SHOWN_REFUSED} more; --json lists all")

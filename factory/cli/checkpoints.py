@@ -1,4 +1,4 @@
-"""`factory models list`, `pull` and `check`: what a profile needs, and whether it works."""
+"""`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Profile = Annotated[
     str | None,
-    typer.Argument(help="A profile in configs/, or a path.", show_default="micro"),
+    typer.Argument(help="Name of a profile in configs/, or a path.", show_default="micro"),
 ]
 SHOWN_COMMIT = 8
 GIGABYTE = 10**9
@@ -28,10 +28,10 @@ WIDE = 150
 
 @expected_errors()
 def list_(profile: Profile = None, as_json: AsJson = False) -> None:
-    """Show what a profile needs: checkpoints, licences, sizes, and what is here.
+    """List the models of a profile: checkpoints, licences, sizes, and whether they are here.
 
-    Sizes and licences of published checkpoints are those of their publishers. On the device stand
-    the weights alone; `factory models check` measures what the work takes besides.
+    Sizes and licences are as stated by the publishers. The size on the device is of the weights
+    alone; `factory models check` measures the memory that the work needs.
 
     Example: factory models list sd15
     """
@@ -53,17 +53,18 @@ def check(
     profile: Profile = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="This model of the profile alone.", show_default="every model"),
+        typer.Option(help="Check only this model; may be repeated.", show_default="every model"),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, mps, cuda, cuda:1.", show_default="the profile's")
+        str | None,
+        typer.Option(help="cpu, mps, cuda or e.g. cuda:1.", show_default="the profile's"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Load each model, run one item through it, and print seconds and peak memory.
 
-    Each runs in a process of its own. A language model is asked one question, which may cost
-    money. Exit code 1 if one fails.
+    Each model runs in its own process. A language model gets one request, which may cost money.
+    Exit code 1 if a model fails.
 
     Example: factory models check sd15 --only detection
     """
@@ -92,15 +93,15 @@ def pull(
     lock: Annotated[
         Path | None,
         typer.Option(
-            help="Write the profile anew to this file, with the commits that were fetched."
+            help="Write a copy of the profile to this file, with the downloaded commits pinned."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch every checkpoint of a profile: from the hub, or from its publisher.
+    """Download all checkpoints of a profile, from the hub or from their publishers.
 
-    Only what is needed of a repository, and no pickles. Whole files stay when it is interrupted;
-    the same command goes on.
+    Only the files that are needed, and no pickles. After an interruption the same command
+    continues; complete files are kept.
 
     Example: factory models pull sd15 --lock sd15-pinned.yaml
     """
@@ -144,7 +145,7 @@ def _to_table(needs: Iterable["Need"]) -> Table:
 
 
 def _to_lines(need: "Need") -> Text:
-    """Return the same of one model, for a screen that has no room for the table."""
+    """Return a model in two lines, for a screen too narrow for the table."""
     revision = f" @ {need.revision[:SHOWN_COMMIT]}" if need.revision else ""
     text = Text(f"{need.key}: {need.family} {need.checkpoint}{revision}\n")
     facts = [

@@ -1,4 +1,4 @@
-"""What the commands share: options, opening what a run left, printing, and expected errors."""
+"""Shared parts of the commands: options, opening a store, printing, and expected errors."""
 
 import errno
 import json
@@ -31,11 +31,13 @@ EXPECTED = (FactoryError, StoreError, WorkerError)
 
 ProfileName = Annotated[
     str | None,
-    typer.Option("--profile", help="A profile in configs/, or a path.", show_default="micro"),
+    typer.Option(
+        "--profile", help="Name of a profile in configs/, or a path.", show_default="micro"
+    ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder of everything that is kept.", show_default="data"),
+    typer.Option("--data-dir", help="Folder of the database and the images.", show_default="data"),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -47,24 +49,27 @@ Budget = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
-RunNumber = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")]
+RunNumber = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Number of the run.")]
 RunOrLatest = Annotated[
-    int | None, typer.Argument(min=1, max=MAX_ID, help="Its number.", show_default="the latest")
+    int | None,
+    typer.Argument(min=1, max=MAX_ID, help="Number of the run.", show_default="the latest"),
 ]
-CandidateId = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists it.")]
+CandidateId = Annotated[
+    int, typer.Argument(min=1, max=MAX_ID, help="Id of the candidate; `factory query` lists ids.")
+]
 
-stdout = Console(highlight=False, markup=False)  # a path may have brackets
+stdout = Console(highlight=False, markup=False)  # no markup: a path may contain brackets
 stderr = Console(stderr=True, highlight=False, markup=False)
 if not stdout.is_terminal:
     stdout.width = PIPED_WIDTH
 
 
 def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of functions, and call it with what these functions return.
+    """Add the options of functions to a command, and pass it the functions' return values.
 
     Args:
-        makers: By the name of the command's argument. What their own arguments are called must
-            be unique among all of the command's.
+        makers: Functions by the name of the command's argument. The names of all options of a
+            command must be different.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -72,7 +77,7 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
         taken = {name: signature(make, eval_str=True).parameters for name, make in makers.items()}
 
         @wraps(command)
-        def call(**options: Any) -> None:  # noqa: ANN401  # of any command
+        def call(**options: Any) -> None:  # noqa: ANN401  # options of any command
             for name, parameters in taken.items():
                 options[name] = makers[name](**{each: options.pop(each) for each in parameters})
             command(**options)
@@ -90,9 +95,9 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which profile, and where everything is kept, as a command was told; to be given to `takes`.
+    """Options for the profile, the data folder and the database; for use with `takes`.
 
-    What is None, the environment and the profile say.
+    None: the environment or the profile decides.
     """
 
     profile: ProfileName = None
@@ -100,16 +105,16 @@ class Place:
     database_url: DatabaseUrl = None
 
     def load_settings(self, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
-        """Return the settings of this place; see `factory.settings.model.load_settings`."""
+        """Return the settings with these options; see `factory.settings.model.load_settings`."""
         places = {"data_dir": self.data_dir, "database_url": self.database_url}
         return load_settings(self.profile, **places, **overrides)
 
     def open_store(self) -> Store:
-        """Return what runs left there; see `chatgenimage.factory.query.store.open_store`."""
+        """Return the store; see `chatgenimage.factory.query.store.open_store`."""
         return open_store(self.profile, self.data_dir, self.database_url)
 
     def spell(self, *command: object) -> str:
-        """Return a command for the same place, as one types it; a password is left out."""
+        """Return a command line with these options; passwords are left out."""
         words = ["factory", *map(str, command)]
         if self.profile is not None:
             words += ["--profile", self.profile]
@@ -123,17 +128,17 @@ class Place:
 def open_store(
     profile: ProfileName = None, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> Store:
-    """Return the database and the image store that the options name.
+    """Return the database and the image store of the options.
 
     Raises:
-        NoDatabase: If nothing was ever written there, or by another version.
+        NoDatabase: If there is no database yet, or its schema is of another version.
     """
     return store.open_store(data_dir, profile=profile, database_url=database_url)
 
 
 @contextmanager
 def expected_errors() -> Iterator[None]:
-    """End the command with one red line, without traceback, if a person can put it right."""
+    """End the command with one red line instead of a traceback if the user can fix the error."""
     try:
         yield
     except EXPECTED as error:
@@ -143,7 +148,7 @@ def expected_errors() -> Iterator[None]:
         _complain(f"the database does not answer: {explain(error)}")
         raise typer.Exit(FactoryError.exit_code) from None
     except OSError as error:
-        if error.errno == errno.EPIPE:  # `| head` has seen enough; typer ends quietly
+        if error.errno == errno.EPIPE:  # the reader, e.g. `head`, has closed; typer exits quietly
             raise
         place = error.filename or "the output"
         _complain(f"{place}: {error.strerror or error}. Free some space or check the permissions.")
@@ -159,7 +164,7 @@ def _complain(message: str) -> None:
     stderr.print(Text(message, style="red"), soft_wrap=True)
 
 
-def _to_json(value: Any) -> str:  # noqa: ANN401  # whatever json cannot write by itself
+def _to_json(value: Any) -> str:  # noqa: ANN401  # any value that json cannot write
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,4 +1,4 @@
-"""`factory contact-sheet`: the accepted candidates of a run on one picture."""
+"""`factory contact-sheet`: draw the accepted candidates of a run in one image."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,15 +17,16 @@ from chatgenimage.factory.query.store import Store
 def contact_sheet(
     *,
     run: Annotated[
-        int | None, typer.Option(min=1, max=MAX_ID, help="Its number.", show_default="latest")
+        int | None,
+        typer.Option(min=1, max=MAX_ID, help="Number of the run.", show_default="latest"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A PNG file.", show_default="in the data dir")
+        Path | None, typer.Option(help="PNG file to write.", show_default="in the data dir")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Most candidates.")] = 24,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most candidates to draw.")] = 24,
     store: Store,
 ) -> None:
-    """Draw accepted candidates with boxes, masks and captions, next to what each came from.
+    """Draw accepted candidates with boxes, masks and captions, each next to its parent or prompt.
 
     Example: factory contact-sheet --run 1 --out dogs.png
     """

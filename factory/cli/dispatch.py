@@ -1,4 +1,4 @@
-"""`factory dispatch` and `factory migrate`: what a deployment runs beside its workers."""
+"""`factory dispatch` and `factory migrate`: processes that a deployment runs besides workers."""
 
 from typing import Annotated
 
@@ -13,12 +13,14 @@ def dispatch(
     *,
     place: Place,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Only tell whether one lives here: exit code 0 or 1.")
+        bool,
+        typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),
     ] = False,
 ) -> None:
-    """Fill the queues without working them off, until Ctrl-C.
+    """Run only the dispatcher, which fills the queues, until Ctrl-C.
 
-    A worker does this too; alone it is for what starts workers by the length of a queue.
+    Every worker also runs a dispatcher. Use this command if an autoscaler starts workers by the
+    length of a queue.
 
     Example: factory dispatch --profile sd15
     """
@@ -27,7 +29,7 @@ def dispatch(
     from chatgenimage.factory.processes.standalone_dispatcher import NAME, run_dispatcher
 
     if probe:
-        stdout.print(f"dispatcher beat {age_of(settings, NAME):.0f} s ago")
+        stdout.print(f"dispatcher: last heartbeat {age_of(settings, NAME):.0f} s ago")
     else:
         run_dispatcher(settings)
 
@@ -35,9 +37,9 @@ def dispatch(
 @expected_errors()
 @takes(place=Place)
 def migrate(*, place: Place) -> None:
-    """Bring the database to the newest schema; it is made if there is none.
+    """Create the database, or upgrade its schema to the newest version.
 
-    Workers and `factory run` do this too; alone it is the first step of an upgrade.
+    Workers and `factory run` do this too. Use this command as the first step of an upgrade.
 
     Example: factory migrate --database-url postgresql+psycopg://factory@db/factory
     """

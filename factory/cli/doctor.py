@@ -1,4 +1,4 @@
-"""`factory doctor`: is everything there that a factory needs, and do rows and files agree?"""
+"""`factory doctor`: check the installation, and compare rows with image files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -30,7 +30,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 def doctor(
     *,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make rows and files agree; nothing is deleted.")
+        bool, typer.Option("--repair", help="Make rows and files consistent; no file is deleted.")
     ] = False,
     checksums: Annotated[
         bool, typer.Option("--checksums", help="Also read every image and verify its checksum.")
@@ -38,7 +38,7 @@ def doctor(
     place: Place,
     as_json: AsJson = False,
 ) -> None:
-    """Look at everything a factory needs and say what to do; exit code 1 if something is wrong.
+    """Check everything the factory needs and say what to do; exit code 1 if something is wrong.
 
     Example: factory doctor --profile sd15
     """

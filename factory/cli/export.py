@@ -1,4 +1,4 @@
-"""`factory export`: the dataset in a format that others read."""
+"""`factory export`: write a dataset in a format of other tools."""
 
 import shlex
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from chatgenimage.factory.query.store import Store
 
 MAX_SEED = 2**63 - 1
 NOT_REPEATED = frozenset({"profile", "data_dir", "database_url", "overwrite", "as_json"})
-"""Options about where things are, which may hold secrets, and about this one call."""
+"""Options that a repeated command leaves out: paths and URLs, perhaps secret, and overwriting."""
 
 
 class Judged(StrEnum):
@@ -47,24 +47,32 @@ def export_dataset(
     format_: Annotated[
         str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}.")
     ],
-    out: Annotated[Path, typer.Option(help="A folder that is made.")],
+    out: Annotated[Path, typer.Option(help="Folder to create.")],
     splits: Annotated[
         str | None,
-        typer.Option(metavar="NAME=SHARE,...", help="E.g. train=0.8,val=0.1,test=0.1."),
+        typer.Option(
+            metavar="NAME=SHARE,...", help="Shares of the splits, e.g. train=0.8,val=0.1,test=0.1."
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Of the splits; families stay together.")
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the splits; families stay together.")
     ] = 0,
-    masks: Annotated[Masks | None, typer.Option(help="How COCO has them; default rle.")] = None,
+    masks: Annotated[
+        Masks | None, typer.Option(help="Mask encoding in COCO; default: rle.")
+    ] = None,
     wanted: CandidateFilter,
-    verdict: Annotated[Judged, typer.Option(help="Which candidates.")] = Judged.ACCEPTED,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    verdict: Annotated[
+        Judged, typer.Option(help="Verdict of the candidates to export.")
+    ] = Judged.ACCEPTED,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace an earlier export in this folder.")
+    ] = False,
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Write the accepted candidates as a dataset, with a card that says what it is.
+    """Write the accepted candidates as a dataset, with a dataset card.
 
-    An export that was interrupted goes on when the same command is given again.
+    If an export was interrupted, the same command continues it.
 
     Example: factory export coco --out dataset --run 1 --splits train=0.8,val=0.2
     """
@@ -85,7 +93,7 @@ def export_dataset(
 
 
 def spell_command(context: typer.Context) -> str:
-    """Return the command as it was given, in one line for a shell and without secrets."""
+    """Return the command line as it was entered, quoted for a shell and without secrets."""
     words = ["factory", str(context.info_name)]
     for parameter in context.command.params:
         name = str(parameter.name)

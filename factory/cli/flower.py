@@ -1,4 +1,4 @@
-"""`factory flower`: what the workers do, in a browser."""
+"""`factory flower`: show queues, workers and tasks in a browser."""
 
 import os
 from functools import partial
@@ -13,15 +13,15 @@ from chatgenimage.factory.settings.model import load_settings
 @expected_errors()
 def flower(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; a wider one needs a password of yours.")
+        str, typer.Option(help="Address to listen on; not loopback: needs your own password.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 5555,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 5555,
     profile: ProfileName = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve Flower: queues, workers and tasks in a browser, behind a password.
+    """Serve Flower, a page of queues, workers and tasks with a password, until Ctrl-C.
 
-    The login is FACTORY_FLOWER_BASIC_AUTH=user:password, else one is made and printed. Ctrl-C ends.
+    The login is FACTORY_FLOWER_BASIC_AUTH=user:password; without it, a new one is printed.
 
     Example: factory flower --port 5555
     """
@@ -29,7 +29,7 @@ def flower(
     from chatgenimage.factory.monitoring.flower import serve_flower
 
     serve_flower(settings, host, port, partial(stderr.print, soft_wrap=True))
-    os._exit(0)  # an orderly end would wait for threads of Flower that wait for a broker
+    os._exit(0)  # a normal exit would wait for Flower's threads, which wait for the broker
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""`factory gallery`: pages in a browser to see what was made, and to judge it."""
+"""`factory gallery`: web pages to browse and review candidates."""
 
 from typing import Annotated
 
@@ -20,24 +20,24 @@ from chatgenimage.factory.query.store import Store
 @takes(store=open_store)
 def gallery(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8484,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 8484,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than loopback ask for a token.")
+        str, typer.Option(help="Address to listen on; not loopback: a token is required.")
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
         typer.Option(
-            help="What a browser must know; better in FACTORY_GALLERY_TOKEN, which `ps` hides.",
+            help="Token for access; FACTORY_GALLERY_TOKEN is safer, as `ps` does not show it.",
             show_default="none on loopback, else a new one",
         ),
     ] = None,
     opens_browser: Annotated[
-        bool, typer.Option("--open/--no-open", help="Whether to open it in a browser.")
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
     ] = False,
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Serve pages that show runs and candidates, and take your marks, until Ctrl-C.
+    """Serve web pages to browse runs and to review candidates, until Ctrl-C.
 
     Example: factory gallery --open
     """
@@ -49,7 +49,9 @@ def gallery(
         if as_json:
             print_json({"url": address.url})
         else:
-            shown = address.url if asked is None else f"{address.page}?token=..."  # it is theirs
+            shown = (
+                address.url if asked is None else f"{address.page}?token=..."
+            )  # the user knows it
             stdout.print(f"Gallery  {shown}\nStop it with Ctrl-C.", soft_wrap=True)
         serve(store, address, opens_browser=opens_browser)
 

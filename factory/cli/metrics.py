@@ -1,4 +1,4 @@
-"""`factory metrics`: the factory's numbers for Prometheus."""
+"""`factory metrics`: serve metrics for Prometheus."""
 
 from functools import partial
 from typing import Annotated
@@ -14,14 +14,14 @@ from chatgenimage.factory.query.store import Store
 def metrics(
     *,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; a wider one needs FACTORY_METRICS_TOKEN.")
+        str, typer.Option(help="Address to listen on; not loopback: needs FACTORY_METRICS_TOKEN.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9478,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 9478,
     store: Store,
 ) -> None:
-    """Serve the factory's numbers for Prometheus at /metrics, until Ctrl-C.
+    """Serve metrics for Prometheus at /metrics, until Ctrl-C.
 
-    They are counted from the rows, so one serves all workers. It needs nothing but the database.
+    They are computed from the database, so one process covers all workers.
 
     Example: factory metrics --port 9478
     """

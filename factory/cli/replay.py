@@ -1,4 +1,4 @@
-"""`factory replay`: an image painted again from its record."""
+"""`factory replay`: generate an image again from its record."""
 
 import io
 import logging
@@ -28,30 +28,30 @@ def replay(
     *,
     candidate_id: CandidateId,
     out: Annotated[
-        Path | None, typer.Option(help="Where to save it.", show_default="in the data dir")
+        Path | None, typer.Option(help="PNG file to write.", show_default="in the data dir")
     ] = None,
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Paint an image again from its record, save it, and say whether it is the same (else exit 1).
+    """Generate an image again from its record, and compare it; exit code 1 if it differs.
 
     Example: factory replay 12
     """
-    from chatgenimage.factory.replay import replay as paint_again
+    from chatgenimage.factory.replay import replay as generate_again
 
-    log.configure(level=logging.WARNING)  # stdout is for the answer
-    done = paint_again(store, candidate_id)
+    log.configure(level=logging.WARNING)  # stdout has only the result
+    done = generate_again(store, candidate_id)
     path = out or store.settings.data_dir / f"replay-{candidate_id}.png"
     buffer = io.BytesIO()
     Image.fromarray(done.pixels).save(buffer, format="PNG")
     write_file(path, buffer.getvalue())
     if as_json:
-        told = {"identical": done.is_identical, "psnr_db": done.psnr_db}
-        print_json({**told, "pass_size": done.pass_size, "image": path})
+        result = {"identical": done.is_identical, "psnr_db": done.psnr_db}
+        print_json({**result, "pass_size": done.pass_size, "image": path})
     else:
         likeness = "identical" if done.is_identical else f"different, PSNR {done.psnr_db:.1f} dB"
-        alone = "alone" if done.pass_size == 1 else f"in a pass of {done.pass_size}"
-        stdout.print(f"{likeness}; painted {alone}\n{path}", soft_wrap=True)
+        size = "alone" if done.pass_size == 1 else f"in a batch of {done.pass_size}"
+        stdout.print(f"{likeness}; generated {size}\n{path}", soft_wrap=True)
     if not done.is_identical:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""`factory report`: what a run looks like, as one page and one picture."""
+"""`factory report`: write a run's report as an HTML page and a PNG."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,12 +26,14 @@ def report(
     run: RunOrLatest = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="An HTML file; the PNG lies beside it.", show_default="in the data dir"),
+        typer.Option(
+            help="HTML file to write; the PNG gets the same name.", show_default="in the data dir"
+        ),
     ] = None,
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Write a run's funnel, scores, examples, balance, diversity and cost as one HTML page.
+    """Write a report of a run: funnel, scores, examples, balance, diversity and cost.
 
     Example: factory report 1
     """

@@ -1,4 +1,4 @@
-"""`factory show`: everything that is known of one candidate."""
+"""`factory show`: show all data of one candidate."""
 
 import typer
 
@@ -25,7 +25,7 @@ def show(
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Show a candidate: lineage, prompts, seeds, models, objects, scores, why it was rejected.
+    """Show a candidate: lineage, prompts, seeds, models, objects, scores and verdict.
 
     Example: factory show 12
     """

@@ -1,4 +1,4 @@
-"""`factory watch`: a run as it goes on, from any machine."""
+"""`factory watch`: show a run's progress, from any machine."""
 
 from functools import partial
 from typing import Annotated
@@ -17,15 +17,15 @@ def watch(
     *,
     run: RunOrLatest = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per interval, a line each.")
+        bool, typer.Option("--json", help="Print one JSON object per interval, one per line.")
     ] = False,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between updates.")] = 2.0,
     store: Store,
 ) -> None:
-    """Show a run as it goes on: steps, workers, rate, time left, acceptance, errors.
+    """Show a run's progress: steps, workers, rates, time left, acceptance, errors.
 
-    Needs nothing but the database. Ends with the run: exit code 0 if it is done and gave nothing
-    up, 1 if it gave something up, was cancelled, or rests because its budget is spent.
+    Reads only the database. Ends with the run: exit code 0 if it is done without given up items; 1
+    if items were given up, or it was cancelled or paused because its budget is spent.
 
     Example: factory watch 3 --database-url postgresql+psycopg://factory@db/factory
     """
@@ -38,10 +38,10 @@ def watch(
         last = watch_as_json(store.sessions, run_id, interval, tell_away)
     else:
         last = watch(store.sessions, run_id, interval)
-        rests = f": {last.pause_reason}" if last.pause_reason else ""
+        reason = f": {last.pause_reason}" if last.pause_reason else ""
         given_up = f"; {last.quarantined} given up: factory retry {run_id}"
         tail = given_up if last.quarantined else ""
-        stderr.print(f"run {run_id} is {last.state}{rests}{tail}", soft_wrap=True)
+        stderr.print(f"run {run_id} is {last.state}{reason}{tail}", soft_wrap=True)
     raise typer.Exit(exit_code(last))
 
 

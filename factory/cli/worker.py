@@ -1,4 +1,4 @@
-"""`factory worker`: the long-running process that does the work."""
+"""`factory worker`: the long-running process that runs the steps."""
 
 from typing import Annotated
 
@@ -12,20 +12,21 @@ from chatgenimage.factory.cli.common import Place, expected_errors, stdout, take
 def worker(
     *,
     role: Annotated[
-        str, typer.Argument(help="A role of the profile, several with commas, or all.")
+        str, typer.Argument(help="A role of the profile, several separated by commas, or all.")
     ] = "all",
     device: Annotated[
-        str | None, typer.Option(help="Where its models compute, e.g. cuda:1; one process each.")
+        str | None, typer.Option(help="Device of its models, e.g. cuda:1; one process per device.")
     ] = None,
     place: Place,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Only tell whether one lives here: exit code 0 or 1.")
+        bool,
+        typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),
     ] = False,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
-    """Serve one role's queue, or all of them on a laptop, until Ctrl-C.
+    """Process the queue of a role, or of all roles, until Ctrl-C.
 
-    Waits for a database or broker that does not answer yet.
+    Waits if the database or the broker does not answer yet.
 
     Example: factory worker diffusion --profile sd15 --device cuda:1
     """
@@ -33,7 +34,7 @@ def worker(
     if probe:
         from chatgenimage.factory.processes import liveness
 
-        stdout.print(f"worker {role!r} beat {liveness.probe(settings, role):.0f} s ago")
+        stdout.print(f"worker {role!r}: last heartbeat {liveness.probe(settings, role):.0f} s ago")
         return
     from chatgenimage.factory.processes.worker import run_worker
 

@@ -1,1 +1,1 @@
-"""Doctor: checks of everything that a factory needs, each with its remedy."""
+"""Doctor: checks of everything that the factory needs, each with its remedy."""

@@ -1,4 +1,4 @@
-"""`factory doctor`: what a factory needs, looked at one by one, each with what to do."""
+"""Checks of `factory doctor`: one per need, each saying what to do."""
 
 import platform
 import shutil
@@ -32,7 +32,7 @@ EXPECTED = (FactoryError, StoreError, WorkerError, OSError)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield what a factory of these settings needs; nothing is fetched, started or changed."""
+    """Yield one finding per need of these settings; nothing is downloaded, started or changed."""
     yield Finding("settings", Health.OK, f"profile {settings.profile}, data in {settings.data_dir}")
     for look in (
         _database,
@@ -53,7 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def has_rows_and_files(settings: Settings, findings: Sequence[Finding]) -> bool:
-    """Return whether there are rows and files to compare, after what `examine` found."""
+    """Return whether rows and files can be compared, given the findings of `examine`."""
     places = [found.health for found in findings if found.name in {"database", "images"}]
     return _has_database(settings) and all(health is Health.OK for health in places)
 
@@ -66,7 +66,7 @@ def _has_database(settings: Settings) -> bool:
 def _database(settings: Settings) -> Finding:
     url = make_url(settings.resolved_database_url()).render_as_string()
     if not _has_database(settings):
-        return Finding("database", Health.OK, f"none yet at {url}; `factory run` makes it")
+        return Finding("database", Health.OK, f"none yet at {url}; `factory run` creates it")
     found = find_revision(connect(settings.resolved_database_url()))
     if found is None:
         return Finding("database", Health.WARNING, f"{url} is empty; `factory run` fills it")
@@ -95,9 +95,9 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GiB free at {folder}"
     if free < TOO_LITTLE_BYTES:
-        return Finding("disk", Health.WRONG, f"{text}: make room, or work waits when it is full")
+        return Finding("disk", Health.WRONG, f"{text}: free some; work stops when it is full")
     if free < LITTLE_BYTES:
-        return Finding("disk", Health.WARNING, f"{text}: little for a long run")
+        return Finding("disk", Health.WARNING, f"{text}: not much for a long run")
     return Finding("disk", Health.OK, text)
 
 
@@ -110,9 +110,9 @@ def _checkpoints(settings: Settings) -> Finding:
         elif local_files.find(config) is None:
             absent.append(config.checkpoint)
     if absent:
-        text = f"not fetched yet: {', '.join(absent)}; `factory models pull` fetches them"
+        text = f"not downloaded yet: {', '.join(absent)}; `factory models pull` downloads them"
         return Finding("checkpoints", Health.WARNING, text)
-    return Finding("checkpoints", Health.OK, f"{len(configs)} are there")
+    return Finding("checkpoints", Health.OK, f"all {len(configs)} are present")
 
 
 def _device(settings: Settings) -> Finding:
@@ -143,17 +143,17 @@ class Gpu:
 
 
 def judge_gpus(device: str, gpus: Sequence[Gpu], library: str) -> Finding:
-    """Return the line on the device that was asked for, and on every GPU's free memory."""
+    """Return the finding about the configured device and every GPU's free memory."""
     if device.startswith("cuda") and not gpus:
-        text = f"device is {device}, and {library} sees no GPU: check the driver (nvidia-smi), "
+        text = f"device is {device}, but {library} finds no GPU: check the driver (nvidia-smi), "
         return Finding("device", Health.WRONG, f"{text}or set device to auto")
-    told = [
+    memory = [
         f"{gpu.name} ({gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB free)"
         for gpu in gpus
     ]
-    text = f"{device}; {', '.join(told) or 'no GPU'}, {library}"
+    text = f"{device}; {', '.join(memory) or 'no GPU'}, {library}"
     if any(gpu.free_bytes < LITTLE_VRAM_SHARE * gpu.total_bytes for gpu in gpus):
-        text += ": other processes hold much of a GPU, end them (nvidia-smi) or name another device"
+        text += ": other programs use much of a GPU; end them (nvidia-smi) or set another device"
         return Finding("device", Health.WARNING, text)
     return Finding("device", Health.OK, text)
 
@@ -182,7 +182,7 @@ def _misfit(need: Requirement) -> str | None:
         found = version(need.name)
     except PackageNotFoundError:
         return f"{need.name} is not installed"
-    return None if need.specifier.contains(found, prereleases=True) else f"{need} but {found}"
+    return None if need.specifier.contains(found, prereleases=True) else f"{need}, found {found}"
 
 
 def _endpoint(settings: Settings) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Whether the language model's server answers, takes the key and knows the model."""
+"""Check of the language model's server: it answers, accepts the key and lists the model."""
 
 import json
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 def look_at_endpoint(config: OpenAiConfig) -> Finding:
-    """Ask the server for its models, which costs nothing; one line with what to do."""
+    """Ask the server for its list of models, which costs nothing; return the finding."""
     try:
         client = make_client(config, PATIENCE_S, 0)
     except CheckpointNotFound as error:
@@ -47,20 +47,20 @@ def _ask(client: "OpenAI", model: str) -> Finding:
         text = f"nothing answers at {url}: start the server, or correct OPENAI_BASE_URL"
         return Finding(NAME, Health.WRONG, text)
     except APIStatusError as error:
-        text = f"{url} answers {error.status_code}: look at the server's log, or try again later"
+        text = f"{url} answers {error.status_code}: see the server's log, or try again later"
         return Finding(NAME, Health.WRONG, text)
     except (ValueError, TypeError, KeyError):
-        text = f"what answers at {url} is no OpenAI-compatible server: correct OPENAI_BASE_URL"
+        text = f"the server at {url} is not OpenAI-compatible: correct OPENAI_BASE_URL"
         return Finding(NAME, Health.WRONG, text)
     return _judge(url, models, model)
 
 
 def _judge(url: str, models: list[str], model: str) -> Finding:
     if not models or model in models:
-        return Finding(NAME, Health.OK, f"{url} takes the key and has {model}")
+        return Finding(NAME, Health.OK, f"{url} accepts the key and has {model}")
     more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
     text = (
-        f"{url} does not list {model!r} but {', '.join(models[:SHOWN])}{more}: name one of them as "
-        "the family's `model`, unless this server answers to any name"
+        f"{url} does not list {model!r}; it lists {', '.join(models[:SHOWN])}{more}. Set the "
+        "family's `model` to one of them, unless this server accepts any name"
     )
     return Finding(NAME, Health.WARNING, text)

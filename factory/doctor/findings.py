@@ -1,11 +1,11 @@
-"""A finding of the doctor: what was checked, how it is, and what to do."""
+"""Finding of the doctor: a check, its result, and what to do."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Health(StrEnum):
-    """How a thing is."""
+    """Result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -14,7 +14,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: how it is, and if it is not well, what to do."""
+    """Result of one check; the text says what to do if something is wrong."""
 
     name: str
     health: Health

@@ -1,4 +1,4 @@
-"""Rows and image files that do not agree: found, told, and repaired without losing either."""
+"""Comparison of rows and image files: finds and repairs differences without losing either."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.tasks.filter_rules import IMAGE_MISSING
 
 YOUNG_S = 3600.0
-"""A younger file without a row may belong to a worker that is about to write it."""
+"""A newer file without a row may belong to a worker that is about to write the row."""
 SHOWN = 10
 
 
@@ -27,8 +27,9 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
     """Yield a finding for rows without files, one for damaged files, one for files without rows."""
     if found.missing:
         text = (
-            f"{len(found.missing)} candidates whose file is gone: {_some(found.missing)}. Bring "
-            f"back a copy, or `factory doctor --repair` rejects them as {IMAGE_MISSING}"
+            f"{len(found.missing)} candidates without an image file: {_some(found.missing)}. "
+            "Restore the files from a copy, or let `factory doctor --repair` reject the candidates "
+            f"as {IMAGE_MISSING}"
         )
         yield Finding("rows", Health.WRONG, text)
     else:
@@ -45,8 +46,8 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
     if found.orphans:
         paths = [file.path for file in found.orphans]
         text = (
-            f"{len(paths)} files that no candidate names: {_some(paths)}. They do no harm; "
-            "`factory doctor --repair` sets them aside"
+            f"{len(paths)} files without a candidate: {_some(paths)}. They do no harm; "
+            "`factory doctor --repair` moves them aside"
         )
         yield Finding("files", Health.WRONG, text)
     else:
@@ -54,7 +55,7 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
 
 
 def repair(sessions: Sessions, images: ImageStore, found: Disagreement) -> str:
-    """Reject candidates without a sound file, set other files aside; return what was done.
+    """Reject candidates without a valid file, move other files aside; return a summary.
 
     Nothing is deleted. A run that was waiting for such a file can continue.
     """
@@ -65,7 +66,7 @@ def repair(sessions: Sessions, images: ImageStore, found: Disagreement) -> str:
     paths = [file.path for file in found.orphans] + [images.path_of(each) for each in damaged]
     for path in paths:
         images.set_aside(path)
-    return f"{len(lost)} candidates rejected as {IMAGE_MISSING}, {len(paths)} files set aside"
+    return f"{len(lost)} candidates rejected as {IMAGE_MISSING}, {len(paths)} files moved aside"
 
 
 def _some(things: tuple[int, ...] | list[str]) -> str:

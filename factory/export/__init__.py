@@ -1,1 +1,1 @@
-"""Datasets in formats that others read."""
+"""Export: datasets in the formats of other tools."""

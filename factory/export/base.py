@@ -1,4 +1,4 @@
-"""What every format shares: what is exported, one sample of it, and what a writer must do."""
+"""Base of the formats: the plan of an export, the writer protocol and shared fields."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ Masks = Literal["rle", "polygons"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a writer knows before the first sample comes.
+    """Facts that a writer gets before the first sample.
 
     Attributes:
-        classes: Labels that were asked for or found; the place in the list is the class id.
-        counts: How many samples each split gets; a split that gets none is left out.
-        made_at: When the newest image was made, in epoch seconds.
+        classes: Labels that were requested or detected; the index in the list is the class id.
+        counts: Number of samples per split, without empty splits.
+        made_at: When the newest image was created, in epoch seconds.
     """
 
     classes: tuple[str, ...]
@@ -34,14 +34,14 @@ class Plan:
 
 
 class Writer(Protocol):
-    """Takes samples one by one and keeps none of them in memory."""
+    """Writes samples one by one and keeps none of them in memory."""
 
     def add(self, sample: Sample) -> None:
         """Write one sample."""
         ...
 
     def close(self) -> None:
-        """Write what could not be written before the last sample was known."""
+        """Write the parts that depend on all samples."""
         ...
 
 
@@ -50,14 +50,14 @@ class Format:
     """A format in the registry.
 
     Attributes:
-        name: What `factory export` calls it.
-        title: What people call it.
-        open: Makes a writer into a folder.
-        reading: How to read it, as lines of Python; `{out}` is the folder.
-        masks: How it can write masks.
-        modules: Optional libraries that it writes with.
-        needs_parent: Whether it takes edits and fills only.
-        hub: What the hub is to know of it, in the front matter of the dataset card.
+        name: Its name for `factory export`.
+        title: Its usual name.
+        open: Creates a writer for a folder.
+        reading: Python code that reads it; `{out}` is the folder.
+        masks: Mask encodings that it supports.
+        modules: Optional libraries that it needs.
+        needs_parent: Whether it contains only edits and fills.
+        hub: Its entries for the hub, in the front matter of the dataset card.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Format:
 
 
 def box_xywh(annotation: Annotation) -> list[float]:
-    """Return a box as COCO has it: corner and size, in pixels."""
+    """Return a box in COCO's form: corner and size, in pixels."""
     x_min, y_min, x_max, y_max = annotation.box_xyxy
     return [x_min, y_min, x_max - x_min, y_max - y_min]
 
@@ -82,7 +82,7 @@ def rle_of(annotation: Annotation) -> Rle:
 
 
 def facts(candidate: Candidate) -> dict[str, Any]:
-    """Return what is known of an image besides its objects."""
+    """Return the fields of an image, without its objects."""
     return {
         "candidate_id": candidate.id,
         "parent_id": candidate.parent_id,
@@ -99,7 +99,7 @@ def facts(candidate: Candidate) -> dict[str, Any]:
 
 
 def objects_in_columns(annotations: list[Annotation]) -> dict[str, list[Any]]:
-    """Return objects as the hub's datasets have them: a list for each property."""
+    """Return objects in the form of the hub's datasets: one list per property."""
     columns: dict[str, list[Any]] = {
         "id": [],
         "bbox": [],

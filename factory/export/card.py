@@ -1,4 +1,4 @@
-"""The dataset card: what is inside, which models made it under which licences, how to repeat it."""
+"""Dataset card: contents, models with licences, thresholds, and how to repeat the export."""
 
 import csv
 import html
@@ -27,21 +27,21 @@ SHOWN_LABELS = 100
 SHOWN_CHARACTERS = 60
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 LARGEST = "n>1M"
-MARKS = str.maketrans({mark: f"&#{ord(mark)};" for mark in "|`[]*\\"})
+ESCAPES = str.maketrans({character: f"&#{ord(character)};" for character in "|`[]*\\"})
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the card tells.
+    """Contents of the card.
 
     Attributes:
-        counts: Samples by split, label and origin.
-        runs: The runs that the samples come from.
-        limits: The thresholds that their verdicts follow from, by run and score.
-        command: How the export was asked for.
-        marks: Samples that a person marked, by verdict and whether they are good.
-        marks_csv: The marks of each run that the choice of samples follows from, by run; empty
-            if it follows from the filters alone.
+        counts: Number of samples by split, label and origin.
+        runs: Runs that the samples come from.
+        limits: Thresholds of their verdicts, by run and score.
+        command: Command of the export.
+        marks: Number of reviewed samples, by verdict and whether the review is good.
+        marks_csv: Reviews that decided which samples are exported, by run; empty if only the
+            filters decided.
     """
 
     format: Format
@@ -59,7 +59,7 @@ class Facts:
 
 
 def write_card(folder: Folder, facts: Facts) -> None:
-    """Write the card, and beside it the labels and the profile of each run."""
+    """Write the card, and the labels and the profile of each run."""
     for run in facts.runs:
         folder.put_text(_profile_file(run), yaml.safe_dump(run.profile, sort_keys=False))
         if _is_of_prompts(run):
@@ -73,11 +73,11 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from ("---", yaml.safe_dump(_front_matter(facts), sort_keys=False).rstrip(), "---")
     yield from (f"# {_cell(facts.plan.out_name)}", "", *_about(facts), "")
     yield from ("![Some of the samples](samples.png)", "")
-    yield from ("## What is inside", "", *_contents(facts), "")
-    yield from ("## Who made it", "", *_models(facts), "")
-    yield from ("## What was accepted", "", *_thresholds(facts), "")
-    yield from ("## Make it again", "", *_commands(facts), "")
-    yield from ("## Read it", "", *_reading(facts))
+    yield from ("## Contents", "", *_contents(facts), "")
+    yield from ("## Models", "", *_models(facts), "")
+    yield from ("## Thresholds", "", *_thresholds(facts), "")
+    yield from ("## Repeat it", "", *_commands(facts), "")
+    yield from ("## How to read it", "", *_reading(facts))
 
 
 def _front_matter(facts: Facts) -> dict[str, Any]:
@@ -96,28 +96,31 @@ def _front_matter(facts: Facts) -> dict[str, Any]:
 
 def _about(facts: Facts) -> list[str]:
     painted, brought = _count_painted(facts), facts.count(Origin.IMPORTED)
-    kinds = [f"{painted} images that models made and labelled"] if painted else []
-    kinds += [f"{brought} pictures that a person brought and models labelled"] if brought else []
+    kinds = [f"{painted} images generated and labelled by models"] if painted else []
+    kinds += [f"{brought} imported pictures labelled by models"] if brought else []
     return [
         f"{' and '.join(kinds)}, as {facts.format.title}.",
-        f"Boxes, masks and captions are what models claim; {_checked(facts)}.",
+        f"Boxes, masks and captions are the output of models; {_checked(facts)}.",
         "",
-        "An initial image and everything edited or filled from it lie in the same split.",
-        "Which one depends on the seed and the image alone: more data never moves what is there.",
+        "An initial image and everything edited or filled from it are in the same split.",
+        "The split depends only on the seed and the image: adding data moves no image.",
     ]
 
 
 def _checked(facts: Facts) -> str:
-    """Return what people say of the samples."""
+    """Return how many samples were reviewed, and whether the reviews decided."""
     good = sum(count for (_, is_good), count in facts.marks.items() if is_good)
     bad = sum(facts.marks.values()) - good
     if not good + bad:
-        return "no person has checked them"
-    told = f"a person marked {good} of the images as good and {bad} as bad"
+        return "no person has reviewed them"
+    reviewed = f"a person reviewed {good} of the images as good and {bad} as bad"
     if not facts.marks_csv:
-        return f"{told}, which did not decide what is in"
+        return f"{reviewed}; the reviews did not decide what is exported"
     saved = facts.marks.get((Verdict.REJECTED, True), 0)
-    return f"{told}, which decided what is in: {saved} are good that the filters had rejected"
+    return (
+        f"{reviewed}; the reviews decided what is exported: {saved} of the good images had been "
+        "rejected by the filters"
+    )
 
 
 def _contents(facts: Facts) -> Iterator[str]:
@@ -155,7 +158,7 @@ def _models(facts: Facts) -> Iterator[str]:
             revision = f" at {family['revision']}" if family.get("revision") else ""
             yield _table_row(run.id, name, family["family"], f"{weights}{revision}", licence)
     yield ""
-    yield "Whoever uses the images is bound by these licences; check the models' pages."
+    yield "These licences apply to every use of the images; check the models' pages."
 
 
 def _thresholds(facts: Facts) -> Iterator[str]:
@@ -171,8 +174,8 @@ def _commands(facts: Facts) -> Iterator[str]:
     for run in facts.runs:
         yield _make_again(run)
         if changed := facts.limits[run.id].items() - submitted_limits(run).items():
-            told = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
-            yield f"factory refilter {told}"
+            options = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
+            yield f"factory refilter {options}"
         if run.id in facts.marks_csv:
             yield f"factory mark --file {_marks_file(run)}"
     yield from (facts.command, "```", "")
@@ -236,8 +239,8 @@ def _table_row(*values: object) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text in one line that Markdown and HTML show as it is."""
+    """Return a text in one line, escaped for Markdown and HTML."""
     line = " ".join(text.split())
     if len(line) > SHOWN_CHARACTERS:
         line = line[: SHOWN_CHARACTERS - 3] + "..."
-    return html.escape(line, quote=False).translate(MARKS)
+    return html.escape(line, quote=False).translate(ESCAPES)

@@ -17,7 +17,7 @@ from chatgenimage.factory.export.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where things lie; `{split}` stands for the name of the split."""
+    """Paths of the files; `{split}` is replaced by the split's name."""
 
     images: str
     file: str
@@ -28,7 +28,7 @@ FIFTYONE = Layout(images="{split}/data", file="{split}/labels.json")
 
 
 class CocoWriter:
-    """Writes images at once, and each JSON file in parts that are joined at the end."""
+    """Writes images immediately, and each JSON file in parts that are joined at the end."""
 
     def __init__(self, folder: Folder, plan: Plan, layout: Layout = COMMON) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class CocoWriter:
         self._parts = {split: _Parts(folder, self._file_of(split)) for split in plan.counts}
 
     def add(self, sample: Sample) -> None:
-        """Write a sample's image and take up its record and annotations."""
+        """Write a sample's image, record and annotations."""
         images = self._layout.images.format(split=sample.split)
         self._folder.put_image(f"{images}/{sample.file_name}", sample)
         parts = self._parts[sample.split]
@@ -55,7 +55,7 @@ class CocoWriter:
         return self._layout.file.format(split=split)
 
     def _head(self) -> dict[str, Any]:
-        # The date of the newest image, not of today: the same rows give the same file.
+        # The date of the newest image, not today's: equal rows give equal files.
         made_at = datetime.fromtimestamp(self._plan.made_at, UTC)
         return {
             "info": {
@@ -79,7 +79,7 @@ class CocoWriter:
             "bbox": box_xywh(annotation),
             "segmentation": self._segmentation(annotation),
             "area": annotation.area_px,
-            "iscrowd": 0,  # one object each, however its mask is written
+            "iscrowd": 0,  # each annotation is one object
             "score": annotation.confidence,
         }
 
@@ -90,7 +90,7 @@ class CocoWriter:
 
 
 class _Parts:
-    """The two long lists of a file, each in a file of its own until the last item is known."""
+    """The two long lists of a JSON file, each in its own file until it is complete."""
 
     def __init__(self, folder: Folder, relative: str) -> None:
         self._whole = folder.place(relative)

@@ -1,4 +1,4 @@
-"""Writes a dataset: one pass over what decides, one pass over the samples, then the card."""
+"""Export a dataset: one pass to count and plan, one pass to write samples, then the card."""
 
 import hashlib
 import heapq
@@ -35,12 +35,12 @@ SAMPLES_FILE = "samples.png"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for.
+    """A request for an export.
 
     Attributes:
-        out_dir: A folder that is made.
-        command: How to ask for it again.
-        overwrite: Replace an earlier export.
+        out_dir: The folder to create.
+        command: The command that repeats it.
+        overwrite: Whether an earlier export may be replaced.
     """
 
     format: Format
@@ -54,7 +54,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written."""
+    """Result of an export."""
 
     folder: Path
     format: str
@@ -73,20 +73,20 @@ class Exported:
 
 @dataclass
 class _Survey:
-    """The first pass: how much there is of what, and whether an unfinished export can go on."""
+    """The first pass: counts, and a fingerprint that tells if an export can be continued."""
 
     order: Order
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """Samples by split, label and origin."""
+    """Number of samples by split, label and origin."""
     marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
-    """Samples that a person marked, by verdict and whether they are good."""
+    """Number of reviewed samples, by verdict and whether the review is good."""
     run_seeds: dict[int, int] = field(default_factory=dict)
     made_at: float = 0.0
     shown: list[tuple[int, int]] = field(default_factory=list)
     """A heap of candidates to draw, chosen by the hash of their image."""
 
     def run(self, session: Session) -> str:
-        """Look at all heads and return a fingerprint of what will be written."""
+        """Read all heads and return a fingerprint of the dataset to write."""
         order = self.order
         content = [order.format.name, order.masks, str(order.splits), order.splits.seed]
         digest = hashlib.sha256(json.dumps(content).encode())
@@ -109,7 +109,7 @@ class _Survey:
             heapq.heappop(self.shown)
 
     def plan(self, session: Session) -> Plan:
-        """Return what a writer is told."""
+        """Return the plan for the writer."""
         totals: Counter[str] = Counter()
         for (split, _, _), count in self.counts.items():
             totals[split] += count
@@ -123,17 +123,18 @@ class _Survey:
 
 
 def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
-    """Write candidates as a dataset; the folder is whole or it is not there.
+    """Write candidates as a dataset; the folder is complete or absent.
 
-    Samples stream through: memory does not grow with their number. An export that was interrupted
-    goes on when the same is asked for again.
+    Samples are streamed: memory does not grow with their number. An interrupted export continues
+    when it is requested again.
 
     Raises:
-        SettingsError: If the format cannot write masks as asked.
+        SettingsError: If the format does not support the requested masks.
         LibraryMissing: If the format needs a library that is not installed.
-        CannotWrite: If `out_dir` holds something that may not be replaced, or the disk refuses.
+        CannotWrite: If `out_dir` has contents that may not be replaced, or writing fails.
         NothingFound: If no candidate matches.
-        ImageMissing: If an image is no longer in the store; so is ImageBroken raised.
+        ImageMissing: If an image is no longer in the store.
+        ImageBroken: If an image's file is damaged.
     """
     order = replace(order, out_dir=order.out_dir.resolve(), masks=_masks_of(order))
     _require(order.format)
@@ -148,7 +149,7 @@ def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
 
 
 def _write(session: Session, images: ImageStore, folder: Folder, survey: _Survey) -> Exported:
-    """Write the samples, then what tells of them."""
+    """Write the samples, then the card and the manifest."""
     order, plan = survey.order, survey.plan(session)
     writer = order.format.open(folder, plan)
     annotations = _write_samples(session, images, survey, writer)
@@ -182,17 +183,17 @@ def _masks_of(order: Order) -> Masks | None:
         return known[0] if known else None
     if order.masks in known:
         return order.masks
-    told = f"writes them as {' or '.join(known)}" if known else "has no choice of masks"
-    raise SettingsError(f"--masks {order.masks}: the format {order.format.name} {told}.")
+    choices = f"supports {' or '.join(known)}" if known else "has no option for masks"
+    raise SettingsError(f"--masks {order.masks}: the format {order.format.name} {choices}.")
 
 
 def _require(wanted: Format) -> None:
     missing = [name for name in wanted.modules if importlib.util.find_spec(name) is None]
     if missing:
         raise LibraryMissing(
-            f"the format {wanted.name} needs {', '.join(missing)}, not installed here. "
-            "Install what the exports need: pip install 'chatgenimage-factory[export]', "
-            f"or only this: pip install {' '.join(missing)}"
+            f"the format {wanted.name} needs {', '.join(missing)}, which is not installed. "
+            "Install the libraries of all formats: pip install 'chatgenimage-factory[export]', "
+            f"or only this one: pip install {' '.join(missing)}"
         )
 
 
@@ -210,7 +211,7 @@ def _nothing(wanted: Format) -> str:
 
 
 def _write_samples(session: Session, images: ImageStore, survey: _Survey, writer: Writer) -> int:
-    """Send every sample through the writer and return how many annotations they have."""
+    """Write every sample and return how many annotations they have."""
     order = survey.order
     annotations = 0
     total = survey.counts.total()

@@ -1,4 +1,4 @@
-"""The registry: every format that `factory export` knows."""
+"""Registry of all formats of `factory export`."""
 
 from chatgenimage.factory.export.base import Format
 from chatgenimage.factory.export.coco import COCO, FIFTYONE_FORMAT

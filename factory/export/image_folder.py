@@ -1,4 +1,4 @@
-"""ImageFolder: a folder per label in each split, and metadata.jsonl with all that is known."""
+"""ImageFolder: a folder per label in each split, and metadata.jsonl with all fields."""
 
 import json
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from chatgenimage.factory.export.names import safe_names
 from chatgenimage.factory.export.sample import Sample
 
 NO_PARENT = 0
-"""Not null: a split in which nothing has a parent must have the columns of the others."""
+"""Instead of null: a split without parents must have the same columns as the others."""
 
 
 class ImageFolderWriter:
-    """Writes `<split>/<label>/` as torchvision reads it, with metadata as the hub's tools do."""
+    """Writes `<split>/<label>/` for torchvision, with metadata for the hub's tools."""
 
     def __init__(self, folder: Folder, plan: Plan) -> None:
         self._folder = folder
@@ -56,7 +56,7 @@ IMAGE_FOLDER = Format(
     hub=_hub,
     reading="""\
 from datasets import load_dataset
-dataset = load_dataset("{out}")  # with everything that is known
+dataset = load_dataset("{out}")  # with all fields
 from torchvision.datasets import ImageFolder
 dataset = ImageFolder("{out}/{split}")  # image and label only""",
 )

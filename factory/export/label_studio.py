@@ -63,13 +63,13 @@ def _prediction(candidate: Candidate) -> dict[str, Any]:
     confidences = [annotation.confidence for annotation in candidate.annotations]
     return {
         "model_version": f"{detector.get('family')}@{detector.get('revision')}",
-        "score": min(confidences, default=0.0),  # the least sure first, when sorted by it
+        "score": min(confidences, default=0.0),  # sorting by it shows the least certain first
         "result": [region for a in candidate.annotations for region in _regions(a, candidate)],
     }
 
 
 def _regions(annotation: Annotation, candidate: Candidate) -> Iterator[dict[str, Any]]:
-    """Yield the box, and the outline of the mask as its child."""
+    """Yield the box, and the mask's outline as its child."""
     x_min, y_min, x_max, y_max = annotation.box_xyxy
     width, height = candidate.width_px, candidate.height_px
     common = {

@@ -1,11 +1,11 @@
-"""A JSON list that grows in a file."""
+"""JSON list that is written item by item."""
 
 import json
 from typing import TextIO
 
 
 class ListFile:
-    """Takes items one by one, each on a line of its own."""
+    """Writes items one by one, each on its own line."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file

@@ -1,17 +1,17 @@
-"""Names for files and folders that are safe on every system, whatever a label contains."""
+"""Safe names for files and folders, valid on every system for any label."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
 MAX_LENGTH = 60
-"""Characters: at most 240 bytes, and every file system takes 255."""
+"""Characters; this is at most 240 bytes, and every file system allows 255."""
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
 def safe_names(labels: Iterable[str]) -> dict[str, str]:
-    """Return a name for each label; no two are alike, not even when case does not count."""
+    """Return a name for each label; names differ even without regard to case."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for label in sorted(labels):
@@ -26,7 +26,7 @@ def safe_names(labels: Iterable[str]) -> dict[str, str]:
 
 
 def _simplified(label: str) -> str:
-    """Return letters and digits of any script, with a hyphen for everything between them."""
+    """Return the letters and digits of any script, with hyphens for everything else."""
     composed = unicodedata.normalize("NFKC", label)
     words = "".join(character if character.isalnum() else " " for character in composed).split()
     name = "-".join(words)[:MAX_LENGTH].strip("-") or "label"

@@ -1,4 +1,4 @@
-"""Masks as polygons that run along the edges of pixels, so that nothing is lost."""
+"""Masks as polygons along pixel edges, without loss."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,28 +18,28 @@ _INSET_PX = 0.125
 
 
 def polygons_of(annotation: Annotation) -> list[Ring]:
-    """Return one ring per part of the mask; an object without a mask is its box.
+    """Return one ring per part of the mask; without a mask, the ring of the box.
 
-    A hole is joined to the ring around it by a seam of no width, as COCO's polygons know no holes.
+    COCO's polygons have no holes: a hole is joined to the ring around it by a seam of width 0.
     """
     parts = [_joined(part) for part in find_outlines(masks.decode(rle_of(annotation)))]
     return parts or [_box_ring(annotation)]
 
 
 def single_ring(annotation: Annotation) -> Ring:
-    """Return one ring around all parts, for formats that give an object one polygon."""
+    """Return one ring around all parts, for formats with one polygon per object."""
     return _joined(polygons_of(annotation))
 
 
 def find_outlines(mask: Mask) -> list[list[Ring]]:
     """Return for each part of an (H, W) mask its outer ring, then the ring of each hole.
 
-    Pixels that touch at a corner only belong to different parts.
+    Pixels that touch only at a corner belong to different parts.
     """
     from contourpy import FillType, contour_generator
 
     height, width = mask.shape
-    # Every pixel is a small plateau, so that the contour between two runs along their edge.
+    # Every pixel becomes a small plateau, so that contours follow the pixel edges.
     levels = np.pad(mask, 1).astype(np.float32).repeat(2, axis=0).repeat(2, axis=1)
     contours = contour_generator(
         _plateaus(width), _plateaus(height), levels, fill_type=FillType.OuterOffset
@@ -57,7 +57,7 @@ def _plateaus(length: int) -> NDArray[np.float64]:
 
 
 def _corners(points: NDArray[np.float64]) -> Ring:
-    """Return the corners only, on whole pixels."""
+    """Return only the corners, in whole pixels."""
     ring = np.rint(points[:-1]).astype(np.int_)
     ring = ring[np.any(ring != np.roll(ring, 1, axis=0), axis=1)]
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
@@ -67,7 +67,7 @@ def _corners(points: NDArray[np.float64]) -> Ring:
 
 
 def _joined(rings: Sequence[Ring]) -> Ring:
-    """Return one ring that goes to each further ring and back along the same line."""
+    """Join rings: go to each further ring and back along the same line."""
     joined, *others = rings
     for other in others:
         distances = np.square(joined[:, None] - other[None]).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""Parquet as the hub's `datasets` reads it: images inside, sharded, with typed features."""
+"""Parquet for the hub's `datasets`: embedded images, shards, typed features."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from datasets import Features
 
 ROWS_PER_GROUP = 50
-"""So many images are in memory at once."""
+"""Most images in memory at once."""
 
 Row = Mapping[str, Any]
 
 
 class ParquetShard:
-    """One Parquet file, written a row group at a time."""
+    """One Parquet file, written one row group at a time."""
 
     def __init__(self, path: Path, features: "Features", to_row: Callable[[Sample], Row]) -> None:
         from pyarrow import parquet
@@ -31,7 +31,7 @@ class ParquetShard:
         self._rows: list[Row] = []
 
     def add(self, sample: Sample) -> None:
-        """Take up a sample, and write when a group is full."""
+        """Add a sample, and write the group when it is full."""
         self._rows.append(self._features.encode_example(self._to_row(sample)))
         if len(self._rows) == ROWS_PER_GROUP:
             self._write()
@@ -58,13 +58,13 @@ def open_shards(
 
 
 def hub_files(plan: Plan) -> list[dict[str, Any]]:
-    """Return what the hub must know to find the splits."""
+    """Return the hub's configuration of the splits' files."""
     files = [{"split": split, "path": f"data/{split}-*"} for split in plan.counts]
     return [{"config_name": "default", "data_files": files}]
 
 
 def png(sample: Sample) -> dict[str, Any]:
-    """Return a sample's image as the `Image` feature takes it."""
+    """Return a sample's image in the form of the `Image` feature."""
     return {"bytes": sample.read_image(), "path": sample.file_name}
 
 

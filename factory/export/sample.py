@@ -1,4 +1,4 @@
-"""A sample: one candidate with its split, on its way into a dataset."""
+"""Sample: one candidate with its split, to be exported."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from chatgenimage.db.models import Candidate
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One candidate on its way into a dataset."""
+    """One candidate to be exported."""
 
     candidate: Candidate
     split: str
@@ -16,7 +16,7 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """Return a name for files that is unique in the database and free of what people typed."""
+        """Return a file name without ending: unique in the database, free of user text."""
         return f"{self.candidate.id:08d}-{self.candidate.sha256[:12]}"
 
     @property
@@ -28,11 +28,12 @@ class Sample:
         """Return the stored PNG.
 
         Raises:
-            ImageMissing: If it is no longer in the store; so is ImageBroken raised.
+            ImageMissing: If it is no longer in the store.
+            ImageBroken: If its file is damaged.
         """
         return self._images.read_bytes(self.candidate.sha256)
 
     def read_parent(self) -> bytes:
-        """Return the stored PNG of what it was edited or filled from."""
-        assert self.candidate.parent is not None  # noqa: S101  # a format says that it needs one
+        """Return the stored PNG of the candidate that it was edited or filled from."""
+        assert self.candidate.parent is not None  # noqa: S101  # the format has needs_parent
         return self._images.read_bytes(self.candidate.parent.sha256)

@@ -1,4 +1,4 @@
-"""Shards: files of so many samples, written under another name and whole when they bear theirs."""
+"""Shards: files with a fixed number of samples, renamed when they are complete."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ class Shard(Protocol):
 
 
 class Shards:
-    """Sends each sample to the shard of its turn; a shard that is whole is not written again."""
+    """Writes each sample to its shard; complete shards of an earlier try are kept."""
 
     def __init__(
         self,
@@ -33,12 +33,12 @@ class Shards:
         name: Callable[[str, int, int], str],
         begin: Callable[[Path], Shard],
     ) -> None:
-        """Prepare.
+        """Create the writer; no file is opened yet.
 
         Args:
-            folder: Where to.
-            counts: How many samples each split will get.
-            name: File name from split, number of the shard from 0, and number of shards.
+            folder: Folder to write to.
+            counts: Number of samples per split.
+            name: Returns the file name for split, shard number (from 0) and number of shards.
             begin: Opens a shard.
         """
         self._folder = folder
@@ -66,10 +66,10 @@ class Shards:
             _unfinished(path).rename(path)
 
     def close(self) -> None:
-        """Do nothing more: each shard ends with its last sample."""
+        """Do nothing: each shard is closed after its last sample."""
 
     def _abandon(self) -> None:
-        """Close what an interruption left open; it keeps the name of an unfinished file."""
+        """Close the open files after an interruption; they keep their unfinished names."""
         while self._open:
             self._open.popitem()[1].close()
 

@@ -1,4 +1,4 @@
-"""Splits: by groups, seeded, and stable when more data comes."""
+"""Splits: by group, seeded, and stable when data is added."""
 
 import hashlib
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chatgenimage.factory.errors import SettingsError
 
 WHOLE = "train"
-"""The one split of a dataset that is not split, as the hub names it."""
+"""Name of the only split of a dataset without splits, as on the hub."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 _ROOT_PARTS = 2
@@ -16,10 +16,10 @@ _ROOT_PARTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Shares of a dataset; what a group gets depends on the seed and the group alone.
+    """Shares of a dataset; a group's split depends only on the seed and the group.
 
     Attributes:
-        shares: Names and shares in order; the shares add up to 1.
+        shares: Names and shares in order; the shares sum to 1.
     """
 
     shares: tuple[tuple[str, float], ...] = ((WHOLE, 1.0),)
@@ -45,15 +45,15 @@ class Splits:
 
 
 def group_of(run_seed: int, label: str, key: str) -> str:
-    """Return the name of a candidate's family: its initial image with all that was made of it.
+    """Return the name of a candidate's group: its initial image and everything derived from it.
 
-    The seed stands for the run: two runs that repeat each other paint the same images, which then
-    fall into the same split; and so they do in any other database.
+    The seed represents the run: two runs with equal requests generate the same images, which then
+    get the same split, also in another database.
 
     Args:
-        run_seed: Of its run.
-        label: The label that was asked for.
-        key: Path of its making; the initial image is the first two parts, e.g. "b0/g3".
+        run_seed: Seed of its run.
+        label: The requested label.
+        key: Key of the candidate; its first two parts name the initial image, e.g. "b0/g3".
     """
     root = "/".join(key.split("/")[:_ROOT_PARTS])
     return f"{run_seed}/{label}/{root}"
@@ -63,7 +63,7 @@ def parse_splits(text: str, seed: int = 0) -> Splits:
     """Return the splits of a text like "train=0.8,val=0.1,test=0.1".
 
     Raises:
-        SettingsError: If it is not of this form, or the shares do not add up to 1.
+        SettingsError: If it is malformed, or the shares do not sum to 1.
     """
     shares = tuple(_parse_share(part.strip()) for part in text.split(","))
     names = [name.lower() for name, _ in shares]
@@ -71,7 +71,7 @@ def parse_splits(text: str, seed: int = 0) -> Splits:
         raise SettingsError(f"--splits {text!r} names a split twice.")
     total = math.fsum(share for _, share in shares)
     if not math.isclose(total, 1.0, abs_tol=1e-6):
-        raise SettingsError(f"the shares of --splits {text!r} add up to {total:g}, expected 1.")
+        raise SettingsError(f"the shares of --splits {text!r} sum to {total:g}, expected 1.")
     return Splits(shares, seed)
 
 
@@ -83,7 +83,7 @@ def _parse_share(text: str) -> tuple[str, float]:
         share = math.nan
     if not _NAME.fullmatch(name) or not 0 < share <= 1:
         raise SettingsError(
-            f"{text!r} is no split: expected NAME=SHARE with a share above 0 and at most 1, "
+            f"{text!r} is not a split: expected NAME=SHARE with a share above 0 and at most 1, "
             "e.g. --splits train=0.8,val=0.1,test=0.1."
         )
     return name, share

@@ -14,7 +14,7 @@ from chatgenimage.workers.llm.rulebook import with_article
 
 
 def instruction_of(candidate: Candidate) -> str:
-    """Return what to tell an editing model to make this image of its parent."""
+    """Return the instruction with which an editing model makes this image from its parent."""
     if candidate.origin == Origin.FILLED and candidate.placement:
         placement = candidate.placement
         return f"add {with_article(placement.label)} {placement.relationship_text}".strip()

@@ -12,7 +12,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 class VocWriter:
-    """Writes `JPEGImages/`, `Annotations/` and `ImageSets/Main/`; images stay PNG, without loss."""
+    """Writes `JPEGImages/`, `Annotations/` and `ImageSets/Main/`; images stay lossless PNG."""
 
     def __init__(self, folder: Folder, plan: Plan) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""WebDataset: tar files of samples, for training that streams."""
+"""WebDataset: tar files of samples, for streaming during training."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ class TarShard:
         from webdataset import TarWriter
 
         self._class_ids = class_ids
-        # Without the time of writing, so that the same rows give the same file.
+        # Without the time of writing: equal rows give equal files.
         self._tar = TarWriter(str(path), encoder=True, compress=False, mtime=0)
 
     def add(self, sample: Sample) -> None:

@@ -1,4 +1,4 @@
-"""YOLO: a text file of boxes or polygons beside each image, and data.yaml."""
+"""YOLO: a text file of boxes or polygons per image, and data.yaml."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,11 +12,11 @@ from chatgenimage.factory.export.outlines import single_ring
 from chatgenimage.factory.export.sample import Sample
 
 DECIMALS = 6
-"""Of shares of the image: a hundredth of a pixel on the largest."""
+"""Decimals of relative coordinates: 0.01 pixels on the largest images."""
 
 
 class YoloWriter:
-    """Writes `images/<split>/`, `labels/<split>/` and data.yaml as Ultralytics reads them."""
+    """Writes `images/<split>/`, `labels/<split>/` and data.yaml for Ultralytics."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class YoloWriter:
         self._class_ids = plan.class_ids()
 
     def add(self, sample: Sample) -> None:
-        """Write an image and its objects, one a line; an image without objects has no line."""
+        """Write an image and its objects, one per line; without objects the file is empty."""
         self._folder.put_image(f"images/{sample.split}/{sample.file_name}", sample)
         lines = [self._line(annotation, sample) for annotation in sample.candidate.annotations]
         self._folder.put_text(f"labels/{sample.split}/{sample.name}.txt", "".join(lines))
@@ -44,8 +44,8 @@ class YoloWriter:
 
     def _line(self, annotation: Annotation, sample: Sample) -> str:
         shares = self._shape(annotation, sample.candidate)
-        told = " ".join(f"{share:.{DECIMALS}f}" for share in shares)
-        return f"{self._class_ids[annotation.label]} {told}\n"
+        numbers = " ".join(f"{share:.{DECIMALS}f}" for share in shares)
+        return f"{self._class_ids[annotation.label]} {numbers}\n"
 
 
 def to_box(annotation: Annotation, candidate: Candidate) -> list[float]:
@@ -61,9 +61,9 @@ def to_box(annotation: Annotation, candidate: Candidate) -> list[float]:
 
 
 def to_polygon(annotation: Annotation, candidate: Candidate) -> Iterable[float]:
-    """Return the corners of the one polygon around an object as shares of the image.
+    """Yield the corners of the polygon around an object as shares of the image.
 
-    YOLO has one polygon for an object: parts are joined by seams of no width.
+    YOLO has one polygon per object: parts are joined by seams of width 0.
     """
     for x, y in single_ring(annotation):
         yield x / candidate.width_px
@@ -75,7 +75,7 @@ YOLO_DETECT = Format(
     title="YOLO detection",
     open=partial(YoloWriter, shape=to_box),
     reading="""\
-from ultralytics import YOLO  # it wants the splits train and val
+from ultralytics import YOLO  # needs the splits train and val
 YOLO("yolo11n.pt").train(data="{out}/data.yaml")""",
 )
 YOLO_SEGMENT = Format(
@@ -83,6 +83,6 @@ YOLO_SEGMENT = Format(
     title="YOLO segmentation",
     open=partial(YoloWriter, shape=to_polygon),
     reading="""\
-from ultralytics import YOLO  # it wants the splits train and val
+from ultralytics import YOLO  # needs the splits train and val
 YOLO("yolo11n-seg.pt").train(data="{out}/data.yaml")""",
 )

@@ -1,1 +1,1 @@
-"""The gallery: pages on which a person sees what was made, and judges it."""
+"""Gallery: web pages to browse runs and candidates, and to review candidates."""

@@ -1,4 +1,4 @@
-"""What is shown of one candidate: its objects as shapes, its scores beside their thresholds."""
+"""View of one candidate: its objects as shapes, and its scores with thresholds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ HEADROOM = 1.15
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A score as a bar with a tick where its threshold is.
+    """A score as a bar with a tick at its threshold.
 
     Attributes:
         held_to: The threshold with its direction, e.g. "at least 0.25"; empty if not judged.
-        outcome: In words.
+        outcome: "passed", "failed" or "not judged".
         fill: Length of the bar in percent.
-        tick: Where the threshold is, in percent; None without one.
+        tick: Position of the threshold in percent; None: no threshold.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class CandidateView:
-    """What the page draws of a candidate."""
+    """Shapes and score bars of a candidate."""
 
     shapes: tuple[Shape, ...]
     bars: tuple[Bar, ...]
 
 
 def view_candidate(candidate: Candidate) -> CandidateView:
-    """Return what the page draws."""
+    """Return the shapes and score bars of a candidate."""
     return CandidateView(tuple(draw_objects(candidate)), tuple(_bars(candidate)))
 
 
 def _bars(candidate: Candidate) -> Iterator[Bar]:
-    """Yield the scores, those first by which it is judged, in the order of the rules."""
+    """Yield the scores: first those that decide the verdict, in the order of the rules."""
     order = [rule.name for rule in RULES[Origin(candidate.origin)]]
     places = {name: place for place, name in enumerate(order)}
     for score in sorted(candidate.scores, key=lambda one: places.get(one.name, len(places))):

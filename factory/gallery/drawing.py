@@ -1,4 +1,4 @@
-"""What is drawn over an image: the shapes of its objects, for an SVG that lies on it."""
+"""Drawing over an image: shapes of its objects, for an SVG overlay."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from chatgenimage.workers import masks
 from chatgenimage.workers.values import BoxXyxy
 
 FLIP_AT = 0.6
-"""Where a box begins further right than this share of the image, its tag ends with it."""
+"""If a box starts to the right of this share of the image, its tag is aligned to its right edge."""
 ROOM_ABOVE = 0.06
-"""Where a box begins further up than this share of the image, its tag stands inside."""
+"""If a box starts above this share of the image, its tag is inside the box."""
 TAG_LETTERS = 32
 TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Where the label of an object is written.
+    """Position and size of an object's label.
 
     Attributes:
-        left: Of the corner it is tied to, in percent of the image, as `top`.
-        x_px: From that corner to its own, on the screen, as `y_px`.
+        left: Position of its anchor corner, in percent of the image; so is `top`.
+        x_px: Distance from the anchor to its own corner, in screen pixels; so is `y_px`.
     """
 
     left: float
@@ -39,10 +39,10 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An object as it is drawn.
+    """A drawn object.
 
     Attributes:
-        outline: SVG path of its mask in pixels; empty if it has none.
+        outline: SVG path of its mask in pixels; empty: no mask.
     """
 
     label: str
@@ -55,7 +55,7 @@ class Shape:
 
 
 def draw_objects(candidate: Candidate) -> list[Shape]:
-    """Return the shapes of a candidate's objects, the most confident first."""
+    """Return the shapes of a candidate's objects, highest confidence first."""
     colours = colours_of(sorted({one.label for one in candidate.annotations}))
     return [_to_shape(candidate, one, colours) for one in candidate.annotations]
 
@@ -76,13 +76,13 @@ def _to_tag(candidate: Candidate, found: Annotation) -> Tag:
     x_min, y_min, x_max, _ = found.box_xyxy
     font = ImageFont.load_default(TAG_FONT_PX)
     width_px = round(font.getlength(_shorten(found.label))) + 2 * TAG_PADDING_PX
-    ends_with_it = x_min > FLIP_AT * candidate.width_px
-    stands_above = y_min > ROOM_ABOVE * candidate.height_px
+    is_right_aligned = x_min > FLIP_AT * candidate.width_px
+    is_above = y_min > ROOM_ABOVE * candidate.height_px
     return Tag(
-        left=100 * (x_max if ends_with_it else x_min) / candidate.width_px,
+        left=100 * (x_max if is_right_aligned else x_min) / candidate.width_px,
         top=100 * y_min / candidate.height_px,
-        x_px=-width_px if ends_with_it else 0,
-        y_px=-TAG_HEIGHT_PX if stands_above else 0,
+        x_px=-width_px if is_right_aligned else 0,
+        y_px=-TAG_HEIGHT_PX if is_above else 0,
         width_px=width_px,
     )
 

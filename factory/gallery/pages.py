@@ -1,4 +1,4 @@
-"""The pages: runs, a run, its candidates, a candidate."""
+"""Pages of the gallery: runs, a run, its candidates, a candidate."""
 
 import time
 from dataclasses import replace
@@ -29,11 +29,11 @@ MOST_RELATIVES = 16
 PAGE_CANDIDATES = 60
 MOST_COUNTED = 10_000
 MOST_LABELS = 500
-GOES_ON = {RunState.ACTIVE, RunState.PAUSED}
+UNFINISHED = {RunState.ACTIVE, RunState.PAUSED}
 
 
 class Pages:
-    """What a browser is shown of a store."""
+    """Pages of a store."""
 
     def __init__(self, store: Store, renderer: Renderer, forms: Forms) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Pages:
         self._watched = Watched(store.sessions)
 
     def runs(self, _: Request) -> HTMLResponse:
-        """Return all runs with some of their accepted images."""
+        """Return the latest runs with some of their accepted images."""
         with reading(self._store.sessions) as session:
             found = list_runs(session, MOST_RUNS)
             samples = {
@@ -59,20 +59,24 @@ class Pages:
         )
 
     def run(self, request: Request) -> HTMLResponse:
-        """Return a run: how far it is, what became of its candidates."""
+        """Return a run with its progress and results."""
         run_id: int = request.path_params["run_id"]
         with reading(self._store.sessions) as session:
             run = get_run(session, run_id)
-            goes_on = run.state in GOES_ON
+            is_unfinished = run.state in UNFINISHED
             by_label = count_funnel_by_label(session, run_id)
             stages = add_stages(by_label.values())
-            left = {} if goes_on else count_funnel_steps(stages, count_proposals(session, run_id))
-            show = pagination.list_newest if goes_on else pagination.list_samples
+            left = (
+                {}
+                if is_unfinished
+                else count_funnel_steps(stages, count_proposals(session, run_id))
+            )
+            show = pagination.list_newest if is_unfinished else pagination.list_samples
             return self._render(
                 "run.html",
                 run=run,
-                goes_on=goes_on,
-                moment=self._watched.look(run_id) if goes_on else None,
+                is_unfinished=is_unfinished,
+                moment=self._watched.look(run_id) if is_unfinished else None,
                 stages=stages,
                 funnel=left,
                 by_label=dict(list(by_label.items())[:MOST_LABELS]),
@@ -82,7 +86,7 @@ class Pages:
             )
 
     def candidates(self, request: Request) -> HTMLResponse:
-        """Return a page of the candidates that the address asks for."""
+        """Return a page of the candidates that match the query string."""
         search = parse_search(request.query_params)
         after = parse_number("after", request.query_params.get("after"))
         with reading(self._store.sessions) as session:
@@ -105,7 +109,7 @@ class Pages:
         return page
 
     def candidate(self, request: Request) -> HTMLResponse:
-        """Return everything about a candidate, and what to judge it with."""
+        """Return a candidate with all its data and the review form."""
         candidate_id: int = request.path_params["candidate_id"]
         search = parse_search(request.query_params)
         judged = parse_number("judged", request.query_params.get("judged"))
@@ -128,7 +132,7 @@ class Pages:
 
 
 def _tell_count(session: Session, search: Search, after: int | None) -> str:
-    """Return how many there are; nobody needs to know it again on a later page."""
+    """Return the number of candidates; empty on later pages, which do not show it."""
     if after is not None:
         return ""
     wanted = replace(search.wanted, limit=MOST_COUNTED + 1)

@@ -1,4 +1,4 @@
-"""Images over HTTP: as they are stored, and small ones that are made once."""
+"""Images over HTTP: originals, and cached thumbnails."""
 
 import io
 import threading
@@ -24,9 +24,9 @@ THUMBNAIL_PX = 256
 MOST_THUMBNAILS = 20_000
 AT_ONCE = 2
 MOST_ASKED = 64
-"""A page asks for 60 images, of which a browser fetches a few at a time."""
+"""A page has 60 images, and a browser requests a few at a time."""
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-"""An address with a hash in it never means another image."""
+"""A URL contains the image's hash, so its content never changes."""
 GONE = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" font-family="sans-serif">
 <rect width="64" height="64" fill="#8883"/>
@@ -36,7 +36,7 @@ GONE = """\
 
 
 class Pictures:
-    """Sends images that rows name; nothing of an address but such a hash reaches the disk."""
+    """Sends images of candidates; only a known hash from the URL is used as a path."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,24 +45,24 @@ class Pictures:
         self._asked = 0
 
     async def original(self, request: Request) -> Response:
-        """Send an image as it is stored."""
+        """Send an image's original file."""
         sha256: str = request.path_params["sha256"]
         return await self._send(lambda: self._read(sha256), "image/png")
 
     async def thumbnail(self, request: Request) -> Response:
-        """Send a small image."""
+        """Send an image's thumbnail."""
         sha256: str = request.path_params["sha256"]
         return await self._send(lambda: self._shrink(sha256), "image/webp")
 
     async def _send(self, read: Callable[[], bytes], media_type: str) -> Response:
         if self._asked >= MOST_ASKED:
-            raise HTTPException(503, "too many images are asked for at once; wait a moment.")
+            raise HTTPException(503, "too many image requests at once; try again in a moment.")
         self._asked += 1
         try:
             content = await run_sync(read, limiter=self._limiter)
         except (ImageMissing, ImageBroken) as error:
-            told = "file gone" if isinstance(error, ImageMissing) else "file damaged"
-            return Response(GONE.format(told), 404, media_type="image/svg+xml")
+            problem = "file missing" if isinstance(error, ImageMissing) else "file damaged"
+            return Response(GONE.format(problem), 404, media_type="image/svg+xml")
         finally:
             self._asked -= 1
         return Response(content, headers=FOR_EVER, media_type=media_type)
@@ -70,7 +70,7 @@ class Pictures:
     def _read(self, sha256: str) -> bytes:
         with reading(self._store.sessions) as session:
             if not has_image(session, sha256):
-                raise ImageMissing(f"no candidate shows {sha256}.")
+                raise ImageMissing(f"no candidate has the image {sha256}.")
         return self._store.images.read_bytes(sha256)
 
     def _shrink(self, sha256: str) -> bytes:
@@ -78,7 +78,7 @@ class Pictures:
 
 
 class Thumbnails:
-    """A folder of small images by hash; the oldest make room for new ones."""
+    """A folder of thumbnails by hash; when it is full, the oldest are deleted."""
 
     def __init__(self, folder: Path, most: int = MOST_THUMBNAILS) -> None:
         self._folder = folder
@@ -87,7 +87,7 @@ class Thumbnails:
         self._count = sum(1 for _ in folder.glob("*.webp"))
 
     def get(self, sha256: str, read: Callable[[], bytes]) -> bytes:
-        """Return a thumbnail as WebP; what cannot be kept is made again.
+        """Return a thumbnail as WebP; if it cannot be cached, it is made again each time.
 
         Args:
             sha256: Hash of the image.
@@ -121,7 +121,7 @@ class Thumbnails:
 
 
 def shrink(content: bytes) -> bytes:
-    """Return an image at the size of a thumbnail, as WebP."""
+    """Return an image scaled down to a thumbnail, as WebP."""
     with Image.open(io.BytesIO(content)) as image:
         small = image.convert("RGB")
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""How far the runs that are looked at have come, and each kind of step over all labels."""
+"""Progress of the runs that are open in browsers, and of each step over all labels."""
 
 import threading
 import time
@@ -12,11 +12,11 @@ from chatgenimage.tasks.chain import QUEUES
 
 MOST_WATCHED = 32
 FRESH_S = 1.0
-"""A run seen so lately is not looked at again: many browsers cost no more than one."""
+"""A newer snapshot is reused, so that many browsers cost no more than one."""
 
 
 class Watched:
-    """The runs that browsers look at; whoever looks again and again knows their pace."""
+    """Keeps an observer for each run that is open in a browser, to measure its rates."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -25,7 +25,7 @@ class Watched:
         self._seen: dict[int, tuple[float, Moment]] = {}
 
     def look(self, run_id: int) -> Moment:
-        """Return a run as it is, or was within a second."""
+        """Return a snapshot of a run that is at most a second old."""
         with self._lock:
             seen_at, moment = self._seen.get(run_id, (0.0, None))
             if moment is None or time.monotonic() - seen_at > FRESH_S:
@@ -34,7 +34,7 @@ class Watched:
             return moment
 
     def _observer(self, run_id: int) -> Observer:
-        """Return who looks at the run; who was not needed for longest makes room."""
+        """Return the run's observer; drop the least recently used one if there are too many."""
         observer = self._observers.setdefault(run_id, Observer(self._sessions, run_id))
         self._observers.move_to_end(run_id)
         if len(self._observers) > MOST_WATCHED:
@@ -44,7 +44,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """How far one kind of step has come."""
+    """Counts of one step over all labels."""
 
     name: str
     done: int
@@ -54,7 +54,7 @@ class StepProgress:
 
 
 def sum_steps(now: Overview) -> list[StepProgress]:
-    """Return the steps in the order of the chain."""
+    """Return the counts of each step, in the order of the chain."""
     sums: dict[str, Counter[str]] = {name: Counter() for name in QUEUES}
     for count in now.steps:
         sums[count.step] += Counter(

@@ -1,4 +1,4 @@
-"""Turns values into pages; everything that stands in a value is escaped."""
+"""Rendering of pages from templates; all values are escaped."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,12 +48,12 @@ class Renderer:
 
 
 def tell_moment(epoch_s: float) -> str:
-    """Return a time for people, in the time zone of this machine."""
+    """Return a time as text, in the time zone of this machine."""
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def to_iso(epoch_s: float) -> str:
-    """Return a time for machines."""
+    """Return a time in ISO 8601."""
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")
 
 
@@ -70,5 +70,5 @@ def tell_span(duration_s: float) -> str:
 
 
 def tell_share(part: float, whole: float) -> str:
-    """Return a share in percent, a dash if there is no whole."""
+    """Return a share in percent; a dash if `whole` is 0."""
     return f"{part / whole:.0%}" if whole else "-"

@@ -1,4 +1,4 @@
-"""Marks: what a person says of a candidate by a key or a button."""
+"""Reviews: a person judges a candidate as good or bad by a key or a button."""
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import QueryParams
@@ -17,7 +17,7 @@ from chatgenimage.factory.query.store import Store
 
 
 class Marking:
-    """Writes marks and leads on to the next candidate."""
+    """Stores reviews and redirects to the next candidate."""
 
     def __init__(self, store: Store, forms: Forms) -> None:
         self._store = store
@@ -25,10 +25,12 @@ class Marking:
         self._author = name_person()
 
     async def mark(self, request: Request) -> RedirectResponse:
-        """Write a mark and lead to the next candidate of the same search; back if taken back."""
+        """Store a review; redirect to the search's next candidate, or back after an undo."""
         fields = await self._forms.read(request)
         if fields.get("mark") not in set(Marked):
-            raise HTTPException(400, f"a mark is one of {', '.join(Marked)}: nothing was done.")
+            raise HTTPException(
+                400, f"`mark` must be one of {', '.join(Marked)}; nothing was saved."
+            )
         search = parse_search(QueryParams(fields.get("search", "").removeprefix("?")))
         candidate_id: int = request.path_params["candidate_id"]
         return RedirectResponse(

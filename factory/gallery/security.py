@@ -1,4 +1,4 @@
-"""Who may ask, from where, and what a browser may do with the answer."""
+"""Security of the gallery: response headers, signed forms, and checks of the origin."""
 
 import hashlib
 import secrets
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 8192
 MOST_FIELDS = 20
-TOO_BIG = "this form is too big: nothing was done."
+TOO_BIG = "this form is too big; nothing was saved."
 DAY_S = 24 * 3600
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -30,13 +30,13 @@ HEADERS: Final = {
 
 
 class SafeHeaders:
-    """Adds to every answer what it may load and who may show it."""
+    """Adds security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with these headers."""
+        """Call the application and add the headers."""
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -49,32 +49,32 @@ class SafeHeaders:
 
 
 class Forms:
-    """Forms that only our own pages can send."""
+    """Forms that only pages of this gallery can send."""
 
     def __init__(self) -> None:
         self._signer = TimestampSigner(secrets.token_bytes(), digest_method=hashlib.sha256)
 
     def sign(self) -> str:
-        """Return what a form of ours carries."""
+        """Return the signed value for a form's hidden field."""
         return self._signer.sign(b"form").decode()
 
     async def read(self, request: Request) -> dict[str, str]:
         """Return the fields of a form.
 
         Raises:
-            HTTPException: If another site sent it, it is too old or too big.
+            HTTPException: If another site sent it, or it is too old or too big.
         """
         check_origin(request)
         fields = await read_fields(request)
         try:
             self._signer.unsign(fields.get("form", ""), max_age=DAY_S)
         except BadSignature:
-            raise HTTPException(403, "this page is too old: reload it, then try again.") from None
+            raise HTTPException(403, "this page is too old; reload it and try again.") from None
         return fields
 
 
 async def read_fields(request: Request) -> dict[str, str]:
-    """Return the fields of a form, whoever sent it.
+    """Return the fields of a form, without checking its sender.
 
     Raises:
         HTTPException: If it is too big.
@@ -87,15 +87,15 @@ async def read_fields(request: Request) -> dict[str, str]:
 
 
 def check_origin(request: Request) -> None:
-    """Refuse what a page of another site sent.
+    """Refuse a request from a page of another site.
 
     Raises:
-        HTTPException: If the request's origin is not the host that it goes to.
+        HTTPException: If the request's origin is not this host.
     """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-    is_ours = urlsplit(origin or "").netloc == request.headers.get("host")
-    if (origin is not None and not is_ours) or site not in {None, "same-origin", "none"}:
-        raise HTTPException(403, "another site sent this form: nothing was done.")
+    is_same = urlsplit(origin or "").netloc == request.headers.get("host")
+    if (origin is not None and not is_same) or site not in {None, "same-origin", "none"}:
+        raise HTTPException(403, "this form was sent by another site; nothing was saved.")
 
 
 async def _read_body(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""The gallery as an ASGI application: its addresses, its guards and its error pages."""
+"""ASGI application of the gallery: routes, middleware and error pages."""
 
 from collections.abc import Callable
 from typing import Final
@@ -29,14 +29,14 @@ from chatgenimage.factory.query.store import Store
 Answer = Callable[[Request, Exception], Response]
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 TITLES = {
-    400: "That cannot be asked for",
-    401: "Who are you?",
-    403: "Not done",
-    404: "Not here",
-    405: "Not done",
-    413: "Not done",
-    500: "Something broke",
-    503: "Not now",
+    400: "Invalid request",
+    401: "Token required",
+    403: "Refused",
+    404: "Not found",
+    405: "Not allowed",
+    413: "Too large",
+    500: "Internal error",
+    503: "Not available",
 }
 
 
@@ -68,9 +68,9 @@ def build_app(store: Store, *, token: str | None = None) -> Starlette:
     """Return the gallery of a store.
 
     Args:
-        store: What is shown; marks are written into it.
-        token: Who does not know it sees nothing, from whatever host is asked; None: everyone who
-            asks a loopback host sees everything.
+        store: The store to show; reviews are written to it.
+        token: Required for all pages, with any host name in the URL; None: no token, but only
+            loopback host names are accepted.
     """
     renderer, forms = Renderer(), Forms()
     pages, pictures, marking = Pages(store, renderer, forms), Pictures(store), Marking(store, forms)
@@ -102,10 +102,10 @@ def _to_runs(_: Request) -> RedirectResponse:
 
 
 def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
-    """Return what answers each kind of error: a page that says what to do next."""
+    """Return handlers by kind of error; each returns a page that says what to do next."""
 
     def page(status: int, message: str) -> Response:
-        title = TITLES.get(status, "Not done")
+        title = TITLES.get(status, "Error")
         return renderer.page("error.html", status, title=title, message=message)
 
     def not_found(_: Request, error: Exception) -> Response:
@@ -120,12 +120,12 @@ def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
         return page(503, str(error))
 
     def refused(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered only for HTTPException
         return page(error.status_code, error.detail)
 
     def broken(_: Request, error: Exception) -> Response:
         kind = type(error).__name__
-        return page(500, f"the gallery met an error of its own ({kind}); its terminal tells more.")
+        return page(500, f"an error in the gallery ({kind}); see its output in the terminal.")
 
     return {
         RowNotFound: not_found,

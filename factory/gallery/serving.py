@@ -1,4 +1,4 @@
-"""Serves the gallery: a port of its own, a token where others can reach it, a quiet end."""
+"""Serve the gallery: a port, a token unless it is on loopback, a clean stop."""
 
 import secrets
 import socket
@@ -20,11 +20,11 @@ LEAST_TOKEN = 16
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the gallery is served, and what it asks for.
+    """Address of the gallery, and its token.
 
     Attributes:
-        socket: Bound, not yet listened on.
-        token: None on loopback, unless one was asked for.
+        socket: Bound socket.
+        token: None: no token is required (loopback).
     """
 
     socket: socket.socket
@@ -33,34 +33,36 @@ class Address:
 
     @property
     def page(self) -> str:
-        """Return what to open, without the token: fit for a log."""
+        """Return the URL without the token, safe for a log."""
         return f"{url_of(self.host, self.socket)}/runs"
 
     @property
     def url(self) -> str:
-        """Return what to open, with the token."""
+        """Return the URL with the token."""
         return self.page + (f"?{urlencode({'token': self.token})}" if self.token else "")
 
 
 def bind(host: str, port: int, token: SecretStr | None) -> Address:
-    """Return the address that is asked for, with a fresh token if others can reach it.
+    """Bind a socket; if others can reach it and no token is given, make a new token.
 
     Args:
-        host: Name or number of an address of this machine.
-        port: 0 takes a free one.
-        token: What is asked for; None: nothing on loopback.
+        host: Host name or IP address of this machine.
+        port: 0 selects a free port.
+        token: Required token; None: none on loopback, else a new one.
 
     Raises:
-        SettingsError: If the token is short.
-        CannotListen: If the port is taken or the host is none of this machine.
+        SettingsError: If the token is too short.
+        CannotListen: If the port is in use or the host is not this machine.
     """
     known = token.get_secret_value() if token else None
     if known is not None and len(known) < LEAST_TOKEN:
-        raise SettingsError(f"the token is too short: at least {LEAST_TOKEN} characters.")
+        raise SettingsError(f"the token is too short: it needs at least {LEAST_TOKEN} characters.")
     bound = listen(host, port)
     if known is None and not is_loopback(bound.getsockname()[0]):
         known = secrets.token_urlsafe(24)
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a page waits for an ACK
+    bound.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # without it, a page waits for an ACK
     return Address(bound, host, known)
 
 
@@ -78,9 +80,9 @@ def make_server(store: Store, token: str | None) -> uvicorn.Server:
 
 
 def serve(store: Store, address: Address, *, opens_browser: bool = False) -> None:
-    """Serve a store until somebody presses Ctrl-C."""
+    """Serve a store until Ctrl-C."""
     if opens_browser:
-        webbrowser.open(address.url)  # answers once the server does: the port is bound
+        webbrowser.open(address.url)  # the port is bound: the browser waits for the server
     try:
         make_server(store, address.token).run(sockets=[address.socket])
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The gate of a gallery that others can reach: who does not know the token sees nothing."""
+"""Token gate: protects a gallery that other machines can reach."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ OPEN_TO_ALL = "/static/"
 
 
 class TokenGate:
-    """Lets in who brings the token: once by the form or the address, then by a signed cookie."""
+    """Requires the token: first in the form or the URL, then a signed cookie."""
 
     def __init__(self, app: ASGIApp, token: str, renderer: Renderer) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class TokenGate:
         self._signer = TimestampSigner(token, salt="gallery", digest_method=hashlib.sha256)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on the request, set the cookie, or ask for the token."""
+        """Pass the request on, set the cookie, or show the token form."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -54,7 +54,7 @@ class TokenGate:
         address = f"{path}?{urlencode(asked)}" if asked else path
         if request.method == "POST":
             token = await _read_token(request)
-            address = HOME if token is None else address  # a mark cannot be sent once more
+            address = HOME if token is None else address  # another form cannot be sent again
         if token is None or not hmac.compare_digest(token.encode(), self._token):
             return self._render("token.html", 401, is_wrong=token is not None, address=address)
         response = RedirectResponse(address, status_code=303)
@@ -64,7 +64,7 @@ class TokenGate:
 
 
 async def _read_token(request: Request) -> str | None:
-    """Return what was typed into the form; None if the body is another."""
+    """Return the token from the form; None if the body is not this form."""
     try:
         return (await read_fields(request)).get("token")
     except HTTPException:

@@ -1,6 +1,6 @@
-"""Flower on our app: what the workers do, in a browser, behind a password.
+"""Flower for the factory's Celery app, behind a password.
 
-It only looks: whatever it could send to a worker, the rows would not know of.
+It is read-only: a command that it sent to a worker would not be recorded in the database.
 """
 
 import logging
@@ -31,11 +31,11 @@ REVIVE_BROKER_MS = 5000
 
 
 class LockedMetrics(Metrics):  # type: ignore[misc]  # flower has no types
-    """Flower serves its own numbers to everyone; here the password counts for them too."""
+    """Flower's metrics behind the password; Flower itself serves them to everyone."""
 
     @authenticated
     async def get(self) -> None:
-        """Answer as Flower does."""
+        """Return Flower's metrics."""
         await super().get()
 
 
@@ -45,23 +45,23 @@ def serve_flower(
     port: int,
     tell: Callable[[str], None],
 ) -> None:
-    """Serve Flower until Ctrl-C or SIGTERM; threads of it may be left that wait for the broker.
+    """Serve Flower until Ctrl-C or SIGTERM; some of its threads may still wait for the broker.
 
     Args:
-        settings: Which broker, and the login if it is to stay the same.
-        host: Address to listen on; wider than this machine only with a login of the settings.
-        port: TCP port; 0 takes a free one.
-        tell: Gets what the person needs: the address, and a password that was made now.
+        settings: Settings with the broker and, optionally, the login.
+        host: Address to listen on; other than loopback only with a login in the settings.
+        port: TCP port; 0: any free port.
+        tell: Prints a line for the user: the address, and a new password.
 
     Raises:
-        SettingsError: If it would be open to others.
-        CannotListen: If the port is taken.
+        SettingsError: If others could reach it with a password that changes at each start.
+        CannotListen: If the port is in use.
         BrokerUnavailable: If the broker does not answer.
     """
     login = _login(settings, host)
     with open_broker(settings) as broker:
         app = make_celery(settings, broker.url)
-        app.conf.include = ()  # it looks at tasks by name; their code would load models' libraries
+        app.conf.include = ()  # names of tasks suffice; their code would load the models' libraries
         _set_options(host, port, login)
         page = Flower(capp=app, options=options, **page_settings)
         page.add_handlers(".*", [("/metrics", LockedMetrics)])
@@ -69,17 +69,17 @@ def serve_flower(
             port = page.start_http_server()
         except OSError as error:
             raise cannot_listen(host, port, error) from None
-        tell(f"Flower: http://{host}:{port}/tasks  (Ctrl-C ends it)")
+        tell(f"Flower: http://{host}:{port}/tasks  (stop it with Ctrl-C)")
         if settings.flower_basic_auth is None:
             user, _, password = login.partition(":")
             tell(
-                f"user {user}, password {password}  (FACTORY_FLOWER_BASIC_AUTH sets a lasting one)"
+                f"user {user}, password {password}  (set FACTORY_FLOWER_BASIC_AUTH to choose them)"
             )
         _run(page, broker.revive)
 
 
 def _login(settings: Settings, host: str) -> str:
-    """Return user:password, made now if the settings name none."""
+    """Return user:password; a new one if the settings have none."""
     if os.environ.get(OPEN_API):
         raise SettingsError(
             f"{OPEN_API} would let anyone on the network run tasks. Unset it, then try again."
@@ -88,7 +88,7 @@ def _login(settings: Settings, host: str) -> str:
         return settings.flower_basic_auth.get_secret_value()
     if not is_loopback(host):
         raise SettingsError(
-            f"others can reach {host}, so the password must be one that you chose: set "
+            f"other machines can reach {host}, so you must choose the password: set "
             "FACTORY_FLOWER_BASIC_AUTH=user:password, or listen on 127.0.0.1."
         )
     return f"factory:{secrets.token_urlsafe(12)}"
@@ -104,18 +104,20 @@ def _set_options(host: str, port: int, login: str) -> None:
 
 
 def _run(page: Flower, revive_broker: Callable[[], None]) -> None:
-    """Serve until told to end; an embedded broker whose owner went away is started again."""
+    """Serve until a signal; restart an embedded broker whose owner has ended."""
 
     def revive() -> None:
-        with suppress(BrokerUnavailable):  # Flower waits for it and says so
+        with suppress(BrokerUnavailable):  # Flower waits for the broker and logs it
             revive_broker()
 
-    async def look_after_the_broker() -> None:
+    async def check_broker() -> None:
         await IOLoop.current().run_in_executor(None, revive)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: page.io_loop.add_callback_from_signal(page.stop))
-    logging.getLogger("flower.inspector").setLevel(logging.ERROR)  # no worker yet is no trouble
-    PeriodicCallback(look_after_the_broker, REVIVE_BROKER_MS).start()
+    logging.getLogger("flower.inspector").setLevel(logging.ERROR)  # no worker yet is not an error
+    PeriodicCallback(check_broker, REVIVE_BROKER_MS).start()
     page.start()
-    logging.getLogger("flower.events").disabled = True  # its thread outlives the broker's socket
+    logging.getLogger(
+        "flower.events"
+    ).disabled = True  # its thread lives longer than the broker's socket

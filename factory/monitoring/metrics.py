@@ -1,4 +1,4 @@
-"""The factory's numbers in Prometheus' format, read from rows and kept for a while."""
+"""Metrics in Prometheus' format, computed from rows and cached."""
 
 import threading
 import time
@@ -33,22 +33,22 @@ from chatgenimage.tasks.chain import QUEUES
 FRESH_S = 5.0
 PATIENCE_S = 2.0
 MOST_SHARE = 0.1
-"""Most of the time that may go into reading: where that takes long, it is done seldom."""
+"""Largest share of time spent on reading: slow reads are done less often."""
 MOST_RUNS = 20
 MOST_LABELS = 100
 OTHERS = "(others)"
-"""Stands for the labels of a run beyond the most frequent."""
+"""Combines a run's labels that are not among the most frequent."""
 
 
 class FactoryCollector(Collector):
-    """Reads the numbers of the runs that go on and of the last ones.
+    """Collects the metrics of active runs and of the latest runs.
 
-    Reading is done beside: where it takes long, what was read before is told meanwhile.
+    The database is read in the background: while a read is slow, the cached metrics are returned.
 
     Args:
-        sessions: Of the database.
-        fresh_s: How long an answer is kept.
-        patience_s: Longest that a scraper waits for fresh numbers, if there are older ones.
+        sessions: Sessions of the database.
+        fresh_s: Seconds for which metrics are cached.
+        patience_s: Longest wait of a scraper for new metrics, if there are cached ones.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FactoryCollector(Collector):
         self._steps_of_done: dict[tuple[int, float | None], tuple[StepTotals, ...]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was read last, and how old it is; a database that is away yields `up` 0."""
+        """Yield the last metrics and their age; if the database does not answer, `up` is 0."""
         with self._lock:
             if self._reading is None and time.monotonic() >= self._fresh_until:
                 self._reading = self._reader.submit(self._read)
@@ -76,11 +76,11 @@ class FactoryCollector(Collector):
             yield _age(time.monotonic() - self._read_at)
 
     def describe(self) -> list[Metric]:
-        """Return nothing: registering reads no database."""
+        """Return nothing, so that registering does not read the database."""
         return []
 
     def _take(self, reading: Future[list[Metric]]) -> None:
-        """Keep what is read, unless that takes longer than a scraper should wait."""
+        """Cache the result of a read, unless it takes longer than `patience_s`."""
         try:
             self._kept = reading.result(self._patience_s if self._kept else None)
         except TimeoutError:
@@ -103,7 +103,7 @@ class FactoryCollector(Collector):
         return [_up(1), _reading_seconds(took_s), *_of_queues(queues), *_of_runs(runs)]
 
     def _steps_of(self, session: Session, run: Run) -> tuple[StepTotals, ...]:
-        """Return a run's steps; those of a run that is done do not change, and are read once."""
+        """Return a run's steps; those of a finished run do not change and are read once."""
         if run.state != RunState.DONE:
             return count_steps(session, run.id)
         key = (run.id, run.finished_at)
@@ -113,30 +113,30 @@ class FactoryCollector(Collector):
 
 
 def _age(seconds: float) -> Metric:
-    text = "For how long these numbers have been kept."
+    text = "Seconds since these metrics were read from the database."
     return GaugeMetricFamily("factory_metrics_age_seconds", text, seconds)
 
 
 def _up(value: int) -> Metric:
     return GaugeMetricFamily(
-        "factory_database_up", "Whether the database answers; if not, nothing else is told.", value
+        "factory_database_up", "1 if the database answers; if 0, other metrics are missing.", value
     )
 
 
 def _reading_seconds(took_s: float) -> Metric:
-    text = "How long it took to read these numbers from the database."
+    text = "Seconds that reading these metrics from the database took."
     return GaugeMetricFamily("factory_metrics_reading_seconds", text, took_s)
 
 
 def _of_queues(queues: dict[str, QueueNumbers]) -> list[Metric]:
     waiting = GaugeMetricFamily(
         "factory_queue_steps",
-        "Steps of a role in flight, by whether a worker holds them.",
+        "Queued steps of a role: waiting, or running in a worker.",
         labels=("role", "state"),
     )
     oldest = GaugeMetricFamily(
         "factory_queue_age_seconds",
-        "For how long the oldest step of a role has waited.",
+        "Seconds that the oldest step of a role has waited.",
         labels=("role",),
     )
     for role in dict.fromkeys(QUEUES.values()):
@@ -201,17 +201,17 @@ def _batches(runs: Sequence[RunNumbers]) -> Metric:
 def _steps(runs: Sequence[RunNumbers]) -> list[Metric]:
     labels = ("run", "step")
     seconds = SummaryMetricFamily(
-        "factory_item_seconds", "Model time of one item (an image, or a question).", labels=labels
+        "factory_item_seconds",
+        "Model time per item (an image or a language model request).",
+        labels=labels,
     )
-    retries = CounterMetricFamily(
-        "factory_retries", "Tries of items beyond the first.", labels=labels
-    )
+    retries = CounterMetricFamily("factory_retries", "Retries of items.", labels=labels)
     quarantined = GaugeMetricFamily(
         "factory_quarantined_items", "Items that were given up.", labels=labels
     )
     gpu_peak = GaugeMetricFamily(
         "factory_gpu_memory_peak_bytes",
-        "Most that tensors took of a CUDA device in one pass; not told without one.",
+        "Peak CUDA memory of tensors in one model batch; absent without a CUDA device.",
         labels=labels,
     )
     for run in runs:
@@ -227,10 +227,12 @@ def _steps(runs: Sequence[RunNumbers]) -> list[Metric]:
 
 def _gpu(runs: Sequence[RunNumbers]) -> list[Metric]:
     seconds = CounterMetricFamily(
-        "factory_gpu_seconds", "Model time of every role but the language one.", labels=("run",)
+        "factory_gpu_seconds", "Model time of all roles except language.", labels=("run",)
     )
     yielded = GaugeMetricFamily(
-        "factory_accepted_per_gpu_hour", "Accepted candidates per hour of it.", labels=("run",)
+        "factory_accepted_per_gpu_hour",
+        "Accepted candidates per hour of factory_gpu_seconds.",
+        labels=("run",),
     )
     for run in runs:
         seconds.add_metric((str(run.run_id),), run.gpu_s)
@@ -241,13 +243,13 @@ def _gpu(runs: Sequence[RunNumbers]) -> list[Metric]:
 
 def _language(runs: Sequence[RunNumbers]) -> list[Metric]:
     calls = CounterMetricFamily(
-        "factory_llm_calls", "Questions to the language model.", labels=("run",)
+        "factory_llm_calls", "Calls of the language model.", labels=("run",)
     )
     tokens = CounterMetricFamily(
-        "factory_llm_tokens", "Tokens that were paid for.", labels=("run", "kind")
+        "factory_llm_tokens", "Tokens of paid language model calls.", labels=("run", "kind")
     )
     cost = CounterMetricFamily(
-        "factory_llm_cost", "In the currency of the profile's prices.", labels=("run",)
+        "factory_llm_cost", "Cost in the currency of the profile's prices.", labels=("run",)
     )
     for run in runs:
         name, spent = str(run.run_id), run.spending

@@ -1,4 +1,4 @@
-"""Serves the metrics over HTTP: on loopback, or to others who bring the token."""
+"""Metrics server: HTTP on loopback, or on other addresses with a token."""
 
 import hmac
 from collections.abc import Callable
@@ -28,24 +28,23 @@ def serve_metrics(
     """Serve the metrics until Ctrl-C or SIGTERM.
 
     Args:
-        sessions: Of the database whose rows are counted.
-        host: Address to listen on; wider than this machine only with a token.
-        port: TCP port; 0 takes a free one.
-        token: What a scraper must send as `Authorization: Bearer`; None: whoever is on this
-            machine may look.
-        tell: Gets the address.
+        sessions: Sessions of the database.
+        host: Address to listen on; other than loopback only with a token.
+        port: TCP port; 0: any free port.
+        token: Value that a scraper must send as `Authorization: Bearer`; None: no check.
+        tell: Prints the address.
 
     Raises:
-        SettingsError: If it would be open to others.
-        CannotListen: If the port is taken.
+        SettingsError: If others could reach it without a token.
+        CannotListen: If the port is in use.
     """
     if token is None and not is_loopback(host):
         raise SettingsError(
-            f"others can reach {host}, so they must bring a token: set FACTORY_METRICS_TOKEN, or "
-            "listen on 127.0.0.1."
+            f"other machines can reach {host}, so a token is required: set FACTORY_METRICS_TOKEN, "
+            "or listen on 127.0.0.1."
         )
     with listen(host, port) as bound:
-        tell(f"Metrics: {url_of(host, bound)}/metrics  (Ctrl-C ends it)")
+        tell(f"Metrics: {url_of(host, bound)}/metrics  (stop it with Ctrl-C)")
         config = uvicorn.Config(
             build_app(sessions, token),
             log_level="warning",
@@ -60,12 +59,12 @@ def serve_metrics(
 
 
 def build_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
-    """Return the application that answers `/metrics`, and `/healthy` for whoever restarts it."""
+    """Return the application that serves `/metrics`, and `/healthy` for health checks."""
     registry = CollectorRegistry()
     registry.register(FactoryCollector(sessions))
     expected = None if token is None else f"Bearer {token.get_secret_value()}".encode()
 
-    def metrics(request: Request) -> Response:  # not async: it runs in a thread
+    def metrics(request: Request) -> Response:  # not async, so that it runs in a thread
         brought = request.headers.get("authorization", "").encode()
         if expected is not None and not hmac.compare_digest(brought, expected):
             return PlainTextResponse(

@@ -1,4 +1,4 @@
-"""Tells whoever asked for it that a run has ended, or rests because its budget is spent."""
+"""Notifier: reports that a run has ended, or is paused because its budget is spent."""
 
 import json
 import logging
@@ -27,24 +27,24 @@ log = structlog.get_logger()
 
 LOOK_S = 2.0
 SPARE_S = 30.0
-"""How much longer than an attempt its claim holds."""
+"""How much longer than an attempt its claim lasts."""
 WORDS = {
     RunEvent.DONE: "is done",
     RunEvent.CANCELLED: "was cancelled",
-    RunEvent.BUDGET_SPENT: "rests, its budget is spent",
+    RunEvent.BUDGET_SPENT: "is paused, its budget is spent",
 }
 
 
 class Notifier:
-    """Tells over the channels that the settings name; any number may run at once."""
+    """Sends notifications over the channels in the settings; any number may run at once."""
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self._command = settings.notify_command
         self._webhook = settings.notify_webhook
         self._timeout_s = settings.notify_timeout_s
         self._sessions = sessions
-        asked = {Channel.COMMAND: self._command, Channel.WEBHOOK: self._webhook}
-        self._channels = [channel for channel, target in asked.items() if target]
+        targets = {Channel.COMMAND: self._command, Channel.WEBHOOK: self._webhook}
+        self._channels = [channel for channel, target in targets.items() if target]
 
     def tell_next(self) -> bool:
         """Make one attempt if one is due; return whether there was one."""
@@ -55,20 +55,20 @@ class Notifier:
                 return False
         with reading(self._sessions) as session:
             record = notification_record(session, claimed)
-        error = self._tell(claimed.channel, record)
+        error = self._send(claimed.channel, record)
         with self._sessions.begin() as session:
-            goes_on = settle_notification(session, claimed, error)
-        _note(claimed, error, goes_on=goes_on)
+            is_retried = settle_notification(session, claimed, error)
+        _note(claimed, error, is_retried=is_retried)
         return True
 
     def finish(self, run_id: int) -> None:
-        """Tell all of a run that is to be told, as often as it takes, or until it is given up."""
+        """Send a run's notifications, with retries, until each is delivered or given up."""
         while (wait_s := self._find_wait(run_id)) is not None:
             time.sleep(min(wait_s, LOOK_S))
             self.tell_next()
 
     def run(self, stop: threading.Event) -> None:
-        """Tell whatever comes up until stopped; a database that went away is waited for."""
+        """Send due notifications until stopped; wait if the database is unavailable."""
         while self._channels and not stop.is_set():
             try:
                 while self._find_wait() == 0.0 and not stop.is_set():
@@ -78,14 +78,14 @@ class Notifier:
             stop.wait(LOOK_S)
 
     def start(self) -> BackgroundThread:
-        """Run in a thread as long as the returned context lasts."""
+        """Run in a thread while the returned context is open."""
         return BackgroundThread(self.run, "notifier")
 
     def _find_wait(self, run_id: int | None = None) -> float | None:
         with reading(self._sessions) as session:
             return find_wait(session, self._channels, run_id)
 
-    def _tell(self, channel: str, record: dict[str, Any]) -> str | None:
+    def _send(self, channel: str, record: dict[str, Any]) -> str | None:
         body = json.dumps(record, ensure_ascii=False).encode()
         if channel == Channel.WEBHOOK and self._webhook:
             return post_webhook(self._webhook.get_secret_value(), body, self._timeout_s)
@@ -95,7 +95,7 @@ class Notifier:
 
 @contextmanager
 def telling(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[None]:
-    """Tell of a run after the block, when it has ended or its budget is spent."""
+    """Send a run's notifications after the block: it has ended or its budget is spent."""
     try:
         yield
     except BudgetSpent:
@@ -105,12 +105,12 @@ def telling(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[Non
 
 
 def _finish_here(settings: Settings, sessions: Sessions, run_id: int) -> None:
-    logs.configure(settings, logging.WARNING)  # beside what a person is shown, only what failed
+    logs.configure(settings, logging.WARNING)  # the user sees only failures
     Notifier(settings, sessions).finish(run_id)
 
 
 def notification_record(session: Session, notification: Notification) -> dict[str, Any]:
-    """Return what is told, as JSON values: the same few whatever the size of the run."""
+    """Return a notification's content as JSON values; its size does not depend on the run's."""
     run = session.get_one(Run, notification.run_id)
     now = overview(session, run.id)
     accepted, made = sum(now.accepted.values()), sum(now.made.values())
@@ -135,11 +135,11 @@ def notification_record(session: Session, notification: Notification) -> dict[st
     }
 
 
-def _note(claimed: Notification, error: str | None, *, goes_on: bool) -> None:
-    told = {"run_id": claimed.run_id, "about": claimed.event, "channel": claimed.channel}
+def _note(claimed: Notification, error: str | None, *, is_retried: bool) -> None:
+    facts = {"run_id": claimed.run_id, "about": claimed.event, "channel": claimed.channel}
     if error is None:
-        log.info("notification_told", **told)
-    elif goes_on:
-        log.warning("notification_failed", attempt=claimed.attempts, error=error, **told)
+        log.info("notification_sent", **facts)
+    elif is_retried:
+        log.warning("notification_failed", attempt=claimed.attempts, error=error, **facts)
     else:
-        log.error("notification_given_up", attempts=claimed.attempts, error=error, **told)
+        log.error("notification_given_up", attempts=claimed.attempts, error=error, **facts)

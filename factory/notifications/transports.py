@@ -1,4 +1,4 @@
-"""How others are told: a command that is run, a webhook that is posted to."""
+"""Transports of notifications: run a command, or post to a webhook."""
 
 import os
 import signal
@@ -8,31 +8,32 @@ from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
 SHOWN = 200
-"""Of what a command said last."""
+"""Most characters of a command's last line of output in an error."""
 
 
 def run_command(
     words: Sequence[str], body: bytes, environment: Mapping[str, str], timeout_s: float
 ) -> str | None:
-    """Run a command without a shell; return what went wrong, None if nothing did.
+    """Run a command without a shell; return what went wrong, or None.
 
-    Files stand for its pipes: it may end unread, or leave others behind, without anyone waiting.
+    Its input and output are files, not pipes: the command may ignore its input, and processes that
+    it leaves behind do not block the caller.
 
     Args:
-        words: The program and its arguments.
-        body: What it reads on its standard input.
-        environment: What is set for it beside our own.
-        timeout_s: Then it is killed, with all that it started in its process group.
+        words: Program and arguments.
+        body: Its standard input.
+        environment: Variables to set in addition to this process's own.
+        timeout_s: Time limit; then its whole process group is killed.
     """
-    with TemporaryFile() as told, TemporaryFile() as said:
-        told.write(body)
-        told.seek(0)
+    with TemporaryFile() as stdin, TemporaryFile() as output:
+        stdin.write(body)
+        stdin.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603  # the operator's own command
                 words,
-                stdin=told,
-                stdout=said,
-                stderr=said,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
                 env={**os.environ, **environment},
                 start_new_session=True,
             )
@@ -44,18 +45,18 @@ def run_command(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return f"{words[0]} took longer than {timeout_s:g} s (notify_timeout_s)"
-        said.seek(0)
-        last = (said.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+        output.seek(0)
+        last = (output.read().decode(errors="replace").strip().splitlines() or [""])[-1]
         return f"{words[0]} ended with exit code {code}: {last[:SHOWN]}" if code else None
 
 
 def post_webhook(url: str, body: bytes, timeout_s: float) -> str | None:
-    """Post JSON to a URL; return what went wrong, None if nothing did.
+    """Post JSON to a URL; return what went wrong, or None.
 
-    A redirect is not followed, no answer is read, and what is returned never holds the URL.
+    Redirects are not followed, the answer's body is not read, and an error never contains the URL.
     Connecting, sending and waiting may each take a third of `timeout_s`.
     """
-    import httpx2  # late: most have no webhook
+    import httpx2  # late: few runs use a webhook
 
     place = f"the webhook at {urlsplit(url).hostname}"
     headers = {"Content-Type": "application/json", "User-Agent": "chatgenimage-factory"}

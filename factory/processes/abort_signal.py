@@ -1,4 +1,4 @@
-"""How a part of a process that cannot go on ends the whole of it, so that its exit code tells."""
+"""Abort signal: a failed part of a process stops all of it, with an error exit code."""
 
 import os
 import signal
@@ -11,20 +11,20 @@ from celery.signals import worker_shutdown, worker_shutting_down
 from chatgenimage.factory.errors import WorkerBroken
 
 TROUBLE = signal.SIGUSR2
-"""Celery leaves it alone."""
+"""Celery does not use it."""
 
 
 def end_process(pid: int) -> None:
-    """Ask a process that heeds trouble to stop politely and to end with an error."""
+    """Ask a process inside `heeding_trouble` to stop as after SIGTERM, and exit with an error."""
     os.kill(pid, TROUBLE)
 
 
 @contextmanager
 def heeding_trouble(name: str) -> Iterator[None]:
-    """Stop as after SIGTERM when `end_process` asks for it; call it in the main thread.
+    """Stop as after SIGTERM when `end_process` is called; only for the main thread.
 
     Raises:
-        WorkerBroken: At the end, if that was asked for.
+        WorkerBroken: At the end, if `end_process` was called.
     """
     asked = []
 
@@ -36,8 +36,8 @@ def heeding_trouble(name: str) -> Iterator[None]:
     yield
     if asked:
         raise WorkerBroken(
-            f"{name} cannot go on and gave back what it held; the last error above says why. "
-            "Mend that, or let a supervisor start it again."
+            f"{name} stopped after an error and returned its work; the last error above says why. "
+            "Fix it and start again, or let a supervisor restart it."
         )
 
 

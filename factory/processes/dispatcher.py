@@ -1,6 +1,6 @@
-"""The dispatcher: keeps each queue's window filled and rings for what nobody works on.
+"""Dispatcher: keeps each queue's window full and sends messages for batches without a worker.
 
-Any number may run at once: they take turns, rows decide, and a ring too many does no harm.
+Any number may run at once: they take turns, rows decide, and an extra message does no harm.
 """
 
 import os
@@ -36,11 +36,11 @@ BUSY_TICK_S = 0.05
 RETRY_S = 1.0
 TOP_UP_S = 2.0
 AWAY = (OperationalError, InterfaceError, BrokerDown, BrokerUnavailable, ConnectionError)
-"""What the database or the broker raises while it is away."""
+"""Errors that the database or the broker raises while it is unavailable."""
 
 
 class Dispatcher:
-    """Rings for batches; `revive_broker` is called first, for the embedded one."""
+    """Sends messages for batches; calls `revive_broker` first, which restarts an embedded one."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Dispatcher:
         self._topped_up_at = -TOP_UP_S
 
     def tick(self) -> int:
-        """Sweep, admit, commit, then ring; return how many batches were rung for.
+        """Sweep, admit, commit, then send messages; return how many were sent.
 
-        A ring that fails is not taken back: the broker lacks its message, and it is swept.
+        If sending fails, nothing is undone: a later sweep finds that the message is missing.
         """
         waiting = count_waiting(self._app, QUEUE_NAMES)
         self.observe(waiting)
@@ -73,15 +73,15 @@ class Dispatcher:
                 finished = list_finished(session)
         if due:
             reach(Failpoint.BEFORE_RING)
-        for batch_id, names, told in due:
-            ring(self._app, batch_id, names, told)
+        for batch_id, names, descriptions in due:
+            ring(self._app, batch_id, names, descriptions)
         for run_id in finished:
             close(self._sessions, run_id)
         self._top_up()
         return len(due)
 
     def _top_up(self) -> None:
-        """Look after the quotas, not with every tick: that counts candidates."""
+        """Add batches for quotas, but not at every tick: counting candidates is slow."""
         if time.monotonic() >= self._topped_up_at + TOP_UP_S:
             top_up(self._sessions)
             self._topped_up_at = time.monotonic()
@@ -104,27 +104,27 @@ class Dispatcher:
         return dispatching.take_due(session, window=window, models_key=self._models_key)
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
-        """Tick until stopped; a database or broker that went away is waited for.
+        """Tick until stopped; wait while the database or the broker is unavailable.
 
-        After a tick that went well `beat` is called.
+        `beat` is called after each tick that succeeds.
         """
         while not stop.is_set():
-            rung = 0
+            sent = 0
             try:
                 self._revive_broker()
-                rung = self.tick()
+                sent = self.tick()
                 beat()
             except AWAY as error:
                 log.warning("dispatcher_waits", error=str(error))
                 stop.wait(RETRY_S)
             except Exception:
-                log.exception("dispatcher_broken")  # a worker without one would wait for ever
+                log.exception("dispatcher_broken")  # the worker would wait for ever
                 end_process(os.getpid())
                 return
-            stop.wait(BUSY_TICK_S if rung else TICK_S)
+            stop.wait(BUSY_TICK_S if sent else TICK_S)
 
     def start(self) -> BackgroundThread:
-        """Run in a thread as long as the returned context lasts."""
+        """Run in a thread while the returned context is open."""
         return BackgroundThread(self.run, "dispatcher")
 
 

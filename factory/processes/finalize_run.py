@@ -1,4 +1,4 @@
-"""The end of a run: its near-duplicates are told, and whether its quotas are reached."""
+"""End of a run: reject its near-duplicates and check its quotas."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What follows from all that a run has made.
+    """What ends a run: its near-duplicates, computed from a snapshot of its progress.
 
     Attributes:
-        seen: What it has made.
+        seen: Progress of the run when the snapshot was taken.
     """
 
     run_id: int
@@ -45,18 +45,18 @@ class Closing:
 def close(sessions: Sessions, run_id: int) -> bool:
     """Reject the near-duplicates of a run that has no batch left, then end it.
 
-    It goes on instead if a label has not reached its quota and may have more images. Duplicates are
-    looked for before anything is locked, which takes a minute for a million candidates.
+    The run continues instead if a label has not reached its quota and may have more images. The
+    search for duplicates, a minute for a million candidates, runs before any row is locked.
 
     Returns:
-        Whether the run is done now; False too if another dispatcher was faster, or somebody
-        retried what was given up.
+        Whether the run is done now; also False if another dispatcher was faster, or a user retried
+        items that were given up.
     """
     return conclude(sessions, prepare(sessions, run_id))
 
 
 def conclude(sessions: Sessions, closing: Closing) -> bool:
-    """Write what follows, unless the run is another one by now; return whether it is done."""
+    """Write the end of a run unless it has changed meanwhile; return whether it is done."""
     run_id = closing.run_id
     with sessions.begin() as session:
         if not hold_finished(session, run_id, closing.seen):
@@ -72,10 +72,10 @@ def conclude(sessions: Sessions, closing: Closing) -> bool:
 
 
 def prepare(sessions: Sessions, run_id: int) -> Closing:
-    """Return what follows from all that a run has made; nothing is locked.
+    """Find a run's near-duplicates without locking any row.
 
-    The search for duplicates runs outside of the transaction, which PostgreSQL would end when it
-    is idle for long (`db.deadlines`).
+    The search runs outside of the transaction, which PostgreSQL would end if it was idle for long
+    (`db.deadlines`).
     """
     with reading(sessions) as session:
         run = session.get_one(Run, run_id)
@@ -87,10 +87,10 @@ def prepare(sessions: Sessions, run_id: int) -> Closing:
 
 
 def top_up(sessions: Sessions) -> int:
-    """Add batches to labels that are worked off and miss their quota; return how many.
+    """Add batches to labels that have no open batch and miss their quota; return how many.
 
-    The other labels of their runs need not be done. What is added follows from the label alone, so
-    it is the same whoever is faster; near-duplicates come off when the run has no batch left.
+    Other labels of the run may still be in progress. The added batches depend on the label alone,
+    so all dispatchers add the same; near-duplicates are rejected when the run has no batch left.
     """
     with reading(sessions) as session:
         short = [run_id for run_id in list_active(session) if list_short(session, run_id)]
@@ -104,7 +104,7 @@ def top_up(sessions: Sessions) -> int:
 
 
 def _add_batches(session: Session, run_id: int, quotas: Sequence[Quota], batch_size: int) -> int:
-    """Add batches to the labels that miss their quota; return how many."""
+    """Add batches to the given labels; return how many."""
     added = 0
     for quota in quotas:
         sizes = next_sizes(quota, batch_size)

@@ -1,4 +1,4 @@
-"""Whether a worker lives: a file that its main loop touches, whatever its steps do."""
+"""Liveness of workers: a heartbeat file that the main loop touches, also during steps."""
 
 import hashlib
 import time
@@ -10,31 +10,31 @@ from chatgenimage.factory.settings.model import Settings
 
 FOLDER = "workers"
 SILENT_S = 60.0
-"""Celery's main loop beats every two seconds while it is connected to the broker."""
+"""Celery's main loop touches the file every two seconds while connected to the broker."""
 
 
 def probe(settings: Settings, role: str) -> float:
-    """Return how many seconds ago a worker of the role on this machine last beat.
+    """Return the age in seconds of the last heartbeat of the role on this host.
 
     Raises:
-        WorkerSilent: If none did lately.
+        WorkerSilent: If there was none in the last `SILENT_S` seconds.
     """
     try:
         age_s = time.time() - pulse_file(settings, role).stat().st_mtime
     except OSError:
         raise WorkerSilent(
-            f"no {role} ever beat here; start it with `factory worker {role}`, a dispatcher with "
-            "`factory dispatch`."
+            f"no heartbeat from a {role} worker on this host; start one with `factory worker "
+            f"{role}` (a dispatcher with `factory dispatch`)."
         ) from None
     if age_s > SILENT_S:
         raise WorkerSilent(
-            f"the {role} here has been silent for {age_s:.0f} s: it is gone, hangs, or its broker "
-            "does not answer. See its log; start it again."
+            f"the last heartbeat of {role} on this host was {age_s:.0f} s ago: the process ended, "
+            "hangs, or its broker does not answer. See its log and restart it."
         )
     return age_s
 
 
 def pulse_file(settings: Settings, role: str) -> Path:
-    """Return the file of a role's workers on this machine; machines may share the folder."""
+    """Return the heartbeat file of a role's workers on this host; hosts may share the folder."""
     name = hashlib.sha256(place_of(role).encode()).hexdigest()[:16]
     return settings.data_dir / FOLDER / f"{name}.pulse"

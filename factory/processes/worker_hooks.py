@@ -1,6 +1,6 @@
-"""What happens inside a worker's processes: loading models in the child, naming tasks in the log.
+"""Worker hooks: load models in the child process and add task ids to the log.
 
-Celery imports this module in the parent and in every spawned child (it stands in `include`).
+Celery imports this module in the parent and in every spawned child (it is listed in `include`).
 """
 
 import os
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 def settings_of(app: Celery) -> Settings:
-    """Return the settings that the app was made of."""
+    """Return the settings from which the app was made."""
     settings = app.conf[SETTINGS_KEY]
     assert isinstance(settings, Settings)  # noqa: S101  # make_celery() put it there
     return settings
@@ -35,13 +35,13 @@ def _configure_logging(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
 
 @worker_process_init.connect(weak=False)
 def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-    """Give the child its models before its first task; without them the worker ends."""
+    """Load the child's models before its first task; if that fails, the worker ends."""
     settings, role = settings_of(current_app), current_app.conf[ROLE_KEY]
     logs.configure(settings)
     try:
         roles = roles_named(settings, role)
         resources.use(assemble(settings, roles, name_owner(role, is_child=True)))
-    except Exception as error:  # Celery would swallow it and go on without models
+    except Exception as error:  # Celery would ignore it and continue without models
         log.exception("worker_has_no_models", role=role, error=str(error))
         end_process(os.getppid())
         raise

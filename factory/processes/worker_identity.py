@@ -1,7 +1,7 @@
-"""The names under which workers hold claims, and whether the process behind a name still lives.
+"""Names under which workers hold claims, and checks whether a named process is still alive.
 
-A name says which process computes, and for a child whose child it is: `labeling@box#12` or
-`labeling@box#12/34`.
+A name has the role, the host, the worker's pid and, for a child process, its own pid:
+`labeling@box#12` or `labeling@box#12/34`.
 """
 
 import os
@@ -23,25 +23,25 @@ def name_owner(role: str, *, is_child: bool) -> str:
 
 
 def place_of(role: str) -> str:
-    """Return what the names of a role's workers on this machine begin with."""
+    """Return the first part of the names of a role's workers on this machine."""
     return f"{role}@{machine_name()}"
 
 
 def is_mine(owner: str) -> bool:
-    """Return whether the name is of this process or of a child that it has or had.
+    """Return whether the name belongs to this process or to one of its children.
 
-    When a process starts, it may also be that of an earlier one with the same number: that happens
-    in every container that starts again.
+    When a process starts, the name may also be that of an earlier process with the same pid: this
+    happens in every restarted container.
     """
     place, _, pids = owner.rpartition("#")
     return place.endswith(f"@{machine_name()}") and pids.partition("/")[0] == str(os.getpid())
 
 
 def is_dead(owner: str) -> bool:
-    """Return whether the process of this name is known to be gone; others may only be silent.
+    """Return whether the process of this name is known to have ended.
 
-    Only the machine that it ran on can know. A stranger that has its number by now hides it until
-    its lease ends.
+    Only the host that it ran on can know. If another process has its pid by now, the name counts
+    as alive until its lease ends.
     """
     place, _, pids = owner.rpartition("#")
     pid = pids.rpartition("/")[2]
@@ -61,7 +61,7 @@ def _runs(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Return whether the process has ended and only its parent does not know yet (Linux)."""
+    """Return whether the process has ended but its parent has not collected it (Linux)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -71,10 +71,10 @@ def _is_zombie(pid: int) -> bool:
 
 @cache
 def machine_name() -> str:
-    """Return the machine's name, its boot, and on Linux the process numbers that it sees.
+    """Return the host name and, on Linux, the boot id and the pid namespace.
 
-    The first PID namespace has the same number on every Linux, and clones of one machine image
-    share their host name; no two boots share an id.
+    Clones of a machine image share their host name, and the first pid namespace has the same
+    number on every Linux; but no two boots share an id.
     """
     try:
         boot = BOOT_ID.read_text(encoding="ascii").replace("-", "").strip()[:BOOT_CHARS]

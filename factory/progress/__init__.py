@@ -1,1 +1,1 @@
-"""Progress: how far a run has come, as numbers and as a live table."""
+"""Progress of a run, as numbers and as a live table."""

@@ -1,4 +1,4 @@
-"""Many labels shown as one, where a screen has no room for each."""
+"""Combine the counts of many labels, for a screen without room for each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from chatgenimage.db.run_progress import Overview, StepCount
 
 
 def merge_labels(counts: Overview, name: str) -> Overview:
-    """Return the same counts as if all labels were one."""
+    """Return the counts summed over all labels."""
     steps: dict[str, Counter[str]] = {}
     for count in counts.steps:
         numbers = asdict(count)
@@ -33,7 +33,7 @@ def _merge(counts: Counter[tuple[str, str]], name: str) -> Counter[tuple[str, st
 
 
 def merge_quotas(quotas: Sequence[Quota], name: str) -> tuple[Quota, ...]:
-    """Return the quotas of all labels as if they were one."""
+    """Return the quotas summed over all labels."""
     if not quotas:
         return ()
     names = ("asked", "max_images", "accepted", "images", "batches")

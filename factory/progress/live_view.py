@@ -1,4 +1,4 @@
-"""The live view of a run: per label and step what waits, runs, is done or was given up."""
+"""Live view of a run: counts of waiting, running, finished and given up items."""
 
 import time
 from typing import Self
@@ -19,14 +19,14 @@ from chatgenimage.factory.progress.snapshot import Moment, Observer, acceptance_
 from chatgenimage.tasks.chain import QUEUES
 
 WIDE = 110
-"""Columns that the table of all steps needs; a narrower screen gets two tables."""
-LINES_BESIDE = 14
-"""Of a screen, those that are not a label's."""
+"""Width that the table of all steps needs; a narrower screen gets two tables."""
+OTHER_LINES = 14
+"""Lines of a screen that are not used for labels."""
 UNKNOWN = "—"
 
 
 class Progress:
-    """A context that draws a run's progress on stderr; plain lines when that is no terminal."""
+    """Context manager that draws a run's progress on stderr; not a terminal: plain lines."""
 
     def __init__(self, sessions: Sessions, run_id: int) -> None:
         self._observer = Observer(sessions, run_id)
@@ -43,11 +43,11 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._live.stop()
 
     def refresh(self) -> Moment:
-        """Ask the database and draw; return what was seen."""
+        """Read the database and draw; return the snapshot."""
         moment = self._observer.look()
         if self._console.is_terminal:
             self._view = live_view(moment, *self._console.size)
@@ -59,7 +59,7 @@ class Progress:
         return moment
 
     def tell_away(self, reason: str) -> None:
-        """Say below what was seen last why nothing new is."""
+        """Show below the last snapshot why it is not updated."""
         if self._console.is_terminal:
             self._live.update(Group(self._view, Text(reason, style="bold red")))
         else:
@@ -67,9 +67,9 @@ class Progress:
 
 
 def live_view(moment: Moment, width: int, height: int) -> RenderableType:
-    """Return all that is known of a run at one moment, fit for a screen of so many columns."""
+    """Return a snapshot of a run for a screen of `width` columns and `height` lines."""
     counts, labels = moment.counts, labels_of(moment.counts)
-    if len(labels) > max(height - LINES_BESIDE, 3):
+    if len(labels) > max(height - OTHER_LINES, 3):
         counts = merge_labels(counts, f"all {len(labels)} labels")
     return Group(
         render(counts, moment.run_id, moment.age_s, width, moment.share),
@@ -82,7 +82,7 @@ def live_view(moment: Moment, width: int, height: int) -> RenderableType:
 def render(
     now: Overview, run_id: int, elapsed_s: float, width: int = WIDE, share: float | None = None
 ) -> RenderableType:
-    """Return the counts as a table, below a bar of the share or of the batches that are done."""
+    """Return the counts as a table, below a progress bar."""
     head = Text(f"run {run_id}  {tell_duration(elapsed_s)}  ")
     head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
     done = now.batches_done / max(now.batches, 1) if share is None else share
@@ -94,7 +94,7 @@ def render(
 def one_line(now: Overview) -> str:
     """Return the counts in one line, for logs."""
     made = sum(now.made.values())
-    waits = f"; waits: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
+    waits = f"; waiting: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
     reached = sum(not quota.missing for quota in now.quotas)
     quotas = f"; quotas {reached}/{len(now.quotas)}" if now.quotas else ""
     return (
@@ -105,7 +105,7 @@ def one_line(now: Overview) -> str:
 
 
 def tell_duration(seconds: float | None) -> str:
-    """Return a duration as a person says it; a dash if it is unknown."""
+    """Return a duration in words; a dash if it is unknown."""
     if seconds is None:
         return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
@@ -116,7 +116,7 @@ def tell_duration(seconds: float | None) -> str:
 
 
 def tell_worker(owner: str) -> str:
-    """Return a worker's name without what only tells containers apart, e.g. "all@box 1234"."""
+    """Return a worker's name without its pid namespace, e.g. "all@box 1234"."""
     place, _, pids = owner.rpartition("#")
     host, _, namespace = place.rpartition(".")
     return f"{host if namespace.isdecimal() and host else place} {pids.rpartition('/')[2]}"
@@ -127,7 +127,7 @@ def _pace(moment: Moment) -> Text:
     rates = (moment.images_per_min, moment.accepted_per_min)
     made, accepted = (UNKNOWN if rate is None else f"{rate:.1f}" for rate in rates)
     given_up = f", {moment.quarantined} given up" if moment.quarantined else ""
-    line = f"{moment.state}; about {left} left; {made} images a minute, {accepted} accepted"
+    line = f"{moment.state}; about {left} left; {made} images per minute, {accepted} accepted"
     return Text(line + given_up, style="bold")
 
 
@@ -139,7 +139,7 @@ def _hand(hand: Hand) -> Text:
 
 
 def _failure(failure: Failure) -> Text:
-    what = "given up" if failure.is_final else "failed, is tried again"
+    what = "given up" if failure.is_final else "failed, will be retried"
     place = f"{failure.step} · {failure.label} · batch {failure.batch}"
     line = Text(f"{what}: {place}: {failure.error}", style="red" if failure.is_final else "yellow")
     line.truncate(200, overflow="ellipsis")
@@ -149,11 +149,11 @@ def _failure(failure: Failure) -> Text:
 def _trouble(now: Overview) -> list[Text]:
     if not now.waits_for:
         return []
-    return [Text(f"waits, and goes on by itself: {now.waits_for.splitlines()[0]}", style="red")]
+    return [Text(f"waiting; continues automatically: {now.waits_for.splitlines()[0]}", style="red")]
 
 
 def _steps_table(now: Overview, *, whole: bool) -> Table:
-    """Return the counts of each step per label; `whole` with what became of the images."""
+    """Return the counts of each step per label; `whole` adds the results."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
     for name in QUEUES:
@@ -168,7 +168,7 @@ def _steps_table(now: Overview, *, whole: bool) -> Table:
 
 
 def _narrow_tables(now: Overview) -> list[Table]:
-    """Return what became of each label's images, and below it the steps of all labels as one."""
+    """Return a table of results per label, and one of the steps over all labels."""
     outcome = Table(box=None, pad_edge=False, header_style="dim")
     outcome.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
     _add_outcome_columns(outcome)
@@ -189,12 +189,12 @@ def _add_outcome_columns(table: Table) -> None:
 
 def _outcome(now: Overview, label: str) -> tuple[str, str, str]:
     share = acceptance_of(now, label)
-    told = UNKNOWN if share is None else f"{share:.0%}"
-    return tell_accepted(now, label), told, tell_reasons(now, label)
+    shown = UNKNOWN if share is None else f"{share:.0%}"
+    return tell_accepted(now, label), shown, tell_reasons(now, label)
 
 
 def _cell(count: StepCount | None) -> Text:
-    """Return "done/all", with what runs and what was given up in colour."""
+    """Return "done/all", coloured if items are running or were given up."""
     if count is None:
         return Text("·", style="dim")
     total = count.waiting + count.running + count.done + count.quarantined

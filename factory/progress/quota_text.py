@@ -1,4 +1,4 @@
-"""Quotas in words: what a label has of what was asked for, and why it has no more."""
+"""Quotas in words: accepted images per label, and why a quota was missed."""
 
 from chatgenimage.db.models import Run
 from chatgenimage.db.quotas import Quota
@@ -6,38 +6,38 @@ from chatgenimage.db.run_progress import Overview
 from chatgenimage.db.states import Origin, RunState
 
 MOST_LABELS = 10
-"""So many that miss their quota are told one by one."""
+"""Most labels that are listed one by one."""
 
 
 def tell_accepted(now: Overview, label: str) -> str:
-    """Return how many of a label are accepted, of how many if it has a quota."""
+    """Return a label's number of accepted images, with its quota if it has one."""
     accepted = sum(now.accepted[label, origin] for origin in Origin)
     asked = next((quota.asked for quota in now.quotas if quota.label == label), None)
     return str(accepted) if asked is None else f"{accepted}/{asked}"
 
 
 def tell_reasons(now: Overview, label: str) -> str:
-    """Return why candidates of a label were rejected, the most frequent reason first."""
+    """Return a label's rejection reasons with counts, most frequent first."""
     counts = now.rejected.most_common()
     return ", ".join(f"{count} {reason}" for (name, reason), count in counts if name == label)
 
 
 def tell_missed(run: Run, now: Overview) -> list[str]:
-    """Return what a person should know of the quotas that a run ended without, and should do."""
+    """Return lines about a finished run's missed quotas, and what to do."""
     missed = [quota for quota in now.quotas if quota.missing]
     if run.state != RunState.DONE or not missed:
         return []
     lines = [_tell_label(quota, now) for quota in missed[:MOST_LABELS]]
     if len(missed) > MOST_LABELS:
-        lines.append(f"quota_missed: and {len(missed) - MOST_LABELS} labels more")
+        lines.append(f"quota_missed: and {len(missed) - MOST_LABELS} more labels")
     most = max(quota.max_images for quota in missed)
-    advice = f"`factory thresholds {run.id}` says what other thresholds would keep"
+    advice = f"`factory thresholds {run.id}` shows what other thresholds would keep"
     return [*lines, f"  {advice}; submit again with --max-images {2 * most} for more images."]
 
 
 def _tell_label(quota: Quota, now: Overview) -> str:
     return (
         f"quota_missed: {quota.label} has {quota.accepted} of {quota.asked} accepted after "
-        f"{quota.images} generated images, of which no more than {quota.max_images} were allowed; "
+        f"{quota.images} generated images (limit {quota.max_images}); "
         f"rejected: {tell_reasons(now, quota.label) or 'none'}"
     )

@@ -1,4 +1,4 @@
-"""A run at one moment, as `factory run` and `factory watch` show it."""
+"""Snapshot of a run, for `factory run` and `factory watch`."""
 
 import time
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ from chatgenimage.factory.progress.throughput import Pace, Sample
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A run at one moment.
+    """State of a run at one time.
 
     Attributes:
-        age_s: Since it was submitted, until it ended.
-        eta_s: Until it is done at the rate of the last minutes; None while nobody can know.
-        share: Of all the computing, what is done; None while nobody can know.
-        images_per_min: Made lately; None while too little was seen.
+        age_s: Seconds from submission until now or until its end.
+        eta_s: Estimated seconds left, at the recent rate; None: not known.
+        share: Share of the computing that is done, in [0, 1]; None: not known.
+        images_per_min: Recent rate of new images; None: not known yet.
     """
 
     run_id: int
@@ -66,13 +66,13 @@ class Moment:
 
     @property
     def is_over(self) -> bool:
-        """Return whether nothing more will happen by itself."""
-        rests = self.state == RunState.PAUSED and self.pause_reason is not None
-        return rests or self.state in (RunState.DONE, RunState.CANCELLED)
+        """Return whether the run has ended, or is paused with a reason."""
+        is_stopped = self.state == RunState.PAUSED and self.pause_reason is not None
+        return is_stopped or self.state in (RunState.DONE, RunState.CANCELLED)
 
 
 class Observer:
-    """Looks at a run again and again, and so knows its pace."""
+    """Reads a run repeatedly, and so measures its rates."""
 
     def __init__(self, sessions: Sessions, run_id: int) -> None:
         self._sessions = sessions
@@ -107,12 +107,12 @@ class Observer:
 
 
 def labels_of(counts: Overview) -> list[str]:
-    """Return the labels that were begun."""
+    """Return the labels that have at least one step."""
     return sorted({count.label for count in counts.steps})
 
 
 def acceptance_of(counts: Overview, label: str) -> float | None:
-    """Return which share of a label's judged candidates was accepted."""
+    """Return the share of a label's judged candidates that was accepted."""
     accepted, rejected = _sum_of(counts.accepted, label), _sum_of(counts.rejected, label)
     return accepted / (accepted + rejected) if accepted + rejected else None
 
@@ -133,7 +133,7 @@ def _label_record(counts: Overview, label: str) -> dict[str, Any]:
 
 
 def moment_record(moment: Moment) -> dict[str, Any]:
-    """Return a moment as JSON values."""
+    """Return a snapshot as JSON values."""
     counts = moment.counts
     judged = moment.accepted + moment.rejected
     return {

@@ -1,4 +1,4 @@
-"""How fast a run goes lately, and when it will be done at that rate."""
+"""Throughput: a run's recent rates, and the time left at these rates."""
 
 from collections import deque
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from chatgenimage.db.run_activity import Work
 
 WINDOW_S = 120.0
 SHORTEST_S = 5.0
-"""What was seen for less time tells nothing about the rate."""
+"""Rates over a shorter time are not reliable."""
 
 
 class Sample(NamedTuple):
-    """What had been done at a moment of a monotonic clock."""
+    """Work done at one time of a monotonic clock."""
 
     at_s: float
     work_s: float
@@ -20,14 +20,14 @@ class Sample(NamedTuple):
 
 
 class Pace:
-    """The rates of the last two minutes; what is not known is None."""
+    """Rates over the last two minutes; None: not known."""
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
         self._window_s = window_s
         self._samples: deque[Sample] = deque()
 
     def add(self, sample: Sample) -> None:
-        """Remember how far the run is now; later samples must come later."""
+        """Add a sample; samples must be added in order of time."""
         self._samples.append(sample)
         while self._samples[-1].at_s - self._samples[1 % len(self._samples)].at_s > self._window_s:
             self._samples.popleft()
@@ -43,7 +43,7 @@ class Pace:
         return self._per_s("accepted", 60.0)
 
     def eta_s(self, work: Work) -> float | None:
-        """Return how long the rest will take at the rate of late, if both are known."""
+        """Return the seconds left at the recent rate; None: not known."""
         rate = self._per_s("work_s")
         return work.left_s / rate if rate and rate > 0 and work.left_s is not None else None
 

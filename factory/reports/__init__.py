@@ -1,1 +1,1 @@
-"""Reports: a run as an HTML page, charts and a contact sheet."""
+"""Reports of a run: an HTML page, charts and a contact sheet."""

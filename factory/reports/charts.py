@@ -1,4 +1,4 @@
-"""The charts of a run: each draws onto axes that it is given, for a page as for a PNG."""
+"""Charts of a run: each function draws on given axes, for a page or a PNG."""
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,9 +16,9 @@ from chatgenimage.factory.curation.thresholds import ScoreSurvey
 from chatgenimage.tasks.filter_rules import RULES, Rule
 
 INK = "#010203"
-"""Text and lines; a page replaces it by its own colour of text, light or dark."""
-KEPT, LOST, NEUTRAL, MARK = "#0072B2", "#D55E00", "#8C8C8C", "#CC79A7"
-"""Okabe and Ito's colours: told apart by everyone, on light and on dark."""
+"""Colour of text and lines; in a page it is replaced by the page's text colour."""
+KEPT, LOST, NEUTRAL, LIMIT = "#0072B2", "#D55E00", "#8C8C8C", "#CC79A7"
+"""Okabe and Ito's colours, safe for colour blindness, on light and dark backgrounds."""
 BINS = 24
 PICTURE_WIDTH_IN = 13.0
 NAME_LETTERS = 24
@@ -40,11 +40,11 @@ Draw = Callable[[Axes], None]
 
 
 def to_svg(draw: Draw, name: str, size_in: tuple[float, float]) -> str:
-    """Return a chart as an SVG element that takes the colour of the text around it.
+    """Return a chart as an SVG element in the colour of the surrounding text.
 
     Args:
-        draw: Draws onto axes.
-        name: Keeps the ids of one chart apart from those of another on the same page.
+        draw: Function that draws on axes.
+        name: Name of the chart; makes the ids in the SVG unique on the page.
         size_in: Width and height in inches.
     """
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
@@ -71,7 +71,7 @@ class Grid:
 
 
 def to_png(title: str, *grids: Grid) -> bytes:
-    """Return grids of charts, one below the other on white, as PNG."""
+    """Return grids of charts as PNG, one below the other, on white."""
     shown = [grid for grid in grids if grid.draws]
     heights = [grid.rows * grid.height_in for grid in shown]
     with mpl.rc_context(STYLE):
@@ -87,18 +87,18 @@ def to_png(title: str, *grids: Grid) -> bytes:
 
 
 def draw_funnel(axes: Axes, stages: Mapping[str, int]) -> None:
-    """Draw how many are left after each step, from top to bottom."""
+    """Draw the number of images left after each step, from top to bottom."""
     names, counts = list(stages), list(stages.values())
     colours = [KEPT if "accepted" in name else NEUTRAL for name in names]
     bars = axes.barh(range(len(names)), counts, color=colours)
     axes.bar_label(bars, padding=3)
     _name_rows(axes, names)
     axes.margins(x=0.12)
-    axes.set_title("What was left after each step", loc="left")
+    axes.set_title("Remaining after each step", loc="left")
 
 
 def draw_outcomes(axes: Axes, outcomes: Mapping[str, Mapping[str, int]]) -> None:
-    """Draw for each label (or origin) how many were accepted, and rejected for which reason."""
+    """Draw accepted and rejected candidates, by reason, for each label or origin."""
     names = list(outcomes)
     left = np.zeros(len(names))
     kinds = list(dict.fromkeys(kind for found in outcomes.values() for kind in found))
@@ -111,36 +111,36 @@ def draw_outcomes(axes: Axes, outcomes: Mapping[str, Mapping[str, int]]) -> None
         left += counts
     _name_rows(axes, names)
     axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.45, -0.12))
-    axes.set_title("Accepted, and rejected by reason", loc="left")
+    axes.set_title("Accepted and rejected, by reason", loc="left")
 
 
 def draw_score(axes: Axes, score: ScoreValues) -> None:
     """Draw the values of a score on both sides of its threshold."""
     if score.threshold is None:
         axes.hist(score.values, BINS, color=KEPT)
-        told = f"{len(score.values)} measured"
+        summary = f"{len(score.values)} measured"
     else:
         rule = RULE[score.name]
         passed = _draw_sides(axes, score.values, rule, score.threshold)
-        told = f"{passed.mean():.0%} of {len(passed)} {rule.tell(score.threshold)}"
-    axes.set_title(f"{score.name} of {score.origin}: {told}", loc="left", fontsize=7)
+        summary = f"{passed.mean():.0%} of {len(passed)} {rule.tell(score.threshold)}"
+    axes.set_title(f"{score.name} of {score.origin}: {summary}", loc="left", fontsize=7)
 
 
 def _draw_sides(
     axes: Axes, values: Sequence[float], rule: Rule, threshold: float
 ) -> NDArray[np.bool_]:
-    """Draw what passes and what does not, and the threshold; return what passes."""
+    """Draw passing and failing values and the threshold; return which values pass."""
     found = np.array(values)
     passed = np.array([rule.passes(value, threshold) for value in values])
     edges = bin_edges(values, threshold)
     sides = [found[passed], found[~passed]]
     axes.hist(sides, edges, stacked=True, color=[KEPT, LOST])
-    axes.axvline(threshold, color=MARK, linewidth=1.5)
+    axes.axvline(threshold, color=LIMIT, linewidth=1.5)
     return passed
 
 
 def bin_edges(values: Sequence[float], threshold: float) -> list[float]:
-    """Return the edges of bins over all values and the threshold, which is one of the edges."""
+    """Return bin edges that cover all values; the threshold is one of them."""
     least, most = min(*values, threshold), max(*values, threshold)
     width = (most - least or 1.0) / BINS
     first, last = np.floor((least - threshold) / width), np.floor((most - threshold) / width) + 1
@@ -148,7 +148,7 @@ def bin_edges(values: Sequence[float], threshold: float) -> list[float]:
 
 
 def draw_objects(axes: Axes, counts: Mapping[int, int]) -> None:
-    """Draw how many accepted images have how many objects."""
+    """Draw the distribution of objects per accepted image."""
     axes.bar_label(axes.bar([str(number) for number in counts], list(counts.values()), color=KEPT))
     axes.margins(y=0.1)
     axes.set_xlabel("objects")
@@ -156,7 +156,7 @@ def draw_objects(axes: Axes, counts: Mapping[int, int]) -> None:
 
 
 def draw_balance(axes: Axes, counts: Mapping[str, int], most: int = 14) -> None:
-    """Draw how often each label is found on accepted images."""
+    """Draw the number of objects per label in accepted images."""
     shown = dict(list(counts.items())[:most])
     bars = axes.barh(range(len(shown)), list(shown.values()), color=KEPT)
     axes.bar_label(bars, padding=3)
@@ -167,7 +167,7 @@ def draw_balance(axes: Axes, counts: Mapping[str, int], most: int = 14) -> None:
 
 
 def draw_box_sizes(axes: Axes, shares: Sequence[tuple[float, float]]) -> None:
-    """Draw how wide and high the boxes are, as shares of their images."""
+    """Draw the distribution of box widths and heights, as shares of the image."""
     widths, heights = np.array(shares).reshape(-1, 2).T
     *_, image = axes.hist2d(widths, heights, bins=16, range=[[0, 1], [0, 1]], cmap="viridis")
     axes.figure.colorbar(image, ax=axes, label="boxes")
@@ -178,7 +178,7 @@ def draw_box_sizes(axes: Axes, shares: Sequence[tuple[float, float]]) -> None:
 
 
 def draw_seconds(axes: Axes, seconds_by_step: Mapping[str, float]) -> None:
-    """Draw the models' time by step."""
+    """Draw the compute time per step."""
     bars = axes.barh(list(seconds_by_step), list(seconds_by_step.values()), color=NEUTRAL)
     axes.bar_label(bars, fmt="{:.1f} s", padding=3)
     axes.invert_yaxis()
@@ -187,7 +187,7 @@ def draw_seconds(axes: Axes, seconds_by_step: Mapping[str, float]) -> None:
 
 
 def draw_survey(axes: Axes, survey: ScoreSurvey) -> None:
-    """Draw the values of a score, and how many would be accepted at other thresholds."""
+    """Draw a score's values, and the number accepted at other thresholds."""
     _draw_sides(axes, survey.values, survey.rule, survey.threshold)
     axes.set_ylabel("measured")
     accepted = axes.twinx()
@@ -200,16 +200,16 @@ def draw_survey(axes: Axes, survey: ScoreSurvey) -> None:
         markersize=3,
     )
     accepted.set_ylim(0, 1.1 * max(1, *(one.accepted for one in survey.survivors)))
-    accepted.set_ylabel("accepted in all")
-    asked = survey.rule.tell(survey.threshold)
-    axes.set_title(f"{survey.name}: {asked} passes", loc="left")
+    accepted.set_ylabel("accepted in total")
+    limit = survey.rule.tell(survey.threshold)
+    axes.set_title(f"{survey.name}: {limit} passes", loc="left")
 
 
 def _name_rows(axes: Axes, names: Iterable[str]) -> None:
-    """Write names beside bars of counts, from top to bottom; long ones are cut: bars need room."""
+    """Write names next to bars, from top to bottom; long names are shortened."""
     short = [
         name if len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}…" for name in names
     ]
     axes.set_yticks(range(len(short)), short)
-    axes.locator_params(axis="x", integer=True)  # what is counted is whole
+    axes.locator_params(axis="x", integer=True)  # counts are integers
     axes.invert_yaxis()

@@ -1,4 +1,4 @@
-"""The contact sheet: accepted candidates of a run on one picture, each next to its parent."""
+"""Contact sheet: accepted candidates of a run in one image, each next to its parent."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +51,7 @@ TURNS = (
     *(Origin.FILLED, Origin.EDITED, Origin.FILLED, Origin.EDITED),
     *(Origin.GENERATED, Origin.IMPORTED),
 )
-"""Whose turn it is when a label's places are given away: made ones before initial ones."""
+"""Order of origins when a label's candidates are chosen: derived ones before initial ones."""
 SHOWN_SCORES = {
     Origin.GENERATED: ("label_confidence", "clip_similarity"),
     Origin.IMPORTED: ("label_confidence", "clip_similarity"),
@@ -61,14 +61,14 @@ SHOWN_SCORES = {
 
 
 def default_path(settings: Settings, run_id: int) -> Path:
-    """Return where a run's contact sheet lies when nothing else is said."""
+    """Return the default path of a run's contact sheet."""
     return settings.data_dir / f"run-{run_id}-contact-sheet.png"
 
 
 def write_contact_sheet(
     sessions: Sessions, images: ImageStore, path: Path, *, run_id: int, limit: int = 24
 ) -> int:
-    """Draw a run's accepted candidates as PNG and return how many; nothing is written for none.
+    """Draw a run's accepted candidates as PNG; return how many (0: nothing is written).
 
     Raises:
         RowNotFound: If there is no such run.
@@ -89,24 +89,24 @@ def write_contact_sheet(
 def draw_sheet(
     images: ImageStore, candidates: Sequence[Candidate], title: str, asked: Sequence[str] = ()
 ) -> Image.Image:
-    """Return a picture of candidates, each next to its parent.
+    """Return an image of candidates, each next to its parent.
 
     Args:
-        images: Where the images are.
-        candidates: Those of one label stand together.
-        title: The head line.
-        asked: Labels that get the first colours, whatever was found.
+        images: The image store.
+        candidates: Candidates, grouped by label.
+        title: Headline.
+        asked: Labels that get the first colours, in any case.
     """
     found = [a.label for candidate in candidates for a in candidate.annotations]
     return _Sheet(images, [*asked, *sorted(found)]).draw(title, candidates, set(found))
 
 
 def choose(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
-    """Return the ids to show, by label: every label its share, origins mixed, parents varied.
+    """Choose ids to show, by label: equal shares, mixed origins, different parents.
 
     Args:
-        accepted: By label and key.
-        limit: Most ids.
+        accepted: Accepted candidates in order of label and key.
+        limit: Largest number of ids.
     """
     by_label: dict[str, list[AcceptedCandidate]] = defaultdict(list)
     for candidate in accepted:
@@ -125,7 +125,7 @@ def choose(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
 
 
 def _in_turn(candidates: Sequence[AcceptedCandidate]) -> Iterator[AcceptedCandidate]:
-    """Yield a label's candidates in the order in which they get a place."""
+    """Yield a label's candidates in the order in which they are chosen."""
     waiting = {origin: list(_varied(candidates, origin)) for origin in Origin}
     turns = cycle(TURNS)
     while any(waiting.values()):
@@ -134,7 +134,7 @@ def _in_turn(candidates: Sequence[AcceptedCandidate]) -> Iterator[AcceptedCandid
 
 
 def _varied(candidates: Sequence[AcceptedCandidate], origin: Origin) -> list[AcceptedCandidate]:
-    """Return those of an origin: first one child of each parent, then a second of each."""
+    """Return an origin's candidates: first one child of each parent, then a second of each."""
     seen: Counter[int | None] = Counter()
     order: list[tuple[int, AcceptedCandidate]] = []
     for candidate in candidates:
@@ -158,7 +158,7 @@ class _Sheet:
         self._draw = ImageDraw.Draw(self._image)
 
     def draw(self, title: str, candidates: Sequence[Candidate], shown: set[str]) -> Image.Image:
-        """Return the picture; `candidates` stand together by label."""
+        """Return the image; `candidates` are grouped by label."""
         groups: dict[str, list[Candidate]] = defaultdict(list)
         for candidate in candidates:
             groups[candidate.label.name].append(candidate)
@@ -179,7 +179,7 @@ class _Sheet:
         return self._image.crop((0, 0, WIDTH_PX, head + height))
 
     def _head(self, title: str, shown: set[str]) -> int:
-        """Draw title and legend and return where they end."""
+        """Draw title and legend; return the y coordinate of their end."""
         self._write((MARGIN_PX, 22), title, 24, INK)
         left, top = float(MARGIN_PX), 60
         for label, colour in self._overlay.colours.items():
@@ -194,11 +194,11 @@ class _Sheet:
             left, top = float(MARGIN_PX), top + LEGEND_LINE_PX
         self._draw.rectangle((left, top + 1, left + 28, top + 15), fill=PALE)
         draw_dashed_box(self._draw, (left, top + 1, left + 28, top + 15))
-        self._write((left + 36, top), "where a filled object was asked for", 14, GREY)
+        self._write((left + 36, top), "requested place of a filled object", 14, GREY)
         return top - 60 + HEAD_PX
 
     def _card(self, candidate: Candidate, left: int, top: int) -> None:
-        """Draw what it came from, an arrow, the candidate, and what is known of it."""
+        """Draw the parent or prompt, an arrow, the candidate, and its caption and scores."""
         if candidate.parent:
             self._paste(self._overlay.plain(self._images.get(candidate.parent.sha256)), left, top)
         else:
@@ -207,24 +207,24 @@ class _Sheet:
         pixels = self._images.get(candidate.sha256)
         right = left + CELL_PX + ARROW_PX
         self._paste(self._overlay.annotated(pixels, candidate), right, top)
-        told_by_parent = candidate.prompt_text if candidate.parent else ""
+        instruction = candidate.prompt_text if candidate.parent else ""
         lines = chain(
             [(self._clipped(self._facts(candidate), 14, CARD_WIDTH_PX), INK)],
             ((line, INK) for line in self._wrapped(candidate.caption or "", 14, 1)),
-            ((line, GREY) for line in self._wrapped(told_by_parent, 13, 2)),
+            ((line, GREY) for line in self._wrapped(instruction, 13, 2)),
         )
         for index, (line, colour) in enumerate(lines):
             at = (left, top + CELL_PX + 8 + index * TEXT_LINE_PX)
             self._write(at, line, 13 if colour is GREY else 14, colour)
 
     def _origin_of_first(self, candidate: Candidate, left: int, top: int) -> None:
-        """Draw the words or the file that an initial image came from, in the place of a parent."""
+        """Draw an initial image's prompt or file name in the place of a parent."""
         is_picture = candidate.origin == Origin.IMPORTED
-        told = (candidate.source_name or "") if is_picture else candidate.prompt_text
+        source = (candidate.source_name or "") if is_picture else candidate.prompt_text
         self._draw.rectangle((left, top, left + CELL_PX - 1, top + CELL_PX - 1), fill=PALE)
         self._write((left + 14, top + 14), "picture" if is_picture else "prompt", 13, GREY)
         width = CELL_PX - 28
-        for index, line in enumerate(self._wrapped(told, 16, 8, width)):
+        for index, line in enumerate(self._wrapped(source, 16, 8, width)):
             self._write((left + 14, top + 38 + index * 21), line, 16, INK)
 
     def _paste(self, image: Image.Image, left: int, top: int) -> None:
@@ -241,18 +241,18 @@ class _Sheet:
     def _facts(candidate: Candidate) -> str:
         scores = {score.name: score.value for score in candidate.scores}
         names = SHOWN_SCORES[Origin(candidate.origin)]
-        told = [f"{name} {scores[name]:.2f}" for name in names if name in scores]
-        return "   ".join([f"#{candidate.id} {candidate.origin}", *told]).replace("_", " ")
+        values = [f"{name} {scores[name]:.2f}" for name in names if name in scores]
+        return "   ".join([f"#{candidate.id} {candidate.origin}", *values]).replace("_", " ")
 
     def _write(self, at: tuple[float, float], text: str, size_px: int, colour: Colour) -> float:
-        """Write a line and return where it ends."""
+        """Write a line; return the x coordinate of its end."""
         self._draw.text(at, text, fill=colour, font=_font(size_px))
         return at[0] + self._draw.textlength(text, _font(size_px))
 
     def _wrapped(
         self, text: str, size_px: int, most_lines: int, width_px: int = CARD_WIDTH_PX
     ) -> list[str]:
-        """Return the text in lines that fit, cut with an ellipsis."""
+        """Return the text in lines that fit, shortened with an ellipsis."""
         lines = [""]
         for word in text.split():
             longer = f"{lines[-1]} {word}".strip()

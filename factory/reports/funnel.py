@@ -1,4 +1,4 @@
-"""The funnel of a run: how many there are after each step of the chain."""
+"""Funnel of a run: numbers of prompts, scenes and images after each step."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,11 +7,12 @@ from chatgenimage.db.states import Origin
 
 
 def count_funnel_steps(stages: Iterable[Stage], proposals: Mapping[str, int]) -> dict[str, int]:
-    """Return how many there are after each step, in the order of the chain.
+    """Return the numbers after each step, in the order of the chain.
 
     Args:
-        stages: What was made, of `chatgenimage.db.runs.count_funnel`.
-        proposals: What was thought of, of `chatgenimage.db.reporting.count_proposals`.
+        stages: Candidates by origin, from `chatgenimage.db.runs.count_funnel`.
+        proposals: Prompts, scenes and placements, from
+            `chatgenimage.db.reporting.count_proposals`.
     """
     of_origin = {stage.origin: stage for stage in stages}
     first = of_origin.get(Origin.IMPORTED) or of_origin[Origin.GENERATED]

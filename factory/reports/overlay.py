@@ -1,4 +1,4 @@
-"""Draws what the models claim onto an image: boxes with labels, masks, and the asked-for place."""
+"""Overlay: draws boxes with labels, masks, and the requested place of a fill on an image."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ class Overlay:
     """Draws candidates at one size, in one colour per class.
 
     Attributes:
-        side_px: Longer side of what is drawn.
-        colours: By label.
+        side_px: Longer side of the drawn image.
+        colours: Colours by label.
     """
 
     side_px: int
@@ -58,10 +58,10 @@ class Overlay:
         )
 
     def annotated(self, pixels: RgbImage, candidate: Candidate) -> Image.Image:
-        """Return the image with masks, boxes, labels, and where a filled object was asked for."""
+        """Return the image with masks, boxes, labels, and the requested place of a fill."""
         image = self.plain(pixels)
         scale = image.width / pixels.shape[1]
-        # The least confident first, so that the best are on top.
+        # Lowest confidence first, so that the best are on top.
         annotations = list(reversed(candidate.annotations))
         for annotation in annotations:
             _tint(image, annotation, self.colours[annotation.label])
@@ -78,23 +78,23 @@ class Overlay:
 
 
 def colours_of(labels: Iterable[str]) -> dict[str, Colour]:
-    """Return a colour for each label; the order decides, and ten labels have colours of their own.
+    """Return a colour for each label, in order; the first ten labels have different colours.
 
-    Beyond ten the colours repeat; the label beside each box still tells them apart.
+    After ten labels the colours repeat; the label next to each box still identifies the object.
     """
     unique = dict.fromkeys(labels)
     return {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(unique)}
 
 
 def text_colour_on(colour: Colour) -> Colour:
-    """Return black or white, whichever is easier to read on `colour` (WCAG's luminance)."""
+    """Return black or white, the one that is easier to read on `colour` (WCAG's luminance)."""
     red, green, blue = (part / 255 for part in colour)
     linear = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return BLACK if linear > 0.18 else WHITE  # noqa: PLR2004  # equal contrast with both
 
 
 def draw_dashed_box(draw: ImageDraw.ImageDraw, box: BoxXyxy) -> None:
-    """Draw a box in dashes of black and white, which shows on every image."""
+    """Draw a box in black and white dashes, visible on every image."""
     x_min, y_min, x_max, y_max = box
     corners = ((x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max))
     for start, end in zip(corners, (*corners[1:], corners[0]), strict=True):
@@ -103,7 +103,7 @@ def draw_dashed_box(draw: ImageDraw.ImageDraw, box: BoxXyxy) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks, which cannot be drawn on one line."""
+    """Return a text with line breaks replaced by spaces."""
     return " ".join(text.split())
 
 
@@ -114,7 +114,7 @@ def draw_tag(
     colour: Colour,
     size_wh: tuple[int, int],
 ) -> None:
-    """Write a label on its colour above a box, or inside where there is no room above."""
+    """Write a label on its colour above a box, or inside if there is no room above."""
     font = ImageFont.load_default(TAG_FONT_PX)
     text = one_line(text)
     width, height = draw.textlength(text, font) + 6, TAG_FONT_PX + 4
@@ -125,12 +125,12 @@ def draw_tag(
 
 
 def _tint(image: Image.Image, annotation: Annotation, colour: Colour) -> None:
-    """Lay the mask over the image, thinly, with a line along its edge."""
+    """Draw the mask translucently, with an opaque line along its edge."""
     mask = masks.decode(Rle(size=annotation.rle["size"], counts=annotation.rle["counts"]))
     large = Image.fromarray(mask.astype(np.uint8) * 255).resize(
         image.size, Image.Resampling.BILINEAR
     )
-    inside = large.point(lambda value: 255 * (value > 127))  # noqa: PLR2004  # half covered
+    inside = large.point(lambda value: 255 * (value > 127))  # noqa: PLR2004  # at least half covered
     edge = ImageChops.subtract(inside, inside.filter(ImageFilter.MinFilter(OUTLINE_PX)))
     image.paste(colour, mask=inside.point(lambda value: int(value * MASK_OPACITY)))
     image.paste(colour, mask=edge)

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing else, and a PNG of its charts."""
+"""Report of a run: one self-contained HTML page, and a PNG of its charts."""
 
 import base64
 import io
@@ -41,7 +41,7 @@ SCORE_IN = (4.2, 2.2)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that is told of a run, read in one moment."""
+    """All data of a run's report, read in one transaction."""
 
     run: Run
     stages: tuple[Stage, ...]
@@ -69,7 +69,7 @@ class Facts:
 
 
 def read_facts(session: Session, run: Run) -> Facts:
-    """Return what there is to tell of a run."""
+    """Read the data of a run's report."""
     judged = {(origin, rule.name) for origin, rules in RULES.items() for rule in rules}
     scores = reporting.list_score_values(session, run.id)
     examples = reporting.list_examples(session, run.id, EXAMPLES_PER_KIND)
@@ -91,7 +91,7 @@ def read_facts(session: Session, run: Run) -> Facts:
 
 
 def to_page(facts: Facts, images: ImageStore) -> str:
-    """Return the report as HTML, with every chart and image inside."""
+    """Return the report as HTML, with all charts and images embedded."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
@@ -126,7 +126,7 @@ def to_picture(facts: Facts) -> bytes:
 
 
 def _charts(facts: Facts) -> dict[str, Draw]:
-    """Return what can be drawn of the run, by a name of its own; nothing accepted, less drawn."""
+    """Return the run's charts by name; without accepted candidates there are fewer."""
     outcomes = {label: _outcome(stages) for label, stages in facts.by_label.items()}
     if len(outcomes) > MOST_LABELS:
         outcomes = {stage.origin.value: _outcome((stage,)) for stage in facts.stages}
@@ -149,7 +149,7 @@ def _charts(facts: Facts) -> dict[str, Draw]:
 
 
 def _score_charts(facts: Facts) -> dict[str, Draw]:
-    """Return a chart per origin and score, in the order in which they are judged."""
+    """Return a chart per origin and score, in the order of the rules."""
     measured = {(score.origin, score.name): score for score in facts.scores}
     return {
         f"{origin}-{rule.name}": partial(charts.draw_score, score=measured[origin, rule.name])
@@ -184,7 +184,7 @@ def _to_example(candidate: Candidate, overlay: Overlay, images: ImageStore) -> d
 
 
 def _to_data_uri(candidate: Candidate, overlay: Overlay, images: ImageStore) -> str | None:
-    """Return the image with its objects as a data URI, None if its file is gone or damaged."""
+    """Return the image with its objects as a data URI; None if its file is missing or damaged."""
     try:
         drawn = overlay.annotated(images.get(candidate.sha256), candidate)
     except (ImageMissing, ImageBroken):
@@ -199,14 +199,14 @@ def _to_webp(image: Image.Image) -> bytes:
 
 
 def _tell_spending(facts: Facts) -> Iterator[tuple[str, str, str]]:
-    """Yield what was spent, in all and per accepted image."""
+    """Yield name, total and amount per accepted image."""
     spent, run = facts.spending, facts.run
     amounts = {
         "compute time": (sum(spent.seconds_by_step.values()), "{:,.1f} s"),
         "wall-clock time": ((run.finished_at or run.created_at) - run.created_at, "{:,.1f} s"),
         "calls of the language model": (spent.calls, "{:,.1f}"),
-        "tokens asked": (spent.prompt_tokens, "{:,.1f}"),
-        "tokens answered": (spent.completion_tokens, "{:,.1f}"),
+        "prompt tokens": (spent.prompt_tokens, "{:,.1f}"),
+        "completion tokens": (spent.completion_tokens, "{:,.1f}"),
         "cost": (spent.cost, "{:,.4f}"),
     }
     for name, (amount, form) in amounts.items():
@@ -217,7 +217,7 @@ def _tell_spending(facts: Facts) -> Iterator[tuple[str, str, str]]:
 def _tell_agreement(
     marks: Mapping[tuple[Origin, Verdict, bool], int],
 ) -> Iterator[tuple[str, int, int, str, str]]:
-    """Yield origin, how many are marked good and bad, and precision and recall of the filters."""
+    """Yield origin, numbers of good and bad reviews, and precision and recall of the filters."""
     origins = [origin for origin in Origin if any(origin is each for each, _, _ in marks)]
     for name, some in [*((str(one), [one]) for one in origins), ("all", origins)]:
         counted = Counter[tuple[Verdict, bool]]()
@@ -234,12 +234,12 @@ def _share(part: int, whole: int) -> str:
 
 
 def _tell_diversity(diversity: Diversity) -> Iterator[tuple[str, int, str]]:
-    """Yield how many different ones there are, and as a share of the accepted images."""
+    """Yield name, number of different values, and its share of the accepted images."""
     for name, count in (
         ("families (initial images with an accepted descendant)", diversity.roots),
         ("prompts and instructions", diversity.prompts),
         ("captions", diversity.captions),
-        ("backgrounds that were edited in", diversity.backgrounds),
+        ("edited backgrounds", diversity.backgrounds),
     ):
         share = f"{count / diversity.accepted:.0%}" if diversity.accepted else "-"
         yield name, count, share

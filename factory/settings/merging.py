@@ -1,4 +1,4 @@
-"""Reads and lays over each other what a profile, the environment and the arguments say."""
+"""Read profiles and merge the values of profile, environment and arguments."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return the keys of a profile.
 
     Raises:
-        SettingsError: If it is no YAML, or no mapping.
+        SettingsError: If it is not valid YAML, or not a mapping.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise SettingsError(f"{path} is not YAML: {error.problem}{where}.") from None
+        found = error.problem_mark
+        where = f" (line {found.line + 1}, column {found.column + 1})" if found else ""
+        raise SettingsError(f"{path} is not valid YAML: {error.problem}{where}.") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SettingsError(f"{path} cannot be read: {reason}.") from None
@@ -30,7 +30,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values without those that are None, which means "not given"."""
+    """Return the values that are given: None means "not given"."""
     nested = {
         key: given(value) if isinstance(value, Mapping) else value for key, value in values.items()
     }
@@ -38,7 +38,7 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `top` laid over it, mapping by mapping."""
+    """Return `base` updated with `top`, key by key in nested mappings."""
     merged = dict(base)
     for key, value in top.items():
         below = merged.get(key)
@@ -50,5 +50,5 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _are_alike(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
-    """Return False if the family changes: the keys of the one mean nothing to the other."""
+    """Return False if the family changes: two families have different keys."""
     return bool(top.get("family", below.get("family")) == below.get("family"))

@@ -1,6 +1,6 @@
 """Settings: configs/<profile>.yaml < FACTORY_* environment < arguments.
 
-The only place that reads the environment. Nested keys are written with two underscores:
+Only this module reads the environment. Nested keys are written with two underscores:
 `FACTORY_CHAIN__PER_LABEL=4`.
 """
 
@@ -35,7 +35,7 @@ ENV_BROKER = "REDIS_URL"
 REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
 AMQP_SCHEMES = ("amqp://", "amqps://")
 OTHER_NAMES = {"broker_url": ENV_BROKER, "flower_basic_auth": "FLOWER_BASIC_AUTH"}
-"""What the world calls a key: read where ours is not set."""
+"""Usual environment variables, read if the FACTORY_ variable of the key is not set."""
 DATABASE_FILE = "factory.sqlite3"
 IMAGES_FOLDER = "images"
 PLACES = frozenset(
@@ -57,7 +57,7 @@ PLACES = frozenset(
         "log_format",
     }
 )
-"""Keys about where a run happens; a frozen profile says only what is made."""
+"""Keys about where and how a run is executed; a run's frozen profile does not contain them."""
 
 DEFAULT_ROLES = {
     "language": ["language"],
@@ -69,14 +69,16 @@ DEFAULT_ROLES = {
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; made by `load_settings`, which alone looks around."""
+    """All settings; created by `load_settings`, which reads profile and environment."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
     )
 
     profile: str = Field(DEFAULT_PROFILE, min_length=1, description="Name of the profile.")
-    data_dir: Path = Field(Path("data"), description="Folder of everything that is kept.")
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the database, the images and the logs."
+    )
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL; None: SQLite in the data folder."
     )
@@ -94,43 +96,44 @@ class Settings(BaseSettings):
     )
     gallery_token: SecretStr | None = Field(
         None,
-        description="What a browser must know to see the gallery; None: see `factory gallery`.",
+        description="Token that opens the gallery in a browser; None: see `factory gallery`.",
     )
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where the models compute."
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="Device on which the models run.",
     )
     cpu_threads: int | None = Field(
-        None, ge=1, description="Threads of one forward pass on the CPU; None: torch decides."
+        None, ge=1, description="Threads of one forward pass on the CPU; None: PyTorch decides."
     )
     device_memory_share: float = Field(
-        1.0, gt=0, le=1, description="Most of a CUDA device's memory that one worker takes."
+        1.0, gt=0, le=1, description="Largest share of a CUDA device's memory that one worker uses."
     )
     flower_basic_auth: SecretStr | None = Field(
-        None, description="user:password of `factory flower`; None: one is made each time."
+        None, description="user:password of `factory flower`; None: a new one at each start."
     )
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="What a scraper of `factory metrics` must send; None: only this machine sees.",
+        description="Bearer token that `factory metrics` requires; None: loopback only.",
     )
     notify_command: tuple[str, ...] | None = Field(
         None,
         min_length=1,
-        description="Words of a command that is told when a run ends; JSON on its standard input.",
+        description="Command, as a list of words, that is run when a run ends; it reads JSON from "
+        "standard input.",
     )
     notify_webhook: SecretStr | None = Field(
-        None, description="URL that the same JSON is posted to; a secret."
+        None, description="URL to which the same JSON is posted; kept secret."
     )
-    notify_timeout_s: float = Field(
-        60.0, gt=0, description="Longest that one attempt to tell may take."
-    )
+    notify_timeout_s: float = Field(60.0, gt=0, description="Time limit of one attempt to notify.")
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="How logs are written; auto: columns on a terminal, JSON elsewhere."
+        "auto", description="Format of logs; auto: columns on a terminal, JSON elsewhere."
     )
-    families: dict[str, FamilyConfig] = Field(description="Which model does what.")
+    families: dict[str, FamilyConfig] = Field(description="The models and their options.")
     roles: dict[str, tuple[str, ...]] = Field(
         default_factory=lambda: {role: tuple(keys) for role, keys in DEFAULT_ROLES.items()},
-        description="Named workers, and the families that each of them loads.",
+        description="Kinds of workers, and the families that each of them loads.",
     )
     chain: ChainOptions = ChainOptions()
     thresholds: FilterThresholds = FilterThresholds()
@@ -145,7 +148,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the arguments alone: a frozen profile must not change with the environment."""
+        """Use only the arguments: a frozen profile must not change with the environment."""
         return (init_settings,)
 
     @field_validator("broker_url")
@@ -168,7 +171,7 @@ class Settings(BaseSettings):
     def _is_user_and_password(cls, login: SecretStr | None) -> SecretStr | None:
         user, _, password = login.get_secret_value().partition(":") if login else ("-", ":", "-")
         if not (user and password):
-            raise ValueError("expected user:password, neither of them empty")
+            raise ValueError("expected user:password, both not empty")
         return login
 
     @model_validator(mode="after")
@@ -185,13 +188,13 @@ class Settings(BaseSettings):
         return self
 
     def resolved_database_url(self) -> str:
-        """Return where the rows are; may hold a password."""
+        """Return the database URL; it may contain a password."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.absolute() / DATABASE_FILE}"
 
     def resolved_image_store_url(self) -> str:
-        """Return where the images are."""
+        """Return the URL or path of the image store."""
         return self.image_store_url or str(self.data_dir.absolute() / IMAGES_FOLDER)
 
 
@@ -204,7 +207,7 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
 
     Raises:
         ProfileNotFound: If there is no such profile.
-        SettingsError: If something is unknown or out of range; one line that names it.
+        SettingsError: If a key is unknown or a value out of range; one line that names the key.
     """
     path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
     sources = [
@@ -223,7 +226,7 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
 
 
 def find_profile(profile: str | Path) -> Path:
-    """Return the file of a profile named or given as a path."""
+    """Return the file of a profile, given by name or path."""
     path = Path(profile).expanduser()
     if path.suffix not in {".yaml", ".yml"} and path.name == str(profile):
         path = CONFIGS / f"{profile}.yaml"
@@ -231,15 +234,15 @@ def find_profile(profile: str | Path) -> Path:
         return path
     known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml"))) or "none"
     raise ProfileNotFound(
-        f"no profile at {path}; in {CONFIGS} there are: {known}. Name one of them, or give a path."
+        f"no profile at {path}; {CONFIGS} has: {known}. Name one of them, or give a path."
     )
 
 
 def validated(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
-    """Return the settings of merged values.
+    """Return the settings for merged values.
 
     Raises:
-        SettingsError: If something is unknown or out of range; names the source that has it.
+        SettingsError: If a key is unknown or a value out of range; names the source.
     """
     try:
         return Settings(**merged)
@@ -254,7 +257,7 @@ def _read_environment() -> dict[str, Any]:
         if name.startswith(ENV_PREFIX) and key not in fields:
             known = nearest(key, fields)
             raise SettingsError(
-                f"{name} in the environment sets nothing. Unset it, or set one of: "
+                f"{name} in the environment is not a known setting. Unset it, or set one of: "
                 f"{', '.join(ENV_PREFIX + field.upper() for field in known)}."
             )
     try:
@@ -267,9 +270,9 @@ def _read_environment() -> dict[str, Any]:
 def environment_for_child(
     settings: Settings, profile: str | Path | None, broker_url: str
 ) -> dict[str, str]:
-    """Return the environment that gives a child process the same settings.
+    """Return environment variables that give a child process the same settings.
 
-    The environment rather than arguments, because `ps` shows those to everyone.
+    Variables rather than arguments, because `ps` shows arguments to every user.
     """
     path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
     places = {

@@ -1,4 +1,4 @@
-"""The frozen profile: what a run keeps of its settings, without secrets and places."""
+"""Frozen profile: the settings stored with a run, without secrets, paths and URLs."""
 
 import hashlib
 import json
@@ -13,26 +13,26 @@ from chatgenimage.factory.settings.validation_errors import Source
 
 
 def dump_profile(settings: Settings) -> dict[str, Any]:
-    """Return what the profile makes, as JSON values: no secrets, no places.
+    """Return the settings that shape the images, as JSON values: no secrets, paths or URLs.
 
-    A run freezes this; `settings_from_frozen` is the way back.
+    A run stores them; `settings_from_frozen` turns them into settings again.
     """
     frozen = settings.model_dump(mode="json", exclude=set(PLACES))
     return _without_secrets(frozen, settings)
 
 
 def models_key(frozen: Mapping[str, Any]) -> str:
-    """Return a hash of the families of a frozen profile: the same models, the same key."""
+    """Return a hash of a frozen profile's families; equal for equal models."""
     families = json.dumps(frozen["families"], sort_keys=True)
     return hashlib.sha256(families.encode()).hexdigest()
 
 
 def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Settings:  # noqa: ANN401 (any field)
-    """Return the settings of a frozen profile, blind to files and environment.
+    """Return the settings of a frozen profile, without reading files or environment.
 
     Args:
         frozen: What `dump_profile` returned.
-        overrides: Places and secrets, which a frozen profile lacks.
+        overrides: Paths, URLs and secrets, which a frozen profile lacks.
     """
     sources = (
         Source("the frozen profile", dict(frozen)),

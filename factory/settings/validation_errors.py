@@ -1,4 +1,4 @@
-"""Turns pydantic's report on wrong settings into one line that names key, place and remedy."""
+"""Convert pydantic's report on wrong settings to one line with key, source and remedy."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
@@ -17,12 +17,12 @@ FAMILY_CLASSES: dict[str, type[BaseModel]] = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where values come from.
+    """A source of values: a profile, the environment or the arguments.
 
     Attributes:
-        name: As a person would call it.
+        name: Name for messages.
         values: The values, nested.
-        env_prefix: What its variables start with, if it is the environment.
+        env_prefix: Prefix of its variables, if it is the environment.
     """
 
     name: str
@@ -39,19 +39,19 @@ class Source:
         return True
 
     def spell(self, path: Sequence[str]) -> str:
-        """Return the key as this source writes it."""
+        """Return the key as it is written in this source."""
         if self.env_prefix is not None:
             return self.env_prefix + "__".join(path).upper()
         return ".".join(path)
 
 
 def complain(error: ValidationError, sources: Sequence[Source], settings: type[BaseModel]) -> str:
-    """Return one line about the first problem: which key, from where, what was expected.
+    """Return one line about the first problem: the key, its source, what was expected.
 
-    Never repeats a value, which might be a secret.
+    The line never contains a value, which might be a secret.
     """
     reports = error.errors(include_url=False, include_context=False, include_input=False)
-    # A misspelt key is also reported as missing; the misspelling is what to mend.
+    # A misspelt key is also reported as missing; report the spelling.
     first, *rest = sorted(reports, key=lambda report: report["type"] != "extra_forbidden")
     place = [str(part) for part in first["loc"]]
     path = [part for index, part in enumerate(place) if not _is_tag(place, index)]
@@ -62,11 +62,11 @@ def complain(error: ValidationError, sources: Sequence[Source], settings: type[B
 
 
 def nearest(key: str, known: Collection[str]) -> list[str]:
-    """Return the known keys that look most like `key`, or all of them if none does."""
+    """Return the known keys that are most similar to `key`, or all of them if none is."""
     return difflib.get_close_matches(key, known, n=SHOWN_KEYS, cutoff=0.5) or sorted(known)
 
 
-def _explain(  # noqa: PLR0913, PLR0917 (one line, from what pydantic reports in pieces)
+def _explain(  # noqa: PLR0913, PLR0917 (pydantic reports the parts separately)
     kind: str,
     message: str,
     path: Sequence[str],
@@ -88,7 +88,7 @@ def _explain(  # noqa: PLR0913, PLR0917 (one line, from what pydantic reports in
 
 
 def _is_tag(place: Sequence[str], index: int) -> bool:
-    """Return whether this part is the name of a union's branch, which no file contains."""
+    """Return whether this part is a union tag that pydantic adds; it is not in the file."""
     return place[0] == "families" and index == 2 and place[index] in FAMILY_CLASSES  # noqa: PLR2004
 
 

@@ -1,4 +1,4 @@
-"""A folder of pictures becomes a run: files into the store, rows in bulk; nothing is sent."""
+"""Import of a folder of pictures as a run: copies files to the store and inserts rows."""
 
 import hashlib
 import json
@@ -33,16 +33,16 @@ from chatgenimage.factory.submission.labels import MAX_LABEL_LENGTH
 from chatgenimage.tasks.image_lineage import derive_seed
 
 ANYTHING = "anything"
-"""What a run of pictures is called that is not asked for anything."""
-IMPORTING = "its pictures are still being read; give the same `factory annotate` again"
+"""Title of a run of pictures without labels to look for."""
+IMPORTING = "the import of its pictures is not complete; run the same `factory annotate` again"
 
 MOST_THREADS = 8
-"""Each may hold a picture of 180 million pixels."""
+"""Each thread may hold a picture of 180 million pixels in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that is not in the run, and why."""
+    """A file that is left out of the run, and why."""
 
     name: str
     reason: str
@@ -50,13 +50,13 @@ class Refused:
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a folder.
+    """Result of an import.
 
     Attributes:
-        found: Picture files.
-        ignored: Files of other kinds, by ending.
-        known: Pictures that an interrupted import had read before.
-        added: Pictures that are new in the run.
+        found: Number of picture files.
+        ignored: Number of other files, by ending.
+        known: Number of pictures that an interrupted import had already read.
+        added: Number of pictures that are new in the run.
     """
 
     found: int
@@ -86,19 +86,19 @@ def import_pictures(
     folder: Path,
     watch: Watch = lambda outcomes, _total: outcomes,
 ) -> Imported:
-    """Write a run for the pictures of a folder, or go on with the unfinished one.
+    """Write a run for the pictures of a folder, or continue an unfinished import.
 
-    The run rests until all are read; what was read stays if this is interrupted. Files that are
-    no pictures, or have the same pixels as another, are left out and told.
+    The run is paused until all pictures are read; an interruption loses nothing. Files that cannot
+    be used, or have the same pixels as another, are left out and listed in the result.
 
     Args:
-        sessions: Of the database.
-        settings: Frozen into the run; `chain.class_list` is what is looked for.
-        folder: Whose pictures, those below it included.
-        watch: Given what is read and how much there is, returns the same and shows how far it is.
+        sessions: Sessions of the database.
+        settings: Stored with the run; `chain.class_list` has the labels to look for.
+        folder: Folder of pictures, searched recursively.
+        watch: Wraps the results, given their total number, to show progress.
 
     Raises:
-        NothingFound: If there is no picture that can be used; nothing was written then.
+        NothingFound: If no picture can be used; then nothing was written.
     """
     listing = list_pictures(folder)
     run = _PictureRun(sessions, settings, folder.resolve())
@@ -123,13 +123,13 @@ def import_pictures(
 
 
 def title_of(labels: Sequence[str]) -> str:
-    """Return what the label of a run of pictures is called: all that is looked for."""
+    """Return the label name of a run of pictures: all labels that it looks for."""
     title = ", ".join(labels) or ANYTHING
     return title if len(title) <= MAX_LABEL_LENGTH else f"{title[: MAX_LABEL_LENGTH - 3]}..."
 
 
 class _PictureRun:
-    """The rows of a run of pictures, as they grow."""
+    """The rows of a run of pictures while it is imported."""
 
     def __init__(self, sessions: Sessions, settings: Settings, folder: Path) -> None:
         self._sessions = sessions
@@ -138,7 +138,7 @@ class _PictureRun:
         self._key = _request_key(folder, self._profile)
         self.run_id: int | None = None
         self.names: dict[str | None, str] = {}
-        """What was imported before: the hash of each stored image by the name of its file."""
+        """Images imported before: hash by file name."""
         with sessions() as session:
             if run := session.scalar(
                 select(Run).where(
@@ -165,14 +165,14 @@ class _PictureRun:
             session.execute(insert(Candidate), list(_rows(run, label, batch, pictures)))
 
     def start(self) -> None:
-        """Let the run be worked off."""
+        """Activate the run."""
         with self._sessions.begin() as session:
             run = session.get_one(Run, self.run_id)
             run.state, run.pause_reason = RunState.ACTIVE, None
 
 
 def _store(images: ImageStore, folder: Path, longest_side_px: int, name: str) -> _Stored | Refused:
-    """Put a copy of a picture into the store, without a word of where it came from."""
+    """Put a copy of a picture into the store, without its path or metadata."""
     try:
         pixels = read_picture(folder, name, longest_side_px)
     except BadPicture as error:
@@ -184,7 +184,7 @@ def _store(images: ImageStore, folder: Path, longest_side_px: int, name: str) ->
 def _sort_out(
     outcomes: Iterable[_Stored | Refused], shas: dict[str, str], result: Imported
 ) -> Iterator[_Stored]:
-    """Yield the pictures that are not there yet; count them, and note what is refused."""
+    """Yield the new pictures; count them in `result`, and list the refused files there."""
     for outcome in outcomes:
         if isinstance(outcome, Refused):
             result.refused.append(outcome)
@@ -245,7 +245,7 @@ def _imported_of(session: Session, run_id: int) -> Iterator[tuple[str | None, st
 
 
 def _request_key(folder: Path, profile: dict[str, Any]) -> str:
-    """Return a hash of what is asked for; where the pictures lie is told to nobody."""
+    """Return a hash of the request; it does not reveal the folder's path."""
     text = json.dumps(["pictures", os.fsencode(folder).hex(), profile], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""A person's pictures: found in a folder, and read as the models take them, or refused."""
+"""Reader of a person's pictures: lists a folder and decodes files, or refuses them."""
 
 import os
 import warnings
@@ -17,22 +17,22 @@ from chatgenimage.workers.values import RgbImage
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 LEAST_SIDE_PX = 16
-"""What a model could not tell anything of."""
+"""A smaller picture is refused: models cannot recognise anything in it."""
 WHITE = (255, 255, 255, 255)
 BITS_16_TO_8 = 1 / 257
 
 
 class BadPicture(FactoryError):
-    """A file is no picture that can be used; the message says why, without its name."""
+    """A file cannot be used as a picture; the message says why, without the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in a folder and below.
+    """Files of a folder and its subfolders.
 
     Attributes:
-        names: Of picture files, relative to the folder, sorted.
-        ignored: How many other files there are, by ending, the most first.
+        names: Names of picture files, relative to the folder, sorted.
+        ignored: Number of other files by ending, largest first.
     """
 
     names: tuple[str, ...]
@@ -40,15 +40,15 @@ class Listing:
 
 
 def list_pictures(folder: Path) -> Listing:
-    """Return the files in a folder, and below, that are pictures by their endings.
+    """Return the files in a folder and its subfolders that are pictures by their endings.
 
-    What begins with a dot is nobody's picture; links to folders are not followed.
+    Names that begin with a dot are skipped; links to folders are not followed.
 
     Raises:
         NothingFound: If there is no such folder, or no such file in it.
     """
     if not folder.is_dir():
-        raise NothingFound(f"{folder} is no folder; expected one with {_endings()} files.")
+        raise NothingFound(f"{folder} is not a folder; expected one with {_endings()} files.")
     names, ignored = [], Counter[str]()
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -65,52 +65,52 @@ def list_pictures(folder: Path) -> Listing:
 
 
 def read_picture(folder: Path, name: str, longest_side_px: int) -> RgbImage:
-    """Return a picture upright, over white, with 8 bits, and no larger than asked.
+    """Read a picture: upright, on white, 8 bits per channel, and not larger than asked.
 
     Args:
-        folder: Out of which no link may lead.
-        name: Of the file, relative to the folder.
-        longest_side_px: Larger ones are scaled down to it; none is enlarged.
+        folder: Folder of the file; links that lead out of it are refused.
+        name: Name of the file, relative to the folder.
+        longest_side_px: Larger pictures are scaled down to it; smaller ones are not enlarged.
 
     Raises:
-        BadPicture: If it is none, or none that can be used.
+        BadPicture: If the file is not a picture or cannot be used.
     """
     path = folder / name
     try:
         if not Path(os.path.realpath(path, strict=True)).is_relative_to(folder.resolve()):
             raise BadPicture("is a link out of the folder")
         if not path.is_file():
-            raise BadPicture("is no file")
+            raise BadPicture("is not a regular file")
         if not path.stat().st_size:
             raise BadPicture("is empty")
         return _decode(path, longest_side_px)
     except FileNotFoundError:
-        raise BadPicture("is a link to nothing") from None
+        raise BadPicture("does not exist, or is a link to a missing file") from None
     except UnidentifiedImageError:
-        raise BadPicture(f"is no {_endings()} picture") from None
+        raise BadPicture(f"is not a {_endings()} picture") from None
     except Image.DecompressionBombError:
         raise BadPicture("has too many pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # as Pillow's readers fail
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # raised by Pillow's decoders
         raise BadPicture(f"cannot be read: {_reason(error)}") from None
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Silence what Pillow finds odd in a picture, in all threads; what it refuses, it raises."""
+    """Silence Pillow's warnings about pictures, in all threads; its errors are still raised."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 
 def tell_name(name: str) -> str:
-    """Return a file's name as text that can be stored and printed, whatever bytes it is of."""
+    """Return a file's name as text that can be stored and printed, for any bytes."""
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _decode(path: Path, longest_side_px: int) -> RgbImage:
     with Image.open(path, formats=FORMATS) as opened:
-        opened.draft("RGB", (longest_side_px, longest_side_px))  # a huge JPEG, read smaller
+        opened.draft("RGB", (longest_side_px, longest_side_px))  # decodes a large JPEG smaller
         opened.load()
         upright = ImageOps.exif_transpose(opened)
     rgb = _to_rgb(upright)
@@ -121,7 +121,7 @@ def _decode(path: Path, longest_side_px: int) -> RgbImage:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return 8 bits per channel, what is transparent over white."""
+    """Return RGB with 8 bits per channel; transparent parts become white."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float64) * BITS_16_TO_8
         return Image.fromarray(values.clip(0, 255).round().astype(np.uint8), "L").convert("RGB")

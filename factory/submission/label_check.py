@@ -1,4 +1,4 @@
-"""Which words a profile can speak of: told before anything is written."""
+"""Check that a profile knows the labels, before anything is written."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from chatgenimage.workers.llm.rules import Rules
 
 
 def refuse_unknown_words(settings: Settings, labels: Sequence[str]) -> None:
-    """Check the labels against the offline rule book; other language models know any word.
+    """Check the labels against the offline rule book; other language models know all words.
 
     Raises:
-        BadLabels: If the profile's rule book does not know a word; names those it knows.
+        BadLabels: If the profile's rule book does not know a word; lists the words it knows.
     """
     config = settings.families.get("language")
     if not isinstance(config, RulesConfig):

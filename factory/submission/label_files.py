@@ -1,6 +1,6 @@
-"""Lists of labels as people write them: lines of text, CSV, JSONL, standard input.
+"""Reader of label lists: lines of text, CSV, JSONL, standard input.
 
-What stands in a list is taken apart here, not judged: an entry may be wrong, and says where it is.
+Entries are parsed here, not validated: an entry may be wrong, and says where it is.
 """
 
 import csv
@@ -18,34 +18,34 @@ STDIN = "-"
 NUMBERS = ("per_label", "accepted", "max_images")
 COLUMNS = ("label", *NUMBERS, "mode")
 MAX_BYTES = 32 * 2**20
-"""Of one list: more than a million labels."""
-TOO_LONG = f"has more than {MAX_BYTES // 2**20} MiB; submit it in parts"
+"""Size limit of a list; enough for more than a million labels."""
+TOO_LONG = f"is larger than {MAX_BYTES // 2**20} MiB; submit it in parts"
 SHOWN_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A label as it was written.
+    """An unvalidated entry of a list.
 
     Attributes:
-        where: Where it stands, e.g. "pets.txt, line 3".
-        label: Text, unless a program wrote something else there.
-        beside: What stands beside it, by column.
-        problem: Why nothing of it can be read, if so.
+        where: Its position, e.g. "pets.txt, line 3".
+        label: Normally text; JSONL may contain any JSON value.
+        columns: Its other values, by column.
+        problem: Why the entry cannot be read; None: it can.
     """
 
     where: str
     label: object
-    beside: Mapping[str, object] = field(default_factory=dict)
+    columns: Mapping[str, object] = field(default_factory=dict)
     problem: str | None = None
 
 
 def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[Entry]:
-    """Return the entries of a file; its ending says how it is written.
+    """Return the entries of a file; the file's ending gives the format.
 
     Args:
-        path: .csv, .jsonl, or anything else with one label a line; "-" is standard input.
-        stdin: What is read for "-"; None: the process's own.
+        path: .csv, .jsonl, or any other file with one label per line; "-" is standard input.
+        stdin: The stream to read for "-"; None: the process's standard input.
     """
     if str(path) == STDIN:
         return read_stdin(stdin)
@@ -67,7 +67,7 @@ def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[Entry]:
 
 
 def read_stdin(stdin: BinaryIO | None = None) -> Iterator[Entry]:
-    """Return the lines of standard input, or of what stands for it."""
+    """Return the lines of `stdin`; None: the process's standard input."""
     try:
         text = _read_text(stdin or sys.stdin.buffer)
     except ValueError as error:
@@ -76,15 +76,15 @@ def read_stdin(stdin: BinaryIO | None = None) -> Iterator[Entry]:
 
 
 def shorten(value: object) -> str:
-    """Return a value for a message, in quotes and cut where it is long."""
+    """Return a value for a message: quoted, and shortened if it is long."""
     return repr(_cut(value if isinstance(value, str) else json.dumps(value)))
 
 
 def _read_text(file: BinaryIO) -> str:
-    """Return a file's content as text, its lines apart as on every system.
+    """Return a file's content as text with uniform line endings.
 
     Raises:
-        ValueError: If it is too long or no UTF-8.
+        ValueError: If it is too long or not UTF-8.
     """
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -112,19 +112,19 @@ def _read_csv(text: str, name: str) -> Iterator[Entry]:
         for row in rows:
             where = f"{name}, line {rows.line_num}"
             if None in row:
-                yield Entry(where, None, problem=f"has more than the header's {len(header)} cells")
+                yield Entry(where, None, problem=f"has more cells than the header ({len(header)})")
             elif any(row.values()):
                 yield Entry(where, row["label"] or "", row)
     except csv.Error as error:
-        yield Entry(f"{name}, line {rows.line_num}", None, problem=f"is no CSV: {error}")
+        yield Entry(f"{name}, line {rows.line_num}", None, problem=f"is not valid CSV: {error}")
 
 
 def _header_problem(header: Sequence[str]) -> str | None:
     if "label" not in header:
         found = ", ".join(repr(_cut(column)) for column in header) or "nothing"
-        return f"the header has no column `label`, but {found}; write `label` in the first line"
+        return f"the header has no column `label`; found {found}; write `label` in the first line"
     if len(set(header)) < len(header):
-        return "the header has a column twice"
+        return "the header contains a column twice"
     unknown = next((column for column in header if column not in COLUMNS), None)
     return None if unknown is None else _tell_unknown("column", unknown)
 
@@ -134,7 +134,7 @@ def _read_jsonl(text: str, name: str) -> Iterator[Entry]:
         try:
             values = json.loads(line)
         except ValueError as error:
-            yield Entry(where, None, problem=f"is no JSON: {error}")
+            yield Entry(where, None, problem=f"is not valid JSON: {error}")
             continue
         yield _entry_of_object(where, values)
 

@@ -1,6 +1,6 @@
-"""Labels as a person asks for them: read, brought into one spelling, each once.
+"""Label requests: read, normalised and deduplicated.
 
-Everything wrong with a list is told at once, and nothing of a wrong list is used.
+All problems of a list are reported together, and a list with a problem is not used at all.
 """
 
 import unicodedata
@@ -23,19 +23,19 @@ Mode: TypeAlias = Literal["scene", "object"]
 MODES: tuple[Mode, ...] = ("scene", "object")
 MAX_LABEL_LENGTH = 100
 MAX_PER_LABEL = 100_000
-ALLOWED_MARKS = frozenset("-'&.,()")
+ALLOWED_PUNCTUATION = frozenset("-'&.,()")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest:
-    """A label and what was asked for it alone; None where the run decides.
+    """A requested label and its own options; None: the run's option applies.
 
     Attributes:
-        label: Clean: NFC, no spaces around, single spaces within.
-        per_label: How many images, at first if a quota of accepted ones is asked for.
+        label: Normalised: NFC, no spaces around, single spaces within.
+        per_label: Number of images; with a quota of accepted images, the first portion.
         mode: "scene" or "object".
-        accepted: How many accepted images are asked for.
-        max_images: Most images generated on the way there.
+        accepted: Number of accepted images to reach (the quota).
+        max_images: Most images generated to reach the quota.
     """
 
     label: str
@@ -47,12 +47,12 @@ class LabelRequest:
 
 @dataclass(frozen=True, slots=True)
 class DroppedLabel:
-    """A label that was asked for before, save for case and spaces.
+    """A duplicate of an earlier label; only case or spaces may differ.
 
     Attributes:
-        label: As it would have been used.
-        where: Where it stood, e.g. "pets.txt, line 3".
-        kept: The one that is used.
+        label: Its normalised text.
+        where: Its position, e.g. "pets.txt, line 3".
+        kept: The label that is used.
     """
 
     label: str
@@ -62,7 +62,7 @@ class DroppedLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelList:
-    """What is asked for, in order, and what was left out as a duplicate."""
+    """The requested labels in order, and the dropped duplicates."""
 
     requests: tuple[LabelRequest, ...]
     dropped: tuple[DroppedLabel, ...] = ()
@@ -71,17 +71,17 @@ class LabelList:
 def read_labels(
     words: Sequence[str] = (), files: Sequence[str | Path] = (), *, stdin: BinaryIO | None = None
 ) -> LabelList:
-    """Return the labels of the arguments, then those of the files.
+    """Read the labels of the arguments, then those of the files.
 
     Args:
-        words: Labels themselves; "-" reads lines from standard input.
+        words: Labels; "-" reads lines from standard input.
         files: .csv (a header with `label`, and others of `label_files.COLUMNS`), .jsonl (the same
-            keys), anything else one label a line; blank lines and lines with # in front are
-            skipped.
-        stdin: What "-" reads; None: the process's own.
+            keys), or any other file with one label per line; blank lines and lines that start
+            with # are skipped.
+        stdin: The stream to read for "-"; None: the process's standard input.
 
     Raises:
-        BadLabels: With everything that is wrong, or if there is no label at all.
+        BadLabels: With all problems, or if there is no label at all.
     """
     entries: list[Entry] = []
     for index, word in enumerate(words, start=1):
@@ -95,10 +95,10 @@ def read_labels(
 
 
 def clean_label(text: str) -> str:
-    """Return the label in its one spelling: NFC, single spaces.
+    """Return the normalised label: NFC, single spaces.
 
     Raises:
-        ValueError: If it is no word: empty, too long, or with characters that no label needs.
+        ValueError: If it is empty, too long, or has a character that is not allowed.
     """
     composed = unicodedata.normalize("NFC", text)
     spaced = "".join(" " if _is_space(character) else character for character in composed)
@@ -107,7 +107,7 @@ def clean_label(text: str) -> str:
         raise ValueError("is empty; write a word")
     if wrong := next((character for character in label if not _is_allowed(character)), None):
         raise ValueError(
-            f"contains {_name(wrong)}; a label is made of letters, digits, spaces and -'&.,()"
+            f"contains {_name(wrong)}; a label may contain letters, digits, spaces and -'&.,()"
         )
     if not any(unicodedata.category(character)[0] in "LN" for character in label):
         raise ValueError("has no letter and no digit; write a word")
@@ -145,8 +145,8 @@ def _request(entry: Entry) -> LabelRequest:
         label = clean_label(entry.label)
     except ValueError as error:
         raise ValueError(f"label {shorten(entry.label)} {error}") from None
-    numbers = {name: _number(name, entry.beside.get(name)) for name in NUMBERS}
-    return LabelRequest(label, mode=_mode(entry.beside.get("mode")), **numbers)
+    numbers = {name: _number(name, entry.columns.get(name)) for name in NUMBERS}
+    return LabelRequest(label, mode=_mode(entry.columns.get("mode")), **numbers)
 
 
 def _number(name: str, value: object) -> int | None:
@@ -177,11 +177,11 @@ def _is_space(character: str) -> bool:
 
 
 def _is_allowed(character: str) -> bool:
-    # Letters, their marks (many scripts write vowels so) and numbers.
+    # Letters, combining characters (vowels in many scripts) and numbers.
     return (
         unicodedata.category(character)[0] in "LMN"
         or character == " "
-        or character in ALLOWED_MARKS
+        or character in ALLOWED_PUNCTUATION
     )
 
 

@@ -1,4 +1,4 @@
-"""Quotas: how many more images a label gets for it."""
+"""Quotas: compute how many more images a label gets."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -7,10 +7,10 @@ from chatgenimage.db.quotas import Quota
 
 
 def next_sizes(quota: Quota, batch_size: int) -> list[int]:
-    """Return the sizes of the batches that a label gets next; none if it has its quota or its cap.
+    """Return the sizes of a label's next batches; empty at its quota or its limit of images.
 
-    As many images as its accepted share so far promises to need, at most as many as it has. What
-    came out of a run decides, and nothing else: the same run gives the same batches again.
+    The number of images is estimated from the share accepted so far, and never more than the label
+    has already. It depends only on the run's results: equal results give equal batches.
     """
     room = quota.max_images - quota.images
     if not quota.missing or room <= 0:
@@ -20,7 +20,7 @@ def next_sizes(quota: Quota, batch_size: int) -> list[int]:
 
 
 def split_evenly(total: int, most: int) -> Iterator[int]:
-    """Yield the sizes of the fewest batches of at most `most`, as alike as can be."""
+    """Yield the sizes of the fewest batches of at most `most`; sizes differ by at most 1."""
     count = -(-total // most)
     for index in range(count):
         yield total // count + (index < total % count)

@@ -1,4 +1,4 @@
-"""The submitter: a list of labels becomes rows; nothing is sent."""
+"""Submitter: writes a list of labels as rows; it sends no message."""
 
 import hashlib
 import json
@@ -20,12 +20,12 @@ from chatgenimage.tasks.options import ChainOptions
 
 ROWS_PER_INSERT = 1000
 IMAGES_PER_ACCEPTED = 20
-"""So many images are generated at most for each that is asked for, unless told otherwise."""
+"""Default limit of generated images per requested accepted image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What `submit` did."""
+    """Result of `submit`."""
 
     run_id: int
     resumed: bool
@@ -41,24 +41,24 @@ def submit(
     seed: int | None,
     budget: float | None = None,
 ) -> Submission:
-    """Write a run for the labels, or find the unfinished one that asked for the same.
+    """Write a run for the labels, or find the unfinished run of the same request.
 
     Args:
-        session: An open transaction; nothing is half-written if it fails.
+        session: An open transaction; if it fails, nothing is written.
         requests: At least one, without duplicates.
-        settings: Frozen into the run.
-        seed: None: the number of earlier runs that asked for the same, so that asking again
-            gives more of the same kind instead of the same images.
-        budget: Most that the language model may cost; None: what an unfinished run has, else no
-            limit.
+        settings: Stored with the run.
+        seed: None: the number of earlier runs of the same request, so that repeating a request
+            gives new images instead of the same ones.
+        budget: Most that the language model may cost; None: the budget of the unfinished run,
+            else no limit.
 
     Raises:
-        BudgetSpent: If the unfinished run has none of it left.
-        SettingsError: If the profile's chain opens with pictures.
+        BudgetSpent: If the unfinished run has spent its budget.
+        SettingsError: If the profile's chain starts with imported pictures.
     """
     if settings.chain.source != "prompts":
         raise SettingsError(
-            "chain.source is `pictures` in this profile: give it to `factory annotate FOLDER`."
+            "chain.source is `pictures` in this profile: use it with `factory annotate FOLDER`."
         )
     profile = dump_profile(settings)
     key = request_key(requests, profile, seed)
@@ -78,12 +78,12 @@ def allow(run: Run, budget: float | None) -> None:
     """Set a run's budget, if one is given.
 
     Raises:
-        BudgetSpent: If the run could not go on with the budget that it has then.
+        BudgetSpent: If the run has already spent its budget.
     """
     run.budget = run.budget if budget is None else budget
     if run.budget is not None and run.spent >= run.budget:
         raise BudgetSpent(
-            f"run {run.id} rests: {tell_spent(run.spent, run.budget)}. "
+            f"run {run.id} is paused: {tell_spent(run.spent, run.budget)}. "
             f"Give it more: factory continue {run.id} --budget {2 * run.spent:.2f}"
         )
     run.pause_reason = None
@@ -92,7 +92,7 @@ def allow(run: Run, budget: float | None) -> None:
 def request_key(
     requests: Sequence[LabelRequest], profile: dict[str, object], seed: int | None
 ) -> str:
-    """Return a hash of everything that shapes the result."""
+    """Return a hash of everything that determines the result."""
     asked = [list(astuple(request)) for request in requests]
     text = json.dumps([asked, profile, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the containers run: docker-compose.yml as Compose reads it, over the Dockerfile."""
+"""Services of docker-compose.yml and targets of the Dockerfile, as Compose reads them."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SECRETS = {
 
 @dataclass
 class Image:
-    """What a target of the Dockerfile runs, and on what it stands."""
+    """A target of the Dockerfile: its command and its base."""
 
     entrypoint: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ def read_targets(path=ROOT / "Dockerfile"):
 
 
 def read_services(*files, secrets=SECRETS, tools=True):
-    """Return the services by name, as Compose reads the files with these secrets."""
+    """Return the services by name, as Compose reads the files with test secrets."""
     words = [word for file in files or ["docker-compose.yml"] for word in ("--file", file)]
     words += ["--profile", "*"] if tools else []
     done = subprocess.run(

@@ -15,7 +15,7 @@ OURS = ("FACTORY_", "REDIS_URL", "OPENAI_", "AWS_")
 
 @dataclass
 class Slim:
-    """The command line as in an image without the gpu extra, on a data folder of its own."""
+    """The command line as in an image without the gpu extra, with its own data folder."""
 
     data_dir: Path
     started: list = field(default_factory=list)
@@ -27,7 +27,7 @@ class Slim:
         )
 
     def start(self, *words):
-        """Start a command in the background; it is ended after the test."""
+        """Start a command in the background; it is stopped after the test."""
         with (self.data_dir.parent / "log").open("ab") as log:
             process = subprocess.Popen(
                 self.command(*words), env=self.environment, stdout=log, stderr=log
@@ -56,7 +56,7 @@ def slim(tmp_path):
 
 
 def wait_for(condition, patience_s=PATIENCE_S):
-    """Return once the condition holds."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that in time"

@@ -1,4 +1,4 @@
-"""Runs the containers' exact commands on this machine, at addresses and folders of its own."""
+"""Run the containers' exact commands on this machine, with other addresses and folders."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ PORTS = ("redis", "postgres", "s3", *PAGES)
 
 
 class Machine:
-    """The services of docker-compose.yml, as processes that see the environment of a container.
+    """The services of docker-compose.yml as processes with the environment of a container.
 
     Attributes:
         folder: What the volumes are; `logs` has what each service wrote.
@@ -37,11 +37,11 @@ class Machine:
             (folder / name).mkdir(parents=True)
 
     def start_servers(self):
-        """Start the services that are not ours, each with the words of its service."""
+        """Start the third-party servers, each with its service's command."""
         password = self.services["postgres"]["environment"]["POSTGRES_PASSWORD"]
         self._postgres.start()
         self._postgres.demand_password(password)
-        self._postgres.execute("CREATE DATABASE factory")  # as the image does, named by its user
+        self._postgres.execute("CREATE DATABASE factory")  # as the image does, with the user's name
         _, *options = self.services["redis"]["command"]
         place = ["--bind", "127.0.0.1", "--port", self._ports["redis"], "--dir", "redis"]
         self._start("redis", [find_server(), *options, *place], {})
@@ -54,12 +54,12 @@ class Machine:
             self._start(name, self._command(name), self._environment(name))
 
     def run(self, name, *words):
-        """Run a service to its end, as `docker compose run` does; return what it wrote."""
+        """Run a service to its end, as `docker compose run` does; return its output."""
         command = self._command(name, words)
         return self._call(command, self._environment(name))
 
     def check_health(self, name):
-        """Run a service's health check, once."""
+        """Run a service's health check once."""
         service = self.services[name]
         if name not in self._targets:
             program, *words = service["healthcheck"]["test"][1:]
@@ -68,7 +68,7 @@ class Machine:
         return self._call(self._ours(name, self._targets[name].health), self._environment(name))
 
     def wait_until_healthy(self, *names, patience_s=120):
-        """Return once the health checks of the services pass."""
+        """Wait until the health checks of the services pass."""
         deadline = time.monotonic() + patience_s
         waiting = set(names)
         while waiting:
@@ -76,7 +76,7 @@ class Machine:
             assert time.monotonic() < deadline, self.tell(waiting)
 
     def stop(self):
-        """Stop our services as Docker does; return the exit code of each."""
+        """Stop the factory's services as Docker does; return the exit code of each."""
         ours = {name: process for name, process in self._running.items() if name in self._targets}
         for process in ours.values():
             process.terminate()
@@ -85,7 +85,7 @@ class Machine:
         return codes
 
     def remove(self):
-        """End everything that still runs."""
+        """Stop everything that still runs."""
         for process in self._running.values():
             process.kill()
             process.wait()
@@ -93,20 +93,20 @@ class Machine:
         self._postgres.remove()
 
     def tell(self, names):
-        """Return the last words of services."""
+        """Return the last lines of the services' logs."""
         return "\n".join(f"{name}: {self.read_logs().get(name, '')[-2000:]}" for name in names)
 
     def read_logs(self):
-        """Return everything that the services wrote, by name."""
+        """Return the complete output of the services, by name."""
         return {path.name: path.read_text() for path in (self.folder / "logs").iterdir()}
 
     def url(self, name):
-        """Return the address of a page."""
+        """Return the URL of a page."""
         return f"http://127.0.0.1:{self._ports[name]}"
 
     @property
     def database_url(self):
-        """The address of the rows, by the socket, where no password is asked for."""
+        """URL of the database through its socket, which needs no password."""
         return f"{self._postgres.url('factory')}&port={self._ports['postgres']}"
 
     def _start(self, name, command, environment):
@@ -140,14 +140,14 @@ class Machine:
         ]
 
     def _ours(self, name, words):
-        """Return a command with the interpreter of this machine, and with torch only if there."""
+        """Return a command with this machine's interpreter; torch only if the image has it."""
         factory = "chatgenimage" if "gpu" in self._targets[name].ancestors else "tests.deploy.slim"
         modules = {"python": [], "factory": ["-m", factory]}
         program, *rest = words
         return [sys.executable, *modules.get(program, ["-m", program]), *self._here(rest)]
 
     def _program(self, program):
-        """Return where a program of a server's image lies on this machine."""
+        """Return this machine's path of a program in a server's image."""
         if program == "rclone":
             return s3.find_server()
         of_postgres = self._binaries / program
@@ -155,7 +155,7 @@ class Machine:
         return of_postgres if of_postgres.exists() else found or program
 
     def _address_of(self, server):
-        """Return the environment of a server, and where its clients find it on this machine."""
+        """Return the environment of a server, and its address on this machine."""
         here = {"PGHOST": "127.0.0.1", "PGPORT": str(self._ports["postgres"])}
         return self.services[server].get("environment", {}) | here
 
@@ -163,12 +163,12 @@ class Machine:
         return self._targets[name].environment | self.services[name]["environment"]
 
     def _inside(self, environment):
-        """Return what a process of a container sees, and what Python needs to find the code."""
+        """Return a container's environment, and variables so that Python finds the code."""
         values = {key: self._here([value])[0] for key, value in environment.items()}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **values}
 
     def _here(self, words):
-        """Return words with the addresses and folders of this machine in the place of theirs."""
+        """Return words with the containers' addresses and folders replaced by this machine's."""
         ports = self._ports
         places = {
             "@postgres/": f"@127.0.0.1:{ports['postgres']}/",
@@ -193,7 +193,7 @@ class Machine:
 
 
 def free_port():
-    """Return a port that nobody has now."""
+    """Return a port that is free now."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]

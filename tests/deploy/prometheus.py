@@ -1,4 +1,4 @@
-"""A real Prometheus over the configuration that the compose file mounts."""
+"""A real Prometheus with the configuration that the compose file mounts."""
 
 import json
 import os
@@ -22,7 +22,7 @@ needs_prometheus = pytest.mark.skipif(
 
 
 class Prometheus:
-    """The service of the compose file as a process beside a machine's other ones."""
+    """The service of the compose file as a process on this machine."""
 
     def __init__(self, machine):
         self._folder = machine.folder / "prometheus"
@@ -63,7 +63,7 @@ class Prometheus:
         self._process.wait()
 
     def wait_for_scrapes(self, count):
-        """Return once so many answers of the factory were kept."""
+        """Wait until `count` scrapes of the factory are stored."""
         deadline = time.monotonic() + PATIENCE_S
         while not self._has_scraped(count):
             assert self._process.poll() is None, self._log.read_text()
@@ -71,14 +71,14 @@ class Prometheus:
             time.sleep(0.5)
 
     def query(self, expression):
-        """Return the samples of an expression, now."""
+        """Return the current samples of an expression."""
         words = urllib.parse.urlencode({"query": expression})
         place = re.search(r'Listening on" address=(\S+)', self._log.read_text()).group(1)
         with urllib.request.urlopen(f"http://{place}/api/v1/query?{words}") as answer:
             return json.load(answer)["data"]["result"]
 
     def firing(self):
-        """Return the names of the alerts that fire or are about to."""
+        """Return the names of firing and pending alerts."""
         return [one["metric"]["alertname"] for one in self.query("ALERTS")]
 
     def _has_scraped(self, count):
@@ -110,7 +110,7 @@ def alert_queries():
 
 
 def metrics_in(expressions):
-    """Return the names of our metrics in them."""
+    """Return the names of the factory's metrics in expressions."""
     return {name for each in expressions for name in re.findall(r"\bfactory_\w+", each)}
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.deploy.slim ...`: the command line as in an image without the gpu extra."""
+"""Run the command line as in an image without the gpu extra: `python -m tests.deploy.slim ...`."""
 
 import sys
 
@@ -9,7 +9,7 @@ ABSENT = {
 
 
 class Absent:
-    """Finds first, and says of these packages that they are not installed."""
+    """Import finder that reports these packages as not installed."""
 
     @staticmethod
     def find_spec(name, *_):

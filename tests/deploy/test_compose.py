@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the Dockerfile promise, read as Compose reads them."""
+"""Guarantees of docker-compose.yml and the Dockerfile, read as Compose reads them."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_every_role_and_queue_has_its_worker_and_every_target_is_there(services)
     assert {targets[role].command[1] for role in ROLES} == ROLES
 
 
-def test_nothing_but_loopback_is_published_and_the_servers_reach_nobody(services):
+def test_only_loopback_ports_are_published_and_servers_have_no_internet(services):
     for name, service in services.items():
         published = service.get("ports", [])
         assert all(port["host_ip"] == "127.0.0.1" for port in published), name
@@ -78,7 +78,7 @@ def test_what_runs_on_is_started_again_and_its_health_is_looked_at(services):
         assert bool(health) == lasting, name
 
 
-def test_all_wait_for_the_newest_schema(services):
+def test_all_services_wait_for_the_newest_schema(services):
     for name, service in services.items():
         if name not in SERVERS | {"migrate"}:
             waits_for = {on: how["condition"] for on, how in service["depends_on"].items()}

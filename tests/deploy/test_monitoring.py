@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are given: they name only what `factory metrics` tells."""
+"""Configuration of Prometheus and Grafana: it uses only metrics of `factory metrics`."""
 
 import shutil
 
@@ -18,7 +18,7 @@ from tests.factory.monitoring.test_metrics import exposed, known  # noqa: F401  
 
 
 @pytest.mark.parametrize("known", ["sqlite"], indirect=True)
-def test_the_dashboard_and_the_alerts_ask_only_for_what_is_told(known):  # noqa: F811
+def test_the_dashboard_and_the_alerts_use_only_existing_metrics(known):  # noqa: F811
     told = {name for name, *_ in exposed(known.sessions)}
     asked = metrics_in([*dashboard_queries(), *alert_queries()])
     variables = [one["query"] for one in dashboard()["templating"]["list"]]

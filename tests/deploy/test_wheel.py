@@ -1,4 +1,4 @@
-"""What the images install: every file of the packages, not only the code."""
+"""The wheel that images install: it has every file of the packages, not only code."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ PACKAGES = ("configs", "db", "factory", "tasks", "workers")
 
 
 def files_in(folder):
-    """Return the files of the packages, but for what Python caches."""
+    """Return the files of the packages, without Python's caches."""
     found = (path for name in PACKAGES for path in (folder / name).rglob("*"))
     return {
         str(path.relative_to(folder))

@@ -20,7 +20,7 @@ START_UP_S = 240
 
 @dataclass
 class Factory:
-    """The command line on a data folder of its own, as a person would use it."""
+    """The command line with its own data folder."""
 
     data_dir: Path
 
@@ -34,13 +34,13 @@ class Factory:
         )
 
     def call_json(self, *arguments):
-        """Run a command that must succeed and return what it printed as JSON."""
+        """Run a command that must succeed; return its JSON output."""
         called = self.call(*arguments, "--json")
         assert called.returncode == 0, called.stderr
         return json.loads(called.stdout)
 
     def start(self, *arguments):
-        """Start a command in a process group of its own, as a terminal does; it hears Ctrl-C."""
+        """Start a command in its own process group, as a terminal does, for Ctrl-C."""
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -49,7 +49,7 @@ class Factory:
 
     @property
     def log(self):
-        """What the started commands said."""
+        """The output of the started commands."""
         return self.data_dir.parent / "started.log"
 
     @property
@@ -67,7 +67,7 @@ class Factory:
             return session.scalar(select(func.count()).select_from(Candidate)) or 0
 
     def wait_for_candidates(self, count, process):
-        """Return once so many candidates exist."""
+        """Wait until at least `count` candidates exist."""
         deadline = time.monotonic() + START_UP_S
         while self.count_candidates() < count:
             assert process.poll() is None, "the run ended early; see started.log"
@@ -77,7 +77,7 @@ class Factory:
 
 @pytest.fixture
 def factory(tmp_path):
-    """A factory whose processes are gone at the end, whatever the test did."""
+    """A factory whose processes are always ended after the test."""
     yield Factory(tmp_path / "data")
     for process in processes_in(tmp_path):
         process.kill()
@@ -85,12 +85,12 @@ def factory(tmp_path):
 
 @pytest.fixture
 def undisturbed(tmp_path):
-    """Another factory, for a run that nothing happens to."""
+    """Another factory, for an undisturbed run."""
     return Factory(tmp_path / "undisturbed")
 
 
 def processes_in(folder):
-    """Return the live processes that name the folder in their command or environment."""
+    """Return the live processes with the folder in their command or environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -105,7 +105,7 @@ def processes_in(folder):
 
 
 def wait_until_gone(folder):
-    """Return once no process names the folder."""
+    """Wait until no process has the folder in its command or environment."""
     deadline = time.monotonic() + START_UP_S
     while processes_in(folder):
         assert time.monotonic() < deadline
@@ -113,12 +113,12 @@ def wait_until_gone(folder):
 
 
 def model_child(process):
-    """Return the process that holds the models of a `factory run`."""
+    """Return the process of a `factory run` that has loaded the models."""
     children = psutil.Process(process.pid).children(recursive=True)
     return max(children, key=lambda child: child.memory_info().rss)
 
 
 def interrupt(process):
-    """Do what Ctrl-C in a terminal does, and return the exit code."""
+    """Send what Ctrl-C in a terminal sends; return the exit code."""
     os.killpg(process.pid, signal.SIGINT)
     return process.wait(timeout=120)

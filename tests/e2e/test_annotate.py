@@ -1,4 +1,4 @@
-"""A person's own pictures, as a person would have them labelled: by a real worker."""
+"""`factory annotate` on pictures in a folder, with a real worker."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ SAME_PLACE_IOU = 0.6
 
 @pytest.fixture
 def pictures(tmp_path):
-    """The pictures of the world in several forms, and files that are none; with their truth."""
+    """Pictures in several formats, files that are not pictures, and the true objects."""
     folder = tmp_path / "my pictures"
     (folder / "below").mkdir(parents=True)
     truth = json.loads((WORLD / "truth.json").read_text())
@@ -63,7 +63,7 @@ def test_a_person_s_pictures_are_labelled_and_judged(factory, pictures, tmp_path
     assert {image["source_name"] for image in coco["images"]} >= {"below/turned.jpg"}
     assert {one["name"] for one in coco["categories"]} >= set(ASKED)
     card = (tmp_path / "coco" / "README.md").read_text()
-    assert "pictures that a person brought" in card
+    assert "imported pictures labelled by models" in card
     assert "factory annotate FOLDER --labels dog,car" in card
     assert "stable_diffusion" not in card
 
@@ -80,4 +80,6 @@ def test_an_accepted_picture_is_the_parent_of_edits_and_fills(factory, tmp_path)
     with factory.sessions() as session:
         candidates = session.scalars(select(Candidate)).all()
         assert {c.parent.source_name for c in candidates if c.origin == "edited"} == {"dog.png"}
-        assert {(c.width_px, c.height_px) for c in candidates} == {(64, 64)}  # what is painted
+        assert {(c.width_px, c.height_px) for c in candidates} == {
+            (64, 64)
+        }  # the size of generated images

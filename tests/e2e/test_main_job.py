@@ -1,4 +1,4 @@
-"""The main job as a person starts it: a real worker process, the real broker, real models."""
+"""The main job with a real worker process, the real broker and real models."""
 
 import contextlib
 import io
@@ -53,7 +53,7 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path, monkeypatch)
     assert processes_in(factory.data_dir) == []
 
 
-def test_a_run_that_is_killed_and_interrupted_ends_as_if_nothing_had_happened(factory, undisturbed):
+def test_a_killed_and_interrupted_run_has_the_same_results(factory, undisturbed):
     words = ("run", "dog", "--per-label", "2", "--seed", "7")
     undisturbed.call_json(*words)
     total = undisturbed.count_candidates()
@@ -72,15 +72,15 @@ def test_a_run_that_is_killed_and_interrupted_ends_as_if_nothing_had_happened(fa
     resumed.wait()
     before = ids_of(factory)
     factory.call_json("resume")
-    assert before.items() <= ids_of(factory).items()  # what was made is not made again
+    assert before.items() <= ids_of(factory).items()  # nothing is made twice
     assert outcome(factory) == outcome(undisturbed)
     with factory.sessions() as session:
         assert session.scalars(select(Item.state).distinct()).all() == [ItemState.DONE]
-    wait_until_gone(factory.data_dir)  # the worker that was orphaned ends by itself
+    wait_until_gone(factory.data_dir)  # the orphaned worker ends without help
 
 
 def named_command(told):
-    """Return the command that Ctrl-C said goes on, without the data folder."""
+    """Return the command to continue that was printed after Ctrl-C, without the data folder."""
     words = shlex.split(told.rpartition("Go on with: ")[2].splitlines()[0])
     assert words[0] == "factory"
     return words[1 : words.index("--data-dir")]

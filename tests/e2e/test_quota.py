@@ -1,4 +1,4 @@
-"""A quota is reached with the same images, whatever happens on the way."""
+"""Quota: it is reached with the same images after any interruption."""
 
 from sqlalchemy import func, select
 
@@ -15,7 +15,7 @@ def test_a_quota_survives_that_everything_is_killed(factory, undisturbed):
     total = undisturbed.count_candidates()
     assert total > 2 * 4  # the first batches were not enough
     running = factory.start(*RUN, "--seed", "5")
-    factory.wait_for_candidates(9, running)  # one of those that the quota asked for
+    factory.wait_for_candidates(9, running)  # one from a batch that the quota added
     for process in processes_in(factory.data_dir):
         process.kill()
     running.wait()
@@ -25,7 +25,7 @@ def test_a_quota_survives_that_everything_is_killed(factory, undisturbed):
 
 
 def outcome(factory):
-    """Return the batches, and what became of each candidate; the quotas are reached."""
+    """Return the batches and the verdict of each candidate; check that quotas are reached."""
     with factory.sessions() as session:
         assert session.scalars(select(Run.state)).all() == [RunState.DONE]
         accepted = select(Candidate.label_id, func.count())

@@ -1,4 +1,4 @@
-"""A run that is watched in a terminal, in Flower and in the gallery, judged and exported."""
+"""A run that is watched in a terminal, in Flower and in the gallery, reviewed and exported."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from tests.e2e.conftest import START_UP_S, interrupt
 
 LABELS = ("dog", "house")
 LOGIN = "somebody:open-sesame"
-RATE = re.compile(r"images a minute\s*\d")
+RATE = re.compile(r"images per minute\s*\d")
 PATIENCE_MS = START_UP_S * 1000
 
 
 @pytest.fixture
 def page(chromium):
-    """A page that knows the password of Flower."""
+    """A browser page with the password of Flower."""
     user, _, password = LOGIN.partition(":")
     with chromium.new_context(http_credentials={"username": user, "password": password}) as context:
         page = context.new_page()
@@ -29,7 +29,7 @@ def page(chromium):
 
 @contextmanager
 def served(factory, name):
-    """Run a command that serves pages; yield the address that it prints, then press Ctrl-C."""
+    """Run a command that serves pages; yield the URL that it prints, then press Ctrl-C."""
     process = factory.start(name, "--port", "0")
     try:
         deadline = time.monotonic() + START_UP_S
@@ -65,7 +65,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
         expect(of_the_run.locator("#tasks-table")).to_contain_text(
             re.compile(r"run 1 · (dog|house) · batch 0 · round [01]"), timeout=PATIENCE_MS
         )
-        ended = page.get_by_role("heading", name="Left after each step")
+        ended = page.get_by_role("heading", name="Remaining after each step")
         expect(ended).to_be_visible(timeout=PATIENCE_MS)
         assert run.wait(START_UP_S) == 0
         moments = [
@@ -84,7 +84,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
 
 
 def ids_on(page, address):
-    """Return the ids of the candidates that a page shows."""
+    """Return the ids of the candidates on a page."""
     page.goto(address)
     hrefs = page.locator(".card a").evaluate_all("all => all.map(one => one.pathname)")
     assert hrefs
@@ -92,11 +92,11 @@ def ids_on(page, address):
 
 
 def mark(page, address, key):
-    """Judge a candidate by a key."""
+    """Review a candidate with a key."""
     page.goto(address)
     page.wait_for_load_state()
     page.keyboard.press(key)
-    expect(page.get_by_role("status")).to_contain_text("arked")
+    expect(page.get_by_role("status")).to_contain_text(re.compile("reviewed as|Saved"))
 
 
 def exported_ids(factory, folder, *options):

@@ -8,7 +8,7 @@ from tests import rows
 
 @pytest.fixture
 def filled_place(place):
-    """Two labels, each with a family of three accepted and one rejected for its pixels."""
+    """A database with two labels, each with three accepted candidates and one rejected."""
     with place.sessions.begin() as session:
         rows.add_run(session, ("dog", "house"))
         for batch in session.scalars(select(Batch)):

@@ -1,4 +1,4 @@
-"""What the tests of the exports share: to export, and what the database holds."""
+"""Helpers for the tests of exports: export candidates, and read back what was written."""
 
 import contextlib
 import io
@@ -22,18 +22,18 @@ HALVES = "train=0.5,test=0.5"
 
 @dataclass(frozen=True)
 class Known:
-    """What the database says of a candidate."""
+    """A candidate as stored in the database."""
 
     id: int
     label: str
     caption: str
     pixels: np.ndarray
     objects: tuple
-    """Of (label, box_xyxy, mask)."""
+    """List of (label, box_xyxy, mask)."""
 
 
 def export_as(place, name, out, *, masks=None, splits=None, overwrite=False, **wanted):
-    """Export the accepted, unless told otherwise."""
+    """Export candidates; by default the accepted ones."""
     order = Order(
         format=get_format(name),
         out_dir=out,
@@ -46,7 +46,7 @@ def export_as(place, name, out, *, masks=None, splits=None, overwrite=False, **w
 
 
 def known_candidates(place):
-    """Return what the database holds of the accepted, by the stem of their files."""
+    """Return the accepted candidates in the database, by the stem of their files."""
     with place.sessions() as session:
         accepted = session.scalars(select(Candidate).where(Candidate.verdict == "accepted"))
         return {f"{c.id:08d}-{c.sha256[:12]}": _known(c, place) for c in accepted}
@@ -64,7 +64,7 @@ def _known(candidate, place):
 
 
 def by_label(objects):
-    """Return objects in an order that every format can give."""
+    """Return objects sorted in an order that works for every format."""
     return sorted(objects, key=lambda found: (found[0], tuple(found[1])))
 
 
@@ -74,7 +74,7 @@ def iou(mask, other):
 
 
 def read_coco(file):
-    """Return pycocotools' reader, without what it prints."""
+    """Return pycocotools' reader, without its output."""
     from pycocotools.coco import COCO
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -82,7 +82,7 @@ def read_coco(file):
 
 
 def supervision():
-    """Return the library, without its word on OpenCV."""
+    """Return the library, without its warning about OpenCV."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import supervision as sv
@@ -91,7 +91,7 @@ def supervision():
 
 
 def objects_of(detections, classes):
-    """Return what supervision read as (label, box, mask)."""
+    """Return supervision's detections as (label, box, mask)."""
     masks_read = detections.mask if detections.mask is not None else [None] * len(detections)
     return [
         (classes[class_id], box, mask)
@@ -102,7 +102,7 @@ def objects_of(detections, classes):
 
 
 def pixels_of(image):
-    """Return the pixels of an image that a reader gave."""
+    """Return the pixels of an image from a reader."""
     return np.asarray(image.convert("RGB"))
 
 
@@ -113,5 +113,5 @@ def open_pixels(path):
 
 
 def files_in(folder):
-    """Return all files, relative."""
+    """Return the relative paths of all files."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

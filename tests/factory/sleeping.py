@@ -1,11 +1,11 @@
-"""What the sleeping steps and the test that starts them share; importing it registers nothing."""
+"""Constants for the sleeping steps and their tests; importing this module registers no task."""
 
 SLEEP_FILE = "sleep_s"
-"""In the data folder: for how many seconds each pass sleeps, or one of these."""
+"""File in the data folder: seconds that each pass sleeps, or one of these words."""
 HANG = "hang"
 LOSE_DEVICE = "lose the device"
 KILL = "kill the worker"
 KILLER = 2
-"""At which image of `generate`."""
+"""Index of the image of `generate` at which the process is killed."""
 PASS_SIZE = "SLEEPING_PASS_SIZE"
-"""In the environment: how many images a pass has, one unless it says otherwise."""
+"""Environment variable: number of images per pass; default 1."""

@@ -1,4 +1,4 @@
-"""Steps that only sleep, under the whole bookkeeping; whoever imports it loads no models."""
+"""Steps that only sleep, with all bookkeeping; importing this module loads no models."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def compute(step, subjects):
 
 
 def hang():
-    """Do what a call into a driver does that never returns: no soft limit reaches it."""
+    """Hang like a call into a driver: a soft time limit has no effect."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     time.sleep(3600)
 

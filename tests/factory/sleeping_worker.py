@@ -1,4 +1,4 @@
-"""`factory worker all` with steps that only sleep; takes the command's options."""
+"""Run `factory worker all` with steps that only sleep; takes the command's options."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What stands in the log, and what never does: real log lines of a process of their own."""
+"""Contents of the log, and hidden secrets, in real log lines of a separate process."""
 
 import json
 import os
@@ -26,7 +26,7 @@ logging.getLogger("httpx").info("HTTP Request: POST https://example.org/hook")
 
 
 def say(tmp_path, text, **environment):
-    """Return the lines that a process logs."""
+    """Return the log lines of a process."""
     done = subprocess.run(
         [sys.executable, "-c", SAY.format(text=text)],
         capture_output=True,
@@ -72,7 +72,7 @@ def test_a_console_line_is_for_reading(tmp_path):
         ("FLOWER_BASIC_AUTH", "me:open-sesame", "open-sesame"),
     ],
 )
-def test_a_secret_of_the_settings_is_hidden_wherever_it_stands(tmp_path, form, name, value, secret):
+def test_a_secret_of_the_settings_is_hidden_in_every_position(tmp_path, form, name, value, secret):
     told = say(
         tmp_path, f"refused {secret} !", FACTORY_LOG_FORMAT=form, **language(name), **{name: value}
     )
@@ -81,7 +81,7 @@ def test_a_secret_of_the_settings_is_hidden_wherever_it_stands(tmp_path, form, n
 
 
 def language(name):
-    """Return what makes the language model one that takes a key."""
+    """Return settings of a language model that needs a key."""
     if "API_KEY" not in name:
         return {}
     start = "FACTORY_FAMILIES__LANGUAGE__"

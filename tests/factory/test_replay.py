@@ -21,7 +21,7 @@ PROMPTS, SEEDS = ["a dog on a beach", "a dog in a forest", "a dog in a meadow"],
 
 @pytest.fixture
 def painted(place):
-    """Three images that went through the micro model together, and their rows."""
+    """Three images from one batch of the micro model, with their rows."""
     settings = load_settings("micro", data_dir=place.data_dir, device="cpu")
     generator = assemble(settings, ["diffusion"], "test").able(ImageGenerator)
     with place.sessions.begin() as session:

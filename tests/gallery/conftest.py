@@ -11,12 +11,12 @@ from tests import rows
 
 WAIT_S = 60
 SERVER_IS_GONE = "ERR_CONNECTION_REFUSED"
-"""Of a picture that was still to come when the test, and so the server, ended."""
+"""Browser message about an image that was still loading when the server ended."""
 
 
 @contextmanager
 def served(data_dir, token=None):
-    """Serve the gallery of a data folder by the real server; yield its address."""
+    """Serve the gallery of a data folder with the real server; yield its URL."""
     address = bind("127.0.0.1", 0, token)
     with open_store(data_dir) as store, address.socket as bound:
         server = make_server(store, address.token)
@@ -35,7 +35,7 @@ def served(data_dir, token=None):
 
 @pytest.fixture
 def open_page(chromium):
-    """Opens pages that fail the test when a script fails or the policy forbids something."""
+    """Opens pages; a script error or a violation of the security policy fails the test."""
     contexts, complaints = [], []
 
     def open_one(expects=(), **options):
@@ -72,13 +72,13 @@ def family(sqlite_place):
 
 @pytest.fixture
 def gallery(family):
-    """The address of the gallery of that run."""
+    """URL of the gallery of that run."""
     with served(family.data_dir) as address:
         yield address
 
 
 def candidate_of(place, label, key):
-    """Return the candidate of a label with a key."""
+    """Return the candidate with this label and key."""
     with place.sessions() as session:
         query = session.query(Candidate).join(Candidate.label)
         return query.filter(Candidate.key == key, Candidate.label.has(name=label)).one()

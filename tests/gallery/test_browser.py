@@ -15,7 +15,7 @@ def marks_of(place):
 
 
 def press(page, key):
-    """Press a key once the page hears it."""
+    """Press a key once the page's script is loaded."""
     page.wait_for_load_state()
     page.keyboard.press(key)
 
@@ -27,19 +27,19 @@ def test_a_person_goes_from_the_runs_to_a_candidate_and_judges_it_by_keys(
     page.goto(gallery)
     page.get_by_role("link", name="Run 1").click()
     expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
-    page.get_by_role("link", name="See the accepted").click()
+    page.get_by_role("link", name="See accepted candidates").click()
     expect(page.get_by_role("heading", name="6 candidates")).to_be_visible()
     page.get_by_role("link", name="a dog on grass").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("dog")
     root, edited = candidate_of(family, "dog", "b0/g0"), candidate_of(family, "dog", "b0/g0/e0")
 
     press(page, "g")
-    expect(page.get_by_role("status")).to_contain_text(f"Candidate {root.id} is marked good")
+    expect(page.get_by_role("status")).to_contain_text(f"Candidate {root.id} is reviewed as good")
     expect(page).to_have_url(re.compile(f"/candidates/{edited.id}\\?"))
     assert marks_of(family) == {root.id: True}
 
     press(page, "b")
-    expect(page.get_by_role("status")).to_contain_text(f"Candidate {edited.id} is marked bad")
+    expect(page.get_by_role("status")).to_contain_text(f"Candidate {edited.id} is reviewed as bad")
     assert marks_of(family) == {root.id: True, edited.id: False}
 
     press(page, "u")
@@ -47,13 +47,13 @@ def test_a_person_goes_from_the_runs_to_a_candidate_and_judges_it_by_keys(
     assert marks_of(family) == {root.id: True}
 
 
-def test_a_filter_shows_what_it_asks_for_and_stands_in_the_address(open_page, gallery):
+def test_a_filter_selects_candidates_and_is_in_the_url(open_page, gallery):
     page = open_page()
     page.goto(f"{gallery}/candidates")
     expect(page.get_by_role("heading", name="6 candidates")).to_be_visible()
     page.get_by_label("Origin").select_option("filled")
     expect(page.get_by_role("heading", name="2 candidates")).to_be_visible()
-    page.get_by_label("Words of the caption").fill("house")
+    page.get_by_label("Words in the caption").fill("house")
     expect(page.get_by_role("heading", name="1 candidate")).to_be_visible()
     expect(page).to_have_url(f"{gallery}/candidates?caption=house&origin=filled")
     page.reload()
@@ -72,17 +72,17 @@ def test_repeats_rounds_and_the_number_of_objects_are_filters(open_page, gallery
     page.get_by_role("spinbutton", name="Round").fill("1")
     page.keyboard.press("Tab")
     expect(page.get_by_role("heading", name="4 candidates")).to_be_visible()
-    page.get_by_role("group", name="How many objects").get_by_label("from").fill("2")
+    page.get_by_role("group", name="Number of objects").get_by_label("from").fill("2")
     page.keyboard.press("Tab")
     expect(page.get_by_role("heading", name="2 candidates")).to_be_visible()
     page.goto(f"{gallery}/candidates/{better.id}")
-    page.get_by_role("link", name=f"All repeats of {better.id}").click()
+    page.get_by_role("link", name=f"All near-duplicates of {better.id}").click()
     expect(page.get_by_role("heading", name="1 candidate")).to_be_visible()
-    expect(page.get_by_label("Repeats of")).to_have_value(str(better.id))
+    expect(page.get_by_label("Duplicates of")).to_have_value(str(better.id))
     expect(page.locator(".card")).to_contain_text(f"near duplicate of {better.id}")
 
 
-def test_who_brings_the_token_looks_and_judges(open_page, family):
+def test_a_browser_with_the_token_can_see_and_review(open_page, family):
     with served(family.data_dir, SecretStr(TOKEN)) as address:
         page = open_page(expects=["401"])
         page.goto(f"{address}/candidates/2?run=1")
@@ -91,7 +91,7 @@ def test_who_brings_the_token_looks_and_judges(open_page, family):
             page.get_by_role("button", name="Open").click()
         page.wait_for_url("**/candidates/2?run=1")
         press(page, "g")
-        expect(page.get_by_role("status")).to_contain_text("Candidate 2 is marked good")
+        expect(page.get_by_role("status")).to_contain_text("Candidate 2 is reviewed as good")
         assert marks_of(family) == {2: True}
         assert page.evaluate("document.cookie") == ""
         stranger = open_page(expects=["401"])

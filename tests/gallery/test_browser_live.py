@@ -28,17 +28,15 @@ def test_a_run_that_is_being_made_shows_itself_until_it_is_done(open_page, sqlit
         expect(page.locator("#live img")).to_have_count(3)
         with sqlite_place.sessions.begin() as session:
             session.get(Run, run_id).state = "done"
-        expect(page.get_by_role("heading", name="Left after each step")).to_be_visible()
+        expect(page.get_by_role("heading", name="Remaining after each step")).to_be_visible()
         expect(page.get_by_role("heading", name="Progress")).to_have_count(0)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
-        page.wait_for_timeout(3500)  # longer than it takes to ask again
+        page.wait_for_timeout(3500)  # longer than the page's refresh interval
         assert asked == []
 
 
-def test_once_every_step_was_seen_and_the_run_goes_on_the_time_left_is_told(
-    open_page, sqlite_place
-):
+def test_an_active_run_shows_its_time_left_once_every_step_was_seen(open_page, sqlite_place):
     with sqlite_place.sessions.begin() as session:
         run = rows.add_run(session, ["dog", "house"])
         first, second = rows.batches_of(session, run)
@@ -76,7 +74,7 @@ def test_many_candidates_come_as_one_scrolls(open_page, sqlite_place):
         show = page.get_by_role("button", name="Show")
         show.scroll_into_view_if_needed()
         expect(show).to_be_in_viewport()
-        assert page.evaluate("scrollY") == 1500  # the filters scroll by themselves
+        assert page.evaluate("scrollY") == 1500  # the filters scroll separately
 
 
 def test_without_scripts_a_link_leads_to_the_further_ones(open_page, sqlite_place):
@@ -91,4 +89,4 @@ def test_without_scripts_a_link_leads_to_the_further_ones(open_page, sqlite_plac
         expect(page.locator(".card")).to_have_count(10)
         page.locator(".card a").first.click()
         page.get_by_role("button", name="Good").click()
-        expect(page.get_by_role("status")).to_contain_text("is marked good")
+        expect(page.get_by_role("status")).to_contain_text("is reviewed as good")

@@ -19,7 +19,7 @@ LABEL = "<script>document.title = 'caught'</script>" + "x" * 120
 
 @pytest.fixture
 def strange(sqlite_place):
-    """The gallery of a run whose label is a script, and long."""
+    """The gallery of a run whose label is a long script."""
     with sqlite_place.sessions.begin() as session:
         run = rows.add_run(session, [LABEL], state="done")
         rows.add_family(sqlite_place, session, rows.batch_of(session, run))
@@ -36,9 +36,7 @@ def test_nothing_serious_is_in_the_way_of_assistive_technology(open_page, galler
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nor_is_anything_while_a_run_goes_on_or_a_token_is_asked_for(
-    open_page, sqlite_place, scheme
-):
+def test_nor_on_the_pages_of_an_active_run_and_the_token(open_page, sqlite_place, scheme):
     with sqlite_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
         step = rows.add_steps(session, batch, done=1)[1]
@@ -141,7 +139,7 @@ def test_keys_can_be_turned_off(open_page, gallery):
     page.goto(f"{gallery}/candidates/2")
     page.wait_for_load_state()
     page.keyboard.press("?")
-    page.get_by_label("Single keys do something").uncheck()
+    page.get_by_label("Enable single-key shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     page.keyboard.press("m")

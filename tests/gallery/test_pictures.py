@@ -51,7 +51,7 @@ def test_a_big_image_is_shown_small_and_made_small_once(big):
     assert "immutable" in first.headers["cache-control"]
 
 
-def test_who_asks_for_too_many_at_once_is_refused_and_the_gallery_goes_on(big):
+def test_too_many_requests_are_refused_and_the_gallery_continues(big):
     place, candidate = big
     address = f"/thumbnails/{candidate.sha256}.webp"
     with open_store(place.data_dir) as store:
@@ -60,7 +60,9 @@ def test_who_asks_for_too_many_at_once_is_refused_and_the_gallery_goes_on(big):
         async def ask_at_once(times):
             return await asyncio.gather(*(status_of(app, address) for _ in range(times)))
 
-        with ThreadPoolExecutor(1) as thread:  # the browser of other tests has a loop in ours
+        with ThreadPoolExecutor(
+            1
+        ) as thread:  # the browser of other tests has an event loop in this thread
             refused = Counter(thread.submit(asyncio.run, ask_at_once(200)).result())
             assert thread.submit(asyncio.run, ask_at_once(1)).result() == [200]
         assert set(refused) == {200, 503}
@@ -68,7 +70,7 @@ def test_who_asks_for_too_many_at_once_is_refused_and_the_gallery_goes_on(big):
 
 
 async def status_of(app, path):
-    """Return the status of a page, asked for as the server does."""
+    """Return the status of a page, requested through the ASGI application."""
     sent = []
 
     async def send(message):

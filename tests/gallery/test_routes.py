@@ -42,7 +42,7 @@ def test_a_page_answers(client, path):
         ("/candidates?after=777", 404, "no candidate 777"),
     ],
 )
-def test_what_cannot_be_shown_is_a_page_that_says_why(client, path, status, told):
+def test_an_error_page_says_why(client, path, status, told):
     answer = client.get(path)
     assert answer.status_code == status
     assert told in answer.text
@@ -59,19 +59,19 @@ def test_an_image_is_sent_as_it_is_stored(client, family):
     assert answer.headers["content-type"] == "image/png"
 
 
-def test_an_image_whose_file_is_gone_or_damaged_says_so_and_the_page_stays(client, family):
+def test_a_missing_or_damaged_image_says_so_and_the_page_still_works(client, family):
     gone, damaged = (candidate_of(family, "dog", key) for key in ("b0/g0", "b0/g0/e0"))
     place = family.data_dir / "images"
     next(place.rglob(f"{gone.sha256}.png")).unlink()
     next(place.rglob(f"{damaged.sha256}.png")).write_bytes(b"no image")
-    for candidate, told in ((gone, "file gone"), (damaged, "file damaged")):
+    for candidate, told in ((gone, "file missing"), (damaged, "file damaged")):
         for address in (f"/images/{candidate.sha256}.png", f"/thumbnails/{candidate.sha256}.webp"):
             answer = client.get(address)
             assert (answer.status_code, told in answer.text) == (404, True)
         assert client.get(f"/candidates/{candidate.id}").status_code == 200
 
 
-def test_a_label_is_text_wherever_it_stands(sqlite_place):
+def test_a_label_is_escaped_on_every_page(sqlite_place):
     label = "<script>alert(1)</script>"
     with sqlite_place.sessions.begin() as session:
         run = rows.add_run(session, [label], state="done")
@@ -84,7 +84,7 @@ def test_a_label_is_text_wherever_it_stands(sqlite_place):
             assert "<script>alert" not in text
 
 
-def test_a_database_that_is_gone_is_a_page_and_the_server_goes_on(family):
+def test_a_database_error_is_a_page_and_the_server_continues(family):
     with open_store(family.data_dir) as store:
         client = TestClient(build_app(store), "http://127.0.0.1")
         file = family.data_dir / "factory.sqlite3"
@@ -99,7 +99,7 @@ def test_a_database_that_is_gone_is_a_page_and_the_server_goes_on(family):
         assert client.get("/runs").status_code == 200
 
 
-def test_a_run_that_goes_on_tells_who_works_on_what_and_what_failed(sqlite_place):
+def test_an_active_run_shows_its_workers_and_failures(sqlite_place):
     with sqlite_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
         steps = rows.add_steps(session, batch, done=1)
@@ -109,8 +109,8 @@ def test_a_run_that_goes_on_tells_who_works_on_what_and_what_failed(sqlite_place
         rows.add_item(session, steps[1], 1, "ready", error="Traceback\nOutOfMemory: <b>too big")
     with open_store(sqlite_place.data_dir) as store:
         text = TestClient(build_app(store), "http://127.0.0.1").get("/runs/1").text
-    assert "<dt>left, about</dt><dd>—</dd>" in text
-    assert "<dt>share</dt><dd>50%</dd>" in text  # of those that were judged
+    assert "<dt>time left, about</dt><dd>—</dd>" in text
+    assert "<dt>acceptance</dt><dd>50%</dd>" in text  # of the judged candidates
     assert "generate · dog · batch 0 · round 0" in text
-    assert "failed, is tried again: generate" in text
+    assert "failed, will be retried: generate" in text
     assert "OutOfMemory: &lt;b&gt;too big" in text

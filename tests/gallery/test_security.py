@@ -79,7 +79,7 @@ def test_a_hash_that_no_row_names_is_not_read(client, family):
     assert client.get(f"/images/{stray}.png").status_code == 404
 
 
-def test_a_mark_is_written_for_our_own_form_only(client, family):
+def test_a_review_is_saved_only_from_the_gallery_s_own_form(client, family):
     good = {"mark": "good", "form": form_of(client)}
     refused = [
         client.post("/candidates/1/mark", data=good, headers={"Origin": "http://evil.example"}),
@@ -94,7 +94,7 @@ def test_a_mark_is_written_for_our_own_form_only(client, family):
     assert marks_of(family) == {1: True}
 
 
-def test_a_mark_leads_to_a_page_of_ours_whatever_the_form_says(client):
+def test_a_review_redirects_only_within_the_gallery(client):
     fields = {"mark": "none", "form": form_of(client), "search": "//evil.example?label=dog"}
     answer = client.post("/candidates/1/mark", data=fields, headers=ORIGIN)
     assert answer.headers["location"].startswith("/candidates/1")
@@ -142,17 +142,17 @@ def test_the_way_in_leads_nowhere_else(guarded, path):
         assert re.fullmatch(r"/(%5C|%0D%0A)?[a-z][^\\\s]*", answer.headers["location"])
 
 
-def test_the_token_is_typed_into_a_form_and_stands_in_no_address(guarded):
+def test_the_token_is_entered_in_a_form_and_is_in_no_url(guarded):
     asked = guarded.get("/candidates?label=dog")
     assert 'method="post" action="/candidates?label=dog"' in asked.text
     wrong = guarded.post("/candidates?label=dog", data={"token": "guessed, and rather long"})
-    assert (wrong.status_code, "That is not the token" in wrong.text) == (401, True)
+    assert (wrong.status_code, "Wrong token" in wrong.text) == (401, True)
     answer = guarded.post("/candidates?label=dog", data={"token": TOKEN})
     assert (answer.status_code, answer.headers["location"]) == (303, "/candidates?label=dog")
     assert guarded.get("/candidates?label=dog").status_code == 200
 
 
-def test_who_was_forgotten_and_marks_is_asked_and_led_to_the_runs(guarded, family):
+def test_a_review_without_a_valid_cookie_asks_for_the_token(guarded, family):
     answer = guarded.post("/candidates/1/mark", data={"mark": "good", "form": "old"})
     assert (answer.status_code, 'action="/runs"' in answer.text) == (401, True)
     flood = guarded.post("/runs", content=b"token=" + b"x" * 100_000)

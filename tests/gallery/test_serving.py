@@ -19,7 +19,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  # on a port of its own, behind a token
 
 
 def start(family, *arguments, **environment):
-    """Start the command as a person would; return the process and the address it prints."""
+    """Start the command; return the process and the URL that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", "chatgenimage", "gallery", "--port", "0", "--json", *arguments],
         env=os.environ | {"FACTORY_DATA_DIR": str(family.data_dir)} | environment,
@@ -32,7 +32,7 @@ def start(family, *arguments, **environment):
 
 
 def status_of(url):
-    """Return the status of a page, once the server answers."""
+    """Return the status of a page once the server answers."""
     until = time.monotonic() + WAIT_S
     while True:
         try:
@@ -59,7 +59,7 @@ def test_for_others_it_asks_for_a_token_that_it_makes(family):
         page, token = url.replace(EVERYWHERE, "127.0.0.1").split("?token=")
         assert len(token) >= 32
         assert status_of(page) == 401
-        assert status_of(f"{page}?token={token}") in {200, 401}  # 401 without a place for cookies
+        assert status_of(f"{page}?token={token}") in {200, 401}  # 401: this client keeps no cookies
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=WAIT_S)
@@ -71,15 +71,15 @@ def test_the_token_may_come_from_the_environment():
         assert address.url.endswith("/runs?token=sixteen+letters%21")
 
 
-def test_a_port_that_is_taken_is_told():
+def test_a_used_port_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CannotListen, match=f":{port} is taken.*--port"):
+        with pytest.raises(CannotListen, match=f":{port} is used by.*--port"):
             bind("127.0.0.1", port, None)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
-def test_a_host_that_is_not_this_machine_is_told(host):
+def test_a_host_that_is_not_this_machine_is_refused(host):
     with pytest.raises(CannotListen, match="--host"):
         bind(host, 0, None)
 

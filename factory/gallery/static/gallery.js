@@ -1,4 +1,4 @@
-// What HTML and htmx cannot do: keys, what is drawn over an image, the slider. Pages work without.
+// Keys, the drawing over an image, and the slider. The pages also work without this script.
 "use strict";
 
 const remembered = {
@@ -6,22 +6,22 @@ const remembered = {
   set: (name, isOn) => localStorage.setItem(`gallery ${name}`, isOn ? "on" : "off"),
 };
 
-// An element with data-key="j ArrowRight" is clicked by these keys, unless something is being typed.
+// An element with data-key="j ArrowRight" is clicked by these keys, unless the user is typing.
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input:not([type=checkbox]), select, textarea");
   const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
   if (isTyping || !isPlain || event.repeat || !remembered.get("keys")) return;
   if (event.key === "Escape" && document.querySelector("[popover]:popover-open")) return;
-  const meant = [...document.querySelectorAll("[data-key]")].find((element) =>
+  const found = [...document.querySelectorAll("[data-key]")].find((element) =>
     element.dataset.key.split(" ").includes(event.key),
   );
-  if (!meant) return;
+  if (!found) return;
   event.preventDefault();
-  meant.click();
+  found.click();
 });
 
 // data-hides="no-masks" sets that class on the viewer; data-shows=".object-0" hides that object.
-// The first kind, and the switch of the keys, are remembered from page to page.
+// data-hides and the switch for the keys are remembered from page to page.
 function apply(box) {
   const { hides, shows } = box.dataset;
   if (hides) document.getElementById("viewer").classList.toggle(hides, !box.checked);
@@ -44,12 +44,12 @@ for (const box of document.querySelectorAll("[data-hides], [data-remembers]")) {
   apply(box);
 }
 
-// data-compares="id": a range that uncovers the one image over the other.
+// data-compares="id": a slider that uncovers one image over the other.
 document.addEventListener("input", ({ target }) => {
   const compared = document.getElementById(target.dataset.compares);
   compared?.style.setProperty("--at", `${target.value}%`);
 });
 
-// On a narrow screen the filters begin closed.
+// On a narrow screen the filters are closed at first.
 const filters = document.querySelector("details.filters");
 if (filters && matchMedia("(max-width: 52rem)").matches) filters.open = false;

@@ -87,7 +87,7 @@ def test_the_server_runs_inside_the_context_and_no_longer(tmp_path):
         os.kill(pid, 0)
 
 
-def test_the_server_keeps_what_it_was_told(tmp_path):
+def test_the_server_keeps_its_data(tmp_path):
     with EmbeddedBroker(tmp_path) as broker, client_of(broker) as client:
         client.rpush("queue", "one")
     with EmbeddedBroker(tmp_path) as broker, client_of(broker) as client:
@@ -113,7 +113,7 @@ def test_a_server_that_was_killed_comes_back_with_its_queue(tmp_path):
             assert client.lrange("queue", 0, -1) == [b"one"]
 
 
-def test_no_server_outlives_an_owner_that_is_killed_and_a_user_takes_over(tmp_path):
+def test_the_server_ends_with_a_killed_owner_and_a_user_restarts_it(tmp_path):
     with owner_process(tmp_path) as process:
         assert process.stdout.readline() == b"True\n"
         with EmbeddedBroker(tmp_path) as user:
@@ -173,7 +173,7 @@ def test_a_server_survives_the_thread_that_started_it(tmp_path):
         broker.stop()
 
 
-def test_what_a_crash_left_behind_does_no_harm(tmp_path):
+def test_files_of_a_crashed_server_do_no_harm(tmp_path):
     broker = EmbeddedBroker(tmp_path)
     broker.folder.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -198,7 +198,7 @@ def test_a_socket_folder_that_others_can_write_to_is_refused(tmp_path):
     broker = EmbeddedBroker(tmp_path)
     broker.folder.mkdir(parents=True)
     broker.folder.chmod(0o777)
-    with pytest.raises(BrokerUnavailable, match="only this user"):
+    with pytest.raises(BrokerUnavailable, match="other users can write"):
         broker.ensure()
 
 
@@ -212,7 +212,7 @@ def test_celery_s_transport_understands_the_url(tmp_path, name):
         ConfiguredBroker(broker.url).ensure()
 
 
-def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path):
+def test_a_server_that_does_not_start_is_reported_with_its_last_log_line(tmp_path):
     folder = tmp_path / "broker" / "appendonlydir"
     folder.mkdir(parents=True)
     (folder / "appendonly.aof.manifest").write_text("nonsense")
@@ -221,7 +221,7 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_stranger_at_the_socket_is_refused(tmp_path):
+def test_another_program_at_the_socket_is_refused(tmp_path):
     broker = EmbeddedBroker(tmp_path)
     broker.folder.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -256,7 +256,7 @@ def test_a_server_on_the_path_comes_first(monkeypatch, tmp_path, name):
     assert find_server() == program
 
 
-def test_a_redis_that_does_not_answer_is_told_without_its_password():
+def test_a_redis_that_does_not_answer_is_reported_without_its_password():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"redis://me:hush@127.0.0.1:{taken.getsockname()[1]}/0"
@@ -288,7 +288,7 @@ def test_the_settings_decide_which_broker_it_is(monkeypatch, tmp_path):
     assert isinstance(open_broker(named), ConfiguredBroker)
 
 
-def test_a_dead_rabbitmq_is_told_at_once_and_without_its_password():
+def test_a_dead_rabbitmq_is_reported_immediately_and_without_its_password():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"amqp://me:hush@127.0.0.1:{taken.getsockname()[1]}//"
@@ -300,7 +300,7 @@ def test_a_dead_rabbitmq_is_told_at_once_and_without_its_password():
     assert "hush" not in f"{caught.value} {down.value}"
 
 
-def test_each_kind_of_broker_is_asked_for_what_it_knows():
+def test_each_kind_of_broker_gets_its_own_options():
     settings = load_settings("micro")
     over_redis = make_celery(settings, "redis://host/0").conf
     over_amqp = make_celery(settings, "amqp://host//").conf

@@ -1,4 +1,4 @@
-"""The factory over a real RabbitMQ; where none is installed, this is skipped: it is 60 MB."""
+"""Tests with a real RabbitMQ; skipped if it is not installed."""
 
 import json
 import time
@@ -34,7 +34,7 @@ LOGIN = "somebody:open-sesame"
 
 @pytest.fixture
 def rabbit():
-    """A server that was not started yet."""
+    """A server that is not started yet."""
     server = RabbitServer()
     yield server
     server.remove()
@@ -105,7 +105,7 @@ def test_the_main_job_runs_and_flower_shows_it(tmp_path, rabbit, monkeypatch):
     app.pool.force_close_all()
 
 
-def test_a_wrong_password_is_told_without_being_shown(rabbit):
+def test_a_wrong_password_is_reported_but_not_shown(rabbit):
     rabbit.start()
     with pytest.raises(BrokerUnavailable, match=r"guest:\*\*\*@.*ACCESS_REFUSED") as caught:
         ConfiguredBroker(rabbit.url.replace("guest@", "hush@")).ensure()

@@ -1,4 +1,4 @@
-"""Wrong words to the writing commands: one line that helps, exit code 2, nothing written."""
+"""Bad input to commands that write: one helpful line, exit code 2, nothing written."""
 
 import socket
 import subprocess
@@ -34,7 +34,7 @@ def data_dir(tmp_path):
 
 @pytest.fixture
 def profile(tmp_path):
-    """A profile whose checkpoints are there, as far as one can see without loading them."""
+    """A profile whose checkpoints exist, but would fail to load."""
     values = yaml.safe_load((CONFIGS / "micro.yaml").read_text(encoding="utf-8"))
     for key, family in values["families"].items():
         if family["family"] != "rules":
@@ -60,14 +60,14 @@ def factory(data_dir, profile):
 
 @pytest.fixture
 def free_port():
-    """A port of this machine at which nobody answers."""
+    """A port of this machine on which nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 
 
 def complaint(result, code=2):
-    """Return the one line that a refused command says."""
+    """Return the one line that a refused command prints."""
     assert result.exit_code == code, result.output
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -76,7 +76,7 @@ def complaint(result, code=2):
 
 
 def complaints(result):
-    """Return the lines of a refused command that has more than one thing to say."""
+    """Return the lines of a refused command that reports several problems."""
     assert result.exit_code == 2, result.output
     return result.stderr.splitlines()
 
@@ -101,13 +101,13 @@ COMMANDS = pytest.mark.parametrize("command", ["run", "submit"])
         pytest.param(["dog; rm -rf /"], ["U+003B"], id="a shell's command"),
         pytest.param(["\N{CJK UNIFIED IDEOGRAPH-72AC}"], ["does not know"], id="another script"),
         pytest.param(["\N{DOG FACE}"], ["DOG FACE", "U+1F436"], id="an emoji"),
-        pytest.param(["dog\udcff"], ["U+DCFF"], id="no UTF-8"),
+        pytest.param(["dog\udcff"], ["U+DCFF"], id="not UTF-8"),
         pytest.param(["dog", "--per-label", "0"], ["per_label", "1"], id="no images"),
         pytest.param(["dog", "--per-label", "1000000"], ["per_label", "100000"], id="too many"),
         pytest.param(["dog", "--rounds", "99"], ["rounds", "10"], id="too many rounds"),
     ],
 )
-def test_wrong_words_are_refused_before_anything_is_written(
+def test_invalid_labels_are_refused_before_anything_is_written(
     factory, data_dir, command, words, parts
 ):
     text = complaint(factory(command, *words))
@@ -125,7 +125,7 @@ def test_wrong_words_are_refused_before_anything_is_written(
         pytest.param("words.csv", "", "no column `label`", id="an empty CSV"),
         pytest.param("words.csv", "label,per_label\ndog,0\n", "'0'", id="CSV asks for none"),
         pytest.param("words.jsonl", '{"label": 3}', "must be text", id="JSONL of numbers"),
-        pytest.param("words.jsonl", "dog", "no JSON", id="no JSONL"),
+        pytest.param("words.jsonl", "dog", "not valid JSON", id="not JSONL"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_line(factory, tmp_path, name, content, part):
@@ -148,14 +148,14 @@ def test_a_list_without_an_end_is_refused(factory, data_dir):
     assert not data_dir.exists()
 
 
-def test_everything_wrong_with_a_list_is_told_at_once(factory, data_dir):
+def test_all_problems_of_a_list_are_reported_together(factory, data_dir):
     first, *rest = complaints(factory("submit", "-", stdin="dog\n:\n\ncat/dog\n"))
     assert first.startswith("2 problems")
     assert ["line 2" in rest[0], "line 4" in rest[1]] == [True, True]
     assert not data_dir.exists()
 
 
-def test_a_word_asked_for_twice_is_done_once_and_told(factory, data_dir):
+def test_a_duplicate_label_is_dropped_with_a_notice(factory, data_dir):
     result = factory("submit", "dog", " DOG ", "house", "hoUse")
     assert result.exit_code == 0, result.output
     assert "Dropped as duplicates: DOG, hoUse" in result.stderr
@@ -163,7 +163,7 @@ def test_a_word_asked_for_twice_is_done_once_and_told(factory, data_dir):
     assert count_runs(data_dir) == 1
 
 
-def test_a_list_of_one_word_a_thousand_times_is_told_in_one_line(factory):
+def test_a_thousand_duplicates_are_reported_in_one_line(factory):
     result = factory("submit", "-", stdin="dog\n" * 1000)
     assert result.exit_code == 0, result.output
     dropped, submitted, _ = result.stderr.splitlines()
@@ -206,7 +206,7 @@ def test_a_broker_that_does_not_answer_ends_a_run_before_it_begins(
     assert not data_dir.exists()
 
 
-def test_a_broker_of_another_kind_is_told_with_where_it_was_named(factory, monkeypatch):
+def test_an_unsupported_broker_is_reported_with_its_source(factory, monkeypatch):
     monkeypatch.setenv("REDIS_URL", "sqs://me:hush@host")
     text = complaint(factory("run", "dog"))
     assert text.startswith("REDIS_URL: ")

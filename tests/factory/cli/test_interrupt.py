@@ -1,4 +1,4 @@
-"""Ctrl-C in the first second, while the command is still being imported."""
+"""Ctrl-C in the first second, while modules are still being imported."""
 
 import subprocess
 import sys

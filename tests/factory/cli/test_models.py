@@ -38,7 +38,7 @@ PUBLISHED_PROFILES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path
 
 @pytest.fixture
 def served(tmp_path):
-    """A hub with one repository: an OpenCLIP checkpoint, and what nobody needs of it."""
+    """A hub with one repository: an OpenCLIP checkpoint and files that are not needed."""
     folder = shutil.copytree(OPEN_CLIP, tmp_path / "repository")
     for unwanted in ("pytorch_model.bin", "model.safetensors", "open_clip_pytorch_model.fp16.bin"):
         (folder / unwanted).write_bytes(b"not needed")
@@ -48,7 +48,7 @@ def served(tmp_path):
 
 @pytest.fixture
 def profile(tmp_path):
-    """The micro profile, with its encoder from the hub."""
+    """The micro profile with its encoder from the hub."""
     content = yaml.safe_load(find_profile("micro").read_text())
     content["families"]["similarity"]["checkpoint"] = REPOSITORY
     path = tmp_path / "mine.yaml"
@@ -58,7 +58,7 @@ def profile(tmp_path):
 
 @pytest.fixture
 def command(served, tmp_path):
-    """Returns a `factory models` command and its environment, for a process of its own."""
+    """Returns a `factory models` command and its environment, for a separate process."""
     environment = os.environ | {
         "HF_ENDPOINT": served.url,
         "HF_HUB_CACHE": str(tmp_path / "cache"),
@@ -76,7 +76,7 @@ def run(command):
     return subprocess.run(**command, capture_output=True, timeout=300, check=False)
 
 
-def test_pulling_takes_what_is_needed_and_no_more(served, profile, command):
+def test_pull_downloads_only_the_needed_files(served, profile, command):
     called = run(command("pull", profile, "--json"))
     assert called.returncode == 0, called.stderr
     (pulled,) = [row for row in json.loads(called.stdout) if row["model"] == "similarity"]
@@ -84,7 +84,7 @@ def test_pulling_takes_what_is_needed_and_no_more(served, profile, command):
     assert set(served.asked) == {path.name for path in OPEN_CLIP.iterdir()}
 
 
-def test_what_was_pulled_is_listed_works_and_asks_no_hub(served, profile, command):
+def test_a_pulled_model_is_listed_and_works_without_the_hub(served, profile, command):
     assert run(command("pull", profile)).returncode == 0
     served.asked.clear()
     offline = {"HF_HUB_OFFLINE": "1"}
@@ -116,7 +116,7 @@ def test_the_lock_does_not_replace_the_profile(profile, command):
     assert profile.read_text() == before
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(served, profile, command):
+def test_a_broken_download_is_resumed(served, profile, command):
     content = served.files[WEIGHTS] = os.urandom(24 * 2**20)  # the client counts in 10 MiB
     served.break_off = {WEIGHTS}
     called = run(command("pull", profile, "--json"))
@@ -126,7 +126,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(served, profile, co
     assert (Path(pulled["path"]) / WEIGHTS).read_bytes() == content
 
 
-def test_an_interrupted_pull_goes_on_with_what_is_missing(served, profile, command, tmp_path):
+def test_an_interrupted_pull_continues_with_the_missing_files(served, profile, command, tmp_path):
     served.hold = {WEIGHTS}
     whole = {path.name for path in OPEN_CLIP.iterdir()} - {WEIGHTS}
     pulling = subprocess.Popen(
@@ -152,14 +152,14 @@ def wait_until(happened):
 
 @pytest.fixture
 def file(served):
-    """A published file on the server: its address, size and hash."""
+    """A published file on the server: URL, size and hash."""
     content = bytes(range(256)) * 4096
     served.files["big.pth"] = content
     url = f"{served.url}/{REPOSITORY}/resolve/main/big.pth"
     return url, len(content), hashlib.sha256(content).hexdigest()
 
 
-def test_a_published_file_is_taken_up_where_an_earlier_process_left_it(served, file, tmp_path):
+def test_a_partial_download_of_another_process_is_resumed(served, file, tmp_path):
     url, size, sha256 = file
     path = tmp_path / "checkpoints" / "big.pth"
     path.parent.mkdir()
@@ -170,7 +170,7 @@ def test_a_published_file_is_taken_up_where_an_earlier_process_left_it(served, f
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_published_file_that_several_want_at_once_is_fetched_once(served, file, tmp_path):
+def test_concurrent_requests_download_a_file_once(served, file, tmp_path):
     path = tmp_path / "big.pth"
     with ThreadPoolExecutor(4) as pool:
         for fetching in [
@@ -181,7 +181,7 @@ def test_a_published_file_that_several_want_at_once_is_fetched_once(served, file
     assert path.read_bytes() == served.files["big.pth"]
 
 
-def test_a_worker_fetches_the_published_files_of_its_role_before_it_loads(
+def test_a_worker_downloads_the_files_of_its_role_before_loading(
     served, file, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(PUBLISHED_FILES, "big.pth", PublishedFile(*file))
@@ -196,14 +196,14 @@ def test_a_worker_fetches_the_published_files_of_its_role_before_it_loads(
     assert (tmp_path / "checkpoints" / "big.pth").read_bytes() == served.files["big.pth"]
 
 
-def test_another_file_than_was_published_is_not_kept(served, file, tmp_path):
+def test_a_file_with_a_wrong_hash_is_not_kept(served, file, tmp_path):
     url, size, _ = file
     with pytest.raises(CheckpointNotFound, match="another file than the published one"):
         download.fetch_file(url, tmp_path / "big.pth", size, "0" * 64)
     assert not list(tmp_path.glob("big*"))
 
 
-def test_a_published_file_that_is_not_given_is_said_so(served, tmp_path):
+def test_a_missing_published_file_is_reported(served, tmp_path):
     with pytest.raises(CheckpointNotFound, match="cannot download"):
         download.fetch_file(f"{served.url}/nowhere", tmp_path / "big.pth", 10, "0" * 64)
     assert not (tmp_path / "big.pth").exists()
@@ -224,7 +224,7 @@ def test_a_model_that_fails_its_check_says_what_to_do(tmp_path):
     assert "Fetch it again" in result.stdout
 
 
-def test_a_model_that_the_profile_does_not_have_is_told_those_it_has():
+def test_an_unknown_model_is_refused_with_a_list_of_known_ones():
     result = CliRunner().invoke(app, ["models", "check", "micro", "--only", "taste"])
     assert result.exit_code == 2
     assert "no model 'taste'; it has: language, diffusion" in result.stderr

@@ -63,13 +63,13 @@ def test_every_help_has_an_example(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_without_a_database_every_command_says_how_to_begin(command, tmp_path):
+def test_without_a_database_every_command_says_how_to_start(command, tmp_path):
     result = CliRunner().invoke(app, [*command, "--data-dir", str(tmp_path / "new")])
     assert "start with `factory run dog house`" in refused(result)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_database_that_is_none_of_ours_is_as_good_as_none(tmp_path):
+def test_a_database_of_another_program_counts_as_no_database(tmp_path):
     url = f"sqlite:///{tmp_path / 'other.sqlite3'}"
     (tmp_path / "other.sqlite3").touch()
     result = CliRunner().invoke(app, ["status", "--database-url", url])
@@ -141,7 +141,7 @@ def test_a_run_that_is_not_there_is_named(factory):
     assert "no run 9; the latest is 1" in refused(factory("status", 9))
 
 
-def test_show_tells_lineage_prompts_and_scores(factory):
+def test_show_prints_lineage_prompts_and_scores(factory):
     text = answered(factory("show", 3))
     for told in (
         "generated 1",
@@ -156,7 +156,7 @@ def test_show_tells_lineage_prompts_and_scores(factory):
         assert told in text
 
 
-def test_show_tells_why_a_candidate_was_rejected(factory):
+def test_show_prints_why_a_candidate_was_rejected(factory):
     text = answered(factory("show", 4))
     assert "rejected: pixels_changed" in text
     row = next(line for line in text.splitlines() if line.startswith("psnr_db"))
@@ -287,13 +287,13 @@ def test_importing_the_command_line_loads_no_model_library():
     assert done.stdout.strip() == ""
 
 
-def test_the_help_shows_every_command_under_a_title_of_ours():
+def test_the_help_shows_every_command_in_a_panel():
     text = CliRunner().invoke(app, ["--help"]).stdout
     assert [title for title in PANELS if title not in text] == []
     assert "─ Commands ─" not in text
 
 
-def test_the_version_is_told():
+def test_the_version_is_printed():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"factory {version(PACKAGE)}\n"
 
 
@@ -304,7 +304,7 @@ def test_every_command_s_help_has_an_example(command):
 
 
 def shown_on_a_terminal(columns, *words):
-    """Return what a command prints on a terminal of so many columns."""
+    """Return a command's output on a terminal of `columns` columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     command = [sys.executable, "-m", "chatgenimage", *map(str, words)]
@@ -312,7 +312,7 @@ def shown_on_a_terminal(columns, *words):
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as process:
         os.close(theirs)
         text = b""
-        with contextlib.suppress(OSError):  # a terminal that nobody writes to any more
+        with contextlib.suppress(OSError):  # the terminal is closed
             while part := os.read(ours, 65_536):
                 text += part
     os.close(ours)

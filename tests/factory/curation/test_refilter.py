@@ -35,7 +35,7 @@ ORIGINS = {"g": Origin.GENERATED, "e": Origin.EDITED, "f": Origin.FILLED}
 
 @pytest.fixture
 def judged(place):
-    """A finished run whose verdicts follow from its scores."""
+    """A finished run whose verdicts match its scores."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, state="done")
         batch, made = rows.batch_of(session, run), {}
@@ -118,7 +118,7 @@ def test_what_was_never_measured_is_never_accepted(judged):
     assert found["b0/g2"] == found["b0/g0/e1"] == "not_measured"
 
 
-def test_an_image_that_is_gone_stays_rejected(judged):
+def test_a_missing_image_stays_rejected(judged):
     with judged.sessions.begin() as session:
         lost = session.scalars(select(Candidate).where(Candidate.key == "b0/g0/e0")).one()
         lost.verdict, lost.reason = Verdict.REJECTED, "image_missing"
@@ -145,7 +145,7 @@ def test_going_back_to_the_submitted_thresholds_restores_everything(judged):
     assert everything(judged) == before
 
 
-def test_scores_stand_beside_the_threshold_that_they_are_held_to_now(judged):
+def test_scores_are_stored_with_the_current_threshold(judged):
     refiltered(judged, clip_similarity=0.85)
     with reading(judged.sessions) as session:
         held = session.execute(
@@ -195,7 +195,7 @@ def test_without_a_yes_nothing_is_written(factory, judged):
     assert verdicts(judged) == before
 
 
-def test_yes_writes_and_the_history_tells(factory, judged):
+def test_yes_writes_and_the_history_records_it(factory, judged):
     result = factory("refilter", 1, "--set", "clip_similarity=0.85", "--yes", "--json")
     told = json.loads(result.stdout)
     assert (told["written"], told["accepted_after"]) == (True, 2)
@@ -216,7 +216,7 @@ def test_yes_writes_and_the_history_tells(factory, judged):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_judged_by_is_refused(factory, words, told):
+def test_an_unknown_score_or_value_is_refused(factory, words, told):
     result = factory("refilter", *words)
     assert result.exit_code == 2
     assert told in result.stderr

@@ -22,7 +22,7 @@ def marks_of(place):
         return dict(iter_marks(session, 1))
 
 
-def test_marks_are_made_and_taken_back(filled_place):
+def test_reviews_are_added_and_removed(filled_place):
     assert run(filled_place, "mark", "good", "1", "2").stdout == "2 good\n"
     assert run(filled_place, "mark", "bad", "3").stdout == "1 bad\n"
     assert marks_of(filled_place) == {1: True, 2: True, 3: False}
@@ -58,14 +58,14 @@ def test_what_the_query_writes_is_read_back_after_a_person_filled_it_in(filled_p
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_marked_is_refused_and_nothing_is_written(filled_place, words, told):
+def test_an_invalid_review_is_refused_and_nothing_is_written(filled_place, words, told):
     result = run(filled_place, "mark", *words)
     assert result.exit_code != 0
     assert told in " ".join(result.stderr.split())
     assert marks_of(filled_place) == {}
 
 
-def test_a_candidate_s_story_tells_its_marks(filled_place):
+def test_show_lists_a_candidate_s_reviews(filled_place):
     for said in ("bad", "none", "good"):
         run(filled_place, "mark", said, "1")
     story = run(filled_place, "show", "1").stdout
@@ -79,7 +79,7 @@ def test_a_candidate_s_story_tells_its_marks(filled_place):
     assert [mark["is_good"] for mark in told["marks"]] == [False, None, True]
 
 
-def test_an_export_heeds_marks_when_asked_and_its_card_tells(filled_place, tmp_path):
+def test_an_export_uses_reviews_on_request_and_its_card_says_so(filled_place, tmp_path):
     rejected = json.loads(
         run(filled_place, "query", "--verdict", "rejected", "--format", "json").stdout
     )[0]["id"]
@@ -100,7 +100,7 @@ def test_an_export_heeds_marks_when_asked_and_its_card_tells(filled_place, tmp_p
     assert "1 are good that the filters had rejected" in card
     assert "factory mark --file runs/1-marks.csv" in card
     assert (after / "runs" / "1-marks.csv").read_text().splitlines()[0] == "label,key,mark"
-    assert "which did not decide what is in" in (before / "README.md").read_text()
+    assert "the reviews did not decide" in (before / "README.md").read_text()
     assert not (before / "runs" / "1-marks.csv").exists()
 
 
@@ -108,13 +108,13 @@ def read(folder):
     return read_coco(folder / "annotations" / "instances_train.json").imgs.values()
 
 
-def test_the_report_measures_the_filters_by_the_marks(filled_place):
+def test_the_report_compares_filters_with_reviews(filled_place):
     run(filled_place, "mark", "good", "1", "2", "4")
     run(filled_place, "mark", "bad", "3")
     run(filled_place, "report", "--out", str(filled_place.data_dir / "report.html"))
     page = (filled_place.data_dir / "report.html").read_text()
-    assert "What people say of the filters" in page
-    assert ">67% of 3<" in page  # two of three accepted and marked ones are good
+    assert "Agreement of filters and reviews" in page
+    assert ">67% of 3<" in page  # two of three accepted and reviewed candidates are good
     run(filled_place, "mark", "none", "1", "2", "3", "4")
     run(filled_place, "report", "--out", str(filled_place.data_dir / "report.html"))
     assert "What people say" not in (filled_place.data_dir / "report.html").read_text()

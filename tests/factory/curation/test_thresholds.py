@@ -26,7 +26,7 @@ VALUES = (0.2, 0.4, 0.5, 0.7, 0.8, 0.9)
 
 @pytest.fixture
 def judged(place):
-    """Six initial images, of which those from 0.6 on are accepted."""
+    """Six initial images; those with a score of at least 0.6 are accepted."""
     with place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, state="done"))
         for index, value in enumerate(VALUES):
@@ -67,7 +67,7 @@ def test_another_rule_keeps_what_this_one_would_let_through(judged):
     assert {(one.passing, one.accepted) for one in confidence.survivors} == {(6, 3)}
 
 
-def test_marks_suggest_the_threshold_that_sorts_them_best(judged, tmp_path):
+def test_reviews_suggest_the_threshold_that_separates_them_best(judged, tmp_path):
     path = marked(tmp_path, "candidate,mark\n1,bad\n2,bad\n3,good\n4,good\n6,good\n")
     marks = asked(judged, read_marks, path)
     advice = {one.name: one for one in asked(judged, calibrate, marks)}["clip_similarity"]
@@ -95,12 +95,12 @@ def test_a_threshold_is_an_edge_of_the_bins():
     assert len(bin_edges([1.0], 1.0)) >= 2
 
 
-def test_marks_may_name_candidates_by_label_and_key(judged, tmp_path):
+def test_reviews_may_name_candidates_by_label_and_key(judged, tmp_path):
     path = marked(tmp_path, "label,key,mark\ndog,b0/g0,BAD\ndog,b0/g5,good\n")
     assert asked(judged, read_marks, path) == {1: False, 6: True}
 
 
-def test_the_database_s_marks_speak_as_a_file_s(judged, tmp_path):
+def test_reviews_in_the_database_count_like_those_of_a_file(judged, tmp_path):
     path = marked(tmp_path, "candidate,mark\n1,bad\n2,bad\n3,good\n4,good\n6,good\n")
     from_file = asked(judged, marks_of, str(path))
     with pytest.raises(BadMarks, match="factory mark good ID"):
@@ -112,7 +112,7 @@ def test_the_database_s_marks_speak_as_a_file_s(judged, tmp_path):
 
 
 def command(place, *words):
-    """Run a command that must end well, and return what it prints, parsed if asked for."""
+    """Run a command that must succeed; return its output, parsed if it is JSON."""
     result = CliRunner().invoke(app, [*words, "--data-dir", str(place.data_dir)])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout) if "--json" in words else result.stdout
@@ -134,7 +134,7 @@ def test_precision_is_none_where_nothing_passes_and_a_rank_counts_downwards():
     ],
     ids=["no such candidate", "no such mark", "no such label", "one kind only"],
 )
-def test_marks_that_cannot_be_used_name_the_line(judged, tmp_path, text, told):
+def test_an_unusable_review_is_reported_with_its_line(judged, tmp_path, text, told):
     with pytest.raises(BadMarks, match=told):
         asked(judged, marks_of, str(marked(tmp_path, text)))
 

@@ -1,4 +1,4 @@
-"""`factory doctor`: what it finds wrong, and what it mends."""
+"""`factory doctor`: its findings and its repairs."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def _quiet_environment(monkeypatch):
 
 @pytest.fixture
 def doctor(place):
-    """Returns the exit code and what was found, by name."""
+    """Returns the exit code and the findings by name."""
 
     def call(*words):
         command = ["doctor", *words, "--json", "--data-dir", str(place.data_dir)]
@@ -64,7 +64,7 @@ def test_a_healthy_factory_has_a_line_for_everything(doctor, candidates):
     assert found["files"]["text"] == "every file has its candidate"
 
 
-def test_what_is_wrong_is_told_with_what_to_do(doctor, place, monkeypatch):
+def test_a_problem_is_reported_with_its_remedy(doctor, place, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("REDIS_URL", f"redis://:hush@127.0.0.1:{taken.getsockname()[1]}/0")
@@ -78,15 +78,15 @@ def test_what_is_wrong_is_told_with_what_to_do(doctor, place, monkeypatch):
         "broker": "Start it",
         "images": "cannot write",
         "checkpoints": "/nowhere",
-        "device": "sees no GPU",
+        "device": "finds no GPU",
     }.items():
         assert found[name]["health"] == "wrong"
         assert part in found[name]["text"]
     assert "hush" not in str(found)
-    assert "rows" not in found  # nothing can be compared
+    assert "rows" not in found  # rows and files cannot be compared
 
 
-def test_the_free_memory_of_every_gpu_is_told_and_warned_of_if_it_is_little():
+def test_free_gpu_memory_is_reported_with_a_warning_if_low():
     free, busy = Gpu("A100", 39 * 2**30, 40 * 2**30), Gpu("T4", 2**30, 15 * 2**30)
     well = judge_gpus("auto", [free], "torch 2")
     assert (well.health, well.text) == ("ok", "auto; A100 (39.0 of 40.0 GiB free), torch 2")
@@ -111,10 +111,10 @@ def test_a_gpu_that_does_not_answer_is_told_with_its_own_words(doctor, monkeypat
 def test_before_the_first_run_nothing_is_wrong_and_nothing_is_made(tmp_path):
     result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path / "data")])
     assert result.exit_code == 0, result.output
-    assert "`factory run` makes it" in result.stdout
+    assert "`factory run` creates it" in result.stdout
 
 
-def test_a_candidate_whose_file_is_gone_is_rejected_and_its_row_stays(doctor, place, candidates):
+def test_a_candidate_with_a_missing_file_is_rejected_but_not_deleted(doctor, place, candidates):
     os.remove(place.images.path_of(candidates[0]))  # noqa: PTH107  # a path as text
     code, found = doctor()
     assert (code, found["rows"]["health"]) == (1, "wrong")

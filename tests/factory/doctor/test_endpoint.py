@@ -1,4 +1,4 @@
-"""`factory doctor` and the language model's server: a live one on loopback that checks the key."""
+"""`factory doctor` with a language model server on loopback that checks the key."""
 
 import socket
 
@@ -11,7 +11,7 @@ from tests.loopback import KEY, Loopback, Reply, fails, lists
 
 @pytest.fixture
 def server():
-    """Lists two models for whoever has the key."""
+    """A server that lists two models to clients with the key."""
 
     def answer(path):
         assert path == "/v1/models"
@@ -36,7 +36,7 @@ def test_a_server_that_takes_the_key_and_has_the_model_is_well(server):
         ({"model": "huge"}, "warning", "does not list 'huge' but small, large: name one of them"),
     ],
 )
-def test_a_wrong_key_and_an_unknown_model_are_told_apart(server, changes, health, part):
+def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, changes, health, part):
     found = look_at_endpoint(server.config(**changes))
     assert found.health == health
     assert part in found.text
@@ -51,9 +51,13 @@ def test_a_wrong_key_and_an_unknown_model_are_told_apart(server, changes, health
         (fails(503), "wrong", "answers 503: look at the server's log"),
         (fails(429), "wrong", "answers 429"),
         (fails(403), "wrong", "refuses the key (403)"),
-        (lists(), "ok", "takes the key"),
-        (Reply(b"<html>a router</html>", content_type="text/html"), "wrong", "no OpenAI-compat"),
-        (Reply(b"{"), "wrong", "no OpenAI-compatible server: correct OPENAI_BASE_URL"),
+        (lists(), "ok", "accepts the key"),
+        (
+            Reply(b"<html>a router</html>", content_type="text/html"),
+            "wrong",
+            "not OpenAI-compatible",
+        ),
+        (Reply(b"{"), "wrong", "not OpenAI-compatible: correct OPENAI_BASE_URL"),
     ],
     ids=["no_list", "broken", "busy", "forbidden", "empty", "html", "half"],
 )

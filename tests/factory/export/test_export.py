@@ -1,4 +1,4 @@
-"""What every export promises: whole or not there, goes on, splits by families, tells what it is."""
+"""Guarantees of every export: complete or absent, resumable, split by family, with a card."""
 
 import fcntl
 import json
@@ -46,7 +46,7 @@ def partial_of(out):
 
 
 def lose(place, candidate_id):
-    """Remove a stored image and return how to bring it back."""
+    """Remove a stored image; return a function that restores it."""
     with place.sessions() as session:
         path = Path(place.images.path_of(session.get_one(Candidate, candidate_id).sha256))
     content = path.read_bytes()
@@ -55,7 +55,7 @@ def lose(place, candidate_id):
 
 
 def interrupt(place, out, name="coco", **options):
-    """Export until an image is missing; bring the image back and return the partial folder."""
+    """Export until a missing image stops it; restore the image and return the partial folder."""
     bring_back = lose(place, last_accepted(place))
     with pytest.raises(ImageMissing):
         export_as(place, name, out, **options)
@@ -112,14 +112,14 @@ def test_an_export_is_not_replaced_unasked(filled_place, out):
 def test_what_is_no_export_is_never_replaced(filled_place, out):
     out.mkdir(parents=True)
     (out / "thesis.tex").write_text("years of work")
-    with pytest.raises(CannotWrite, match="no earlier export"):
+    with pytest.raises(CannotWrite, match="not an export"):
         export_as(filled_place, "coco", out, overwrite=True)
     with pytest.raises(CannotWrite, match="is a file"):
         export_as(filled_place, "coco", out / "thesis.tex")
     partial_of(out).mkdir()
     (partial_of(out) / "thesis.tex").write_text("years of work")
     (out / "thesis.tex").unlink()
-    with pytest.raises(CannotWrite, match="in the way"):
+    with pytest.raises(CannotWrite, match="not an unfinished export"):
         export_as(filled_place, "coco", out)
     assert (partial_of(out) / "thesis.tex").read_text() == "years of work"
 
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(filled_place, tmp_path):
         export_as(filled_place, "coco", tmp_path / "file" / "below" / "dataset")
 
 
-def test_an_interrupted_export_goes_on_and_keeps_what_is_right(filled_place, out):
+def test_an_interrupted_export_continues_and_keeps_correct_files(filled_place, out):
     partial = interrupt(filled_place, out)
     written = inodes(partial, "*.png")
     assert 0 < len(written) < 6
@@ -172,10 +172,10 @@ def test_a_damaged_image_stops_the_export(filled_place, out):
     assert not out.exists()
 
 
-def test_a_full_disk_is_told_and_leaves_no_half_export(filled_place, out):
+def test_a_full_disk_is_reported_and_leaves_no_half_export(filled_place, out):
     partial = interrupt(filled_place, out)
     (partial / "README.md").symlink_to("/dev/full")
-    with pytest.raises(CannotWrite, match=r"no space left .* goes on where it stopped"):
+    with pytest.raises(CannotWrite, match=r"no space left .* continues where it stopped"):
         export_as(filled_place, "coco", out)
     assert not out.exists()
     (partial / "README.md").unlink()
@@ -230,13 +230,13 @@ def test_more_data_moves_nothing_and_shares_come_true():
     [
         ("train=0.8,val=0.1", "add up to 0.9"),
         ("train=0.5,train=0.5", "twice"),
-        ("train", "is no split"),
-        ("train=much", "is no split"),
-        ("../train=1", "is no split"),
-        ("train=1,val=0", "is no split"),
+        ("train", "is not a split"),
+        ("train=much", "is not a split"),
+        ("../train=1", "is not a split"),
+        ("train=1,val=0", "is not a split"),
     ],
 )
-def test_splits_that_are_none_are_refused(text, told):
+def test_invalid_splits_are_refused(text, told):
     with pytest.raises(SettingsError, match=told):
         parse_splits(text)
 
@@ -246,7 +246,7 @@ def test_shares_that_add_up_save_for_rounding_are_fine():
         assert str(parse_splits(text)) == text
 
 
-def test_the_card_tells_what_is_inside_and_how_to_repeat_it(filled_place, out):
+def test_the_card_describes_the_contents_and_how_to_repeat_it(filled_place, out):
     export_as(filled_place, "parquet", out, splits=exports.HALVES)
     text = (out / "README.md").read_text("utf-8")
     front = yaml.safe_load(text.split("---\n")[1])
@@ -266,7 +266,7 @@ def test_the_card_tells_what_is_inside_and_how_to_repeat_it(filled_place, out):
     assert exports.open_pixels(out / "samples.png").shape[1] > 300
 
 
-def test_licences_are_told_as_far_as_they_are_known(tmp_path):
+def test_known_licences_are_listed(tmp_path):
     assert find_licence("bundled:micro/blip2") == "apache-2.0"
     assert find_licence("timbrooks/instruct-pix2pix") == "mit"
     assert find_licence("checkpoints/sam_vit_h_4b8939.pth") == "apache-2.0"
@@ -287,11 +287,11 @@ def test_names_of_folders_are_unlike_even_without_case():
 def test_unknown_names_are_refused(filled_place, out):
     with pytest.raises(UnknownName, match="coco"):
         get_format("cocoa")
-    with pytest.raises(SettingsError, match="no choice of masks"):
+    with pytest.raises(SettingsError, match="no option for masks"):
         export_as(filled_place, "voc", out, masks="polygons")
 
 
-def test_a_missing_library_is_told_with_its_remedy(filled_place, out):
+def test_a_missing_library_is_reported_with_its_remedy(filled_place, out):
     wanted = Format("odd", "odd", get_format("voc").open, "", modules=("no_such_library",))
     order = Order(wanted, out, CandidateFilter(), Splits())
     with pytest.raises(LibraryMissing, match=r"pip install no_such_library"):

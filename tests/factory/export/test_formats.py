@@ -1,4 +1,4 @@
-"""Each format is read by somebody else's library, and what it reads is what the database holds."""
+"""Formats read by third-party libraries: the result equals the database."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.factory.exports import export_as, known_candidates
 
 
 def with_a_hole(box):
-    """Return a ring with a bar in its hole, and a part far away."""
+    """Return a mask: a ring with a bar in its hole, and a separate part."""
     x_min, y_min, x_max, y_max = (int(side) for side in box)
     mask = np.zeros((rows.SIZE_PX, rows.SIZE_PX), dtype=bool)
     mask[y_min:y_max, x_min:x_max] = True
@@ -31,7 +31,7 @@ def place(request):
 
 @pytest.fixture
 def shapes_place(filled_place):
-    """The filled place, and an image whose mask has holes and parts."""
+    """The filled database with one more image, whose mask has holes and parts."""
     with filled_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ("ring",)))
         candidate = rows.add_candidate(filled_place, session, batch)
@@ -47,7 +47,7 @@ def out(tmp_path):
 
 @pytest.fixture
 def load_dataset(tmp_path):
-    """Returns Hugging Face's loader, with a cache of its own."""
+    """Returns Hugging Face's loader with its own cache."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -59,7 +59,7 @@ def load_dataset(tmp_path):
 
 
 def assert_same_objects(read, known, *, most_px=1.0, least_iou=None):
-    """Labels are exact, boxes within a pixel, masks as alike as asked."""
+    """Compare objects: labels exact, boxes within a pixel, masks with at least the given IoU."""
     pairs = zip(exports.by_label(read), exports.by_label(known), strict=True)
     for (label, box, mask), (true_label, true_box, true_mask) in pairs:
         assert label == true_label
@@ -74,7 +74,7 @@ def to_xyxy(box_xywh):
 
 
 def objects_of_columns(objects, name_of=lambda category: category):
-    """Return objects as the hub's tools read them."""
+    """Return objects in the form of the hub's tools."""
     from chatgenimage.workers import masks
 
     columns = zip(objects["category"], objects["bbox"], objects["segmentation"], strict=True)
@@ -114,7 +114,7 @@ def test_supervision_reads_coco(shapes_place, out, masks):
     assert len(dataset) == len(known)
     for path, _, detections in dataset:
         read = exports.objects_of(detections, dataset.classes)
-        # It draws a polygon with its lower and right edge, which pycocotools leaves out.
+        # It includes a polygon's lower and right edge; pycocotools does not.
         least_iou = 1.0 if masks == "rle" else 0.7
         assert_same_objects(read, known[Path(path).stem].objects, least_iou=least_iou)
 
@@ -142,7 +142,7 @@ def test_supervision_reads_yolo(shapes_place, out, name, least_iou):
     for path, _, detections in dataset:
         truth = known[Path(path).stem].objects
         read = exports.objects_of(detections, dataset.classes)
-        if name == "yolo-segment":  # a polygon's box is that of the mask
+        if name == "yolo-segment":  # the box is computed from the polygon
             truth = [(label, find_box(mask), mask) for label, _, mask in truth]
         assert_same_objects(read, truth, least_iou=least_iou)
 
@@ -294,7 +294,7 @@ HOSTILE = (
 
 @pytest.fixture
 def hostile_place(place):
-    """A root and an edit of each label that a person had better not use."""
+    """An initial image and an edit for each hostile label."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, HOSTILE)
         for batch in rows.batches_of(session, run):
@@ -318,7 +318,7 @@ def test_hostile_labels_make_no_hostile_files(hostile_place, out, name):
     assert len({file.casefold() for file in files}) == len(files)
     card = (out / "README.md").read_text("utf-8")
     assert "<script>" not in card
-    assert "## Read it" in card
+    assert "## How to read it" in card
 
 
 def test_hostile_labels_come_back(hostile_place, out, load_dataset):

@@ -1,4 +1,4 @@
-"""Flower as a person starts it, beside a real worker whose steps only sleep, on a real broker."""
+"""Flower as a process, with a real worker whose steps only sleep, on a real broker."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ API = ["/api/workers", "/api/tasks", "/api/queues/length", "/api/task/types"]
 
 @contextmanager
 def flower(data_dir, *arguments, **environment):
-    """Run `factory flower` on a free port; its process and its address."""
+    """Run `factory flower` on a free port; yield its process and its URL."""
     command = [sys.executable, "-m", "chatgenimage", "flower", "--port", "0", *arguments]
     told = data_dir / "flower.log"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
@@ -71,7 +71,7 @@ def wait_for(condition):
 
 
 def get(url, login=None, method="GET"):
-    """Return the status and the text of an answer."""
+    """Return the status and the text of a response."""
     request = urllib.request.Request(  # noqa: S310  # our own server's address
         url, method=method, data=b"" if method == "POST" else None
     )
@@ -86,7 +86,7 @@ def get(url, login=None, method="GET"):
 
 @pytest.fixture(scope="module")
 def worked_off(migrated, tmp_path_factory):
-    """The address of a Flower that saw a worker do two runs, one with labels that nobody wants."""
+    """URL of a Flower that has seen a worker process two runs, one with hostile labels."""
     data_dir = tmp_path_factory.mktemp("flower")
     rows.make_database(data_dir)
     place = rows.open_place(data_dir)
@@ -99,7 +99,7 @@ def worked_off(migrated, tmp_path_factory):
     with place.sessions.begin() as session:
         submit(session, read_labels(["dog", "house", "owl"]).requests, settings, seed=0)
         labels = {label.name: label for label in session.scalars(select(Label))}
-        labels["house"].name, labels["owl"].name = NASTY, LONG  # as another client might
+        labels["house"].name, labels["owl"].name = NASTY, LONG  # another client may write any label
     command = [sys.executable, "-m", "tests.factory.sleeping_worker"]
     command += ["--profile", profile, "--data-dir", data_dir]
     with flower(data_dir, FLOWER_BASIC_AUTH=LOGIN) as (_, url), (data_dir / "log").open("w") as log:
@@ -141,7 +141,7 @@ def test_with_the_password_there_is_every_page(worked_off, path):
 @pytest.mark.parametrize(
     "path", ["/api/task/async-apply/generate", "/api/task/revoke/x", "/api/worker/shutdown/x"]
 )
-def test_nobody_can_make_workers_do_anything(worked_off, path):
+def test_flower_cannot_control_workers(worked_off, path):
     assert get(worked_off + path, method="POST")[0] == 401
     assert get(worked_off + path, LOGIN, method="POST")[0] == 403
 
@@ -175,7 +175,7 @@ def test_a_browser_shows_the_words_and_runs_nothing_that_a_label_says(worked_off
         assert complaints == []
 
 
-def test_ctrl_c_ends_it_quietly_and_a_password_that_was_made_is_told_once(tmp_path, monkeypatch):
+def test_ctrl_c_ends_it_quietly_and_a_new_password_is_printed_once(tmp_path, monkeypatch):
     for name in ("FLOWER_BASIC_AUTH", "FACTORY_FLOWER_BASIC_AUTH", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     with flower(tmp_path) as (process, url):
@@ -191,7 +191,7 @@ def test_ctrl_c_ends_it_quietly_and_a_password_that_was_made_is_told_once(tmp_pa
 
 
 def refused(*arguments, **environment):
-    """Return what `factory flower` says that does not start."""
+    """Return the output of a `factory flower` that does not start."""
     command = [sys.executable, "-m", "chatgenimage", "flower", *arguments]
     done = subprocess.run(
         command,
@@ -207,11 +207,11 @@ def refused(*arguments, **environment):
     return done.stderr
 
 
-def test_a_port_that_is_taken_is_told(tmp_path):
+def test_a_used_port_is_reported(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         text = refused("--port", str(port), "--data-dir", str(tmp_path))
-    assert f"127.0.0.1:{port} is taken" in text
+    assert f"127.0.0.1:{port} is used by another program" in text
 
 
 def test_others_are_let_in_only_with_a_password_that_was_chosen(tmp_path):

@@ -1,4 +1,4 @@
-"""`factory metrics`: numbers of a known database, read back by Prometheus' own parser."""
+"""`factory metrics`: metrics of a known database, parsed by Prometheus' own parser."""
 
 import os
 import re
@@ -69,7 +69,7 @@ def known(request):
 
 
 def exposed(sessions):
-    """Return every sample of the exposition by its name and labels."""
+    """Return all exposed samples by name and labels."""
     return told_by(FactoryCollector(sessions))
 
 
@@ -98,12 +98,16 @@ def test_the_numbers_are_those_of_the_rows(known):
     }
     assert found["factory_item_seconds_count", "1", "generate"] == 2
     assert found["factory_item_seconds_sum", "1", "generate"] == 9.0
-    assert found["factory_gpu_seconds_total", "1"] == 9.0  # without the language role's 500
+    assert found["factory_gpu_seconds_total", "1"] == 9.0  # not counting the language role's 500
     assert found["factory_accepted_per_gpu_hour", "1"] == pytest.approx(3 / 9 * 3600)
     assert found["factory_retries_total", "1", "generate"] == 3
     assert found["factory_quarantined_items", "1", "generate"] == 1
     assert found["factory_gpu_memory_peak_bytes", "1", "generate"] == 2 << 30
-    assert ("factory_gpu_memory_peak_bytes", "1", "brainstorm") not in found  # it has no GPU
+    assert (
+        "factory_gpu_memory_peak_bytes",
+        "1",
+        "brainstorm",
+    ) not in found  # this step uses no GPU
     assert found["factory_batches", "1", "waiting"] == 1
     assert found["factory_batches", "1", "in_flight"] == 1
     assert found["factory_llm_tokens_total", "prompt", "1"] == 30
@@ -128,14 +132,14 @@ def test_the_items_of_a_run_that_is_done_are_read_once_and_its_verdicts_each_tim
     assert not [words for words in asked if "FROM item" in words]
     assert second["factory_item_seconds_sum", "1", "generate"] == 9.0
     assert second["factory_candidates", NASTY, "filled", "text_mismatch", "1", "rejected"] == 1
-    with known.sessions.begin() as session:  # it was retried, and is done again
+    with known.sessions.begin() as session:  # the run was retried and is done again
         session.execute(update(Run).values(finished_at=2.0))
         session.execute(update(Item).values(duration_s=1.0))
     time.sleep(second["factory_metrics_reading_seconds",] / MOST_SHARE)
     assert told_by(collector)["factory_item_seconds_sum", "1", "generate"] == 3.0
 
 
-def test_a_scraper_does_not_wait_for_numbers_that_take_long(postgres_place):
+def test_a_scraper_does_not_wait_for_a_slow_read(postgres_place):
     with postgres_place.sessions.begin() as session:
         rows.add_run(session)
     collector = FactoryCollector(postgres_place.sessions, fresh_s=0, patience_s=0.2)
@@ -153,13 +157,13 @@ def test_a_scraper_does_not_wait_for_numbers_that_take_long(postgres_place):
         time.sleep(0.1)
 
 
-def test_of_a_database_that_is_away_nothing_but_that_is_told(tmp_path):
+def test_if_the_database_does_not_answer_only_that_is_reported(tmp_path):
     found = exposed(connect(f"postgresql+psycopg://nobody@/none?host={tmp_path}"))
     assert found.pop(("factory_metrics_age_seconds",)) >= 0
     assert found == {("factory_database_up",): 0}
 
 
-def test_a_queue_s_age_is_since_the_step_before_ended_whoever_died(known):
+def test_a_queue_s_age_counts_from_the_end_of_the_previous_step(known):
     found = exposed(known.sessions)
     assert found["factory_queue_steps", "labeling", "waiting"] == 1
     assert found["factory_queue_steps", "diffusion", "waiting"] == 0
@@ -173,7 +177,7 @@ def test_a_queue_s_age_is_since_the_step_before_ended_whoever_died(known):
     assert found["factory_queue_age_seconds", "labeling"] == 0
 
 
-def test_runs_and_labels_are_bounded_and_what_goes_on_comes_first(place):
+def test_runs_and_labels_are_limited_and_active_runs_come_first(place):
     with place.sessions.begin() as session:
         rows.add_run(session)
         for _ in range(MOST_RUNS + 5):
@@ -191,7 +195,7 @@ def test_runs_and_labels_are_bounded_and_what_goes_on_comes_first(place):
 
 
 def start(place, *arguments, **environment):
-    """Start the command; return the process and its address."""
+    """Start the command; return the process and its URL."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
     process = subprocess.Popen(
         [sys.executable, "-m", "chatgenimage", "metrics", "--port", "0", *arguments],
@@ -254,7 +258,7 @@ def test_it_is_not_opened_to_others_without_a_token(place):
     assert "FACTORY_METRICS_TOKEN" in refused(place, "--host", "0.0.0.0")  # noqa: S104
 
 
-def test_a_port_that_is_taken_is_told(place):
+def test_a_used_port_is_reported(place):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert f"127.0.0.1:{port} is taken" in refused(place, "--port", str(port))
+        assert f"127.0.0.1:{port} is used" in refused(place, "--port", str(port))

@@ -1,4 +1,4 @@
-"""Who is told that a run ended: real commands, a real server, and tellers that die."""
+"""Notifications about the end of a run: real commands, a real server, processes that die."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def place(request):
 
 @pytest.fixture
 def ended(place):
-    """A run that ended with an accepted family, one rejected, and one item given up."""
+    """A finished run with an accepted family, a rejected candidate and a given up item."""
     return end_run(place)
 
 
@@ -52,7 +52,7 @@ def end_run(place):
 
 
 def script(folder, text):
-    """Return the words of a shell script, which are a command without a shell."""
+    """Write a shell script; return the words of the command that runs it."""
     path = folder / "told.sh"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o700)
@@ -75,7 +75,7 @@ def let_time_pass(place):
         session.execute(update(Notification).values(run_after=0.0))
 
 
-def test_a_command_is_told_once_what_became_of_the_run(place, ended, tmp_path):
+def test_a_command_is_run_once_with_the_results(place, ended, tmp_path):
     told = tmp_path / "told"
     command = script(tmp_path, f'echo "$RUN_ID $RUN_EVENT" >> {told}; cat >> {told}')
     notifier = notifier_of(place, notify_command=command)
@@ -123,7 +123,7 @@ def test_what_happens_to_a_run_is_noted_and_what_a_person_sees_anyway_is_not(pla
     ]
 
 
-def test_a_run_that_ends_again_is_told_again(place, ended):
+def test_a_run_that_ends_again_sends_another_notification(place, ended):
     with place.sessions.begin() as session:
         assert control.retry_quarantined(session, ended)
         session.execute(update(Batch).values(state=BatchState.DONE))
@@ -143,7 +143,7 @@ def test_a_command_that_fails_is_tried_again_and_given_up(place, ended, command,
     notifier = notifier_of(place, notify_command=command)
     for _ in range(MAX_ATTEMPTS):
         assert notifier.tell_next()
-        assert not notifier.tell_next()  # not at once
+        assert not notifier.tell_next()  # not immediately
         let_time_pass(place)
     assert not notifier.tell_next()
     with place.sessions() as session:
@@ -174,7 +174,7 @@ def is_alive(pid):
         return False
 
 
-def test_what_a_teller_that_died_had_claimed_is_told_by_another(sqlite_place, tmp_path):
+def test_a_notification_claimed_by_a_dead_process_is_sent_by_another(sqlite_place, tmp_path):
     end_run(sqlite_place)
     told = tmp_path / "told"
     fatal = script(tmp_path, "kill -9 $PPID")
@@ -194,14 +194,14 @@ def test_what_a_teller_that_died_had_claimed_is_told_by_another(sqlite_place, tm
     )
     assert done.returncode == -9
     notifier = notifier_of(sqlite_place, notify_command=["tee", str(told)])
-    assert not notifier.tell_next()  # its claim holds
+    assert not notifier.tell_next()  # still claimed
     let_time_pass(sqlite_place)
     assert notifier.tell_next()
     assert json.loads(told.read_text())["event"] == "done"
 
 
 def test_a_command_may_be_one_of_the_factory_s(sqlite_place, tmp_path):
-    """What is set for it must not be taken for a setting."""
+    """Variables that are set for the command must not act as settings."""
     run_id = end_run(sqlite_place)
     shown = tmp_path / "shown"
     factory = shlex.join([sys.executable, "-m", "chatgenimage"])
@@ -228,7 +228,7 @@ except (KeyboardInterrupt, BudgetSpent):
 
 
 @pytest.mark.parametrize(("how", "is_told"), [("stopped", False), ("rests", True)])
-def test_here_a_run_is_told_when_it_rests_but_not_when_somebody_stops_it(
+def test_run_notifies_when_the_budget_is_spent_but_not_after_ctrl_c(
     sqlite_place, tmp_path, how, is_told
 ):
     with sqlite_place.sessions.begin() as session:
@@ -247,14 +247,14 @@ def test_here_a_run_is_told_when_it_rests_but_not_when_somebody_stops_it(
         check=True,
         timeout=PATIENCE_S,
     )
-    assert done.stdout + done.stderr == ""  # a person is shown the run, not that somebody was told
+    assert done.stdout + done.stderr == ""  # notifications are not shown to the user
     assert told.exists() == is_told
     if is_told:
         record = json.loads(told.read_text())
         assert (record["event"], record["state"], record["cost"]) == ("budget_spent", "paused", 2.0)
 
 
-def test_who_begins_to_listen_is_not_told_of_long_ago(sqlite_place):
+def test_a_new_channel_gets_no_old_notifications(sqlite_place):
     end_run(sqlite_place)
     with sqlite_place.sessions.begin() as session:
         session.execute(update(Notification).values(created_at=time.time() - NEWS_S - 1))
@@ -262,7 +262,7 @@ def test_who_begins_to_listen_is_not_told_of_long_ago(sqlite_place):
 
 
 class Hook:
-    """A server that answers posts with these codes, the last for ever."""
+    """A server that answers posts with these codes, then always with the last one."""
 
     def __init__(self, *codes):
         hook, self.codes, self.bodies = self, list(codes), []
@@ -300,7 +300,7 @@ def hook():
         each.close()
 
 
-def test_a_webhook_gets_the_same_and_one_channel_does_not_wait_for_the_other(place, ended, hook):
+def test_a_webhook_gets_the_same_and_channels_are_independent(place, ended, hook):
     server = hook(503, 302, 204)
     notifier = notifier_of(place, notify_command=["true"], notify_webhook=server.url)
     assert [notifier.tell_next() for _ in range(3)] == [True, True, False]
@@ -349,7 +349,7 @@ def test_the_address_of_a_webhook_is_never_logged(sqlite_place, hook, form, code
     )
     told = done.stdout + done.stderr
     assert "very-secret" not in told
-    assert ("notification_told" if code == 204 else "notification_failed") in told
+    assert ("notification_sent" if code == 204 else "notification_failed") in told
     assert str(run_id) in told
     with sqlite_place.sessions() as session:
         assert "very-secret" not in str(session.scalars(select(Notification.error)).all())

@@ -20,12 +20,12 @@ URL = "redis+socket:///tmp/nowhere.sock?virtual_host=0"
 WINDOW = 7
 PATIENCE_S = 120
 STALE_S = 1.5
-"""More than a busy machine needs between the commit and the last ring of a tick."""
+"""Longer than a busy machine needs between a tick's commit and its last message."""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place_of_each(request):
-    """A migrated database of each kind, with many waiting batches."""
+    """A migrated database of each kind with many waiting batches."""
     place = request.getfixturevalue(f"{request.param}_place")
     with place.sessions.begin() as session:
         rows.add_run(session, [f"word {number}" for number in range(3 * WINDOW)])
@@ -33,14 +33,14 @@ def place_of_each(request):
 
 
 def wait_for(condition):
-    """Return once the condition holds."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_a_broker_that_went_away_is_waited_for(place):
+def test_the_dispatcher_waits_for_a_broker_that_stops_answering(place):
     settings = load_settings("micro", data_dir=place.data_dir)
     answers = iter([BrokerUnavailable("gone"), BrokerUnavailable("still gone"), None])
     came_back = threading.Event()
@@ -71,7 +71,7 @@ def test_two_dispatchers_fill_the_window_once_and_again_after_the_broker_forgot(
             each = make_celery(settings, broker.url)
             dispatchers.enter_context(Dispatcher(each, place.sessions, settings.delivery).start())
         wait_for(lambda: waiting() == WINDOW)
-        time.sleep(STALE_S + 0.5)  # many ticks, and long enough for every doorbell to look stale
+        time.sleep(STALE_S + 0.5)  # many ticks, and long enough for every message to look stale
         assert waiting() == WINDOW
         with place.sessions() as session:
             in_flight = select(func.count()).where(Batch.state == BatchState.IN_FLIGHT)

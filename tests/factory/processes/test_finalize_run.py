@@ -34,7 +34,7 @@ def place(request):
 
 
 def add_image(place, session, batch, key, looks):
-    """Add a candidate that passes every other rule, and its fingerprint."""
+    """Add a candidate that passes all other rules, with its fingerprint."""
     phash, embedding, similarity = looks
     scores = {"clip_similarity": similarity, "label_confidence": 0.9}
     made = rows.add_candidate(place, session, batch, key=key, scores=scores)
@@ -42,7 +42,7 @@ def add_image(place, session, batch, key, looks):
 
 
 def add_finished_run(place, order=None):
-    """Add a run whose batches are done; its candidates are written in this order."""
+    """Add a run whose batches are done, with candidates in the given order."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, ("dog", "house"))
         batches = {batch.label.name: batch for batch in rows.batches_of(session, run)}
@@ -53,7 +53,7 @@ def add_finished_run(place, order=None):
 
 
 def outcome(place):
-    """Return who repeats whom, by label and key, and who is accepted."""
+    """Return duplicates with their originals, and the accepted, by label and key."""
     with place.sessions() as session:
         candidates = session.scalars(select(Candidate)).all()
         names = {one.id: (one.label.name, one.key) for one in candidates}
@@ -69,7 +69,7 @@ def outcome(place):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_best_of_those_alike_is_kept_whoever_was_written_first(place, seed):
+def test_the_best_of_near_duplicates_is_kept_in_any_order(place, seed):
     order = [list(IMAGES)[at] for at in np.random.default_rng(seed).permutation(len(IMAGES))]
     run_id = add_finished_run(place, order)
     assert finalize_run.close(place.sessions, run_id)
@@ -127,7 +127,7 @@ def test_another_threshold_changes_who_is_a_duplicate_and_back(place):
     assert outcome(place)[0] == DUPLICATES
 
 
-def test_a_survey_counts_who_would_be_accepted_beside_their_twins(place):
+def test_a_survey_takes_near_duplicates_into_account(place):
     run_id = add_finished_run(place)
     finalize_run.close(place.sessions, run_id)
     with reading(place.sessions) as session:

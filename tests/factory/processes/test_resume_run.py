@@ -1,4 +1,4 @@
-"""`factory resume` and `factory retry`: what people do after an interruption."""
+"""`factory resume` and `factory retry` after an interruption."""
 
 import pytest
 from sqlalchemy import select, update
@@ -20,7 +20,7 @@ GONE = 2**22 + 1
 
 @pytest.fixture
 def run_id(place):
-    """A run of two batches in flight: one held by a dead worker, one that waits for an hour."""
+    """A run with two batches in flight: one held by a dead worker, one delayed for an hour."""
     key = models_key(dump_profile(load_settings("micro")))
     with place.sessions.begin() as session:
         run = rows.add_run(session, batches=2, models_key=key)
@@ -45,7 +45,7 @@ def factory(place):
     return call
 
 
-def test_what_was_held_and_what_waited_goes_on_at_once(factory, place, run_id):
+def test_held_and_waiting_batches_continue_immediately(factory, place, run_id):
     result = factory("resume", run_id, "--no-worker")
     assert result.exit_code == 0, result.output
     assert "Run 1 goes on: 2 batches are not done; 1 steps need not wait" in result.stderr
@@ -56,7 +56,7 @@ def test_what_was_held_and_what_waited_goes_on_at_once(factory, place, run_id):
         assert set(session.scalars(select(Batch.rung_at))) == {None}
 
 
-def test_a_paused_run_is_the_latest_and_goes_on(factory, place, run_id):
+def test_a_paused_run_counts_as_the_latest_and_continues(factory, place, run_id):
     factory("pause", run_id)
     assert factory("resume", "--no-worker").exit_code == 0
     with place.sessions() as session:
@@ -80,7 +80,7 @@ def test_a_run_that_cannot_go_on_is_refused_with_what_to_do(factory, place, run_
     assert result.stderr.count("\n") == 1
 
 
-def test_the_command_that_goes_on_names_what_was_named_and_no_password(tmp_path):
+def test_the_command_to_continue_repeats_the_options_without_a_password(tmp_path):
     assert Place().spell("resume", 3) == "factory resume 3"
     there = Place("sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
     told = there.spell("resume", 3)

@@ -21,4 +21,4 @@ def test_a_worker_whose_owner_died_ends_with_its_children_even_if_a_pass_hangs()
         assert worker.stdout.readline() == b"ready\n"
         worker.stdin.close()
         assert worker.wait(timeout=120) == -9
-        assert worker.stdout.read() == b""  # its child held the pipe open, and is gone too
+        assert worker.stdout.read() == b""  # its child had the pipe open and has ended too

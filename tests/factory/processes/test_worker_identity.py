@@ -7,24 +7,26 @@ from chatgenimage.factory.processes.worker_identity import is_dead, is_mine, nam
 
 
 def owner_of(pid):
-    """Return the name that a worker with this process number would have."""
+    """Return the name of a worker with this pid."""
     return name_owner("all", is_child=False).replace(f"#{os.getpid()}", f"#{pid}")
 
 
-def test_a_worker_is_dead_when_its_process_is_gone_reaped_or_not():
+def test_a_worker_is_dead_when_its_process_ended_even_as_a_zombie():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert not is_dead(owner_of(process.pid))
     assert not is_dead(owner_of(f"1/{process.pid}"))
     process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie until it is waited for
+    os.waitid(
+        os.P_PID, process.pid, os.WEXITED | os.WNOWAIT
+    )  # a zombie until its parent waits for it
     assert is_dead(owner_of(process.pid))
     process.communicate()
     assert is_dead(owner_of(process.pid))
-    assert is_dead(owner_of(f"{os.getpid()}/{process.pid}"))  # a child, whatever its parent does
+    assert is_dead(owner_of(f"{os.getpid()}/{process.pid}"))  # a dead child of a live parent
 
 
-def test_nobody_is_called_dead_who_ran_elsewhere_or_has_another_kind_of_name():
-    gone = 2**22 + 1  # more than a process number can be
+def test_workers_of_other_hosts_and_unknown_names_do_not_count_as_dead():
+    gone = 2**22 + 1  # larger than any pid
     assert is_dead(owner_of(gone))
     assert not is_dead(f"all@another-machine#{gone}")
     assert not is_dead("bench")

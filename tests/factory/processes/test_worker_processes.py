@@ -1,4 +1,4 @@
-"""Real worker processes whose steps only sleep: what is lost on the way comes back by itself."""
+"""Real worker processes whose steps only sleep: lost work is recovered automatically."""
 
 import json
 import os
@@ -32,7 +32,7 @@ TIME_LIMIT_S = 10
 
 @pytest.fixture
 def settings(request, place, tmp_path, monkeypatch):
-    """The micro profile without rounds; a test may ask for other options of the delivery."""
+    """The micro profile without rounds; tests may set other delivery options."""
     for name in ("REDIS_URL", "FACTORY_PROFILE", "FACTORY_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     values = yaml.safe_load((CONFIGS / "micro.yaml").read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def submit_run(place, settings, labels=("dog", "house")):
 
 @contextmanager
 def worker(settings, tmp_path, **environment):
-    """Run a worker whose steps sleep; its process, with what it said on stderr in a file."""
+    """Run a worker whose steps sleep; yield its process, with stderr in a file."""
     profile = tmp_path / "impatient.yaml"
     options = ["--profile", profile, "--data-dir", settings.data_dir]
     command = [sys.executable, "-m", "tests.factory.sleeping_worker", *options]
@@ -70,7 +70,7 @@ def worker(settings, tmp_path, **environment):
 
 
 def wait_for(condition, patience_s=PATIENCE_S):
-    """Return after how many seconds the condition holds."""
+    """Wait until the condition is true; return the seconds that it took."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() < started + patience_s
@@ -89,7 +89,7 @@ def is_done(place, run_id):
 
 
 def assert_whole(place):
-    """Every item of every step was done, once."""
+    """Check that every item of every step was done exactly once."""
     with place.sessions() as session:
         assert session.scalars(select(Item.state).distinct()).all() == [ItemState.DONE]
         assert session.scalar(select(func.count()).select_from(Step)) == 8
@@ -97,7 +97,7 @@ def assert_whole(place):
 
 
 def model_child(process):
-    """Return the process that works: it holds the claims."""
+    """Return the child process that holds the claims."""
     return psutil.Process(process.pid).children()[-1]
 
 
@@ -119,7 +119,7 @@ def test_a_run_ends_though_its_embedded_broker_forgets_everything_and_dies(
 
 @contextmanager
 def forgetful_redis(socket_path):
-    """A Redis of somebody else that keeps nothing."""
+    """An external Redis without persistence."""
     command = [find_server(), "--port", "0", "--unixsocket", socket_path, "--save", ""]
     server = subprocess.Popen([*command, "--appendonly", "no"], stdout=subprocess.DEVNULL)
     try:
@@ -211,7 +211,7 @@ def test_a_worker_that_could_not_acknowledge_connects_again(place, settings, tmp
         wait_for(lambda: is_done(place, run_id), 120)
 
 
-def test_a_worker_waits_for_its_redis_and_ends_a_run_though_that_starts_again_empty(
+def test_a_worker_waits_for_redis_and_finishes_a_run_after_redis_restarts_empty(
     place, settings, tmp_path
 ):
     sleep(place, 0.05)
@@ -317,7 +317,7 @@ def test_a_pass_that_takes_too_long_is_given_up_before_its_worker_s_child_must_b
 
 
 @SHORT
-def test_a_pass_that_hangs_ends_at_its_time_limit_and_another_child_goes_on(
+def test_a_hanging_pass_ends_at_its_time_limit_and_another_child_continues(
     place, settings, tmp_path
 ):
     sleep(place, HANG)
@@ -334,5 +334,5 @@ def test_a_pass_that_hangs_ends_at_its_time_limit_and_another_child_goes_on(
 
 
 def probe_while(settings, condition):
-    """Return the condition; the worker's pulse must be felt while it hangs."""
+    """Return the condition; checks the worker's heartbeat while it hangs."""
     return probe(settings, "all") < PATIENCE_S and condition

@@ -1,4 +1,4 @@
-"""Rates of late, and the time that is left at them."""
+"""Recent rates, and the estimated time left."""
 
 import pytest
 
@@ -26,11 +26,11 @@ def test_what_is_left_takes_as_long_as_the_work_of_late():
     assert pace.accepted_per_min == pytest.approx(18)
 
 
-def test_a_run_that_stands_still_has_no_time_left_that_anyone_knows():
+def test_a_stalled_run_has_no_estimate():
     assert paced((0, 5, 1, 1), (60, 5, 1, 1)).eta_s(Work(5, 30)) is None
 
 
-def test_what_no_one_has_seen_yet_cannot_be_foretold():
+def test_without_samples_there_is_no_estimate():
     assert paced((0, 0, 0, 0), (10, 20, 0, 0)).eta_s(Work(20, None)) is None
 
 

@@ -1,4 +1,4 @@
-"""`factory watch` on real rows: what it says, how it ends, on wide and narrow screens."""
+"""`factory watch` on real rows: output and exit codes, on wide and narrow screens."""
 
 import json
 import os
@@ -24,7 +24,7 @@ CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 
 def begin(place, labels=("dog",), **columns):
-    """Add a run with a batch each, of which the first step is worked on."""
+    """Add a run with one batch per label, whose first step is running."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, labels, **columns)
         for batch in session.scalars(select(Batch)):
@@ -46,7 +46,7 @@ def command(*arguments):
 
 
 def watch(place, *arguments):
-    """Return the finished command; it knows the database and nothing else."""
+    """Run the command with only the database URL."""
     url = f"sqlite:///{place.data_dir / 'factory.sqlite3'}"
     return subprocess.run(
         command("--database-url", url, "--interval", "0.1", *arguments),
@@ -109,7 +109,7 @@ def test_json_is_an_object_per_interval_until_the_end(place, tmp_path):
 
 
 def shown(place, run_id, width, height=50):
-    """Return the view as a screen of so many columns shows it."""
+    """Return the view as text for a screen of this size."""
     console = Console(width=width, height=height)
     with console.capture() as capture:
         console.print(live_view(Observer(place.sessions, run_id).look(), width, height))
@@ -127,7 +127,7 @@ def test_no_line_is_longer_than_the_screen_and_nothing_is_missing(place, width):
     assert "猫🐱" in text
 
 
-def test_a_label_keeps_to_its_line_whatever_was_rejected(place):
+def test_a_label_takes_one_line_with_any_number_of_reasons(place):
     run_id = begin(place)
     lines = len(shown(place, run_id, 120).splitlines())
     with place.sessions.begin() as session:
@@ -143,7 +143,7 @@ def test_more_labels_than_lines_are_shown_as_one(place):
     run_id = begin(place, tuple(f"word{number}" for number in range(30)))
     text = shown(place, run_id, 120, height=24)
     assert "all 30 labels" in text
-    assert "word7" not in text.split("images a minute")[0]
+    assert "word7" not in text.split("images per minute")[0]
 
 
 def test_durations_are_said_as_people_do():
@@ -156,7 +156,7 @@ def test_durations_are_said_as_people_do():
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["lines", "json"])
-def test_a_database_that_goes_away_is_waited_for(postgres_place, postgres, tmp_path, form):
+def test_watch_waits_for_a_database_that_stops_answering(postgres_place, postgres, tmp_path, form):
     begin(postgres_place)
     engine = engine_of(postgres_place.sessions)
     url, name = engine.url.render_as_string(hide_password=False), engine.url.database

@@ -22,7 +22,7 @@ from tests import rows
 
 
 def accepted(*groups):
-    """Return candidates from (label, origin, parent_id, how many)."""
+    """Return candidates from (label, origin, parent_id, count)."""
     return [
         AcceptedCandidate(number, label, origin, parent)
         for number, (label, origin, parent) in enumerate(
@@ -74,13 +74,13 @@ def test_the_sheet_is_a_png_with_white_around(filled_place, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["sheet.png"]
 
 
-def test_a_parent_lies_left_of_its_child(filled_place, tmp_path):
+def test_a_parent_is_left_of_its_child(filled_place, tmp_path):
     path = tmp_path / "sheet.png"
     write_contact_sheet(filled_place.sessions, filled_place.images, path, run_id=1, limit=2)
     with Image.open(path) as sheet:
         pixels = sheet.convert("RGB")
     first_filled_row = 84 + 44 + 10
-    assert pixels.getpixel((32 + 10, first_filled_row)) == (255, 228, 181)  # the edit's beach
+    assert pixels.getpixel((32 + 10, first_filled_row)) == (255, 228, 181)  # colour of the edit
     assert pixels.getpixel((32 + 224 + 28 + 10, first_filled_row)) == (255, 228, 181)
     assert pixels.getpixel((32 + 224 + 3, first_filled_row)) == (255, 255, 255)
 

@@ -20,7 +20,7 @@ NASTY = "<script>alert(1)</script> $x$ & co"
 
 
 class Reader(HTMLParser):
-    """Collects what a browser would load, run or show."""
+    """Collects addresses, scripts and texts of a page."""
 
     def __init__(self, page):
         super().__init__()
@@ -37,7 +37,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def nasty_place(filled_place):
-    """Texts that are no words, a file that is gone, and what a language model took."""
+    """A run with hostile texts, a missing file, and language model calls."""
     with filled_place.sessions.begin() as session:
         session.get_one(Label, 1).name = NASTY
         candidate = session.get_one(Candidate, 1)
@@ -95,17 +95,17 @@ def test_a_long_name_is_cut_and_leaves_room_for_the_bars():
         assert to_svg(draw, "long", (6.4, 3.2)).count("xxx…") == len(names)
 
 
-def test_an_image_that_is_gone_leaves_a_gap(page):
-    assert page.count("file gone") == 1
+def test_a_missing_image_leaves_a_gap(page):
+    assert page.count("file missing") == 1
 
 
-def test_the_page_tells_the_funnel_the_scores_and_the_cost(page):
+def test_the_page_shows_the_funnel_the_scores_and_the_cost(page):
     text = " ".join(Reader(page).text)
     assert "6 of 8 candidates accepted" in text
     assert "rejected: pixels_changed" in text
     assert "clip_similarity of filled" in text
     assert re.search(r"cost\s+0\.6000\s+0\.1000", text)
-    assert re.search(r"tokens asked\s+300\.0\s+50\.0", text)
+    assert re.search(r"prompt tokens\s+300\.0\s+50\.0", text)
 
 
 def test_the_page_has_its_own_colours_for_dark_rooms(page):

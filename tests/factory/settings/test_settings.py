@@ -80,7 +80,7 @@ def test_redis_url_is_used_only_where_nothing_else_names_a_broker(monkeypatch):
     assert named.broker_url.get_secret_value() == "redis://named/1"
 
 
-def test_without_urls_everything_lies_in_the_data_folder(tmp_path):
+def test_without_urls_everything_is_in_the_data_folder(tmp_path):
     settings = load_settings(data_dir=tmp_path)
     assert settings.resolved_database_url() == f"sqlite:///{tmp_path}/factory.sqlite3"
     assert settings.resolved_image_store_url() == f"{tmp_path}/images"
@@ -130,7 +130,7 @@ def test_a_frozen_profile_is_blind_to_the_environment(monkeypatch):
         pytest.param({"delivery": {"heartbeat_s": 80}}, ["lease_s", "heartbeat_s"], id="heartbeat"),
     ],
 )
-def test_a_wrong_profile_is_told_in_one_line(profile, changes, parts):
+def test_a_wrong_profile_is_reported_in_one_line(profile, changes, parts):
     text = complaint(profile(**changes))
     for part in parts:
         assert part in text
@@ -145,7 +145,7 @@ def test_a_wrong_profile_is_told_in_one_line(profile, changes, parts):
         pytest.param("device: cpu", "'families' is missing", id="nothing in it"),
     ],
 )
-def test_a_file_that_is_no_profile_is_told_in_one_line(tmp_path, text, part):
+def test_a_file_that_is_not_a_profile_is_reported_in_one_line(tmp_path, text, part):
     path = tmp_path / "broken.yaml"
     path.write_text(text, encoding="utf-8")
     assert part in complaint(path)
@@ -161,7 +161,7 @@ def test_a_file_that_is_no_profile_is_told_in_one_line(tmp_path, text, part):
         pytest.param("FACTORY_CHAIN__CLASS_LIST", "a,b", "JSON", id="no JSON"),
     ],
 )
-def test_a_wrong_environment_variable_is_told_in_one_line(monkeypatch, name, value, part):
+def test_a_wrong_environment_variable_is_reported_in_one_line(monkeypatch, name, value, part):
     monkeypatch.setenv(name, value)
     assert part in complaint("micro")
 

@@ -62,7 +62,7 @@ def test_a_folder_becomes_a_run_that_waits_for_workers(place, settings, folder):
             assert (place.images.get(candidate.sha256) == np.asarray(picture)).all()
 
 
-def test_bad_files_and_copies_are_left_out_and_nothing_else(place, settings, folder):
+def test_only_bad_files_and_copies_are_left_out(place, settings, folder):
     (folder / "00-bad.png").write_bytes(b"no picture")
     (folder / "copy.png").write_bytes((folder / "03.png").read_bytes())
     with Image.open(folder / "04.png") as picture:
@@ -71,13 +71,13 @@ def test_bad_files_and_copies_are_left_out_and_nothing_else(place, settings, fol
     done = import_pictures(place.sessions, settings, folder)
     assert (done.added, done.ignored) == (COUNT, {".txt": 1})
     assert done.refused == [
-        Refused("00-bad.png", "is no jpeg, jpg, png, webp picture"),
+        Refused("00-bad.png", "is not a jpeg, jpg, png, webp picture"),
         Refused("copy.png", "has the same pixels as 03.png"),
         Refused("copy.webp", "has the same pixels as 04.png"),
     ]
 
 
-def test_an_import_that_was_interrupted_goes_on_and_takes_what_is_new(place, settings, folder):
+def test_an_interrupted_import_continues_and_adds_new_pictures(place, settings, folder):
     def press_ctrl_c(outcomes, _):
         for number, outcome in enumerate(outcomes):
             if number == 6:
@@ -101,7 +101,7 @@ def test_an_import_that_was_interrupted_goes_on_and_takes_what_is_new(place, set
     assert len(set(keys)) == COUNT + 1
 
 
-def test_where_the_pictures_lie_is_nowhere_to_be_read(place, settings, folder):
+def test_the_folder_s_path_is_stored_nowhere(place, settings, folder):
     (folder / os.fsdecode(b"\xff<b>.png")).write_bytes((folder / "00.png").read_bytes())
     (folder / "00.png").unlink()
     import_pictures(place.sessions, settings, folder)
@@ -123,7 +123,7 @@ def test_other_labels_make_another_run(place, settings, folder):
     assert (other.run_id, other.added) == (2, COUNT)
 
 
-def test_where_no_picture_can_be_used_nothing_is_written(place, settings, tmp_path):
+def test_without_usable_pictures_nothing_is_written(place, settings, tmp_path):
     folder = tmp_path / "bad"
     folder.mkdir()
     (folder / "a.png").touch()
@@ -134,12 +134,12 @@ def test_where_no_picture_can_be_used_nothing_is_written(place, settings, tmp_pa
         assert session.scalars(select(Run)).all() == []
 
 
-def test_a_run_of_words_cannot_open_with_pictures(place, settings):
+def test_a_run_of_labels_cannot_start_with_pictures(place, settings):
     with place.sessions.begin() as session, pytest.raises(SettingsError, match="factory annotate"):
         submit(session, read_labels(["dog"]).requests, settings, seed=None)
 
 
-def test_a_run_is_called_by_what_is_looked_for():
+def test_a_run_of_pictures_is_named_after_its_labels():
     assert title_of(["dog", "house"]) == "dog, house"
     assert title_of([]) == "anything"
     long = title_of([f"label {number}" for number in range(99)])

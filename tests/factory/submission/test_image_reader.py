@@ -14,7 +14,7 @@ from chatgenimage.factory.submission.image_reader import (
 )
 
 TURN_RIGHT = 6
-"""Of EXIF's orientations: how the picture is to be turned to stand upright."""
+"""EXIF orientations with the rotation that makes the picture upright."""
 ORIENTATION = 0x112
 SIZE_WH = (40, 24)
 
@@ -67,7 +67,7 @@ def test_a_picture_is_turned_upright(tmp_path, picture):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_what_is_transparent_is_white(tmp_path, picture, mode):
+def test_transparent_parts_become_white(tmp_path, picture, mode):
     changed = rgba(picture).convert("PA").convert("P") if mode == "P" else rgba(picture)
     if mode == "P":
         changed = rgba(picture).quantize(8)
@@ -113,24 +113,24 @@ def link_out(folder, picture):
     ("write", "reason"),
     [
         (lambda folder, _: (folder / "a.jpg").write_bytes(b""), "is empty"),
-        (lambda folder, _: (folder / "a.jpg").write_text("hello"), "is no jpeg, jpg, png, webp"),
-        (lambda folder, image: image.save(folder / "a.jpg", format="GIF"), "is no jpeg"),
+        (lambda folder, _: (folder / "a.jpg").write_text("hello"), "is not a jpeg, jpg, png, webp"),
+        (lambda folder, image: image.save(folder / "a.jpg", format="GIF"), "is not a jpeg"),
         (write_truncated, "cannot be read: .*truncated"),
         (write_bomb, "has too many pixels"),
         (lambda folder, image: image.crop((0, 0, 9, 9)).save(folder / "a.jpg"), "too small: 9x9"),
         (lambda folder, _: Image.new("L", (5000, 40)).save(folder / "a.jpg"), "too small: 1000x8"),
         (link_out, "is a link out of the folder"),
-        (lambda folder, _: (folder / "a.jpg").symlink_to("gone"), "is a link to nothing"),
-        (lambda folder, _: (folder / "a.jpg").symlink_to("a.jpg"), "cannot be read|to nothing"),
-        (lambda folder, _: (folder / "a.jpg").mkdir(), "is no file"),
-        (lambda folder, _: os.mkfifo(folder / "a.jpg"), "is no file"),
+        (lambda folder, _: (folder / "a.jpg").symlink_to("gone"), "a link to a missing file"),
+        (lambda folder, _: (folder / "a.jpg").symlink_to("a.jpg"), "cannot be read|missing file"),
+        (lambda folder, _: (folder / "a.jpg").mkdir(), "is not a regular file"),
+        (lambda folder, _: os.mkfifo(folder / "a.jpg"), "is not a regular file"),
     ],
     ids=[
         *("empty", "text", "another format", "truncated", "bomb", "small", "narrow"),
-        *("link out", "link to nothing", "link to itself", "folder", "pipe"),
+        *("link out", "link to a missing file", "link to itself", "folder", "pipe"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_the_reason(tmp_path, picture, write, reason):
+def test_an_unusable_file_is_refused_with_a_reason(tmp_path, picture, write, reason):
     folder = tmp_path / "pictures"
     folder.mkdir()
     write(folder, picture)
@@ -144,7 +144,7 @@ def test_a_link_inside_the_folder_is_read(tmp_path, picture):
     assert is_near(read_picture(tmp_path, "b.png", 1000), picture)
 
 
-def test_pictures_are_listed_by_their_endings_wherever_they_lie(tmp_path, picture):
+def test_pictures_are_listed_by_ending_in_all_subfolders(tmp_path, picture):
     for name in ("b.PNG", "a.webp", "sub/deep/c.jpg", ".hidden.png", ".git/d.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -155,7 +155,7 @@ def test_pictures_are_listed_by_their_endings_wherever_they_lie(tmp_path, pictur
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "file.txt", "empty"])
-def test_a_folder_without_pictures_is_told(tmp_path, folder):
+def test_a_folder_without_pictures_is_reported(tmp_path, folder):
     (tmp_path / "file.txt").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(NothingFound, match=folder):

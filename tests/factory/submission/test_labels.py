@@ -31,12 +31,12 @@ def test_arguments_are_labels_in_their_order():
     assert labels_of(read_labels(["house", "dog"])) == ["house", "dog"]
 
 
-def test_a_text_file_has_one_label_a_line_with_blanks_and_comments_skipped(write):
+def test_a_text_file_has_one_label_per_line_and_blanks_and_comments_are_skipped(write):
     path = write("pets.txt", "\ufeff# pets\n\ndog\r\n  red   panda \n\t\n#cat\nhouse")
     assert labels_of(read_labels(files=[path])) == ["dog", "red panda", "house"]
 
 
-def test_a_csv_file_may_say_more_per_label(write):
+def test_a_csv_file_may_have_options_per_label(write):
     path = write(
         "l.csv", 'label,per_label,mode\ndog,4,\n"red panda",,object\n,,\n cat , 2 ,scene\n'
     )
@@ -47,7 +47,7 @@ def test_a_csv_file_may_say_more_per_label(write):
     )
 
 
-def test_a_jsonl_file_says_the_same(write):
+def test_a_jsonl_file_has_the_same_columns(write):
     path = write(
         "l.jsonl", '{"label": "dog", "per_label": 4}\n\n{"label": "cat", "mode": "object"}'
     )
@@ -64,14 +64,14 @@ def test_a_dash_reads_standard_input(where):
 
 
 @pytest.mark.parametrize("content", ["犬".encode("utf-16"), b"dog\n\xff\n"])
-def test_what_is_not_utf_8_is_told_wherever_it_comes_from(write, content):
+def test_input_that_is_not_utf_8_is_reported_for_every_source(write, content):
     [of_stdin] = problems_of(["-"], stdin=io.BytesIO(content))
     [of_file] = problems_of(files=[write("a.txt", content)])
     assert of_stdin.startswith("standard input: is not UTF-8 (byte ")
     assert of_file.endswith(of_stdin.removeprefix("standard input"))
 
 
-def test_arguments_and_files_add_up(write):
+def test_arguments_and_files_are_combined(write):
     assert labels_of(read_labels(["dog"], [write("a.txt", "cat"), write("b.txt", "house")])) == [
         "dog",
         "cat",
@@ -79,7 +79,7 @@ def test_arguments_and_files_add_up(write):
     ]
 
 
-def test_duplicates_by_case_spaces_and_composition_are_dropped_and_told(write):
+def test_duplicates_by_case_spaces_and_composition_are_dropped_and_listed(write):
     path = write("a.txt", "Dog\nred  panda\nstrasse\ncafe\u0301")
     result = read_labels(["dog", "DOG ", "Red Panda", "Straße", "café"], [path])
     assert labels_of(result) == ["dog", "Red Panda", "Straße", "café"]
@@ -130,7 +130,7 @@ def test_words_of_any_script_are_labels(label):
         pytest.param("d" * 101, "101 characters", id="too long"),
     ],
 )
-def test_what_is_no_word_is_refused_with_a_reason(text, part):
+def test_an_invalid_label_is_refused_with_a_reason(text, part):
     with pytest.raises(ValueError, match=re.escape(part)):
         clean_label(text)
 
@@ -139,7 +139,7 @@ def test_a_hundred_characters_are_allowed():
     assert len(clean_label("d" * 100)) == 100
 
 
-def test_everything_wrong_is_told_at_once_with_its_place(write):
+def test_all_problems_are_reported_together_with_their_lines(write):
     path = write(
         "l.csv", "label,per_label,mode\na/b,,\ndog,0,\ncat,x,\nhouse,,both\ntree,1,scene,9\n"
     )
@@ -188,7 +188,7 @@ def test_a_list_without_labels_is_refused(write, words, text):
         pytest.param("a.csv", "label,per_lable\ndog,1\n", "per_label", id="unknown column"),
         pytest.param("a.csv", "label,label\ndog,cat\n", "twice", id="column twice"),
         pytest.param("a.csv", "label,per_label\n,3\n", "line 2: label '' is empty", id="no label"),
-        pytest.param("a.jsonl", "{'label': 'dog'}", "no JSON", id="no JSON"),
+        pytest.param("a.jsonl", "{'label': 'dog'}", "not valid JSON", id="not JSON"),
         pytest.param("a.jsonl", '"dog"', "expected an object", id="no object"),
         pytest.param("a.jsonl", '{"label": 3}', "must be text", id="a number"),
         pytest.param("a.jsonl", '{"label": "a", "per_label": true}', "`per_label`", id="a truth"),
@@ -197,13 +197,13 @@ def test_a_list_without_labels_is_refused(write, words, text):
         pytest.param("a.txt", b"caf\xe9", "not UTF-8", id="latin-1"),
     ],
 )
-def test_a_wrong_file_is_told_with_its_name(write, name, text, part):
+def test_a_wrong_file_is_reported_with_its_name(write, name, text, part):
     (problem,) = problems_of(files=[write(name, text)])
     assert name in problem
     assert part in problem
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     assert "cannot be read" in problems_of(files=[tmp_path / "nowhere.txt"])[0]
     assert "cannot be read" in problems_of(files=[tmp_path])[0]
 

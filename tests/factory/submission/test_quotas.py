@@ -32,16 +32,16 @@ def quota(*, accepted=0, images=8, asked=50, max_images=1000):
     ("state", "sizes"),
     [
         pytest.param(quota(accepted=50), [], id="reached"),
-        pytest.param(quota(accepted=60), [], id="more than asked"),
-        pytest.param(quota(accepted=40), [2], id="as many as the share so far promises"),
-        pytest.param(quota(accepted=5), [8], id="at most as many as there are"),
+        pytest.param(quota(accepted=60), [], id="more than the quota"),
+        pytest.param(quota(accepted=40), [2], id="estimated from the accepted share"),
+        pytest.param(quota(accepted=5), [8], id="at most as many as exist"),
         pytest.param(quota(accepted=10, images=40), [8, 8, 8, 8, 8], id="in batches"),
-        pytest.param(quota(accepted=0, images=16), [8, 8], id="hopeless so far"),
-        pytest.param(quota(accepted=0, images=16, max_images=19), [3], id="up to the cap"),
-        pytest.param(quota(accepted=49, images=19, max_images=19), [], id="at the cap"),
+        pytest.param(quota(accepted=0, images=16), [8, 8], id="none accepted so far"),
+        pytest.param(quota(accepted=0, images=16, max_images=19), [3], id="up to the limit"),
+        pytest.param(quota(accepted=49, images=19, max_images=19), [], id="at the limit"),
     ],
 )
-def test_what_came_out_so_far_says_how_many_images_come_next(state, sizes):
+def test_the_accepted_share_decides_how_many_images_come_next(state, sizes):
     assert next_sizes(state, 8) == sizes
 
 
@@ -52,7 +52,7 @@ def submit_words(place, requests, **chain):
 
 
 def work_off(place, accepted, leave=()):
-    """Do all that is waiting; of each label's batch so many candidates are accepted."""
+    """Process all waiting batches; `accepted` candidates of each label's batch are accepted."""
     with place.sessions.begin() as session:
         done = 0
         for batch in session.scalars(select(Batch).where(Batch.state != BatchState.DONE)):
@@ -74,7 +74,7 @@ def work_off(place, accepted, leave=()):
 
 
 def finish(place, run_id, accepted):
-    """Work a run off until it is done; return how many batches were done each time."""
+    """Process a run until it is done; return the number of batches done in each pass."""
     waves = []
     while True:
         waves.append(work_off(place, accepted))
@@ -97,13 +97,13 @@ def test_a_label_gets_batches_until_it_has_its_quota(place):
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4), ("dog", 2, 4), ("house", 0, 4)]
 
 
-def test_a_hopeless_label_ends_at_its_cap_and_says_why(place):
+def test_a_label_that_misses_its_quota_ends_at_its_limit_and_says_why(place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=3, max_images=10)])
     finish(place, run_id, {"dog": 0})
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 3), ("dog", 2, 3)]
 
 
-def test_a_cap_is_there_even_if_nobody_names_one(place):
+def test_a_limit_of_images_has_a_default(place):
     submit_words(place, [LabelRequest("dog", accepted=3)])
     submit_words(place, [LabelRequest("cat")])
     with place.sessions() as session:
@@ -113,12 +113,12 @@ def test_a_cap_is_there_even_if_nobody_names_one(place):
         ]
 
 
-def test_a_cap_holds_from_the_first_batch_on(place):
+def test_the_limit_applies_from_the_first_batch(place):
     submit_words(place, [LabelRequest("dog", accepted=3, max_images=2)])
     assert batches(place) == [("dog", 0, 2)]
 
 
-def test_batches_are_added_once_whoever_looks_and_however_often(place):
+def test_batches_are_added_once_by_any_number_of_dispatchers(place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=8)])
     work_off(place, {"dog": 1})
     seen = [finalize_run.prepare(place.sessions, run_id) for _ in range(2)]
@@ -127,7 +127,7 @@ def test_batches_are_added_once_whoever_looks_and_however_often(place):
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4)]
 
 
-def test_the_dispatcher_admits_what_is_added_and_ends_the_run_afterwards(place):
+def test_the_dispatcher_admits_added_batches_and_then_ends_the_run(place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=2)])
     admitted = []
     for _ in range(2):
@@ -157,13 +157,13 @@ def test_near_duplicates_do_not_count(sqlite_place):
 
 
 def work_off_label(place, name, accepted):
-    """Do what is waiting of one label; so many candidates of each batch are accepted."""
+    """Process the waiting batches of one label; `accepted` of each batch are accepted."""
     with place.sessions() as session:
         others = {label for label in session.scalars(select(Label.name)) if label != name}
     work_off(place, {name: accepted}, leave=others)
 
 
-def test_a_label_is_topped_up_when_it_is_worked_off_though_others_are_not(place):
+def test_a_label_gets_new_batches_while_other_labels_are_in_progress(place):
     submit_words(place, [LabelRequest("dog", accepted=6), LabelRequest("house", accepted=6)])
     work_off_label(place, "dog", 2)
     assert finalize_run.top_up(place.sessions) == 1
@@ -171,7 +171,7 @@ def test_a_label_is_topped_up_when_it_is_worked_off_though_others_are_not(place)
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4), ("house", 0, 4)]
 
 
-def test_a_paused_run_is_not_topped_up(place):
+def test_a_paused_run_gets_no_new_batches(place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=6)])
     work_off_label(place, "dog", 2)
     with place.sessions.begin() as session:
@@ -180,7 +180,7 @@ def test_a_paused_run_is_not_topped_up(place):
 
 
 @pytest.mark.parametrize("first", ["house", "tulip"])
-def test_the_same_batches_are_added_whichever_label_is_faster(place, first):
+def test_the_added_batches_do_not_depend_on_which_label_is_faster(place, first):
     accepted = {"house": 4, "tulip": 3}
     run_id = submit_words(place, [LabelRequest(name, accepted=4) for name in accepted])
     work_off_label(place, first, accepted[first])
@@ -205,7 +205,7 @@ def factory(sqlite_place):
     return run
 
 
-def test_status_tells_quotas_and_what_to_do_about_a_missed_one(sqlite_place, factory):
+def test_status_shows_quotas_and_what_to_do_about_a_missed_one(sqlite_place, factory):
     asked = [LabelRequest("dog", accepted=3, max_images=8), LabelRequest("house", accepted=2)]
     run_id = submit_words(sqlite_place, asked)
     work_off(sqlite_place, {"dog": 1, "house": 2})

@@ -39,7 +39,7 @@ def test_the_run_freezes_its_profile_without_secrets_or_places(place, settings):
     assert "data_dir" not in profile
 
 
-def test_the_same_request_goes_on_with_its_unfinished_run(place, settings):
+def test_the_same_request_continues_its_unfinished_run(place, settings):
     first = submit_words(place, settings)
     again = submit_words(place, settings)
     assert (again.run_id, again.resumed) == (first.run_id, True)
@@ -65,7 +65,7 @@ def test_a_given_seed_is_kept(place, settings):
     ("total", "most", "sizes"),
     [(8, 8, [8]), (9, 8, [5, 4]), (1, 8, [1]), (20, 8, [7, 7, 6]), (3, 1, [1, 1, 1])],
 )
-def test_batches_are_few_and_alike(total, most, sizes):
+def test_batches_are_few_and_similar_in_size(total, most, sizes):
     assert list(split_evenly(total, most)) == sizes
 
 

@@ -1,4 +1,4 @@
-"""What a finished run tells: every command in it works when it is typed."""
+"""Summary of a finished run: every command in it works."""
 
 import shlex
 
@@ -17,14 +17,14 @@ def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path
     commands = [shlex.split(line) for line in told]
     assert [words[1] for words in commands] == ["status", "gallery", "query", "export"]
     for _, *words in commands:
-        if words[0] != "gallery":  # would stay
+        if words[0] != "gallery":  # it would not end
             typed = [str(tmp_path / word) if word == "dataset" else word for word in words]
             result = CliRunner().invoke(app, typed)
             assert result.exit_code == 0, result.output
     assert (tmp_path / "dataset" / "README.md").is_file()
 
 
-def test_a_submission_tells_what_works_it_off(tmp_path):
+def test_a_submission_names_the_worker_command(tmp_path):
     places = ["--data-dir", str(tmp_path / "a b")]
     told = CliRunner().invoke(app, ["submit", "dog", *places]).stderr
     shown = f"--data-dir '{tmp_path / 'a b'}'"
