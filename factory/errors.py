@@ -15,7 +15,7 @@ FactoryError
 ├── NothingFound         no candidate, or no picture, matches the request
 ├── RunUnfinished        a run must be over before it is refiltered
 ├── BadMarks             reviews in a file, or for suggesting thresholds, cannot be used
-├── ModelChanged         a replay needs the model that painted the image
+├── ModelChanged         a replay needs the model that generated the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written
 ├── CannotMeasure        the code that measures checkpoints is not installed
@@ -110,7 +110,7 @@ class BadMarks(FactoryError):
 
 
 class ModelChanged(FactoryError):
-    """A replay needs the model that painted the image."""
+    """A replay needs the model that generated the image."""
 
 
 class UnknownName(FactoryError):

@@ -37,8 +37,8 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
     if found.damaged:
         text = (
             f"{len(found.damaged)} candidates whose file is damaged (its checksum differs): "
-            f"{_some(found.damaged)}. Bring back a copy, or `factory doctor --checksums --repair` "
-            f"sets the files aside and rejects the candidates as {IMAGE_MISSING}"
+            f"{_some(found.damaged)}. Restore a copy, or `factory doctor --checksums --repair` "
+            f"moves the files aside and rejects the candidates as {IMAGE_MISSING}"
         )
         yield Finding("checksums", Health.WRONG, text)
     elif verified:

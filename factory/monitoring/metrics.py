@@ -160,7 +160,7 @@ def _of_runs(runs: Sequence[RunNumbers]) -> list[Metric]:
 
 def _state(runs: Sequence[RunNumbers]) -> Metric:
     state = GaugeMetricFamily(
-        "factory_run_info", "The runs that are told of, and their state.", labels=("run", "state")
+        "factory_run_info", "Runs in these metrics, with their state.", labels=("run", "state")
     )
     for run in runs:
         state.add_metric((str(run.run_id), run.state), 1)

@@ -23,7 +23,7 @@ def probe(settings: Settings, role: str) -> float:
         age_s = time.time() - pulse_file(settings, role).stat().st_mtime
     except OSError:
         raise WorkerSilent(
-            f"no heartbeat from a {role} worker on this host; start one with `factory worker "
+            f"no heartbeat from the {role} worker on this host; start one with `factory worker "
             f"{role}` (a dispatcher with `factory dispatch`)."
         ) from None
     if age_s > SILENT_S:

@@ -141,10 +141,10 @@ def test_a_file_that_is_not_there_is_named(factory, tmp_path):
 
 
 def test_a_list_without_an_end_is_refused(factory, data_dir):
-    assert "/dev/zero: has more than" in complaint(factory("submit", "--file", "/dev/zero"))
+    assert "/dev/zero: is larger than" in complaint(factory("submit", "--file", "/dev/zero"))
     with Path("/dev/zero").open("rb") as endless, pytest.raises(BadLabels) as caught:
         read_labels(["-"], stdin=endless)
-    assert "standard input: has more than" in str(caught.value)
+    assert "standard input: is larger than" in str(caught.value)
     assert not data_dir.exists()
 
 

@@ -96,8 +96,8 @@ def test_an_export_uses_reviews_on_request_and_its_card_says_so(filled_place, tm
     assert ids[1].keys() - ids[0].keys() == {rejected}
     assert (ids[1][2], ids[1][rejected], ids[0][1], ids[0][3]) == ("good", "good", "bad", None)
     card = (after / "README.md").read_text()
-    assert "2 of the images as good and 0 as bad, which decided" in " ".join(card.split())
-    assert "1 are good that the filters had rejected" in card
+    assert "2 of the images as good and 0 as bad; the reviews decided" in " ".join(card.split())
+    assert "1 of the good images had been rejected by the filters" in card
     assert "factory mark --file runs/1-marks.csv" in card
     assert (after / "runs" / "1-marks.csv").read_text().splitlines()[0] == "label,key,mark"
     assert "the reviews did not decide" in (before / "README.md").read_text()

@@ -26,14 +26,14 @@ def server():
 
 def test_a_server_that_takes_the_key_and_has_the_model_is_well(server):
     found = look_at_endpoint(server.config(model="large"))
-    assert (found.health, found.text) == ("ok", f"{server.url} takes the key and has large")
+    assert (found.health, found.text) == ("ok", f"{server.url} accepts the key and has large")
 
 
 @pytest.mark.parametrize(
     ("changes", "health", "part"),
     [
         ({"api_key": "sk-mistyped"}, "wrong", "refuses the key (401): correct OPENAI_API_KEY"),
-        ({"model": "huge"}, "warning", "does not list 'huge' but small, large: name one of them"),
+        ({"model": "huge"}, "warning", "does not list 'huge'; it lists small, large. Set the"),
     ],
 )
 def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, changes, health, part):
@@ -48,7 +48,7 @@ def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, change
     ("reply", "health", "part"),
     [
         (fails(404), "ok", "answers, without a list of models"),
-        (fails(503), "wrong", "answers 503: look at the server's log"),
+        (fails(503), "wrong", "answers 503: see the server's log"),
         (fails(429), "wrong", "answers 429"),
         (fails(403), "wrong", "refuses the key (403)"),
         (lists(), "ok", "accepts the key"),

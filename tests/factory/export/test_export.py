@@ -228,7 +228,7 @@ def test_more_data_moves_nothing_and_shares_come_true():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("train=0.8,val=0.1", "add up to 0.9"),
+        ("train=0.8,val=0.1", "sum to 0.9"),
         ("train=0.5,train=0.5", "twice"),
         ("train", "is not a split"),
         ("train=much", "is not a split"),

@@ -256,7 +256,7 @@ def test_a_worker_that_lost_its_device_gives_its_step_back_and_ends_with_an_erro
     with worker(settings, tmp_path) as process:
         assert process.wait(PATIENCE_S) == 1
     assert "unspecified launch failure" in (tmp_path / "log").read_text()
-    assert "worker 'all' cannot go on" in (tmp_path / "log").read_text().splitlines()[-1]
+    assert "worker 'all' stopped after an error" in (tmp_path / "log").read_text().splitlines()[-1]
     with place.sessions() as session:
         assert StepState.RUNNING not in set(session.scalars(select(Step.state)))
         assert set(session.scalars(select(Item.attempts))) == {0}
