@@ -60,7 +60,7 @@ def test_no_container_has_more_rights_than_it_needs(services):
         assert name in SERVERS or targets[name].user == "10001"
 
 
-def test_what_is_fetched_or_written_by_a_relative_path_stays_in_the_volume(services):
+def test_relative_paths_stay_in_the_volume(services):
     targets = read_targets()
     for name, service in services.items():
         if name not in SERVERS:
@@ -69,7 +69,7 @@ def test_what_is_fetched_or_written_by_a_relative_path_stays_in_the_volume(servi
             assert targets[name].environment["FACTORY_DATA_DIR"] == volume["target"]
 
 
-def test_what_runs_on_is_started_again_and_its_health_is_looked_at(services):
+def test_long_running_services_restart_and_have_health_checks(services):
     targets = read_targets()
     for name, service in services.items():
         lasting = name not in ONE_SHOTS
@@ -86,12 +86,12 @@ def test_all_services_wait_for_the_newest_schema(services):
 
 
 @pytest.mark.parametrize("secret", [name for name in SECRETS if name != "OPENAI_API_KEY"])
-def test_a_secret_that_was_not_chosen_is_asked_for(secret):
+def test_a_missing_secret_is_an_error(secret):
     with pytest.raises(AssertionError, match=f"required variable {secret} is missing"):
         read_services(secrets={**SECRETS, secret: ""})
 
 
-def test_a_secret_reaches_only_who_needs_it(services):
+def test_a_secret_reaches_only_services_that_need_it(services):
     def who_knows(secret):
         return {name for name in services if secret in str(services[name])}
 
@@ -109,7 +109,7 @@ def test_monitoring_runs_only_if_it_is_asked_for():
     assert not {"metrics", "prometheus", "grafana"} & set(read_services(tools=False))
 
 
-def test_what_is_mounted_from_here_is_here(services):
+def test_mounted_files_exist(services):
     mounted = [
         Path(volume["source"])
         for service in services.values()
@@ -159,7 +159,7 @@ def test_the_dockerfile_passes_the_linter():
     assert linted.returncode == 0, linted.stdout
 
 
-def test_only_what_computes_carries_torch(services):
+def test_only_images_that_run_models_have_torch(services):
     targets = read_targets()
     with_torch = {name for name in targets if "gpu" in targets[name].ancestors}
     assert with_torch == {"diffusion", "editing", "labeling", "scoring", "all"}

@@ -90,7 +90,7 @@ def test_a_label_became_accepted_images_in_the_bucket(machine, candidates, s3_ke
         assert images.provenance(one.sha256)["seed"] == one.seed
 
 
-def test_the_accepted_leave_as_a_dataset(machine, candidates):
+def test_accepted_candidates_are_exported(machine, candidates):
     exported = machine.run("factory", "export", "coco", "--out", "/data/dataset")
     assert exported.returncode == 0, exported.stderr
     file = machine.folder / "data" / "dataset" / "annotations" / "instances_train.json"
@@ -116,7 +116,7 @@ def test_a_service_that_does_not_run_is_not_healthy(machine):
     assert machine.run("diffusion", "worker", "all", "--probe").returncode == 1
 
 
-def test_everything_is_well_says_the_doctor(machine):
+def test_the_doctor_finds_nothing_wrong(machine):
     told = machine.run("labeling", "doctor", "--json")
     found = {one["name"]: one for one in json.loads(told.stdout)}
     assert told.returncode == 0, found
@@ -125,7 +125,7 @@ def test_everything_is_well_says_the_doctor(machine):
     assert not [secret for secret in HIDDEN if secret in told.stdout + told.stderr]
 
 
-def test_the_pages_open_only_for_who_knows_the_secret(machine):
+def test_the_pages_require_the_secret(machine):
     machine.wait_until_healthy(*PAGES)
     login = b64encode(SECRETS["FLOWER_BASIC_AUTH"].encode()).decode()
     known = {"Authorization": f"Basic {login}"}

@@ -32,7 +32,7 @@ def test_the_page_explains_every_metric_that_is_asked_for():
         assert name.removesuffix("_count").removesuffix("_sum") in page, name
 
 
-def test_the_panels_stand_side_by_side_and_have_a_name_and_a_unit():
+def test_the_panels_do_not_overlap_and_have_a_title_and_a_unit():
     taken = set()
     for panel in dashboard()["panels"]:
         place = panel["gridPos"]

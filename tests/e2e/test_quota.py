@@ -10,7 +10,7 @@ ASKED = 6
 RUN = ("run", "dog", "tulip", "--accepted", str(ASKED), "--per-label", "4", "--rounds", "0")
 
 
-def test_a_quota_survives_that_everything_is_killed(factory, undisturbed):
+def test_a_quota_is_reached_after_everything_was_killed(factory, undisturbed):
     assert undisturbed.call(*RUN, "--seed", "5").returncode == 0
     total = undisturbed.count_candidates()
     assert total > 2 * 4  # the first batches were not enough

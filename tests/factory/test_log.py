@@ -52,7 +52,7 @@ def test_every_line_says_run_batch_and_step(tmp_path):
     assert "RuntimeError: hello" in lines[1]["exception"]
 
 
-def test_a_console_line_is_for_reading(tmp_path):
+def test_a_console_line_is_readable(tmp_path):
     first = say(tmp_path, "hello", FACTORY_LOG_FORMAT="console").splitlines()[0]
     assert not first.startswith("{")
     assert "run_id=3" in first
@@ -88,6 +88,6 @@ def language(name):
     return {f"{start}FAMILY": "openai", f"{start}MODEL": "m"}
 
 
-def test_an_address_without_password_can_be_read():
+def test_a_url_without_a_password_is_shown():
     settings = load_settings("micro", database_url="sqlite:////somewhere/rows.sqlite3")
     assert list_secrets(settings) == []

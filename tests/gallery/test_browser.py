@@ -20,9 +20,7 @@ def press(page, key):
     page.keyboard.press(key)
 
 
-def test_a_person_goes_from_the_runs_to_a_candidate_and_judges_it_by_keys(
-    open_page, gallery, family
-):
+def test_candidates_are_reviewed_with_keys(open_page, gallery, family):
     page = open_page()
     page.goto(gallery)
     page.get_by_role("link", name="Run 1").click()

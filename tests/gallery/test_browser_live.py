@@ -7,7 +7,7 @@ from tests import rows
 from tests.gallery.conftest import WAIT_S, served
 
 
-def test_a_run_that_is_being_made_shows_itself_until_it_is_done(open_page, sqlite_place):
+def test_an_active_run_is_refreshed_until_it_is_done(open_page, sqlite_place):
     with sqlite_place.sessions.begin() as session:
         run_id = rows.add_run(session, ["dog"]).id
         batch = rows.batch_of(session, session.get(Run, run_id))
@@ -55,7 +55,7 @@ def test_an_active_run_shows_its_time_left_once_every_step_was_seen(open_page, s
         expect(page.locator(".facts")).to_contain_text(told, timeout=WAIT_S * 1000)
 
 
-def test_many_candidates_come_as_one_scrolls(open_page, sqlite_place):
+def test_more_candidates_load_while_scrolling(open_page, sqlite_place):
     with sqlite_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ["dog"], state="done"))
         for index in range(130):
@@ -77,7 +77,7 @@ def test_many_candidates_come_as_one_scrolls(open_page, sqlite_place):
         assert page.evaluate("scrollY") == 1500  # the filters scroll separately
 
 
-def test_without_scripts_a_link_leads_to_the_further_ones(open_page, sqlite_place):
+def test_without_scripts_a_link_leads_to_the_next_page(open_page, sqlite_place):
     with sqlite_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ["dog"], state="done"))
         for index in range(70):

@@ -28,7 +28,7 @@ def strange(sqlite_place):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_is_in_the_way_of_assistive_technology(open_page, gallery, scheme):
+def test_pages_have_no_serious_accessibility_violations(open_page, gallery, scheme):
     page = open_page(color_scheme=scheme)
     for path in PAGES:
         page.goto(gallery + path)
@@ -36,7 +36,7 @@ def test_nothing_serious_is_in_the_way_of_assistive_technology(open_page, galler
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nor_on_the_pages_of_an_active_run_and_the_token(open_page, sqlite_place, scheme):
+def test_the_pages_of_an_active_run_and_the_token_have_none_either(open_page, sqlite_place, scheme):
     with sqlite_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
         step = rows.add_steps(session, batch, done=1)[1]
@@ -56,7 +56,7 @@ def assert_nothing_is_in_the_way(page):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_phone_scrolls_down_only(open_page, strange, path):
+def test_a_phone_scrolls_only_vertically(open_page, strange, path):
     page = open_page(**PHONE)
     page.goto(strange + path)
     page.wait_for_load_state("networkidle")
@@ -64,7 +64,7 @@ def test_a_phone_scrolls_down_only(open_page, strange, path):
     assert wide <= 0
 
 
-def test_a_label_is_never_run(open_page, strange):
+def test_a_label_is_never_executed(open_page, strange):
     page = open_page()
     for path in PAGES:
         page.goto(strange + path)
@@ -99,7 +99,7 @@ def test_a_small_image_is_scaled_up_pixel_by_pixel(open_page, gallery):
     assert image.evaluate("one => getComputedStyle(one).imageRendering") == "pixelated"
 
 
-def test_a_person_gets_everywhere_by_the_tabulator(open_page, gallery):
+def test_every_control_is_reachable_with_tab(open_page, gallery):
     page = open_page()
     page.goto(f"{gallery}/candidates?verdict=accepted")
     page.keyboard.press("Tab")

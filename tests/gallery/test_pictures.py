@@ -36,7 +36,7 @@ def big(sqlite_place):
     return sqlite_place, candidate
 
 
-def test_a_big_image_is_shown_small_and_made_small_once(big):
+def test_a_large_image_is_shown_as_a_cached_thumbnail(big):
     place, candidate = big
     address = f"/thumbnails/{candidate.sha256}.webp"
     with open_store(place.data_dir) as store:
@@ -91,7 +91,7 @@ def test_the_oldest_thumbnails_make_room(tmp_path):
     assert hashlib.sha256(contents[-1]).hexdigest() in kept
 
 
-def test_a_full_disk_costs_only_the_memory(tmp_path):
+def test_a_full_disk_only_disables_the_thumbnail_cache(tmp_path):
     (tmp_path / "thumbnails").write_text("a file where the folder should be")
     thumbnails = Thumbnails(tmp_path / "thumbnails")
     content = thumbnails.get("0" * 64, lambda: png(300, 300))

@@ -48,7 +48,7 @@ def test_an_error_page_says_why(client, path, status, told):
     assert told in answer.text
 
 
-def test_what_no_database_can_look_for_is_not_looked_for(client):
+def test_a_nul_byte_in_a_filter_is_ignored(client):
     assert "6 candidates" in client.get("/candidates?label=%00").text
 
 

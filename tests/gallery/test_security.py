@@ -36,7 +36,7 @@ def marks_of(family):
         return rows.marks(session)
 
 
-def test_every_answer_says_what_it_may_load(client):
+def test_every_response_has_the_security_headers(client):
     for path in ("/runs", "/static/gallery.css", "/nothing", f"/images/{'0' * 64}.png"):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
@@ -44,14 +44,14 @@ def test_every_answer_says_what_it_may_load(client):
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_page_needs_nothing_from_elsewhere_and_has_no_script_or_style_inside(client):
+def test_a_page_loads_nothing_from_other_hosts_and_has_no_inline_script(client):
     for path in ("/runs", "/runs/1", "/candidates", "/candidates/3"):
         text = client.get(path).text
         assert re.findall(r'(?:src|href|action)="(?!/|#)[^"]*"', text) == []
         assert re.findall(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text) == []
 
 
-def test_a_name_that_is_not_this_machine_s_is_refused(client):
+def test_an_unknown_host_name_is_refused(client):
     for host in ("evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[::2]:8484"):
         assert client.get("/runs", headers={"Host": host}).status_code == 400
     for host in ("localhost:8484", "LOCALHOST", "127.0.0.1", "[::1]:8484"):
@@ -74,7 +74,7 @@ def test_no_path_of_a_request_reaches_the_disk(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_a_hash_that_no_row_names_is_not_read(client, family):
+def test_an_unknown_hash_is_not_read(client, family):
     stray = family.images.put(_pixels(), {})
     assert client.get(f"/images/{stray}.png").status_code == 404
 
@@ -100,7 +100,7 @@ def test_a_review_redirects_only_within_the_gallery(client):
     assert answer.headers["location"].startswith("/candidates/1")
 
 
-def test_a_form_that_is_too_big_or_says_nothing_known_is_refused(client, family):
+def test_a_form_that_is_too_big_or_has_unknown_values_is_refused(client, family):
     form = form_of(client)
     for fields, status in (
         ({"mark": "good", "form": form, "search": "x" * 10_000}, 413),
@@ -112,7 +112,7 @@ def test_a_form_that_is_too_big_or_says_nothing_known_is_refused(client, family)
     assert marks_of(family) == {}
 
 
-def test_who_does_not_know_the_token_sees_nothing(guarded):
+def test_without_the_token_nothing_is_shown(guarded):
     for path in ("/", "/runs", "/candidates/1", f"/images/{'0' * 64}.png"):
         answer = guarded.get(path)
         assert answer.status_code == 401
@@ -121,7 +121,7 @@ def test_who_does_not_know_the_token_sees_nothing(guarded):
     assert guarded.post("/candidates/1/mark", data={"mark": "good"}).status_code == 401
 
 
-def test_who_knows_the_token_is_known_from_then_on(guarded):
+def test_after_the_token_a_cookie_is_enough(guarded):
     answer = guarded.get(f"/candidates?label=dog&token={TOKEN}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/candidates?label=dog")
     assert "HttpOnly" in answer.headers["set-cookie"]
@@ -130,7 +130,7 @@ def test_who_knows_the_token_is_known_from_then_on(guarded):
 
 
 @pytest.mark.parametrize("path", ["//evil.example/runs", "/%5Cevil.example/runs", "/%0D%0Ax: y"])
-def test_the_way_in_leads_nowhere_else(guarded, path):
+def test_the_token_form_redirects_only_within_the_gallery(guarded, path):
     address = f"http://box.example{path}"
     form = guarded.get(address).text
     assert re.search('action="/(%5C|%0D%0A)?[a-z]', form)

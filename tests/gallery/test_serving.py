@@ -53,7 +53,7 @@ def test_ctrl_c_ends_it_quietly(family):
     assert (process.returncode, out.strip(), errors) == (0, "", "")
 
 
-def test_for_others_it_asks_for_a_token_that_it_makes(family):
+def test_for_other_machines_a_new_token_is_required(family):
     process, url = start(family, "--host", EVERYWHERE)
     try:
         page, token = url.replace(EVERYWHERE, "127.0.0.1").split("?token=")

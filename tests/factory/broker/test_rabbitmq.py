@@ -50,7 +50,7 @@ def settings(place, tmp_path):
     return load_settings(profile, data_dir=place.data_dir)
 
 
-def test_a_run_ends_though_its_rabbitmq_comes_late_forgets_everything_and_dies(
+def test_a_run_finishes_though_its_rabbitmq_starts_late_loses_everything_and_dies(
     place, settings, tmp_path, rabbit
 ):
     sleep(place, 0.3)

@@ -189,7 +189,7 @@ def test_a_missing_or_broken_profile_is_named(factory, data_dir, tmp_path, comma
     assert not data_dir.exists()
 
 
-def test_a_checkpoint_that_is_not_there_ends_a_run_before_it_begins(factory, data_dir, tmp_path):
+def test_a_missing_checkpoint_ends_a_run_before_it_starts(factory, data_dir, tmp_path):
     (tmp_path / "checkpoints/captioning/model.safetensors").unlink()
     assert "checkpoints/captioning" in complaint(factory("run", "dog"))
     (tmp_path / "checkpoints/captioning").rmdir()
@@ -197,7 +197,7 @@ def test_a_checkpoint_that_is_not_there_ends_a_run_before_it_begins(factory, dat
     assert not data_dir.exists()
 
 
-def test_a_broker_that_does_not_answer_ends_a_run_before_it_begins(
+def test_a_broker_that_does_not_answer_ends_a_run_before_it_starts(
     factory, data_dir, monkeypatch, free_port
 ):
     monkeypatch.setenv("REDIS_URL", f"redis://:hush@127.0.0.1:{free_port}/0")

@@ -97,7 +97,7 @@ def test_a_higher_threshold_rejects_and_a_lower_one_accepts(judged):
     assert verdicts(judged)["b0/g1"] == "accepted"
 
 
-def test_what_hangs_from_a_parent_that_is_rejected_now_falls_with_it(judged):
+def test_descendants_of_a_newly_rejected_parent_are_rejected(judged):
     refiltered(judged, label_confidence=0.95)
     found = verdicts(judged)
     assert found["b0/g0"] == "label_not_found"
@@ -112,7 +112,7 @@ def test_a_newly_accepted_parent_stays_without_children_and_is_counted(judged):
         assert len(session.scalars(select(Candidate)).all()) == len(CANDIDATES)
 
 
-def test_what_was_never_measured_is_never_accepted(judged):
+def test_a_candidate_without_a_score_is_never_accepted(judged):
     refiltered(judged, clip_similarity=-1, label_confidence=0, objects_kept=0)
     found = verdicts(judged)
     assert found["b0/g2"] == found["b0/g0/e1"] == "not_measured"
@@ -168,7 +168,7 @@ def test_every_judgement_is_remembered_with_its_author_and_thresholds(judged):
 
 
 @pytest.mark.parametrize("state", ["active", "paused"])
-def test_a_run_that_is_still_made_is_not_judged_again(judged, state):
+def test_an_active_run_is_not_refiltered(judged, state):
     with judged.sessions.begin() as session:
         get_run(session, 1).state = state
     with pytest.raises(RunUnfinished, match="--dry-run"):
@@ -184,7 +184,7 @@ def test_other_runs_keep_their_verdicts(judged):
     assert verdicts(judged)["other"] == "accepted"
 
 
-def test_without_a_yes_nothing_is_written(factory, judged):
+def test_without_yes_nothing_is_written(factory, judged):
     before = verdicts(judged)
     for more in ([], ["--dry-run"], ["--dry-run", "--yes"]):
         result = factory("refilter", 1, "--set", "clip_similarity=0.85", *more)

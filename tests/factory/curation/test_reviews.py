@@ -32,7 +32,7 @@ def test_reviews_are_added_and_removed(filled_place):
         assert session.get_one(Mark, 1).author == name_person()
 
 
-def test_what_the_query_writes_is_read_back_after_a_person_filled_it_in(filled_place, tmp_path):
+def test_a_csv_of_query_is_read_back_as_reviews(filled_place, tmp_path):
     run(filled_place, "mark", "bad", "2")
     lines = list(csv.DictReader(io.StringIO(run(filled_place, "query", "--format", "csv").stdout)))
     assert {line["id"]: line["mark"] for line in lines if line["mark"]} == {"2": "bad"}

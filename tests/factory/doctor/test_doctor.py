@@ -55,7 +55,7 @@ def healths(place):
     return [finding.health for finding in to_findings(found, verified=False)]
 
 
-def test_a_healthy_factory_has_a_line_for_everything(doctor, candidates):
+def test_a_healthy_factory_has_an_ok_line_per_check(doctor, candidates):
     code, found = doctor()
     assert code == 0, found
     names = ["settings", "database", "broker", "images", "disk", "checkpoints", "device"]
@@ -174,7 +174,7 @@ def test_a_file_that_is_stored_again_is_young_and_whole_again(place, candidates)
     assert place.images.age_s(path) < YOUNG_S
 
 
-def test_a_bucket_is_looked_at_like_a_folder(doctor, s3_server, monkeypatch):
+def test_a_bucket_is_checked_like_a_folder(doctor, s3_server, monkeypatch):
     monkeypatch.setenv("FACTORY_IMAGE_STORE_URL", f"s3://{s3.BUCKET}/images")
     monkeypatch.setenv("FACTORY_IMAGE_STORE_ENDPOINT", s3_server.endpoint)
     _, found = doctor()

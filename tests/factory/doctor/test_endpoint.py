@@ -24,7 +24,7 @@ def server():
         yield served
 
 
-def test_a_server_that_takes_the_key_and_has_the_model_is_well(server):
+def test_a_server_with_key_and_model_is_ok(server):
     found = look_at_endpoint(server.config(model="large"))
     assert (found.health, found.text) == ("ok", f"{server.url} accepts the key and has large")
 
@@ -61,14 +61,14 @@ def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, change
     ],
     ids=["no_list", "broken", "busy", "forbidden", "empty", "html", "half"],
 )
-def test_every_other_answer_has_a_line_that_says_what_to_do(reply, health, part):
+def test_every_other_response_says_what_to_do(reply, health, part):
     with Loopback(reply) as server:
         found = look_at_endpoint(server.config())
     assert found.health == health
     assert part in found.text
 
 
-def test_a_server_that_is_not_there_is_to_be_started():
+def test_a_server_that_does_not_answer_is_reported():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
@@ -84,7 +84,7 @@ def test_without_a_key_the_variable_is_named(monkeypatch):
     assert (found.health, "set OPENAI_API_KEY" in found.text) == ("warning", True)
 
 
-def test_a_server_of_one_s_own_is_asked_without_a_key(monkeypatch, server):
+def test_a_custom_server_is_called_without_a_key(monkeypatch, server):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert "refuses the key (401)" in look_at_endpoint(server.config(api_key=None)).text
     with Loopback(lists("large")) as open_to_all:

@@ -109,7 +109,7 @@ def test_an_export_is_not_replaced_unasked(filled_place, out):
     assert [path.name for path in out.parent.iterdir()] == ["dataset"]
 
 
-def test_what_is_no_export_is_never_replaced(filled_place, out):
+def test_other_folders_are_never_replaced(filled_place, out):
     out.mkdir(parents=True)
     (out / "thesis.tex").write_text("years of work")
     with pytest.raises(CannotWrite, match="not an export"):

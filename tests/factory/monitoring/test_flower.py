@@ -127,7 +127,7 @@ def test_no_page_and_no_answer_without_the_password(worked_off, path):
 @pytest.mark.parametrize(
     "path", ["/logout", "/no-such-page", "/healthcheck", "/static/..%2fapp.py"]
 )
-def test_what_is_open_shows_nothing_of_a_run(worked_off, path):
+def test_open_pages_show_nothing_about_runs(worked_off, path):
     status, text = get(worked_off + path)
     assert status in {200, 403, 404}
     assert all(word not in text for word in ("run 1", "dog", "all@", "redis", "import"))
@@ -156,7 +156,7 @@ def test_every_task_says_of_which_run_label_batch_and_round_it_is(worked_off):
     assert all(re.match(r"run 1 · .{3,40} · batch \d · round [01]$", t["args"]) for t in tasks)
 
 
-def test_a_browser_shows_the_words_and_runs_nothing_that_a_label_says(worked_off, chromium):
+def test_a_browser_shows_labels_and_does_not_execute_them(worked_off, chromium):
     user, _, password = LOGIN.partition(":")
     with chromium.new_context(http_credentials={"username": user, "password": password}) as context:
         page, complaints = context.new_page(), []
@@ -214,7 +214,7 @@ def test_a_used_port_is_reported(tmp_path):
     assert f"127.0.0.1:{port} is used by another program" in text
 
 
-def test_others_are_let_in_only_with_a_password_that_was_chosen(tmp_path):
+def test_other_machines_need_a_chosen_password(tmp_path):
     text = refused("--host", "0.0.0.0", "--data-dir", str(tmp_path))  # noqa: S104
     assert "FACTORY_FLOWER_BASIC_AUTH" in text
 

@@ -229,7 +229,7 @@ def test_a_real_process_is_scraped_and_ends_quietly(place):
     assert process.returncode == 0
 
 
-def test_others_must_bring_the_token(place):
+def test_other_machines_need_the_token(place):
     process, url = start(place, "--host", "0.0.0.0", FACTORY_METRICS_TOKEN=TOKEN)  # noqa: S104
     try:
         assert scrape(url)[0] == 401

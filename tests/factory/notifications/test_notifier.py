@@ -91,7 +91,7 @@ def test_a_command_is_run_once_with_the_results(place, ended, tmp_path):
     assert record["state"] == "done"
 
 
-def test_many_at_once_tell_each_run_once(place, tmp_path):
+def test_concurrent_notifiers_send_each_notification_once(place, tmp_path):
     run_ids = [end_run(place) for _ in range(5)]
     told = tmp_path / "told"
     command = script(tmp_path, f'echo "$RUN_ID" >> {told}')
@@ -200,7 +200,7 @@ def test_a_notification_claimed_by_a_dead_process_is_sent_by_another(sqlite_plac
     assert json.loads(told.read_text())["event"] == "done"
 
 
-def test_a_command_may_be_one_of_the_factory_s(sqlite_place, tmp_path):
+def test_a_notify_command_may_be_a_factory_command(sqlite_place, tmp_path):
     """Variables that are set for the command must not act as settings."""
     run_id = end_run(sqlite_place)
     shown = tmp_path / "shown"

@@ -95,7 +95,7 @@ def test_a_run_is_ended_once_and_not_while_a_batch_is_open(place):
     assert not finalize_run.close(place.sessions, run_id)
 
 
-def test_what_is_made_after_a_retry_is_held_to_everything_that_was_there(place):
+def test_candidates_after_a_retry_are_compared_with_all_earlier_ones(place):
     run_id = add_finished_run(place, list(IMAGES)[1:])
     finalize_run.close(place.sessions, run_id)
     label, key = ("dog", "b0/g0")
@@ -147,7 +147,7 @@ def test_what_a_cancelled_run_made_is_left_as_it_was_judged(place):
     assert outcome(place)[0] == {}
 
 
-def test_query_and_show_tell_whom_a_duplicate_repeats(sqlite_place):
+def test_query_and_show_name_the_original_of_a_duplicate(sqlite_place):
     finalize_run.close(sqlite_place.sessions, add_finished_run(sqlite_place))
     with sqlite_place.sessions() as session:
         query = select(Candidate).where(Candidate.duplicate_of_id.is_not(None))

@@ -88,7 +88,7 @@ def test_the_command_to_continue_repeats_the_options_without_a_password(tmp_path
     assert "hush" not in told
 
 
-def test_what_was_given_up_is_shown_and_tried_again_by_step_or_everywhere(factory, place, run_id):
+def test_given_up_items_are_listed_and_retried_by_step_or_all(factory, place, run_id):
     with place.sessions.begin() as session:
         for step in session.scalars(select(Step).where(Step.name.in_(["generate", "label"]))):
             rows.add_item(session, step, 1, state="quarantined", error="Traceback\nBoom: no")

@@ -101,7 +101,7 @@ def model_child(process):
     return psutil.Process(process.pid).children()[-1]
 
 
-def test_a_run_ends_though_its_embedded_broker_forgets_everything_and_dies(
+def test_a_run_finishes_after_its_embedded_broker_loses_everything_and_dies(
     place, settings, tmp_path
 ):
     sleep(place, 0.05)
@@ -267,9 +267,7 @@ def test_a_worker_that_lost_its_device_gives_its_step_back_and_ends_with_an_erro
 
 
 @pytest.mark.parametrize("settings", [{"max_attempts": 2}], indirect=True, ids=[""])
-def test_what_kills_its_worker_is_quarantined_alone_and_the_rest_of_its_pass_is_made(
-    place, settings, tmp_path
-):
+def test_an_item_that_kills_its_worker_is_quarantined_alone(place, settings, tmp_path):
     sleep(place, KILL)
     run_id = submit_run(place, settings, labels=["dog"])
     with worker(settings, tmp_path, **{PASS_SIZE: "4"}) as process:

@@ -13,13 +13,13 @@ def paced(*samples):
     return pace
 
 
-def test_nothing_is_said_before_enough_was_seen():
+def test_there_are_no_rates_before_enough_was_measured():
     for pace in (paced(), paced((0, 0, 0, 0)), paced((0, 0, 0, 0), (4, 9, 9, 9))):
         assert pace.eta_s(Work(9, 9)) is None
         assert pace.images_per_min is None
 
 
-def test_what_is_left_takes_as_long_as_the_work_of_late():
+def test_the_time_left_follows_from_the_recent_rate():
     pace = paced((0, 0, 0, 0), (10, 20, 5, 3))
     assert pace.eta_s(Work(20, 30)) == pytest.approx(15)
     assert pace.images_per_min == pytest.approx(30)

@@ -67,7 +67,7 @@ def watch(place, *arguments):
         (RunState.PAUSED, "its budget of 1.00 is spent", 1),
     ],
 )
-def test_it_ends_with_the_run_and_says_how_that_ended(place, state, reason, code):
+def test_watch_ends_with_the_run_and_prints_its_result(place, state, reason, code):
     begin(place)
     end(place, state, reason)
     done = watch(place)
@@ -78,7 +78,7 @@ def test_it_ends_with_the_run_and_says_how_that_ended(place, state, reason, code
     assert done.stdout == ""
 
 
-def test_a_run_that_gave_something_up_ends_with_one(place):
+def test_a_run_with_given_up_items_exits_with_1(place):
     begin(place)
     with place.sessions.begin() as session:
         step = session.scalars(select(Step).order_by(Step.position)).first()
@@ -146,7 +146,7 @@ def test_more_labels_than_lines_are_shown_as_one(place):
     assert "word7" not in text.split("images per minute")[0]
 
 
-def test_durations_are_said_as_people_do():
+def test_durations_are_readable():
     assert [tell_duration(s) for s in (None, 0.4, 61, 3600 * 5 + 59)] == [
         "—",
         "0 s",

@@ -67,7 +67,7 @@ def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(store, filters,
         store.count(**filters)
 
 
-def test_a_candidate_comes_by_its_id_with_its_pixels(store):
+def test_a_candidate_is_found_by_id_with_its_pixels(store):
     row = store.get(3)
     assert row.key == "b0/g0/e0/f0"
     assert store.pixels(row).shape == (64, 64, 3)
@@ -93,7 +93,7 @@ def test_pandas_groups_what_the_database_counts(store):
     assert frame.groupby("verdict").size().to_dict() == {"accepted": 6, "rejected": 2}
 
 
-def test_where_nothing_was_made_there_is_nothing_to_open(tmp_path):
+def test_opening_a_missing_store_is_an_error(tmp_path):
     with pytest.raises(NoDatabase, match="factory run"):
         open_store(tmp_path / "new")
 

@@ -42,7 +42,7 @@ def test_more_labels_than_places_give_one_place_each():
     assert len({found[number].label for number in choose(found, 24)}) == 24
 
 
-def test_made_images_go_before_initial_ones_and_none_is_left_out():
+def test_derived_images_come_before_initial_ones_and_none_is_left_out():
     found = accepted(
         ("dog", "generated", None, 9), ("dog", "edited", 1, 9), ("dog", "filled", 2, 9)
     )

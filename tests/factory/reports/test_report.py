@@ -79,7 +79,7 @@ def test_the_page_needs_nothing_from_elsewhere(page):
     assert not re.search(r"url\(\s*['\"]?https?:|@import", page)
 
 
-def test_what_people_typed_is_text(page):
+def test_user_input_is_escaped(page):
     reader = Reader(page)
     assert "script" not in reader.tags
     assert any(NASTY in text for text in reader.text)

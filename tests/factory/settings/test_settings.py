@@ -87,7 +87,7 @@ def test_without_urls_everything_is_in_the_data_folder(tmp_path):
     assert settings.broker_url is None
 
 
-def test_a_frozen_profile_holds_neither_secrets_nor_places():
+def test_a_frozen_profile_contains_no_secrets_and_no_paths():
     settings = load_settings(
         "sd15",
         broker_url="redis://:hush@host/0",
@@ -100,7 +100,7 @@ def test_a_frozen_profile_holds_neither_secrets_nor_places():
     assert not {"data_dir", "device", "broker_url"} & set(frozen)
 
 
-def test_a_frozen_profile_is_blind_to_the_environment(monkeypatch):
+def test_a_frozen_profile_ignores_the_environment(monkeypatch):
     frozen = dump_profile(load_settings("micro"))
     monkeypatch.setenv("FACTORY_CHAIN__PER_LABEL", "99")
     monkeypatch.setenv("FACTORY_DEVICE", "mps")
