@@ -73,7 +73,7 @@ class Exported:
 
 @dataclass
 class _Survey:
-    """The first pass: counts, and a fingerprint that tells if an export can be continued."""
+    """The first pass: counts, and a fingerprint to detect an export that can be continued."""
 
     order: Order
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)

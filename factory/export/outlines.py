@@ -18,21 +18,21 @@ _INSET_PX = 0.125
 
 
 def polygons_of(annotation: Annotation) -> list[Ring]:
-    """Return one ring per part of the mask; without a mask, the ring of the box.
+    """Return one polygon per part of the mask; without a mask, the polygon of the box.
 
-    COCO's polygons have no holes: a hole is joined to the ring around it by a seam of width 0.
+    COCO's polygons have no holes: a hole is joined to its outer outline by a seam of width 0.
     """
     parts = [_joined(part) for part in find_outlines(masks.decode(rle_of(annotation)))]
     return parts or [_box_ring(annotation)]
 
 
 def single_ring(annotation: Annotation) -> Ring:
-    """Return one ring around all parts, for formats with one polygon per object."""
+    """Return one polygon around all parts, for formats with one polygon per object."""
     return _joined(polygons_of(annotation))
 
 
 def find_outlines(mask: Mask) -> list[list[Ring]]:
-    """Return for each part of an (H, W) mask its outer ring, then the ring of each hole.
+    """Return for each part of an (H, W) mask its outer outline, then that of each hole.
 
     Pixels that touch only at a corner belong to different parts.
     """
@@ -67,7 +67,7 @@ def _corners(points: NDArray[np.float64]) -> Ring:
 
 
 def _joined(rings: Sequence[Ring]) -> Ring:
-    """Join rings: go to each further ring and back along the same line."""
+    """Join outlines: go to each further one and back along the same line."""
     joined, *others = rings
     for other in others:
         distances = np.square(joined[:, None] - other[None]).sum(axis=-1)

@@ -16,7 +16,7 @@ from chatgenimage.factory.log import configure
 from chatgenimage.factory.settings.model import load_settings
 configure(load_settings("micro"))
 structlog.contextvars.bind_contextvars(run_id=3, batch_id=7, step="fill")
-structlog.get_logger().info("told", text={text!r})
+structlog.get_logger().info("event", text={text!r})
 try:
     raise RuntimeError({text!r})
 except RuntimeError:

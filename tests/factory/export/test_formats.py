@@ -14,7 +14,7 @@ from tests.factory.exports import export_as, known_candidates
 
 
 def with_a_hole(box):
-    """Return a mask: a ring with a bar in its hole, and a separate part."""
+    """Return a mask: a circle with a hole and a bar in the hole, and a separate part."""
     x_min, y_min, x_max, y_max = (int(side) for side in box)
     mask = np.zeros((rows.SIZE_PX, rows.SIZE_PX), dtype=bool)
     mask[y_min:y_max, x_min:x_max] = True

@@ -221,15 +221,15 @@ settings = load_settings()
 sessions = connect(settings.resolved_database_url())
 try:
     with telling(settings, sessions, int(sys.argv[1])):
-        raise {"stopped": KeyboardInterrupt, "rests": BudgetSpent}[sys.argv[2]]
+        raise {"stopped": KeyboardInterrupt, "paused": BudgetSpent}[sys.argv[2]]
 except (KeyboardInterrupt, BudgetSpent):
     pass
 """
 
 
-@pytest.mark.parametrize(("how", "is_told"), [("stopped", False), ("rests", True)])
+@pytest.mark.parametrize(("how", "is_sent"), [("stopped", False), ("paused", True)])
 def test_run_notifies_when_the_budget_is_spent_but_not_after_ctrl_c(
-    sqlite_place, tmp_path, how, is_told
+    sqlite_place, tmp_path, how, is_sent
 ):
     with sqlite_place.sessions.begin() as session:
         run = rows.add_run(session, budget=1.0)
@@ -248,8 +248,8 @@ def test_run_notifies_when_the_budget_is_spent_but_not_after_ctrl_c(
         timeout=PATIENCE_S,
     )
     assert done.stdout + done.stderr == ""  # notifications are not shown to the user
-    assert told.exists() == is_told
-    if is_told:
+    assert told.exists() == is_sent
+    if is_sent:
         record = json.loads(told.read_text())
         assert (record["event"], record["state"], record["cost"]) == ("budget_spent", "paused", 2.0)
 
