@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import (
@@ -53,6 +53,8 @@ class Spending:
     prompt_tokens: int
     completion_tokens: int
     cost: float
+    unknown: int
+    """Answers whose tokens the server did not count: what they cost is not in `cost`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +170,18 @@ def measure_spending(session: Session, run_id: int) -> Spending:
         .where(Batch.run_id == run_id, Item.duration_s.is_not(None))
         .group_by(Step.name)
     )
-    calls, asked, answered, cost = session.execute(
+    uncounted = or_(LlmCall.prompt_tokens.is_(None), LlmCall.completion_tokens.is_(None))
+    calls, asked, answered, cost, unknown = session.execute(
         select(
             func.count(),
             func.coalesce(func.sum(LlmCall.prompt_tokens), 0),
             func.coalesce(func.sum(LlmCall.completion_tokens), 0),
             func.coalesce(func.sum(LlmCall.cost), 0.0),
+            func.count().filter(uncounted, LlmCall.is_reused.is_(False)),
         ).where(LlmCall.run_id == run_id)
     ).one()
     by_step = {name: duration_s or 0.0 for name, duration_s in seconds}
-    return Spending(by_step, calls, asked, answered, float(cost))
+    return Spending(by_step, calls, asked or 0, answered or 0, float(cost), unknown)
 
 
 def list_examples(session: Session, run_id: int, per_kind: int) -> dict[str, Sequence[int]]:

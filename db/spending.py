@@ -1,9 +1,10 @@
 """Costs of language models: cached answers, totals per run, and the budget of a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -20,9 +21,10 @@ class Spending:
         calls: Number of calls, including refused and reused answers.
         reused: Those answered from the cache at no cost.
         refused: Those whose answer could not be used.
-        prompt_tokens: Tokens sent in paid calls.
-        completion_tokens: Tokens received in paid calls.
-        cost: In the currency of the profile's prices.
+        prompt_tokens: Tokens sent in paid calls, as far as the server counted them.
+        completion_tokens: Tokens received in paid calls, as far as the server counted them.
+        unknown: Paid answers whose tokens the server did not count: their cost is unknown.
+        cost: Of the counted tokens, in the currency of the profile's prices.
         budget: Maximum cost; None is no limit.
     """
 
@@ -31,6 +33,7 @@ class Spending:
     refused: int
     prompt_tokens: int
     completion_tokens: int
+    unknown: int
     cost: float
     budget: float | None
 
@@ -52,9 +55,14 @@ def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> N
     )
 
 
+def forget_answers(session: Session, keys: Sequence[str]) -> None:
+    """Remove the conversations that answered these requests."""
+    session.execute(delete(LlmAnswer).where(LlmAnswer.key.in_(keys)))
+
+
 def is_recorded(session: Session, request_key: str) -> bool:
-    """Return whether a call with this request was recorded with a used answer."""
-    found = exists().where(LlmCall.request_key == request_key, LlmCall.problem.is_(None))
+    """Return whether the ledger has the conversation that was opened by this request."""
+    found = exists().where(LlmCall.request_key == request_key)
     return bool(session.scalar(select(found)))
 
 
@@ -68,15 +76,20 @@ def spend(session: Session, run_id: int, cost: float) -> None:
     )
     spent, budget = session.execute(select(Run.spent, Run.budget).where(Run.id == run_id)).one()
     if budget is not None and spent >= budget:
-        paused = session.scalar(
-            update(Run)
-            .where(Run.id == run_id, Run.state == RunState.ACTIVE)
-            .values(state=RunState.PAUSED, pause_reason=tell_spent(spent, budget))
-            .returning(Run.id)
-            .execution_options(synchronize_session=False)
-        )
-        if paused is not None:
-            add_notifications(session, run_id, RunEvent.BUDGET_SPENT)
+        pause(session, run_id, tell_spent(spent, budget))
+
+
+def pause(session: Session, run_id: int, reason: str) -> None:
+    """Pause an active run because its money is spent, and queue a notification."""
+    paused = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.state == RunState.ACTIVE)
+        .values(state=RunState.PAUSED, pause_reason=reason)
+        .returning(Run.id)
+        .execution_options(synchronize_session=False)
+    )
+    if paused is not None:
+        add_notifications(session, run_id, RunEvent.BUDGET_SPENT)
 
 
 def tell_spent(spent: float, budget: float) -> str:
@@ -87,13 +100,24 @@ def tell_spent(spent: float, budget: float) -> str:
 def spending(session: Session, run: Run) -> Spending:
     """Return the totals of the run's calls."""
     paid = LlmCall.is_reused.is_(False)
-    row = session.execute(
+    uncounted = or_(LlmCall.prompt_tokens.is_(None), LlmCall.completion_tokens.is_(None))
+    calls, reused, refused, sent, received, unknown = session.execute(
         select(
             func.count(LlmCall.id),
             func.count(LlmCall.id).filter(LlmCall.is_reused),
             func.count(LlmCall.id).filter(LlmCall.problem.is_not(None)),
-            func.coalesce(func.sum(LlmCall.prompt_tokens).filter(paid), 0),
-            func.coalesce(func.sum(LlmCall.completion_tokens).filter(paid), 0),
+            func.sum(LlmCall.prompt_tokens).filter(paid),
+            func.sum(LlmCall.completion_tokens).filter(paid),
+            func.count(LlmCall.id).filter(paid, uncounted),
         ).where(LlmCall.run_id == run.id)
     ).one()
-    return Spending(*row, cost=run.spent, budget=run.budget)
+    return Spending(
+        calls=calls,
+        reused=reused,
+        refused=refused,
+        prompt_tokens=sent or 0,
+        completion_tokens=received or 0,
+        unknown=unknown,
+        cost=run.spent,
+        budget=run.budget,
+    )

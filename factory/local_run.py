@@ -84,9 +84,11 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
     with sessions() as session:
         run = session.get_one(Run, run_id)
         if run.state == RunState.PAUSED and run.pause_reason:
+            is_spent = run.budget is not None and run.spent >= run.budget
+            more = "with a larger --budget" if is_spent else "when that is solved"
             raise BudgetSpent(
-                f"run {run_id} rests: {run.pause_reason}. Nothing is lost; the same command goes "
-                "on with a larger --budget."
+                f"run {run_id} is paused: {run.pause_reason}. Nothing is lost; the same command "
+                f"continues it {more}."
             )
         return run.state in (RunState.DONE, RunState.CANCELLED)
 

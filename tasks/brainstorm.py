@@ -23,7 +23,7 @@ from chatgenimage.workers.values import Exchange
 log = structlog.get_logger()
 
 MOST_TURNS = 3
-"""Maximum number of requests for prompts, repeated while some prompts are not new."""
+"""Requests for prompts while some are missing; an answer that is merely short does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,38 +133,46 @@ def _write_new(
     features: Sequence[str],
     exchanges: list[Exchange],
 ) -> tuple[list[str], list[str]]:
-    """Return the new prompts and the repeats; each repeat leads to another request.
+    """Return the new prompts and the repeats; what is missing is requested again.
+
+    Prompts are missing after repeats, and where an answer has fewer usable prompts than requested.
 
     Args:
         language: The language model.
         question: The request.
         features: Features of the label.
         exchanges: The exchanges are appended to this list.
+
+    Raises:
+        ConversationFailed: If the first request has no usable answer, or the server is away.
     """
     novelty = Novelty(question.known, question.most_alike)
     new: list[str] = []
     repeats: list[str] = []
-    for turn in range(MOST_TURNS):
+    asked = turns = 0
+    while turns < MOST_TURNS and len(new) < question.count:
+        missing = question.count - len(new)
         try:
             written = language.write_prompts(
                 question.label,
                 features,
-                question.count - len(new),
+                missing,
                 mode=question.mode,
                 variation=question.variation,
-                avoid=[*repeats, *new, *question.known] if turn else (),
-                seed=derive_seed(question.seed, turn) if turn else question.seed,
+                avoid=[*repeats, *new, *question.known] if asked else (),
+                seed=derive_seed(question.seed, asked) if asked else question.seed,
             )
         except AnswerRefused as refusal:
-            if not turn:
+            if not asked:
                 raise
             exchanges += refusal.exchanges
             break
+        asked += 1
         exchanges += written.exchanges
-        for text in written.value:
-            (new if novelty.take(text) else repeats).append(text)
-        if len(new) >= question.count:
-            break
+        is_new = [novelty.take(text) for text in written.value]
+        for text, taken in zip(written.value, is_new, strict=True):
+            (new if taken else repeats).append(text)
+        turns += not (len(is_new) < missing and any(is_new))
     return new, repeats
 
 

@@ -25,10 +25,14 @@ from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_step
 from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import BackgroundEditor, LanguageModel
 from chatgenimage.workers.llm.rulebook import EDIT_INSTRUCTION
-from chatgenimage.workers.values import Answer
+from chatgenimage.workers.values import Answer, Exchange
 from chatgenimage.workers.values import Scene as ImaginedScene
+
+MOST_TURNS = 3
+"""How often scenes are asked for, as long as some are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,37 @@ def read_parent(session: Session, step: Step, candidate_id: int) -> Parent:
 def compute_imagine(
     resources: Resources, parents: Sequence[Parent]
 ) -> list[Answer[tuple[ImaginedScene, ...]]]:
-    """Request scenes around each parent."""
-    language = resources.able(LanguageModel)
-    return [
-        language.imagine_scenes(parent.caption, parent.objects, parent.count, seed=parent.seed)
-        for parent in parents
-    ]
+    """Ask for scenes around each parent."""
+    return [imagine_around(resources.able(LanguageModel), parent) for parent in parents]
+
+
+def imagine_around(language: LanguageModel, parent: Parent) -> Answer[tuple[ImaginedScene, ...]]:
+    """Return scenes around a parent; those missing from an answer are asked for again.
+
+    Raises:
+        ConversationFailed: If no usable scene came; carries every exchange.
+    """
+    scenes: list[ImaginedScene] = []
+    exchanges: list[Exchange] = []
+    for turn in range(MOST_TURNS):
+        try:
+            answer = language.imagine_scenes(
+                parent.caption,
+                parent.objects,
+                parent.count - len(scenes),
+                avoid=[scene.background for scene in scenes],
+                seed=derive_seed(parent.seed, turn) if turn else parent.seed,
+            )
+        except ConversationFailed as failure:
+            exchanges += failure.exchanges
+            if not scenes or not isinstance(failure, AnswerRefused):
+                raise type(failure)(str(failure), exchanges) from None
+            break
+        scenes += answer.value
+        exchanges += answer.exchanges
+        if len(scenes) >= parent.count:
+            break
+    return Answer(tuple(scenes), tuple(exchanges))
 
 
 def write_scenes(

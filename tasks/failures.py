@@ -1,11 +1,13 @@
 """Failures of items: which exceptions are transient or permanent, and what is stored of them."""
 
+import re
 import traceback
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 
 from chatgenimage.db.errors import (
     DatabaseUnavailable,
@@ -14,6 +16,7 @@ from chatgenimage.db.errors import (
     StorageUnavailable,
 )
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed, OutOfMemory, UnknownWord
+from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.values import Exchange
 
 TRANSIENT = (
@@ -29,30 +32,69 @@ TRANSIENT = (
 PERMANENT = (AnswerRefused, UnknownWord, ImageMissing, ImageBroken)
 """Failures caused by the data: another attempt would fail in the same way."""
 
+LIBRARY_PAGE = re.compile(r"\n\(Background on this error at: [^)]*\)")
+"""A link that SQLAlchemy puts last, where the reason should be."""
+
 TRACEBACK_CHARS = 4000
 """Length of the stored traceback, in characters from its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An exception as text, without its frames, whose tensors would fill the device's memory."""
+    """An exception as text, without its frames, whose tensors would fill the device's memory.
+
+    Attributes:
+        summary: The exception's message.
+        text: The end of its traceback; the last line is the reason.
+        is_permanent: Whether another try would give the same.
+        is_out_of_memory: Whether the device's memory was too small.
+        exchanges: Calls of a language model before the exception; they were paid for.
+        is_unwritable: Whether the result could not be written.
+    """
 
     summary: str
     text: str
     is_permanent: bool
     is_out_of_memory: bool
     exchanges: tuple[Exchange, ...]
+    is_unwritable: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> "Fault":
         """Return the stored form of an exception."""
+        reason = database_reason(error)
+        lines = "".join(traceback.format_exception(error))
+        if reason:
+            lines = f"{LIBRARY_PAGE.sub('', lines)}\n{reason}\n"
         return cls(
-            str(error),
-            "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:],
+            reason or str(error),
+            clean(lines)[-TRACEBACK_CHARS:],
             isinstance(error, PERMANENT),
             isinstance(error, OutOfMemory),
             exchanges_of(error),
         )
+
+    @classmethod
+    def of_unwritable(cls, error: BaseException, results: Sequence[object]) -> "Fault":
+        """Return what is to be remembered of results that could not be written.
+
+        Their conversations were paid for, and no answer of theirs counts as used.
+        """
+        fault = cls.of(error)
+        problem = f"it could not be stored: {fault.summary}"
+        paid = [
+            replace(exchange, problem=exchange.problem or problem)
+            for result in results
+            for exchange in getattr(result, "exchanges", ())
+        ]
+        return replace(fault, exchanges=tuple(paid), is_unwritable=True)
+
+
+def database_reason(error: BaseException) -> str | None:
+    """Return in one line why the database refused a statement; None for other errors."""
+    if not isinstance(error, StatementError) or error.orig is None:
+        return None
+    return f"the database refused it: {' '.join(str(error.orig).split())}"
 
 
 def exchanges_of(error: BaseException) -> tuple[Exchange, ...]:

@@ -12,7 +12,7 @@ from chatgenimage.db.items import OpenItem
 from chatgenimage.db.models import Step
 from chatgenimage.db.states import ItemState
 from chatgenimage.tasks.failures import TRANSIENT, Fault, inputs_of
-from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.ledger import forget_answers, record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork, options_of
 
@@ -85,12 +85,14 @@ class StepItems(Generic[In, Out]):
         self, session: Session, step: Step, item: OpenItem, fault: Fault, subject: In | None = None
     ) -> None:
         """Store a failure; the item is tried again, or quarantined after its last attempt."""
-        is_last = item.attempts >= self._resources.delivery.max_attempts
+        is_last = item.attempts >= self._resources.delivery.max_attempts or fault.is_permanent
         record_exchanges(session, step, item.subject_id, fault.exchanges)
+        if is_last and fault.is_unwritable:
+            forget_answers(session, fault.exchanges)
         items.settle_items(
             session,
             [item.id],
-            ItemState.QUARANTINED if is_last or fault.is_permanent else ItemState.READY,
+            ItemState.QUARANTINED if is_last else ItemState.READY,
             error=fault.text,
             inputs=None if subject is None else inputs_of(subject),
         )

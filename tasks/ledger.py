@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db import spending
 from chatgenimage.db.models import LlmCall, Step
+from chatgenimage.workers.errors import CreditSpent
 from chatgenimage.workers.values import Exchange
 
 
@@ -29,6 +30,19 @@ def record_exchanges(
         spending.spend(session, step.batch.run_id, cost)
 
 
+def pause_if_spent(session: Session, step: Step, error: Exception) -> None:
+    """Pause the run if its language model's account has no credit left, as for a spent budget."""
+    if isinstance(error, CreditSpent):
+        reason = f"the language model's account has no credit left: {error}".rstrip(".")
+        spending.pause(session, step.batch.run_id, reason)
+
+
+def forget_answers(session: Session, exchanges: Sequence[Exchange]) -> None:
+    """Forget the remembered answers that could not be stored, so that a retry asks again."""
+    keys = {exchange.request_key for exchange in exchanges if exchange.request_key}
+    spending.forget_answers(session, sorted(keys))
+
+
 def _to_call(step: Step, subject_id: int, exchange: Exchange, *, is_reused: bool) -> LlmCall:
     return LlmCall(
         run_id=step.batch.run_id,
@@ -38,6 +52,7 @@ def _to_call(step: Step, subject_id: int, exchange: Exchange, *, is_reused: bool
         model=exchange.model,
         messages=list(exchange.messages),
         answer=exchange.answer,
+        thoughts=exchange.thoughts,
         prompt_tokens=exchange.prompt_tokens,
         completion_tokens=exchange.completion_tokens,
         duration_s=exchange.duration_s,

@@ -23,7 +23,7 @@ from chatgenimage.db.states import ItemState
 from chatgenimage.tasks.failures import TRANSIENT, Fault, exchanges_of
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import Part, StepItems
-from chatgenimage.tasks.ledger import record_exchanges
+from chatgenimage.tasks.ledger import pause_if_spent, record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.device import forget_peak_memory, peak_memory_bytes
@@ -166,7 +166,7 @@ class Passes(Generic[In, Out]):
         try:
             self._commit(write)
         except WriteFailed as error:
-            return Fault.of(error.__cause__ or error)
+            return Fault.of_unwritable(error.__cause__ or error, part.results or ())
         return None
 
     def _fail(self, part: Part[In, Out], fault: Fault) -> None:
@@ -267,6 +267,7 @@ class Passes(Generic[In, Out]):
                     )
                     subject_id = part.items[0].subject_id
                     record_exchanges(session, self._step, subject_id, exchanges_of(error))
+                    pause_if_spent(session, self._step, error)
                     delivery.release_step(session, self.claim, delay_s=delay_s, error=str(error))
             except TRANSIENT:
                 time.sleep(RETRY_S)

@@ -157,11 +157,19 @@ class OpenAiConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["openai"] = "openai"
-    model: str = Field("gpt-3.5-turbo", min_length=1, description="Name at the endpoint.")
+    model: str = Field(
+        "gpt-3.5-turbo", min_length=1, max_length=200, description="Name at the endpoint."
+    )
     base_url: str | None = Field(None, description="None: OPENAI_BASE_URL, else api.openai.com.")
     api_key: SecretStr | None = Field(None, description="None: OPENAI_API_KEY.")
     temperature: float = Field(0.0, ge=0, le=2, description="0: the most likely answer.")
     max_tokens: int = Field(1024, ge=1, description="Longest answer, tokens.")
+    max_tokens_if_cut: int | None = Field(
+        None,
+        ge=1,
+        description="Longest answer of one more try, where max_tokens cut the first one; unset: "
+        "no such try.",
+    )
     timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
     max_retries: int = Field(4, ge=0, description="Retries of a request on transient failures.")
     max_repairs: int = Field(1, ge=0, description="Repeated requests after an unusable answer.")

@@ -7,6 +7,7 @@ WorkerError
 ├── ConversationFailed   a language model gave no usable answer
 │   ├── AnswerRefused        its answers were unusable
 │   └── EndpointUnavailable  its server cannot be reached or is overloaded
+│       └── CreditSpent          its account has no credit left
 ├── UnknownWord          a language model does not know a word
 ├── UnfitImage           an image or mask has an unsupported shape
 ├── DeviceAbsent         the requested device does not exist
@@ -53,6 +54,10 @@ class AnswerRefused(ConversationFailed):
 
 class EndpointUnavailable(ConversationFailed, ConnectionError):
     """The language model's server cannot be reached or is overloaded; a retry may help."""
+
+
+class CreditSpent(EndpointUnavailable):
+    """The account at the language model's server has no credit left; the run is paused."""
 
 
 class UnknownWord(WorkerError):

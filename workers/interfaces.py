@@ -65,7 +65,7 @@ class LanguageModel(Family, Protocol):
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
-        """Return `count` text-to-image prompts (AIGC Creator).
+        """Return 1 to `count` text-to-image prompts (AIGC Creator); fewer if some were unusable.
 
         Args:
             label: The class that every prompt must show.
@@ -80,9 +80,25 @@ class LanguageModel(Family, Protocol):
         ...
 
     def imagine_scenes(
-        self, caption: str, objects: Sequence[str], count: int, *, seed: int
+        self,
+        caption: str,
+        objects: Sequence[str],
+        count: int,
+        *,
+        avoid: Sequence[str] = (),
+        seed: int,
     ) -> Answer[tuple[Scene, ...]]:
-        """Return `count` scenes with other backgrounds around the objects (Scene Imagination)."""
+        """Return 1 to `count` scenes with other backgrounds around the objects.
+
+        That is Scene Imagination; there are fewer than `count` if some were unusable.
+
+        Args:
+            caption: Dense description of the image.
+            objects: What the image shows already.
+            count: How many, at least 1.
+            avoid: Backgrounds that there are already.
+            seed: Makes the answer repeatable where the model can.
+        """
         ...
 
     def place_objects(  # noqa: PLR0913  (the request has six slots)

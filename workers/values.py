@@ -78,27 +78,29 @@ class Exchange:
         question: Kind of request: "features", "prompts", "scenes" or "placements".
         model: The model that answered, e.g. "gpt-3.5-turbo" or "rules".
         messages: The chat messages that were sent.
-        answer: The raw text of the answer.
-        prompt_tokens: As counted by the server; 0 for a rule book.
-        completion_tokens: As counted by the server; 0 for a rule book.
+        answer: The text of the answer, without the model's thoughts.
+        prompt_tokens: As counted by the server, None if it did not; 0 for a rule book.
+        completion_tokens: As counted by the server, None if it did not; 0 for a rule book.
         duration_s: Wall-clock seconds.
         problem: Why the answer was refused; None if it was used.
         request_key: Hash of the request that started the conversation; None for a rule book.
         is_reused: Whether the answer came from the cache.
-        cost: In the currency of the profile's prices.
+        cost: In the currency of the profile's prices; tokens that were not counted cost 0.
+        thoughts: The model's reasoning before its answer; None if the server sent none.
     """
 
     question: str
     model: str
     messages: tuple[dict[str, str], ...]
     answer: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
     duration_s: float = 0.0
     problem: str | None = None
     request_key: str | None = None
     is_reused: bool = False
     cost: float = 0.0
+    thoughts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from chatgenimage.db.models.base import Base
 
 
 class LlmCall(Base):
-    """One request to a language model, its raw answer and its cost."""
+    """One request to a language model, its answer and its cost."""
 
     __tablename__ = "llm_call"
 
@@ -22,8 +22,12 @@ class LlmCall(Base):
     model: Mapped[str] = mapped_column(String(200))
     messages: Mapped[list[dict[str, str]]]
     answer: Mapped[str] = mapped_column(Text)
-    prompt_tokens: Mapped[int]
-    completion_tokens: Mapped[int]
+    """The text that came back, without thoughts."""
+    thoughts: Mapped[str | None] = mapped_column(Text)
+    """The model's reasoning before its answer; NULL if the server sent none."""
+    prompt_tokens: Mapped[int | None]
+    """As the server counted them; NULL if it did not, so that the cost is unknown."""
+    completion_tokens: Mapped[int | None]
     duration_s: Mapped[float]
     problem: Mapped[str | None] = mapped_column(Text)
     request_key: Mapped[str | None] = mapped_column(String(64), index=True)

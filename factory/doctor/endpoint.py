@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound
-from chatgenimage.workers.llm.endpoint import make_client
+from chatgenimage.workers.llm.endpoint import make_client, url_of
+from chatgenimage.workers.llm.text import clean
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -34,10 +35,10 @@ def _ask(client: "OpenAI", model: str) -> Finding:
         PermissionDeniedError,
     )
 
-    url = f"{client.base_url}".rstrip("/")
+    url = url_of(client)
     try:
         answer = client.models.with_raw_response.list()
-        models = [str(listed["id"]) for listed in json.loads(answer.text)["data"]]
+        models = [clean(str(listed["id"])) for listed in json.loads(answer.text)["data"]]
     except NotFoundError:
         return Finding(NAME, Health.OK, f"{url} answers, without a list of models")
     except (AuthenticationError, PermissionDeniedError) as error:
@@ -56,7 +57,7 @@ def _ask(client: "OpenAI", model: str) -> Finding:
 
 
 def _judge(url: str, models: list[str], model: str) -> Finding:
-    if not models or model in models:
+    if not models or {model, f"models/{model}", f"{model}:latest"} & set(models):
         return Finding(NAME, Health.OK, f"{url} accepts the key and has {model}")
     more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
     text = (

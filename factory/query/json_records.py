@@ -138,6 +138,7 @@ def _call(call: LlmCall) -> dict[str, Any]:
         "model": call.model,
         "messages": call.messages,
         "answer": call.answer,
+        "thoughts": call.thoughts,
         "prompt_tokens": call.prompt_tokens,
         "completion_tokens": call.completion_tokens,
         "cost": call.cost,

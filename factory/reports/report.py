@@ -209,6 +209,8 @@ def _tell_spending(facts: Facts) -> Iterator[tuple[str, str, str]]:
         "completion tokens": (spent.completion_tokens, "{:,.1f}"),
         "cost": (spent.cost, "{:,.4f}"),
     }
+    if spent.unknown:
+        amounts["answers of unknown cost"] = (spent.unknown, "{:,.1f}")
     for name, (amount, form) in amounts.items():
         each = form.format(amount / facts.accepted) if facts.accepted else "-"
         yield name, form.format(amount), each

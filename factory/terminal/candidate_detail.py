@@ -113,7 +113,9 @@ def _proposals(story: Story) -> Iterator[RenderableType]:
 
 def _tell_call(call: LlmCall) -> Iterator[Text]:
     """Yield what a language model was asked and what it said, word for word."""
-    tokens = f", {call.prompt_tokens} + {call.completion_tokens} tokens" * bool(call.prompt_tokens)
+    counts = [call.prompt_tokens, call.completion_tokens]
+    sent, received = ("unknown" if count is None else count for count in counts)
+    tokens = "" if counts == [0, 0] else f", {sent} + {received} tokens"
     refused = f"  refused: {call.problem}" if call.problem else ""
     yield Text(f"asked     {call.question} of {call.model}{tokens}{refused}")
     yield Text(f"          {call.answer.strip()}", style="dim", overflow="fold")

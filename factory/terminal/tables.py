@@ -56,6 +56,11 @@ def tell_spending(run: Run, spent: Spending) -> Text:
     )
     if spent.budget is not None:
         text.append(f" of {spent.budget:.2f}")
+    if spent.unknown:
+        text.append(
+            f"; {spent.unknown} answers came without a count of tokens, so their cost is unknown",
+            style="not dim yellow",
+        )
     if run.pause_reason:
         text.append(f"\npaused: {run.pause_reason}", style="not dim red")
     return text

@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 from chatgenimage.db.errors import DatabaseUnavailable
-from chatgenimage.db.models import Base, Run
+from chatgenimage.db.models import Base, LlmCall, Run
 from chatgenimage.db.session import (
     MIGRATIONS,
     connect,
@@ -51,6 +51,38 @@ def test_every_migration_can_be_taken_back_and_made_again(place):
         assert inspect(connection).get_table_names() == ["alembic_version"]
     upgrade(url_of(place))
     assert find_revision(place.sessions) == newest_revision()
+
+
+def test_calls_of_language_models_outlive_the_migration_of_their_counts(place):
+    with place.sessions.begin() as session:
+        batch = rows.batch_of(session, rows.add_run(session))
+        step = rows.add_steps(session, batch)[0]
+        for number, tokens in enumerate((None, 7)):
+            session.add(
+                LlmCall(
+                    run_id=batch.run_id,
+                    step_id=step.id,
+                    subject_id=number,
+                    question="prompts",
+                    model="gpt",
+                    messages=[],
+                    answer="",
+                    prompt_tokens=tokens,
+                    completion_tokens=tokens,
+                    duration_s=1,
+                )
+            )
+    with engine_of(place.sessions).begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0011")
+        kept = connection.execute(text("SELECT prompt_tokens FROM llm_call ORDER BY id"))
+        assert [row[0] for row in kept] == [0, 7]
+    upgrade(url_of(place))
+    with place.sessions() as session:
+        counts = session.scalars(select(LlmCall.completion_tokens).order_by(LlmCall.id)).all()
+        assert counts == [0, 7]
 
 
 def test_upgrading_twice_changes_nothing(place):

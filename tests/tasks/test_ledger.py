@@ -106,7 +106,7 @@ def test_another_request_is_sent(place, step_id, changes, again):
 
 
 def test_a_refused_answer_is_not_remembered_so_that_a_retry_asks_again(place, step_id):
-    with Loopback(fails(400), fails(400), GOOD) as server:
+    with Loopback(*[fails(400)] * 3, GOOD) as server:
         with pytest.raises(AnswerRefused):
             ask(place, server)
         assert ask(place, server).value

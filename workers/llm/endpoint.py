@@ -1,43 +1,46 @@
-"""One OpenAI-compatible endpoint: sends a conversation, brings back an exchange for the ledger."""
+"""OpenAI-compatible endpoint: sends a conversation, returns an exchange for the ledger."""
 
 import hashlib
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
+
+import structlog
 
 from chatgenimage.workers.config import OpenAiConfig
-from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
-from chatgenimage.workers.llm.schemas import Schema, without_text_lengths
+from chatgenimage.workers.errors import (
+    AnswerRefused,
+    CheckpointNotFound,
+    ConversationFailed,
+    CreditSpent,
+    EndpointUnavailable,
+)
+from chatgenimage.workers.llm.completion import Completion, read_completion
+from chatgenimage.workers.llm.dialect import SCHEMA, TEXT, Dialect
+from chatgenimage.workers.llm.schemas import Schema
+from chatgenimage.workers.llm.server_errors import ServerError, ServerRefused
 from chatgenimage.workers.llm.templates import Message
+from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.values import Exchange
 
 if TYPE_CHECKING:
-    from openai import APIError, OpenAI
-    from openai.types.chat import ChatCompletion
+    from openai import OpenAI
+
+log = structlog.get_logger()
 
 PUBLIC_HOST = "api.openai.com"
 NO_KEY = "no-key"
 MAX_SEED = 2**31
 MAX_REASON_LENGTH = 300
-TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
-SERVER_FAULT = 500
+SCHEMA_FAULTS = frozenset({500, 501})
+"""Statuses of servers that fail at every schema, and not at the question."""
 PRICED_TOKENS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """Which parameters the server understands; learned from its refusals."""
-
-    schemas: bool = True
-    text_lengths: bool = True
-    temperature: bool = True
-    token_limit: str = "max_tokens"  # noqa: S105 (the name of a parameter)
-
-
 def make_client(config: OpenAiConfig, timeout_s: float, max_retries: int) -> "OpenAI":
-    """Return a client of the configured server; a server of one's own might do without a key.
+    """Return a client of the configured server; a server of your own may need no key.
 
     Raises:
         CheckpointNotFound: If there is no key to the public server.
@@ -66,6 +69,12 @@ def host_of(client: "OpenAI") -> str:
     return urlsplit(str(client.base_url)).netloc.rpartition("@")[2]
 
 
+def url_of(client: "OpenAI") -> str:
+    """Return the server's address without user, password and query, which may hold secrets."""
+    parts = urlsplit(str(client.base_url))
+    return urlunsplit((parts.scheme, host_of(client), parts.path.rstrip("/"), "", ""))
+
+
 class Endpoint:
     """A model on a server."""
 
@@ -73,14 +82,16 @@ class Endpoint:
         self._client = client
         self._config = config
         self._dialect = Dialect()
+        self._takes_schemas = False
+        self._suspects_schemas = False
 
     @classmethod
     def connect(cls, config: OpenAiConfig) -> Self:
         """Return the endpoint; nothing is asked yet.
 
         Raises:
-            CheckpointNotFound: If there is neither a key nor a server of one's own, which might
-                do without.
+            CheckpointNotFound: If there is neither a key nor a server of your own, which may need
+                none.
         """
         return cls(make_client(config, config.timeout_s, config.max_retries), config)
 
@@ -97,132 +108,143 @@ class Endpoint:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def ask(
-        self, question: str, messages: tuple[Message, ...], schema: Schema, *, seed: int
-    ) -> Exchange:
-        """Return what the model answered; `problem` is set if the answer is no text.
+        self,
+        question: str,
+        messages: tuple[Message, ...],
+        schema: Schema,
+        *,
+        seed: int,
+        max_tokens: int,
+    ) -> tuple[Exchange, Completion]:
+        """Return the exchange for the ledger, and the answer as it was read.
+
+        Args:
+            question: Which of the four, e.g. "features".
+            messages: The conversation, its last message the question.
+            schema: Of the answer.
+            seed: Any integer.
+            max_tokens: Longest answer, at least 1 token.
 
         Raises:
             EndpointUnavailable: If the server cannot be reached or is overloaded, after retries.
-            AnswerRefused: If the server refuses the request. Both carry the failed exchange.
+            CreditSpent: If the account has no credit left.
+            AnswerRefused: If the server refuses the request. All carry the failed exchange.
         """
-        from openai import APIError
-
         start = time.monotonic()
         exchange = Exchange(question, self._config.model, messages, "")
         try:
-            completion = self._complete(messages, schema, seed)
-        except APIError as error:
-            problem = self._tell(error)
+            completion, sent = self._complete(messages, schema, seed, max_tokens)
+        except ServerRefused as refused:
+            problem = self._describe(refused.error)
             failed = replace(exchange, duration_s=time.monotonic() - start, problem=problem)
-            kind = EndpointUnavailable if _is_transient(error) else AnswerRefused
-            raise kind(problem, [failed]) from None
-        except ValueError:
-            seconds = time.monotonic() - start
-            return replace(exchange, duration_s=seconds, problem="the server sent broken JSON")
-        answer, problem_found = _read(completion)
-        usage = getattr(completion, "usage", None)
-        sent, received = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        return replace(
+            raise _kind(refused.error)(problem, [failed]) from None
+        answered = replace(
             exchange,
-            model=getattr(completion, "model", None) or self._config.model,
-            answer=answer,
-            prompt_tokens=sent,
-            completion_tokens=received,
+            messages=sent,
+            model=completion.model or self._config.model,
+            answer=completion.text,
+            thoughts=completion.thoughts or None,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
             duration_s=time.monotonic() - start,
-            problem=problem_found,
-            cost=self._cost(sent, received),
+            problem=completion.problem,
+            cost=self._cost(completion),
         )
+        return answered, completion
 
-    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        prices = self._config.prompt_price, self._config.completion_price
-        return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / PRICED_TOKENS
+    def _cost(self, completion: Completion) -> float:
+        """Return what the counted tokens cost; 0 for those that the server did not count."""
+        sent = (completion.prompt_tokens or 0) * self._config.prompt_price
+        received = (completion.completion_tokens or 0) * self._config.completion_price
+        return (sent + received) / PRICED_TOKENS
 
     def _complete(
-        self, messages: tuple[Message, ...], schema: Schema, seed: int
-    ) -> "ChatCompletion":
-        """Return the completion, learning from refusals what the server does not understand.
+        self, messages: tuple[Message, ...], schema: Schema, seed: int, max_tokens: int
+    ) -> tuple[Completion, tuple[Message, ...]]:
+        """Return the completion and the messages that were sent for it.
 
-        Only a success teaches: a request may also be refused for what it says.
+        Learns from refusals what the server does not understand. Only a success teaches: a request
+        may also be refused for what it says.
         """
-        from openai import BadRequestError, UnprocessableEntityError
-
         dialect = self._dialect
+        fault: ServerRefused | None = None
         while True:
+            sent = dialect.messages(messages, schema)
+            options = dialect.options(
+                schema,
+                temperature=self._config.temperature,
+                max_tokens=max_tokens,
+                seed=seed % MAX_SEED,
+            )
             try:
-                completion = self._request(messages, schema, seed, dialect)
-            except (BadRequestError, UnprocessableEntityError) as error:
-                simpler = _simplify(dialect, str(error))
+                completion = self._request(sent, options, max_tokens, is_last=fault is not None)
+            except ServerRefused as refused:
+                if refused.error.is_bad_request:
+                    simpler = dialect.simpler(refused.error.said)
+                elif fault is None and self._may_be_the_schema(refused.error, dialect):
+                    fault, simpler = refused, dialect.after_fault(refused.error.said)
+                else:
+                    simpler = dialect
                 if simpler == dialect:
-                    raise
+                    raise fault or refused from None
                 dialect = simpler
             else:
-                self._dialect = dialect
-                return completion
+                self._learn(dialect, is_suspicion=fault is not None)
+                return completion, sent
+
+    def _learn(self, dialect: Dialect, *, is_suspicion: bool) -> None:
+        """Use from now on what the server understood.
+
+        A fault may have been an outage that was over: schemas are left out at the second time.
+        """
+        if dialect.form == SCHEMA:
+            self._takes_schemas = True
+        elif is_suspicion and dialect.form != self._dialect.form and not self._suspects_schemas:
+            self._suspects_schemas = True
+            return
+        if dialect != self._dialect:
+            changed = asdict(dialect).items() - asdict(self._dialect).items()
+            log.warning("language_server_dialect", host=self.host, **dict(sorted(changed)))
+        self._dialect = dialect
+
+    def _may_be_the_schema(self, error: ServerError, dialect: Dialect) -> bool:
+        """Return whether a server's fault may come from the schema: none has ever worked here."""
+        is_possible = dialect.form != TEXT and not self._takes_schemas
+        return is_possible and error.status in SCHEMA_FAULTS
 
     def _request(
-        self, messages: tuple[Message, ...], schema: Schema, seed: int, dialect: Dialect
-    ) -> "ChatCompletion":
-        options: dict[str, Any] = {dialect.token_limit: self._config.max_tokens}
-        if dialect.temperature:
-            options["temperature"] = self._config.temperature
-        if dialect.schemas:
-            known = schema if dialect.text_lengths else without_text_lengths(schema)
-            options["response_format"] = {"type": "json_schema", "json_schema": known}
+        self,
+        messages: tuple[Message, ...],
+        options: dict[str, Any],
+        max_tokens: int,
+        *,
+        is_last: bool,
+    ) -> Completion:
+        """Send one request; the client repeats it on transient faults, unless it is the last.
+
+        Raises:
+            ServerRefused: If the server did not answer, or answered with an error.
+        """
+        from openai import APIError
+
         conversation: Any = list(messages)
-        completion: ChatCompletion = self._client.chat.completions.create(
-            model=self._config.model, messages=conversation, seed=seed % MAX_SEED, **options
-        )
-        return completion
+        client = self._client.with_options(max_retries=0) if is_last else self._client
+        try:
+            response = client.chat.completions.with_raw_response.create(
+                model=self._config.model, messages=conversation, **options
+            )
+            return read_completion(response.text, max_tokens)
+        except APIError as error:
+            raise ServerRefused(ServerError.of(error)) from None
 
-    def _tell(self, error: "APIError") -> str:
-        """Return one line on a failed request, without the key, even if the server repeats it."""
-        reason = " ".join(str(error).split()).replace(self._client.api_key, "***")
+    def _describe(self, error: ServerError) -> str:
+        """Return a failed request in one line, without the key even if the server repeats it."""
+        reason = clean(error.text).replace(self._client.api_key, "***")
         text = f"{self._config.model} at {self.host}: {reason[:MAX_REASON_LENGTH].rstrip('.')}."
-        return f"{text} {_remedy(getattr(error, 'status_code', None))}"
+        return f"{text} {error.remedy}"
 
 
-def _simplify(dialect: Dialect, refusal: str) -> Dialect:
-    """Return a dialect without what was refused, or the same one if nothing is left to give up."""
-    if "max_completion_tokens" in refusal and dialect.token_limit == "max_tokens":  # noqa: S105
-        return replace(dialect, token_limit="max_completion_tokens")  # noqa: S106
-    if "temperature" in refusal and dialect.temperature:
-        return replace(dialect, temperature=False)
-    if "maxLength" in refusal and dialect.text_lengths:
-        return replace(dialect, text_lengths=False)
-    return replace(dialect, schemas=False)
-
-
-def _is_transient(error: "APIError") -> bool:
-    status = getattr(error, "status_code", None)
-    return status is None or status in TRANSIENT_STATUSES or status >= SERVER_FAULT
-
-
-def _remedy(status: int | None) -> str:
-    match status:
-        case 401 | 403:
-            return "Check OPENAI_API_KEY, or api_key in the profile."
-        case 404:
-            return "Check OPENAI_BASE_URL, and the model's name in the profile."
-        case 429:
-            return "Wait, or raise the account's limits."
-        case None:
-            return "Check that the server of OPENAI_BASE_URL runs."
-        case _:
-            return "The server's log may say more."
-
-
-def _read(completion: Any) -> tuple[str, str | None]:  # noqa: ANN401 (what a server sends)
-    """Return the text, and why it is none or not whole.
-
-    A server that is only compatible may leave out what the package's types promise.
-    """
-    choice = next(iter(getattr(completion, "choices", None) or ()), None)
-    message = getattr(choice, "message", None)
-    if message is None:
-        return "", "the server sent no chat completion"
-    text = message.content or ""
-    if getattr(choice, "finish_reason", None) == "length":
-        return text, "the answer was cut off at its longest length"
-    if refusal := getattr(message, "refusal", None):
-        return text, f"the model declined: {refusal}"
-    return text, None if text.strip() else "the answer is empty"
+def _kind(error: ServerError) -> type[ConversationFailed]:
+    if error.is_spent:
+        return CreditSpent
+    return EndpointUnavailable if error.is_transient else AnswerRefused

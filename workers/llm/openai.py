@@ -1,19 +1,20 @@
 """A language model behind an OpenAI-compatible endpoint, asked with the paper's prompts.
 
 Table 1's texts lie in `prompts/`. Answers come by JSON schema where the server can do that, and
-in Table 1's own loose format where it cannot; both are read, mended, or asked for again.
+in Table 1's own loose format where it cannot; both are read, repaired, or asked for again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
-from chatgenimage.workers.boxes import REFERENCE_SIDE_PX
 from chatgenimage.workers.config import OpenAiConfig
-from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
+from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.interfaces import AnswerMemory
 from chatgenimage.workers.llm import schemas
+from chatgenimage.workers.llm.box_units import REFERENCE_SIZE_WH, placements_problem, to_reference
+from chatgenimage.workers.llm.conversation import AnswerDoubtful, Question, converse, read_answer
 from chatgenimage.workers.llm.endpoint import Endpoint
 from chatgenimage.workers.llm.parsing import (
     parse_features,
@@ -21,20 +22,18 @@ from chatgenimage.workers.llm.parsing import (
     parse_prompts,
     parse_scenes,
 )
-from chatgenimage.workers.llm.schemas import Schema
 from chatgenimage.workers.llm.templates import Message, fill
+from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.values import (
     Answer,
     BoxXyxy,
     Detection,
-    Exchange,
     ModelIdentity,
     Placement,
     Scene,
     T,
 )
 
-REFERENCE_SIZE_WH = (REFERENCE_SIDE_PX, REFERENCE_SIDE_PX)
 VARIATION = (
     " This is set {number} of such prompts: make them unlike those of the other sets, for example "
     "{circumstance}."
@@ -46,10 +45,8 @@ CIRCUMSTANCES = (
 )
 """Less common but predictable circumstances (section 1); the first three are the paper's own."""
 AVOIDANCE = " Make them unlike these, which exist already:"
+OTHER_BACKGROUNDS = " Choose other backgrounds than these, which exist already:"
 MOST_AVOIDED = 20
-COMPLAINT = (
-    "This result cannot be used: {problem}. Return the whole result again in the requested format."
-)
 
 
 class OpenAiLanguageModel:
@@ -84,7 +81,8 @@ class OpenAiLanguageModel:
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features of `label` (Visual Descriptor)."""
         messages = fill("visual_descriptor", {"category name": label})
-        return self._ask("features", messages, schemas.features(), parse_features, seed)
+        question = Question("features", messages, schemas.features(), parse_features, seed)
+        return self._ask(question)
 
     def write_prompts(  # noqa: PLR0913 (the question has that many parts)
         self,
@@ -97,7 +95,7 @@ class OpenAiLanguageModel:
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
-        """Return `count` prompts (AIGC Creator).
+        """Return 1 to `count` prompts (AIGC Creator).
 
         Set 0 is asked for in the paper's words alone. Later ones add a sentence: at temperature 0
         the same question would have the same answer. So does a list of what to avoid.
@@ -107,30 +105,36 @@ class OpenAiLanguageModel:
             "label word": label,
             "visual feature": ", ".join(features) or "its typical features",
         }
-        wish = _vary(variation) + _avoid(avoid)
+        wish = _vary(variation) + _avoid(AVOIDANCE, avoid)
         messages = _add(fill(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
             return parse_prompts(text, label, count)
 
-        return self._ask("prompts", messages, schemas.prompts(count), parse, seed)
+        return self._ask(Question("prompts", messages, schemas.prompts(count), parse, seed))
 
     def imagine_scenes(
-        self, caption: str, objects: Sequence[str], count: int, *, seed: int
+        self,
+        caption: str,
+        objects: Sequence[str],
+        count: int,
+        *,
+        avoid: Sequence[str] = (),
+        seed: int,
     ) -> Answer[tuple[Scene, ...]]:
-        """Return `count` scenes (Scene Imagination)."""
+        """Return 1 to `count` scenes (Scene Imagination)."""
         existing = list(dict.fromkeys(objects))
         slots = {
             "scene number": str(count),
             "caption": caption,
             "exist objects": ", ".join(existing) or "no exist objects",
         }
-        messages = fill("scene_imagination", slots)
+        messages = _add(fill("scene_imagination", slots), _avoid(OTHER_BACKGROUNDS, avoid))
 
         def parse(text: str) -> tuple[Scene, ...]:
             return parse_scenes(text, existing, count)
 
-        return self._ask("scenes", messages, schemas.scenes(count), parse, seed)
+        return self._ask(Question("scenes", messages, schemas.scenes(count), parse, seed))
 
     def place_objects(  # noqa: PLR0913 (the question has that many parts)
         self,
@@ -150,93 +154,59 @@ class OpenAiLanguageModel:
             "target objects": ", ".join(targets),
         }
         messages = fill("box_candidates", slots)
+        there = [_rescale(found.box_xyxy, size_wh, REFERENCE_SIZE_WH) for found in existing]
 
         def parse(text: str) -> tuple[Placement, ...]:
             placements = parse_placements(text, targets, count)
-            return tuple(_to_image(placement, size_wh) for placement in placements)
+            boxes = to_reference([placement.box_xyxy for placement in placements])
+            placed = tuple(
+                replace(placement, box_xyxy=_rescale(box, REFERENCE_SIZE_WH, size_wh))
+                for placement, box in zip(placements, boxes, strict=True)
+            )
+            if problem := placements_problem(boxes, there):
+                raise AnswerDoubtful(problem, placed)
+            return placed
 
         schema = schemas.placements(targets, count)
-        return self._ask("placements", messages, schema, parse, seed)
+        return self._ask(Question("placements", messages, schema, parse, seed))
 
-    def _ask(
-        self,
-        question: str,
-        messages: tuple[Message, ...],
-        schema: Schema,
-        parse: Callable[[str], T],
-        seed: int,
-    ) -> Answer[T]:
+    def _ask(self, question: Question[T]) -> Answer[T]:
         """Return the parsed answer, from memory if the same was asked before."""
-        key = self._endpoint.key_of(messages, schema, seed)
+        key = self._endpoint.key_of(question.messages, question.schema, question.seed)
         remembered = self._memory.recall(key) if self._memory else ()
         with suppress(AnswerRefused):  # an earlier version could use it
             if remembered:
-                exchanges = tuple(replace(exchange, is_reused=True) for exchange in remembered)
-                return Answer(_use(exchanges[-1], parse), exchanges)
-        answer = self._converse(question, messages, schema, parse, seed)
+                value = read_answer(remembered[-1], question.parse)
+                reused = [
+                    replace(exchange, is_reused=True, answer=clean(exchange.answer))
+                    for exchange in remembered
+                ]
+                return Answer(value, tuple(reused))
+        answer, is_sure = converse(self._endpoint, self._config, question)
         exchanges = tuple(replace(exchange, request_key=key) for exchange in answer.exchanges)
-        if self._memory:
+        if self._memory and is_sure:
             self._memory.remember(key, exchanges)
         return replace(answer, exchanges=exchanges)
 
-    def _converse(
-        self,
-        question: str,
-        messages: tuple[Message, ...],
-        schema: Schema,
-        parse: Callable[[str], T],
-        seed: int,
-    ) -> Answer[T]:
-        """Return the parsed answer; an unusable one is told its problem and asked for again."""
-        exchanges: list[Exchange] = []
-        for _ in range(self._config.max_repairs + 1):
-            try:
-                exchange = self._endpoint.ask(question, messages, schema, seed=seed)
-            except ConversationFailed as failure:
-                raise type(failure)(str(failure), [*exchanges, *failure.exchanges]) from None
-            try:
-                return Answer(_use(exchange, parse), (*exchanges, exchange))
-            except AnswerRefused as refusal:
-                exchanges.append(replace(exchange, problem=str(refusal)))
-                messages = (*messages, *_complaint(exchange.answer, str(refusal)))
-        raise AnswerRefused(
-            f"no usable {question} from {self._config.model}, asked {len(exchanges)} times: "
-            f"{exchanges[-1].problem}.",
-            exchanges,
-        )
-
 
 def _vary(variation: int) -> str:
-    """Return what makes the question for each later set another one."""
+    """Return a sentence that makes each set's question a different one; "" for the first set."""
     if variation == 0:
         return ""
     circumstance = CIRCUMSTANCES[(variation - 1) % len(CIRCUMSTANCES)]
     return VARIATION.format(number=variation + 1, circumstance=circumstance)
 
 
-def _avoid(prompts: Sequence[str]) -> str:
-    """Return what keeps prompts from coming again; the first of many stand for all."""
-    listed = "".join(f"\n- {prompt}" for prompt in prompts[:MOST_AVOIDED])
-    return f"{AVOIDANCE}{listed}" if listed else ""
+def _avoid(wish: str, texts: Sequence[str]) -> str:
+    """Return a request to avoid the texts, of which the first 20 are listed."""
+    listed = "".join(f"\n- {text}" for text in texts[:MOST_AVOIDED])
+    return f"{wish}{listed}" if listed else ""
 
 
 def _add(messages: tuple[Message, ...], wish: str) -> tuple[Message, ...]:
     """Return the conversation with a wish behind its last question."""
     question = messages[-1]
     return (*messages[:-1], {**question, "content": question["content"] + wish})
-
-
-def _use(exchange: Exchange, parse: Callable[[str], T]) -> T:
-    if exchange.problem is not None:
-        raise AnswerRefused(exchange.problem)
-    return parse(exchange.answer)
-
-
-def _complaint(answer: str, problem: str) -> tuple[Message, Message]:
-    return (
-        {"role": "assistant", "content": answer or "(nothing)"},
-        {"role": "user", "content": COMPLAINT.format(problem=problem)},
-    )
 
 
 def _boxes_info(existing: Sequence[Detection], size_wh: tuple[int, int]) -> str:
@@ -250,10 +220,6 @@ def _boxes_info(existing: Sequence[Detection], size_wh: tuple[int, int]) -> str:
 
 def _edges(box_xyxy: BoxXyxy) -> str:
     return ", ".join(f"{edge:.2f}" for edge in box_xyxy)
-
-
-def _to_image(placement: Placement, size_wh: tuple[int, int]) -> Placement:
-    return replace(placement, box_xyxy=_rescale(placement.box_xyxy, REFERENCE_SIZE_WH, size_wh))
 
 
 def _rescale(box_xyxy: BoxXyxy, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> BoxXyxy:

@@ -1,26 +1,34 @@
-"""Reads a language model's answers to the loop's four questions.
+"""Parsers of a language model's answers to the loop's four questions.
 
-Every parser returns values or raises AnswerRefused with a reason that the model can be told.
+Each returns values, or raises AnswerRefused with a reason that the model can be told. Of several
+prompts, scenes or placements those that can be used are kept; the caller asks for the rest.
 """
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.llm.repair import read_records, read_strings, unfence
 from chatgenimage.workers.llm.schemas import BOX_NUMBERS, MAX_FEATURES
-from chatgenimage.workers.values import BoxXyxy, Placement, Scene
+from chatgenimage.workers.llm.word_forms import mentions
+from chatgenimage.workers.values import BoxXyxy, Placement, Scene, T
 
 SCENE_KEYS = ("background", "objects", "description")
 PLACEMENT_KEYS = ("label", "box", "relationship")
 MIN_FEATURES = 2
 MAX_FEATURE_LENGTH = 150
 MAX_BACKGROUND_LENGTH = 100
+MAX_NAME_LENGTH = 100
+"""Characters of an object's name; longer ones are sentences."""
+MAX_NEW_OBJECTS = 20
+MAX_ANSWER_LENGTH = 100_000
+"""Characters of an answer; nothing longer is read."""
+MAX_TEXT_LENGTH = 4000
+"""Characters of a prompt, a description or a relationship."""
 MIN_PROMPT_WORDS = 3
 MIN_COMMAS = 2
-UNINFLECTED_LETTERS = 3
 
 APOLOGY = re.compile(
     r"\W*(?:i['\u2019]?m sorry|i am sorry|sorry|i can['\u2019]?t|i cannot|as an ai)", re.IGNORECASE
@@ -30,13 +38,15 @@ NUMBER = re.compile(r"^[ \t]*(?:\*\*)?(?:prompt\s*)?\d+[.):][ \t]*", re.IGNORECA
 BULLET = re.compile(r"^[ \t]*[-*\u2022\u2013][ \t]+", re.MULTILINE)
 PHRASE_BREAK = re.compile(r"\n|;|\s[-\u2022\u2013]\s")
 DECORATION = " \t\r\n\"'`*"
+Read = TypeVar("Read")
+
 FLOAT = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", re.IGNORECASE)
 
 
 def parse_features(text: str) -> tuple[str, ...]:
     """Return the phrases of a list in JSON, lines, bullets, or between semicolons or commas."""
-    _refuse_apology(text)
-    phrases = read_strings(text)
+    _refuse_no_answer(text)
+    phrases = read_strings(text, "features")
     if phrases is None:
         lines = NUMBER.sub("\n", BULLET.sub("\n", PREAMBLE.sub("", unfence(text))))
         phrases = [part for part in PHRASE_BREAK.split(lines) if not part.rstrip().endswith(":")]
@@ -50,33 +60,59 @@ def parse_features(text: str) -> tuple[str, ...]:
 
 
 def parse_prompts(text: str, label: str, count: int) -> tuple[str, ...]:
-    """Return `count` prompts that all speak of `label`; more are cut off, fewer are refused."""
-    _refuse_apology(text)
-    prompts = read_strings(text)
+    """Return at most `count` prompts that all name `label`; refused if there is none."""
+    _refuse_no_answer(text)
+    prompts = read_strings(text, "prompts")
     if prompts is None:
         prompts = _paragraphs(PREAMBLE.sub("", unfence(text)), count)
     prompts = [" ".join(prompt.split()) for prompt in prompts]
     prompts = [prompt for prompt in prompts if len(prompt.split()) >= MIN_PROMPT_WORDS]
-    _refuse_fewer("prompts", len(prompts), count)
-    for number, prompt in enumerate(prompts[:count], start=1):
-        if not _mentions(prompt, label):
-            raise AnswerRefused(f"prompt {number} does not mention {label!r}")
-    return tuple(prompts[:count])
+
+    def usable(prompt: str) -> str:
+        if not mentions(prompt, label):
+            raise AnswerRefused(f"{prompt[:60]!r} does not mention {label!r}")
+        return _refuse_long(prompt, "a prompt")
+
+    return _each_usable("prompts", prompts, usable, count)
 
 
 def parse_scenes(text: str, existing: Sequence[str], count: int) -> tuple[Scene, ...]:
-    """Return `count` scenes whose objects begin with the existing ones."""
-    _refuse_apology(text)
-    records = read_records(text, SCENE_KEYS)
-    _refuse_fewer("scenes", len(records), count)
-    return tuple(_scene(record, existing) for record in records[:count])
+    """Return at most `count` scenes whose objects begin with the existing ones."""
+    _refuse_no_answer(text)
+    records = read_records(text, "scenes", SCENE_KEYS)
+    return _each_usable("scenes", records, lambda record: _scene(record, existing), count)
 
 
 def parse_placements(text: str, targets: Sequence[str], count: int) -> tuple[Placement, ...]:
-    """Return at most `count` placements of targets, boxes as written and not yet validated."""
-    _refuse_apology(text)
-    records = read_records(text, PLACEMENT_KEYS)
-    return tuple(_placement(record, targets) for record in records[:count])
+    """Return at most `count` placements of targets, boxes as written and not yet validated.
+
+    An empty list is an answer: the model sees no place.
+    """
+    _refuse_no_answer(text)
+    records = read_records(text, "placements", PLACEMENT_KEYS)
+    if not records:
+        return ()
+    return _each_usable("placements", records, lambda record: _placement(record, targets), count)
+
+
+def _each_usable(
+    what: str, found: Sequence[Read], read: Callable[[Read], T], count: int
+) -> tuple[T, ...]:
+    """Return at most `count` of those that can be used.
+
+    Raises:
+        AnswerRefused: If none can, with the reason of the first.
+    """
+    usable: list[T] = []
+    refusal = AnswerRefused(f"expected {count} {what}, found 0")
+    for index, one in enumerate(found):
+        try:
+            usable.append(read(one))
+        except AnswerRefused as refused:
+            refusal = refused if index == 0 else refusal
+    if not usable:
+        raise refusal
+    return tuple(usable[:count])
 
 
 def _scene(record: dict[str, Any], existing: Sequence[str]) -> Scene:
@@ -88,15 +124,19 @@ def _scene(record: dict[str, Any], existing: Sequence[str]) -> Scene:
         named = named.split(",")
     if not isinstance(named, list | tuple) or not all(isinstance(name, str) for name in named):
         raise AnswerRefused("'objects' must be a list of names")
-    objects = {name.casefold(): name for name in (*existing, *_clean(named))}
+    names = [name for name in _clean(named) if len(name) <= MAX_NAME_LENGTH]
+    objects = {name.casefold(): name for name in (*existing, *names)}
     for name in existing:
         objects[name.casefold()] = name
-    return Scene(background, tuple(objects.values()), _text(record, "description"))
+    kept = tuple(objects.values())[: len(existing) + MAX_NEW_OBJECTS]
+    return Scene(background, kept, _text(record, "description"))
 
 
 def _placement(record: dict[str, Any], targets: Sequence[str]) -> Placement:
     said = _text(record, "label")
     label = next((target for target in targets if target.casefold() == said.casefold()), None)
+    if label is None:
+        label = next((target for target in targets if mentions(said, target)), None)
     if label is None:
         raise AnswerRefused(f"'label' {said[:50]!r} is none of: {', '.join(targets)}")
     return Placement(label, _box(record.get("box")), _text(record, "relationship").rstrip(". "))
@@ -108,7 +148,7 @@ def _box(value: object) -> BoxXyxy:
         numbers = value
     try:
         x_min, y_min, x_max, y_max = (float(number) for number in numbers)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AnswerRefused(f"'box' must be {BOX_NUMBERS} numbers") from None
     box_xyxy = (x_min, y_min, x_max, y_max)
     if not all(math.isfinite(number) for number in box_xyxy):
@@ -122,7 +162,7 @@ def _text(record: dict[str, Any], key: str) -> str:
         value = value[0]
     if not isinstance(value, str) or not value.strip(DECORATION):
         raise AnswerRefused(f"{key!r} must be one text")
-    return " ".join(value.strip(DECORATION).split())
+    return _refuse_long(" ".join(value.strip(DECORATION).split()), repr(key))
 
 
 def _paragraphs(text: str, count: int) -> list[str]:
@@ -146,19 +186,16 @@ def _clean(phrases: Iterable[str]) -> list[str]:
     return list(unique.values())
 
 
-def _mentions(prompt: str, label: str) -> bool:
-    """Return whether a word of the label is in the prompt, be it inflected at its end."""
-    stems = [word[: max(len(word) - 2, UNINFLECTED_LETTERS)] for word in label.casefold().split()]
-    return any(stem in prompt.casefold() for stem in stems)
+def _refuse_long(text: str, what: str) -> str:
+    if len(text) > MAX_TEXT_LENGTH:
+        raise AnswerRefused(f"{what} has more than {MAX_TEXT_LENGTH} characters")
+    return text
 
 
-def _refuse_fewer(what: str, found: int, count: int) -> None:
-    if found < count:
-        raise AnswerRefused(f"expected {count} {what}, found {found}")
-
-
-def _refuse_apology(text: str) -> None:
+def _refuse_no_answer(text: str) -> None:
     if not text.strip():
         raise AnswerRefused("the answer is empty")
+    if len(text) > MAX_ANSWER_LENGTH:
+        raise AnswerRefused(f"the answer has more than {MAX_ANSWER_LENGTH} characters")
     if APOLOGY.match(text):
         raise AnswerRefused("the model declined")

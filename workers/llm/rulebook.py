@@ -1,7 +1,7 @@
-"""The words and the grammar of the micro world.
+"""Words and grammar of the micro world.
 
-One place for both sides: the rule book answers in this grammar, and the micro checkpoints are
-trained on captions written in it.
+The rule book answers in this grammar, and the micro checkpoints are trained on captions written
+in it.
 """
 
 import json
@@ -16,12 +16,12 @@ EDIT_INSTRUCTION = "change the background to {background}"
 
 
 class ObjectRule(BaseModel):
-    """What the book knows of an object.
+    """An object of the book.
 
     Attributes:
-        features: How to recognise it.
-        group: What kind of thing it is.
-        aspect: Its width as a multiple of its height, for a box that it will fill.
+        features: Visual features that it is recognised by.
+        group: The kind of thing, e.g. "animal".
+        aspect: Width divided by height, between 0.4 and 2.5, for a box that it fills.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class BackgroundRule(BaseModel):
 
 
 class RuleBook(BaseModel):
-    """Every object and background that can be spoken of."""
+    """Every object and background that the micro world has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +54,7 @@ class RuleBook(BaseModel):
         return cls.model_validate(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
 
     def background_in(self, text: str) -> str | None:
-        """Return the name of the background that `text` speaks of, if any."""
+        """Return the name of the background that `text` names, or None."""
         return next((name for name, rule in self.backgrounds.items() if rule.noun in text), None)
 
 

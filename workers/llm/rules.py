@@ -1,7 +1,7 @@
-"""The offline language model: a small rule book that answers the loop's four questions.
+"""Offline language model: a small rule book that answers the loop's four questions.
 
-It speaks the grammar of `workers.llm.rulebook` and nothing else, because the micro checkpoints read
-nothing else. Every choice is drawn from the seed, so an answer can be had again.
+It uses only the grammar of `workers.llm.rulebook`, because the micro checkpoints were trained on
+nothing else. Every choice is drawn from the seed: the same question has the same answer.
 """
 
 import hashlib
@@ -40,9 +40,9 @@ from chatgenimage.workers.weights.local_files import local_path
 NEW_OBJECTS_PER_SCENE = 5
 NOUNS_PER_SENTENCE = 3
 COMPANION_WEIGHTS = (5, 4, 1)
-"""How often a prompt names none, one or two other objects: a small model loses the thread."""
+"""Odds that a prompt names none, one or two other objects: a small model cannot paint more."""
 LEAST_SIDE = 0.21
-"""Of the image's side; Table 1 allows 0.15, but a small model paints nothing that small."""
+"""Share of the image's side; Table 1 allows 0.15, but a small model cannot paint that small."""
 FEATURE_SHARE = 0.3
 BESIDE_SHARE = 0.2
 ATTEMPTS_PER_PROMPT = 50
@@ -80,7 +80,7 @@ class Rules:
         return cls(book, ModelIdentity("rules", config.checkpoint, revision))
 
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
-        """Return what the book says about how to recognise `label`."""
+        """Return the book's visual features of `label`."""
         features = self._book.objects[self._word(label)].features
         return _answer("features", {"label": label, "seed": seed}, features, list(features))
 
@@ -95,7 +95,7 @@ class Rules:
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
-        """Return `count` prompts over varied backgrounds, no two alike while the grammar lasts."""
+        """Return `count` prompts on varied backgrounds, different while the grammar has more."""
         noun = self._word(label)
         rng = _rng("prompts", seed, noun, mode)
         known = self._book.objects[noun].features
@@ -111,7 +111,13 @@ class Rules:
         return _answer("prompts", {**asked, "seed": seed}, tuple(prompts), prompts)
 
     def imagine_scenes(
-        self, caption: str, objects: Sequence[str], count: int, *, seed: int
+        self,
+        caption: str,
+        objects: Sequence[str],
+        count: int,
+        *,
+        avoid: Sequence[str] = (),  # noqa: ARG002 (always as many as were asked for)
+        seed: int,
     ) -> Answer[tuple[Scene, ...]]:
         """Return `count` scenes around the existing objects, on backgrounds the caption lacks.
 
@@ -143,10 +149,10 @@ class Rules:
         size_wh: tuple[int, int],
         seed: int,
     ) -> Answer[tuple[Placement, ...]]:
-        """Return up to `count` placements that obey Table 1's rules; fewer where room is short.
+        """Return up to `count` placements that obey Table 1's rules; fewer if there is no room.
 
-        Targets are taken in their order, those that stand in the image already last; targets
-        that the book does not know are passed over.
+        Targets are taken in their order, those that the image already shows last; targets that
+        the book does not know are left out.
         """
         rng = _rng("placements", seed, caption, *targets)
         standing = [detection.label.casefold() for detection in existing]

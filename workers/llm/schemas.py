@@ -1,7 +1,7 @@
-"""The JSON schemas of the four answers, as an OpenAI-compatible server takes them.
+"""JSON schemas of the four answers, in the form that OpenAI-compatible servers take.
 
-A list and a text say how long they may be: a small model that decodes greedily would never end
-one. Not every server understands that about texts.
+Lists and texts have a longest length: a small model that decodes greedily would never end one. Some
+servers refuse such a length for texts.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def placements(targets: Sequence[str], count: int) -> Schema:
 
 
 def without_text_lengths(schema: Schema) -> Schema:
-    """Return a schema that says nothing of the length of texts."""
+    """Return a schema without the lengths of texts."""
     return {
         key: without_text_lengths(value) if isinstance(value, dict) else value
         for key, value in schema.items()

@@ -1,4 +1,4 @@
-"""The paper's prompts (Table 1) as conversations with slots; the texts lie in `prompts/`."""
+"""Prompts of the paper (Table 1) as conversations with slots; the texts are in `prompts/`."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Message = dict[str, str]
 def fill(name: str, slots: Mapping[str, str]) -> tuple[Message, ...]:
     """Return the chat messages of a template with its slots filled.
 
-    What is filled in is never searched for slots again.
+    A text that is filled in is not searched for slots again.
 
     Args:
         name: File name without ".txt".

@@ -90,3 +90,18 @@ def test_a_custom_server_is_called_without_a_key(monkeypatch, server):
     with Loopback(lists("large")) as open_to_all:
         found = look_at_endpoint(open_to_all.config(api_key=None, model="large"))
     assert found.health == "ok"
+
+
+@pytest.mark.parametrize("listed", ["models/gemma-3", "gemma-3:latest", "gemma\x1b-3"])
+def test_a_model_is_found_under_the_name_that_its_server_lists(listed):
+    with Loopback(lists(listed)) as server:
+        assert look_at_endpoint(server.config(model="gemma-3")).health == "ok"
+
+
+def test_no_secret_of_the_address_is_shown():
+    with Loopback(fails(500)) as server:
+        url = server.url.replace("//", "//me:hush@") + "?api-key=hush"
+        found = look_at_endpoint(server.config_of(url))
+    assert found.health == "wrong"
+    assert "hush" not in found.text
+    assert server.url in found.text

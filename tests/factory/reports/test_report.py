@@ -108,6 +108,15 @@ def test_the_page_shows_the_funnel_the_scores_and_the_cost(page):
     assert re.search(r"prompt tokens\s+300\.0\s+50\.0", text)
 
 
+def test_the_page_says_that_the_cost_of_uncounted_tokens_is_unknown(nasty_place, page):
+    assert "unknown cost" not in page
+    with nasty_place.sessions.begin() as session:
+        session.scalars(select(LlmCall)).one().completion_tokens = None
+    with reading(nasty_place.sessions) as session:
+        text = to_page(read_facts(session, get_run(session, 1)), nasty_place.images)
+    assert re.search(r"answers of unknown cost\s+1\.0", " ".join(Reader(text).text))
+
+
 def test_the_page_has_its_own_colours_for_dark_rooms(page):
     assert "prefers-color-scheme: dark" in page
     assert "currentColor" in page
