@@ -18,7 +18,6 @@ FactoryError
 ├── ModelChanged         a replay needs the model that generated the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written
-├── CannotMeasure        the code that measures checkpoints is not installed
 └── LibraryMissing       the request needs a library that is not installed
 """
 
@@ -119,10 +118,6 @@ class UnknownName(FactoryError):
 
 class CannotWrite(FactoryError):
     """A file or folder cannot or must not be written."""
-
-
-class CannotMeasure(FactoryError):
-    """The code that measures checkpoints is not installed: a package has no training folder."""
 
 
 class LibraryMissing(FactoryError):

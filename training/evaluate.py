@@ -1,4 +1,4 @@
-"""Evaluation of the micro checkpoints on held-out scenes: `factory models evaluate micro`."""
+"""Evaluation of the micro checkpoints on held-out scenes: `python -m training evaluate`."""
 
 import json
 import re

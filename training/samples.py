@@ -1,4 +1,4 @@
-"""Page of sample images, written by `factory models samples micro`."""
+"""Page of sample images, written by `python -m training samples`."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -32,10 +32,10 @@ SEED = 41
 HEAD = """\
 # Samples of the micro models
 
-Written by `factory models samples micro`. Above each image is the input or the output text of the
+Written by `python -m training samples`. Above each image is the input or the output text of the
 model. The samples are not selected: these are the first {samples} prompts of a seed, and the first
 held-out scenes. The measured values are in the
-[model card](../workers/checkpoints/micro/README.md). All images are 64x64 pixels, enlarged.
+model card, `workers/checkpoints/micro/README.md`. All images are 64x64 pixels, enlarged.
 """
 
 

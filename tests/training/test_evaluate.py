@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from chatgenimage.factory.cli import app
 from chatgenimage.workers.values import Detection
 from training import evaluate, judges
+from training.__main__ import main
 from training.bench import SAME_PLACE_IOU, is_found_in
 from training.measure_labelers import average_precision
 from training.world import LABELS
@@ -98,19 +97,21 @@ def test_thumbnails_tell_a_dark_image_from_a_light_one():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sd15"], "there is: micro"),
-        (["micro", "--only", "beauty"], "choose from: judges, vae"),
+        (["--only", "beauty"], "choose from: judges, vae"),
+        (["--images", "0"], "not between 1 and 2000"),
     ],
 )
-def test_what_cannot_be_measured_is_told(words, message, monkeypatch, tmp_path):
+def test_bad_arguments_of_the_evaluation_are_refused(words, message, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("training.places.SPRITES", tmp_path)
-    result = CliRunner().invoke(app, ["models", "evaluate", *words])
-    assert result.exit_code == 2
-    assert message in result.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", *words])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
-def test_without_sprites_the_make_target_is_named(monkeypatch, tmp_path):
+def test_without_sprites_the_make_target_is_named(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("training.places.SPRITES", tmp_path / "nowhere")
-    result = CliRunner().invoke(app, ["models", "evaluate", "micro"])
-    assert result.exit_code == 2
-    assert "make sprites" in result.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate"])
+    assert ended.value.code == 2
+    assert "make sprites" in capsys.readouterr().err
