@@ -15,7 +15,7 @@ from chatgenimage.db.models import Candidate
 from chatgenimage.db.queries import list_candidates
 from chatgenimage.db.runs import AcceptedCandidate, get_run, list_accepted
 from chatgenimage.db.session import Sessions, reading
-from chatgenimage.db.states import Origin
+from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.errors import CannotWrite
 from chatgenimage.factory.reports.overlay import (
     WHITE,
@@ -242,6 +242,8 @@ class _Sheet:
         scores = {score.name: score.value for score in candidate.scores}
         names = SHOWN_SCORES[Origin(candidate.origin)]
         values = [f"{name} {scores[name]:.2f}" for name in names if name in scores]
+        if candidate.verdict == Verdict.REJECTED:
+            values = [f"rejected: {candidate.reason}"]
         return "   ".join([f"#{candidate.id} {candidate.origin}", *values]).replace("_", " ")
 
     def _write(self, at: tuple[float, float], text: str, size_px: int, colour: Colour) -> float:
