@@ -52,20 +52,24 @@ CHECKED = (
     "tests/tasks/**/*",
     "tests/training/**/*",
     "tests/workers/**/*",
-    "docs/benchmarks.md",
-    "docs/chaos.md",
-    "docs/generate.py",
-    "docs/micro-models.md",
-    "docs/screenshots.py",
-    "docs/settings.md",
+    "tests/docs/**/*",
+    "tests/packaging/**/*",
+    ".github/**/*",
+    "docs/[!c]*",
+    "docs/c[!l]*",  # not yet cli.md, which is generated
+    "docs/adr/*",
+    "*.md",
+    "mkdocs.yml",
 )
 """Patterns of the files that are held to the word list; to be widened until it is all of them."""
 KINDS = {".py", ".md", ".html", ".yaml", ".yml"}
 ROOT = Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs/glossary.md"
 HEADING = "## Words we use, words we avoid"
-NOT_PROSE = re.compile(r"`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|https?://\S+|^ {4,}\w+:", re.MULTILINE)
-"""Code, also of templates; URLs; names of arguments and attributes in a docstring."""
+NOT_PROSE = re.compile(
+    r"`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|https?://\S+|--\w[\w-]*|\w+\.csv|^ {4,}\w+:", re.MULTILINE
+)
+"""Code, also of templates; URLs, options, files; arguments and attributes in a docstring."""
 QUESTION = re.compile(r"(What|Whether|How|Who|Whom|Whose|Which|Where)\b")
 
 
