@@ -91,7 +91,7 @@ def object_columns(label: str, mask: masks.Mask) -> dict[str, object]:
     """Return the annotation columns of a mask."""
     box = masks.find_box(mask) or (0.0, 0.0, 0.0, 0.0)
     sides = dict(zip(("x_min", "y_min", "x_max", "y_max"), box, strict=True))
-    rle, area_px = dict(masks.encode(mask)), masks.area(mask)
+    rle, area_px = dict(masks.encode(mask)), masks.mask_area(mask)
     return {"label": label, "confidence": 0.9, "rle": rle, "area_px": area_px, **sides}
 
 

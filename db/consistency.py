@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.errors import ImageBroken, ImageMissing
 from chatgenimage.db.images import ImageStore, StoredFile
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.session import Sessions, reading
-from chatgenimage.db.states import Verdict
 
 AT_ONCE = 1000
 
@@ -36,7 +35,7 @@ class Disagreement:
     damaged: tuple[int, ...] = ()
 
 
-def compare(
+def find_disagreement(
     sessions: Sessions,
     images: ImageStore,
     *,
@@ -71,21 +70,6 @@ def compare(
         broken = set(_find_broken(images, verify(sorted(there & set(named.values())))))
         damaged = tuple(candidate_id for candidate_id, sha256 in named.items() if sha256 in broken)
     return Disagreement(missing, tuple(orphans), damaged)
-
-
-def reject(session: Session, candidate_ids: Sequence[int], reason: str) -> None:
-    """Reject candidates whose file is gone; their rows, annotations and descendants are kept.
-
-    They are not generated again: their labels, scores and descendants belong to the lost pixels,
-    and another device would not produce exactly the same image.
-    """
-    for ids in _some_at_once(candidate_ids):
-        session.execute(
-            update(Candidate)
-            .where(Candidate.id.in_(ids))
-            .values(verdict=Verdict.REJECTED, reason=reason)
-            .execution_options(synchronize_session=False)
-        )
 
 
 def list_checksums(session: Session, candidate_ids: Sequence[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Control of a run by a person: pause, resume, cancel, and retry of failed items."""
+"""Changes that people make to a run: pause, resume, cancel, and retry what was given up."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from chatgenimage.db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, 
 
 
 @dataclass(frozen=True, slots=True)
-class Resumption:
-    """The state of a run when it was resumed.
+class ResumedRun:
+    """What is left of a run that resumes.
 
     Attributes:
         waited: Steps that waited to be retried and may now start at once.
@@ -43,8 +43,8 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
     return RunState(run.state)
 
 
-def resume(session: Session, run: Run) -> Resumption:
-    """Resume a run now: end its pause and all waiting times, and queue its batches again.
+def resume(session: Session, run: Run) -> ResumedRun:
+    """Make a run active now, paused or not: its steps no longer wait, and are queued again.
 
     Steps held by live workers stay with them. A run that is done or cancelled does not change.
     """
@@ -62,7 +62,7 @@ def resume(session: Session, run: Run) -> Resumption:
         Step.batch_id.in_(_batches_of(run.id)), Step.state == StepState.RUNNING
     )
     given_up = select(func.count()).where(Item.id.in_(_quarantined(run.id)))
-    return Resumption(
+    return ResumedRun(
         waited=len(waited),
         running=session.scalar(running) or 0,
         batches_left=session.scalar(left) or 0,

@@ -37,7 +37,7 @@ TOLD_LENGTH = 40
 """Longest label, in characters, in the text of a message that people see."""
 
 
-class Due(NamedTuple):
+class DueBatch(NamedTuple):
     """A batch whose message must be sent now.
 
     Attributes:
@@ -221,7 +221,7 @@ def admit(
     return len(batches)
 
 
-def take_due(session: Session, *, window: int, models_key: str | None = None) -> list[Due]:
+def take_due(session: Session, *, window: int, models_key: str | None = None) -> list[DueBatch]:
     """Return the batches whose message must be sent now.
 
     No queue gets more than `window`; urgent runs come first, then the oldest batches. The caller
@@ -270,10 +270,10 @@ def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]
     return forgotten
 
 
-def _chain_left(connection: Connection, batch_id: int) -> Due:
+def _chain_left(connection: Connection, batch_id: int) -> DueBatch:
     rows = connection.execute(CHAIN_LEFT, {"of_batch": batch_id}).all()
     told = [_tell(label, *numbers) for _, *numbers, label in rows]
-    return Due(batch_id, [name for name, *_ in rows], told)
+    return DueBatch(batch_id, [name for name, *_ in rows], told)
 
 
 def _tell(label: str, number: int, run_id: int, index: int) -> str:

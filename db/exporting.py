@@ -13,7 +13,7 @@ from chatgenimage.db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, condit
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ExportKey:
     """The columns of a candidate that decide its split and whether an export is up to date."""
 
     candidate_id: int
@@ -30,8 +30,8 @@ class Head:
     is_good: bool | None
 
 
-def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
-    """Yield the head of each candidate in the order of `iter_candidates`."""
+def iter_export_keys(session: Session, wanted: CandidateFilter) -> Iterator[ExportKey]:
+    """Yield the export key of each candidate in the order of `iter_candidates`."""
     query = (
         select(
             Candidate.id,
@@ -56,7 +56,7 @@ def iter_heads(session: Session, wanted: CandidateFilter) -> Iterator[Head]:
     )
     for row in session.execute(query):
         values: tuple[Any, ...] = tuple(row)
-        yield Head(*values)
+        yield ExportKey(*values)
 
 
 def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:

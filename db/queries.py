@@ -1,4 +1,4 @@
-"""Queries for candidates, used by the CLI, the gallery and exports; user input is always bound."""
+"""Queries for candidates, by filter or by id; values that a person typed are bound parameters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +27,11 @@ from chatgenimage.db.verdicts import list_changes
 
 PAGE_ROWS = 200
 FEW_ROWS = 1000
-"""If at most this many rows match a condition, they are found by its index, then checked."""
+"""A condition that no more rows than this fulfil is looked up by its own index first."""
 
 IN_ORDER = (Candidate.run_id, Candidate.label_id, Candidate.key)
-"""Order of candidates: by run, by label as submitted, families together."""
+"""The order of candidates: by run, by label as submitted, then by key, so that families stay
+together."""
 
 Range = tuple[float | None, float | None]
 """Minimum and maximum, both inclusive; None is unbounded."""
@@ -38,19 +39,19 @@ Range = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class CandidateFilter:
-    """Filter for candidates; empty fields do not restrict.
+    """A filter of candidates; a field that is left empty does not restrict.
 
     Attributes:
         labels: Requested class names, compared without case.
         objects: Names that must all be among the annotations, compared without case.
         scores: Ranges by score name; a candidate without the score does not match.
-        object_count: Minimum and maximum number of annotations.
-        duplicates_of: Id of the candidate that they are near-duplicates of.
-        caption_words: For each, a caption word must start with it; compared without case.
-        marked: The review that they must have.
-        heeds_marks: Whether a review overrides the verdict: candidates reviewed as good count as
-            accepted, those reviewed as bad as rejected.
-        limit: Maximum number of candidates.
+        object_count: Least and most annotations.
+        duplicates_of: The id of a candidate; finds its near-duplicates.
+        caption_words: Prefixes; with each a word of the caption must begin, compared without case.
+        marked: What the newest review must say.
+        use_reviews: Whether a review outranks the verdict: what people find good counts as
+            accepted, what they find bad as rejected.
+        limit: Most candidates.
     """
 
     run_id: int | None = None
@@ -65,18 +66,18 @@ class CandidateFilter:
     duplicates_of: int | None = None
     caption_words: tuple[str, ...] = ()
     marked: Marked | None = None
-    heeds_marks: bool = False
+    use_reviews: bool = False
     limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A candidate with its ancestors, its children, and the scenes and placements for it.
+class CandidateDetail:
+    """A candidate with its ancestors, its children, its language-model calls and its verdicts.
 
     Attributes:
         ancestors: From the root to the parent.
-        calls: Language model calls for the candidate and its ancestors, in order.
-        changes: Refilters that changed its verdict, oldest first.
+        calls: Questions to the language model for the candidate and its ancestors, in order.
+        changes: How its verdict changed by refiltering, oldest first.
     """
 
     candidate: Candidate
@@ -107,20 +108,32 @@ def count_candidates(session: Session, wanted: CandidateFilter) -> int:
     return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
 
 
+def find_unknown_labels(
+    session: Session, names: Sequence[str], run_id: int | None = None
+) -> list[str]:
+    """Return the names that are no label of this run, or of any; compared without case."""
+    query = select(Label.name).where(_is_named(Label.name.expression, names))
+    if run_id is not None:
+        query = query.where(Label.run_id == run_id)
+    known = set(session.scalars(query.distinct())) if names else set()
+    lowered = {name.lower() for name in known}
+    return [name for name in names if name not in known and name.lower() not in lowered]
+
+
 def list_candidates(session: Session, candidate_ids: Sequence[int]) -> list[Candidate]:
-    """Return these candidates in this order, loaded as by `iter_candidates`."""
-    query = select(Candidate).where(Candidate.id.in_(candidate_ids)).options(*_told())
+    """Return these candidates in this order, with all that `iter_candidates` brings."""
+    query = select(Candidate).where(Candidate.id.in_(candidate_ids)).options(*_loaded_with())
     found = {candidate.id: candidate for candidate in session.scalars(query)}
     return [found[candidate_id] for candidate_id in candidate_ids if candidate_id in found]
 
 
-def get_candidate(session: Session, candidate_id: int) -> Story:
+def get_candidate(session: Session, candidate_id: int) -> CandidateDetail:
     """Return a candidate with its lineage up to the root and its children.
 
     Raises:
         RowNotFound: If there is no such candidate.
     """
-    query = select(Candidate).options(*_told())
+    query = select(Candidate).options(*_loaded_with())
     candidate = session.scalar(query.where(Candidate.id == candidate_id))
     if candidate is None:
         raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists the candidates.")
@@ -134,7 +147,7 @@ def get_candidate(session: Session, candidate_id: int) -> Story:
     placements = (
         select(Placement).where(Placement.candidate_id == candidate_id).order_by(Placement.index)
     )
-    return Story(
+    return CandidateDetail(
         candidate,
         tuple(ancestors),
         tuple(session.scalars(children)),
@@ -146,7 +159,7 @@ def get_candidate(session: Session, candidate_id: int) -> Story:
 
 
 def _calls_for(line: Sequence[Candidate]) -> Select[LlmCall]:
-    """Return the query for the calls for a batch's features and prompts and for a line."""
+    """Return the query for the language-model calls of a batch and of a line of candidates."""
     batch_id = line[-1].batch_id
     of_batch = and_(Step.name == "brainstorm", LlmCall.subject_id == batch_id)
     of_line = and_(
@@ -160,7 +173,7 @@ def _calls_for(line: Sequence[Candidate]) -> Select[LlmCall]:
     )
 
 
-def _told() -> tuple[ORMOption, ...]:
+def _loaded_with() -> tuple[ORMOption, ...]:
     return (
         joinedload(Candidate.label),
         joinedload(Candidate.parent),
@@ -173,7 +186,7 @@ def _told() -> tuple[ORMOption, ...]:
 
 
 def conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions of the filter, without the limit."""
+    """Yield the conditions on a candidate; the limit is not one of them."""
     yield from _own_conditions(wanted)
     yield from _other_conditions(wanted)
 
@@ -181,8 +194,8 @@ def conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
 def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
     """Return the query for the ids, in order and up to the limit.
 
-    Few matches are sorted. If there are many, walking all candidates in order finds a page sooner;
-    SQLite, which has no statistics about them, must be kept from sorting.
+    Few candidates are sorted. Many are walked in order, where the first matches come early;
+    SQLite has no statistics for this choice and must be kept from sorting.
     """
     query = select(Candidate.id).order_by(*IN_ORDER).limit(wanted.limit)
     few = _find_few(session, wanted)
@@ -194,7 +207,7 @@ def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
 
 
 def _find_few(session: Session, wanted: CandidateFilter) -> Sequence[int] | None:
-    """Return the ids that fulfil the rarest condition, None if they are more than a few."""
+    """Return the ids that fulfil the rarest condition, None if they are not few."""
     for query in _each_by_its_index(wanted, session.get_bind().dialect.name):
         ids = session.scalars(query.limit(FEW_ROWS + 1)).all()
         if len(ids) <= FEW_ROWS:
@@ -220,7 +233,7 @@ def _each_by_its_index(wanted: CandidateFilter, dialect: str) -> Iterator[Select
 def _own_conditions(
     wanted: CandidateFilter, *, is_walked: bool = False
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions on the candidate's own columns.
+    """Yield the conditions on the columns of the candidate itself.
 
     Args:
         wanted: The filter.
@@ -244,7 +257,7 @@ def _own_conditions(
             yield column == value
     asked = wanted.verdict if wanted.reason is None else Verdict.REJECTED
     if asked is not None:
-        yield _is_held_for(asked, verdict) if wanted.heeds_marks else verdict == asked
+        yield _is_held_for(asked, verdict) if wanted.use_reviews else verdict == asked
     if wanted.reason is not None and wanted.verdict not in {None, Verdict.REJECTED}:
         yield false()
     if least is not None:
@@ -254,7 +267,7 @@ def _own_conditions(
 
 
 def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnElement[bool]:
-    """Return the condition that the review, or else the filters, gave this verdict."""
+    """Return the condition that a review, or else the filters, gave this verdict."""
     said, denied = Marked.GOOD, Marked.BAD
     if asked is Verdict.REJECTED:
         said, denied = denied, said
@@ -264,8 +277,8 @@ def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnEl
 def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on other tables."""
     if wanted.labels:
-        asked, lowered = aliased(Label), [label.lower() for label in wanted.labels]
-        is_named = or_(asked.name.in_(wanted.labels), func.lower(asked.name).in_(lowered))
+        asked = aliased(Label)
+        is_named = _is_named(asked.name.expression, wanted.labels)
         yield Candidate.label_id.in_(select(asked.id).where(is_named))
     if wanted.marked is not None:
         yield is_marked(wanted.marked)
@@ -275,6 +288,11 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
         yield Candidate.scores.any(and_(*_within(name, limits)))
     for words in wanted.caption_words:
         yield has_words(Candidate.id, Candidate.caption, words)
+
+
+def _is_named(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bool]:
+    lowered = [name.lower() for name in names]
+    return or_(column.in_(names), func.lower(column).in_(lowered))
 
 
 def _within(name: str, limits: Range) -> Iterator[ColumnElement[bool]]:

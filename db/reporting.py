@@ -40,7 +40,7 @@ class ScoreValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class RunCost:
     """Time and money that a run spent.
 
     Attributes:
@@ -161,7 +161,7 @@ def measure_diversity(session: Session, run_id: int) -> Diversity:
     return Diversity(accepted, prompts, captions, backgrounds or 0, _count_roots(session, run_id))
 
 
-def measure_spending(session: Session, run_id: int) -> Spending:
+def measure_spending(session: Session, run_id: int) -> RunCost:
     """Return the models' computing time, and the tokens and cost of the language model."""
     seconds = session.execute(
         select(Step.name, func.sum(Item.duration_s))
@@ -181,7 +181,7 @@ def measure_spending(session: Session, run_id: int) -> Spending:
         ).where(LlmCall.run_id == run_id)
     ).one()
     by_step = {name: duration_s or 0.0 for name, duration_s in seconds}
-    return Spending(by_step, calls, asked or 0, answered or 0, float(cost), unknown)
+    return RunCost(by_step, calls, asked or 0, answered or 0, float(cost), unknown)
 
 
 def list_examples(session: Session, run_id: int, per_kind: int) -> dict[str, Sequence[int]]:

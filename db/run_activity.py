@@ -17,7 +17,7 @@ Kind = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class HeldStep:
     """A step that a worker holds.
 
     Attributes:
@@ -36,7 +36,7 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class LatestFailure:
     """The last error of an item, or of a waiting step.
 
     Attributes:
@@ -52,7 +52,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ComputeProgress:
     """Progress of a run, in seconds of computing time.
 
     Attributes:
@@ -70,7 +70,7 @@ class Work:
         return None if self.left_s is None else self.done_s / (self.done_s + self.left_s)
 
 
-def list_hands(session: Session, run_id: int) -> list[Hand]:
+def list_held_steps(session: Session, run_id: int) -> list[HeldStep]:
     """Return the steps in progress, by worker."""
     time = now(session)
     settled = func.count(Item.id).filter(Item.state != ItemState.READY)
@@ -93,12 +93,16 @@ def list_hands(session: Session, run_id: int) -> list[Hand]:
         .order_by(Step.owner, Step.id)
     )
     return [
-        Hand(owner or "", step, number, label, batch, max(time - (started or time), 0.0), *counts)
+        HeldStep(
+            owner or "", step, number, label, batch, max(time - (started or time), 0.0), *counts
+        )
         for owner, step, number, label, batch, started, *counts in rows
     ]
 
 
-def list_failures(session: Session, run_id: int, limit: int = SHOWN_FAILURES) -> list[Failure]:
+def list_failures(
+    session: Session, run_id: int, limit: int = SHOWN_FAILURES
+) -> list[LatestFailure]:
     """Return the items whose last attempt failed, newest first; later successes are left out."""
     rows = session.execute(
         select(Step.name, Label.name, Batch.index, Item.state, Item.error)
@@ -110,7 +114,7 @@ def list_failures(session: Session, run_id: int, limit: int = SHOWN_FAILURES) ->
         .limit(limit)
     )
     return [
-        Failure(step, label, batch, state == ItemState.QUARANTINED, _last_line(error))
+        LatestFailure(step, label, batch, state == ItemState.QUARANTINED, _last_line(error))
         for step, label, batch, state, error in rows
     ]
 
@@ -138,7 +142,7 @@ def list_durations(session: Session, run_id: int) -> dict[Kind, float]:
 
 def measure_work(
     session: Session, run_id: int, durations: Mapping[Kind, float] | None = None
-) -> Work:
+) -> ComputeProgress:
     """Return the progress of a run.
 
     A waiting batch has no steps yet; it is assumed to get as many of each kind as the others.
@@ -163,7 +167,7 @@ def measure_work(
         is_known &= finished > 0 or to_come <= 0 or (name, number) in known
         left_s += max(to_come * each_s - begun_s, 0.0)
     is_known &= done_s > 0  # otherwise nothing has started
-    return Work(done_s, left_s if is_known else None)
+    return ComputeProgress(done_s, left_s if is_known else None)
 
 
 def _by_kind(run_id: int) -> Select[str, int, float, int, int, float, float]:

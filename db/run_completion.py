@@ -21,7 +21,7 @@ FINISHED = select(Run.id).where(_is_finished).order_by(Run.id)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunTotals:
     """Counts of a run's results; if they are equal later, no work happened in between."""
 
     judged: int
@@ -44,7 +44,7 @@ def hold_active(session: Session, run_id: int) -> Run | None:
     return session.scalar(query.with_for_update())
 
 
-def hold_finished(session: Session, run_id: int, seen: Progress) -> bool:
+def hold_finished(session: Session, run_id: int, seen: RunTotals) -> bool:
     """Lock a run if it is still active, has no open batch, and its progress equals `seen`.
 
     Others wait until the transaction ends, and then find another state or other counts.
@@ -70,10 +70,10 @@ def end_run(session: Session, run_id: int) -> None:
     add_notifications(session, run_id, RunEvent.DONE)
 
 
-def measure_progress(session: Session, run_id: int) -> Progress:
+def measure_progress(session: Session, run_id: int) -> RunTotals:
     """Return the counts of a run's results."""
     judged = (Candidate.run_id == run_id, Candidate.verdict.is_not(None))
-    return Progress(
+    return RunTotals(
         session.scalar(select(func.count()).where(*judged)) or 0,
         session.scalar(select(func.count()).where(Batch.run_id == run_id)) or 0,
     )

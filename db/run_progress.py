@@ -25,7 +25,7 @@ class StepCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class RunOverview:
     """Progress of a run at one time.
 
     Attributes:
@@ -48,10 +48,10 @@ class Overview:
     quotas: tuple[Quota, ...] = ()
 
 
-def overview(session: Session, run_id: int) -> Overview:
+def overview(session: Session, run_id: int) -> RunOverview:
     """Return the progress of a run."""
     states = _count_batches(session, run_id)
-    result = Overview(
+    result = RunOverview(
         steps=_count_steps(session, run_id),
         batches=sum(states.values()),
         batches_done=states[BatchState.DONE],

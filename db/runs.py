@@ -1,4 +1,4 @@
-"""Queries for runs: lists, summaries, and candidates by verdict and reason."""
+"""Queries for runs as a whole: lists, summaries, and the results of their candidates."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session, selectinload
 
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
-from chatgenimage.db.states import ItemState, Origin, Verdict
+from chatgenimage.db.states import ItemState, Origin, RunState, Verdict
 
 Outcome = tuple[str, str | None, str | None, int]
 """Origin, verdict, reason and number of candidates."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Candidates of one origin: accepted and rejected; unfiltered ones are in neither."""
+class FunnelStage:
+    """Results of the candidates of one origin; those not judged yet are only in `made`."""
 
     origin: Origin
     made: int
@@ -30,7 +30,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedItem:
-    """An item that was given up: its last error, its inputs and its worker.
+    """A unit of work that was given up: its last error, its inputs, and the worker that tried it.
 
     Attributes:
         subject_id: Id of the row that the step read; `db.states.WHOLE_STEP` for the step itself.
@@ -64,7 +64,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedCandidate:
-    """The columns of an accepted candidate that are needed to choose among them."""
+    """An accepted candidate, as far as a choice among them needs it."""
 
     candidate_id: int
     label: str
@@ -86,6 +86,12 @@ def get_run(session: Session, run_id: int | None = None) -> Run:
     if latest is None:
         raise RowNotFound("there is no run yet; start with `factory run dog house`.")
     raise RowNotFound(f"no run {run_id}; the latest is {latest}.")
+
+
+def find_unfinished(session: Session, request_key: str) -> Run | None:
+    """Return the active or paused run with this key, None if there is none."""
+    states = (RunState.ACTIVE, RunState.PAUSED)
+    return session.scalar(select(Run).where(Run.request_key == request_key, Run.state.in_(states)))
 
 
 def list_run_ids(session: Session) -> list[int]:
@@ -115,8 +121,8 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
     return [RunSummary(*row) for row in rows]
 
 
-def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
-    """Return accepted and rejected counts by origin; imported images only if there are any."""
+def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
+    """Return the results of each origin; of imported pictures only if there are any."""
     rows = session.execute(
         select(Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
         .where(Candidate.run_id == run_id)
@@ -125,8 +131,8 @@ def count_funnel(session: Session, run_id: int) -> tuple[Stage, ...]:
     return _to_stages((origin, verdict, reason, count) for origin, verdict, reason, count in rows)
 
 
-def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[Stage, ...]]:
-    """Return the same counts for each label that has candidates."""
+def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[FunnelStage, ...]]:
+    """Return the same for each label that has candidates."""
     by_label: dict[str, list[Outcome]] = defaultdict(list)
     for label, origin, verdict, reason, count in count_outcomes(session, run_id):
         by_label[label].append((origin, verdict, reason, count))
@@ -153,8 +159,8 @@ def count_outcomes(
     yield from rows
 
 
-def add_stages(each: Iterable[tuple[Stage, ...]]) -> tuple[Stage, ...]:
-    """Return the sum of the counts of several labels."""
+def add_stages(each: Iterable[tuple[FunnelStage, ...]]) -> tuple[FunnelStage, ...]:
+    """Return the results of several labels together."""
     outcomes: list[Outcome] = []
     for stage in chain.from_iterable(each):
         rejected = [(stage.origin, Verdict.REJECTED, *found) for found in stage.rejected.items()]
@@ -168,7 +174,7 @@ def add_stages(each: Iterable[tuple[Stage, ...]]) -> tuple[Stage, ...]:
 
 
 def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:
-    """Return the items that were given up, in the order of the steps."""
+    """Return the items that were given up, in the order of the work."""
     rows = session.execute(
         select(
             Item.id,
@@ -202,7 +208,7 @@ def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
     return [AcceptedCandidate(*row) for row in rows]
 
 
-def _to_stages(outcomes: Iterable[Outcome]) -> tuple[Stage, ...]:
+def _to_stages(outcomes: Iterable[Outcome]) -> tuple[FunnelStage, ...]:
     made: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
     rejected: dict[str, Counter[str]] = {origin: Counter() for origin in Origin}
@@ -213,7 +219,7 @@ def _to_stages(outcomes: Iterable[Outcome]) -> tuple[Stage, ...]:
         elif verdict == Verdict.REJECTED:
             rejected[origin][reason or ""] += count
     return tuple(
-        Stage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
+        FunnelStage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
         for origin in Origin
         if made[origin] or origin is not Origin.IMPORTED
     )

@@ -76,7 +76,7 @@ def spend(session: Session, run_id: int, cost: float) -> None:
     )
     spent, budget = session.execute(select(Run.spent, Run.budget).where(Run.id == run_id)).one()
     if budget is not None and spent >= budget:
-        pause(session, run_id, tell_spent(spent, budget))
+        pause(session, run_id, describe_spent(spent, budget))
 
 
 def pause(session: Session, run_id: int, reason: str) -> None:
@@ -92,7 +92,7 @@ def pause(session: Session, run_id: int, reason: str) -> None:
         add_notifications(session, run_id, RunEvent.BUDGET_SPENT)
 
 
-def tell_spent(spent: float, budget: float) -> str:
+def describe_spent(spent: float, budget: float) -> str:
     """Return the reason why a run with this budget is paused."""
     return f"its budget of {budget:.2f} is spent ({spent:.4f})"
 

@@ -50,7 +50,7 @@ class Storage:
 
     def write(self, path: str, content: bytes) -> None:
         """Write a whole file; replaces an existing one."""
-        with self._telling(f"write {path}"):
+        with self._explaining(f"write {path}"):
             reach(Failpoint.BEFORE_FILE)
             if self._is_s3:  # one request: the object appears complete or not at all
                 self._fs.pipe_file(path, content, **PNG)
@@ -60,7 +60,7 @@ class Storage:
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""
-        with self._telling(f"read {path}"):
+        with self._explaining(f"read {path}"):
             try:
                 content: bytes = self._fs.cat_file(path)
             except FileNotFoundError as error:
@@ -71,26 +71,26 @@ class Storage:
 
     def list_paths(self) -> Iterator[str]:
         """Yield the path of every file."""
-        with self._telling(f"list {self.root}"):
+        with self._explaining(f"list {self.root}"):
             paths = self._fs.find(self.root)
         for path in paths:
             yield path if self._is_folder else self._fs.unstrip_protocol(path)
 
     def modified_at(self, path: str) -> datetime:
         """Return the time when a file was written."""
-        with self._telling(f"look at {path}"):
+        with self._explaining(f"look at {path}"):
             modified: datetime = self._fs.modified(path)
         return modified
 
     def move(self, path: str, to: str) -> None:
         """Move a file."""
-        with self._telling(f"move {path}"):
+        with self._explaining(f"move {path}"):
             self._make_parent(to)
             self._fs.mv(path, to)
 
     def remove(self, path: str) -> None:
         """Delete a file."""
-        with self._telling(f"remove {path}"):
+        with self._explaining(f"remove {path}"):
             self._fs.rm_file(path)
 
     def _write_and_rename(self, path: str, content: bytes) -> None:
@@ -111,7 +111,7 @@ class Storage:
             self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
 
     @contextmanager
-    def _telling(self, doing: str) -> Iterator[None]:
+    def _explaining(self, doing: str) -> Iterator[None]:
         try:
             yield
         except self._faults as error:

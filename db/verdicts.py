@@ -1,4 +1,4 @@
-"""Refilter queries: read scores, write verdicts, and store every change."""
+"""Verdicts: every write of a candidate's verdict, and the history of those that changed."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.fingerprints import IDS_AT_ONCE, Scope
 from chatgenimage.db.models import Batch, Candidate, Label, Rejudging, Score, VerdictChange
 from chatgenimage.db.states import Origin, Verdict
 
@@ -28,8 +29,8 @@ class JudgedCandidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A new verdict, or a new reason for the same verdict."""
+class ChangedVerdict:
+    """A verdict or reason of a candidate, before and after judging it again."""
 
     candidate_id: int
     label: str
@@ -40,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class ScoreLimit:
     """The threshold of one score for candidates of one origin.
 
     Attributes:
@@ -51,6 +52,21 @@ class Limit:
     name: str
     value: float
     at_most: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateScore:
+    """A candidate and the better one that it resembles most.
+
+    Attributes:
+        similarity: Cosine of their CLIP embeddings, in [-1, 1].
+        is_duplicate: Whether they are so similar that the candidate is rejected.
+    """
+
+    candidate_id: int
+    better_id: int
+    similarity: float
+    is_duplicate: bool
 
 
 def iter_judged(session: Session, run_id: int) -> Iterator[list[JudgedCandidate]]:
@@ -65,7 +81,7 @@ def iter_judged(session: Session, run_id: int) -> Iterator[list[JudgedCandidate]
 
 
 def find_last_rejudging(session: Session, run_id: int) -> Rejudging | None:
-    """Return the latest refilter of a run, None if there was none."""
+    """Return the latest rejudging of a run, None if the run was judged once only."""
     return session.scalar(
         select(Rejudging).where(Rejudging.run_id == run_id).order_by(Rejudging.id.desc()).limit(1)
     )
@@ -88,8 +104,32 @@ def list_changes(session: Session, candidate_id: int) -> Sequence[tuple[Rejudgin
     return [(rejudging, change) for rejudging, change in rows]
 
 
-def write_changes(session: Session, rejudging: Rejudging, changes: Sequence[Change]) -> None:
-    """Write the new verdicts and store the old ones in the history."""
+def set_verdict(candidate: Candidate, verdict: Verdict, reason: str | None = None) -> None:
+    """Judge a candidate that is in memory; the session writes it.
+
+    Args:
+        candidate: In an open transaction.
+        verdict: What the filters decided.
+        reason: The first rule that failed; None if it is accepted.
+    """
+    candidate.verdict, candidate.reason = verdict, reason
+
+
+def reject(session: Session, candidate_ids: Sequence[int], reason: str) -> None:
+    """Reject candidates by id; their rows, labels and descendants stay."""
+    for start in range(0, len(candidate_ids), IDS_AT_ONCE):
+        session.execute(
+            update(Candidate)
+            .where(Candidate.id.in_(candidate_ids[start : start + IDS_AT_ONCE]))
+            .values(verdict=Verdict.REJECTED, reason=reason)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def write_changes(
+    session: Session, rejudging: Rejudging, changes: Sequence[ChangedVerdict]
+) -> None:
+    """Give the candidates their new verdicts and store the old ones."""
     if not changes:
         return
     session.connection().execute(
@@ -122,7 +162,7 @@ def write_changes(session: Session, rejudging: Rejudging, changes: Sequence[Chan
 
 
 def write_ranks(session: Session, name: str, ranks: Mapping[int, int | None]) -> None:
-    """Replace the score `name` of these candidates by a new rank, or delete it."""
+    """Replace the score `name` of these candidates by their new rank; None removes it."""
     if not ranks:
         return
     ids = list(ranks)
@@ -136,8 +176,8 @@ def write_ranks(session: Session, name: str, ranks: Mapping[int, int | None]) ->
         session.execute(insert(Score), rows)
 
 
-def write_limit(session: Session, run_id: int, limit: Limit) -> None:
-    """Set the threshold of a score for a run's filtered candidates."""
+def write_limit(session: Session, run_id: int, limit: ScoreLimit) -> None:
+    """Hold a score of a run's judged candidates to a threshold."""
     judged = select(Candidate.id).where(
         Candidate.run_id == run_id,
         Candidate.origin == limit.origin,
@@ -150,6 +190,61 @@ def write_limit(session: Session, run_id: int, limit: Limit) -> None:
         .values(threshold=limit.value, passed=passed)
         .execution_options(synchronize_session=False)
     )
+
+
+def replace_duplicates(  # noqa: PLR0913  # where, which, and how score and reason are called
+    session: Session,
+    scope: Scope,
+    matches: Sequence[DuplicateScore],
+    *,
+    score: str,
+    limit: float,
+    reason: str,
+) -> None:
+    """Replace the scores, links and verdicts of near-duplicates within a scope.
+
+    Args:
+        session: An open transaction.
+        scope: Whose earlier near-duplicates are forgotten, and accepted again.
+        matches: Those that were found now.
+        score: Name of the score that the similarity is stored as.
+        limit: Its threshold.
+        reason: Why a near-duplicate is rejected.
+    """
+    _forget_duplicates(session, scope, score, reason)
+    if matches:
+        session.execute(insert(Score), [_score_row(match, score, limit) for match in matches])
+    duplicates = [match for match in matches if match.is_duplicate]
+    if duplicates:
+        session.connection().execute(
+            update(Candidate)
+            .where(Candidate.id == bindparam("candidate"))
+            .values(verdict=Verdict.REJECTED, reason=reason, duplicate_of_id=bindparam("better")),
+            [{"candidate": match.candidate_id, "better": match.better_id} for match in duplicates],
+        )
+
+
+def _forget_duplicates(session: Session, scope: Scope, score: str, reason: str) -> None:
+    within = tuple(scope.holds())
+    ids = select(Candidate.id).where(*within)
+    rejected = update(Candidate).where(*within, Candidate.reason == reason)
+    linked = update(Candidate).where(*within, Candidate.duplicate_of_id.is_not(None))
+    for statement in (
+        delete(Score).where(Score.name == score, Score.candidate_id.in_(ids)),
+        rejected.values(verdict=Verdict.ACCEPTED, reason=None),
+        linked.values(duplicate_of_id=None),
+    ):
+        session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _score_row(match: DuplicateScore, score: str, limit: float) -> Mapping[str, object]:
+    return {
+        "candidate_id": match.candidate_id,
+        "name": score,
+        "value": match.similarity,
+        "threshold": limit,
+        "passed": not match.is_duplicate,
+    }
 
 
 def _judged_of(session: Session, batch_ids: Sequence[int]) -> list[JudgedCandidate]:

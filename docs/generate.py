@@ -118,8 +118,11 @@ def cli_page() -> str:
 
 
 def unfold(command: Any) -> None:  # noqa: ANN401  (a command of click, or a group of them)
-    """Show the whole first paragraph of each command's help in a list of commands."""
-    for each in getattr(command, "commands", {}).values():
+    """Let a list of commands show the first paragraph of each; leave out the hidden ones."""
+    commands = getattr(command, "commands", {})
+    for name in [name for name, each in commands.items() if each.hidden]:
+        del commands[name]
+    for each in commands.values():
         each.short_help = " ".join((each.help or "").split("\n\n")[0].split())
         unfold(each)
 

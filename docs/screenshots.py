@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 from chatgenimage.factory.progress.live_view import live_view
-from chatgenimage.factory.progress.snapshot import Moment, Observer
+from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
 from chatgenimage.factory.query.store import open_store
 
 IMAGES = Path(__file__).parent / "images"
@@ -81,11 +81,11 @@ def _show_running(browser: Browser, folder: Path, flower: str, gallery: str) -> 
     with open_store(folder) as store:
         while len(store.runs()) < RUN:
             time.sleep(1)
-        observer = Observer(store.sessions, RUN)
+        monitor = RunMonitor(store.sessions, RUN)
         page = _open(browser, f"{gallery}/runs/{RUN}", color_scheme="dark")
-        while not _has_all_data(moment := observer.look()):
+        while not _shows_a_fill(snapshot := monitor.look()):
             time.sleep(1)
-        _show_terminal(browser, moment)
+        _show_terminal(browser, snapshot)
         _take(page, "gallery-run")
     user, password = LOGIN
     login = {"username": user, "password": password}
@@ -94,15 +94,15 @@ def _show_running(browser: Browser, folder: Path, flower: str, gallery: str) -> 
     _take(tasks, "flower-tasks")
 
 
-def _has_all_data(moment: Moment) -> bool:
-    """Return whether a run has progressed enough for all parts of the view."""
-    return moment.eta_s is not None and any(hand.step == "fill" for hand in moment.hands)
+def _shows_a_fill(snapshot: RunSnapshot) -> bool:
+    """Return whether a run is far enough to show everything that is told of it."""
+    return snapshot.eta_s is not None and any(held.step == "fill" for held in snapshot.held_steps)
 
 
-def _show_terminal(browser: Browser, moment: Moment) -> None:
+def _show_terminal(browser: Browser, snapshot: RunSnapshot) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(live_view(moment, COLUMNS, LINES))
-    svg = console.export_svg(title=f"factory watch {moment.run_id}")
+    console.print(live_view(snapshot, COLUMNS, LINES))
+    svg = console.export_svg(title=f"factory watch {snapshot.run_id}")
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.set_content(f'<body style="margin:0">{svg}</body>')
     _save(page.locator("svg").first.screenshot(), "watch")

@@ -1,7 +1,8 @@
 """Composition root: builds the Celery app and a worker's resources from the settings."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -11,9 +12,9 @@ from chatgenimage.db.session import Sessions, connect
 from chatgenimage.factory.broker.broker import queue_arguments, transport_options
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.image_store import open_images
-from chatgenimage.factory.llm_cache import DatabaseMemory
+from chatgenimage.factory.llm_cache import DatabaseLlmCache
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.workers.config import OpenAiConfig, RulesConfig, WeightsConfig
@@ -34,6 +35,34 @@ SETTINGS_KEY = "factory_settings"
 ROLE_KEY = "factory_role"
 START_UP_S = 600
 SPARE_S = 30
+CELERY_OPTIONS: Mapping[str, Any] = {
+    "result_backend": None,
+    "task_ignore_result": True,
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": False,
+    "task_acks_on_failure_or_timeout": True,
+    "task_publish_retry": False,
+    "task_create_missing_queues": False,
+    "task_default_queue": QUEUE_NAMES[0],
+    "task_routes": {name: {"queue": queue} for name, queue in QUEUES.items()},
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "worker_pool_start_method": "spawn",  # a forked child cannot use CUDA
+    "worker_proc_alive_timeout": START_UP_S,  # models take longer to load than the default 4 s
+    "worker_prefetch_multiplier": 1,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_deduplicate_successful_tasks": False,
+    "worker_enable_soft_shutdown_on_idle": False,
+    "worker_hijack_root_logger": False,
+    "worker_send_task_events": True,
+    "task_send_sent_event": True,
+    "event_queue_expires": 60,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "enable_utc": True,
+    "timezone": "UTC",
+}
+"""Options of Celery that are the same for every profile."""
 
 
 def make_celery(settings: Settings, broker_url: str) -> Celery:
@@ -44,41 +73,17 @@ def make_celery(settings: Settings, broker_url: str) -> Celery:
     """
     app = Celery("factory", broker=broker_url, include=[*TASK_MODULES, WORKER_MODULE])
     delivery = settings.delivery
+    app.conf.update(CELERY_OPTIONS)
     app.conf.update(
-        result_backend=None,
-        task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=False,
-        task_acks_on_failure_or_timeout=True,
-        task_publish_retry=False,
-        task_create_missing_queues=False,
         task_queues=[
             Queue(name, routing_key=name, queue_arguments=queue_arguments(broker_url))
             for name in QUEUE_NAMES
         ],
-        task_default_queue=QUEUE_NAMES[0],
-        task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
         task_time_limit=delivery.time_limit_s,
         task_soft_time_limit=delivery.time_limit_s - min(SPARE_S, delivery.time_limit_s // 4),
-        task_serializer="json",
-        accept_content=["json"],
-        worker_pool_start_method="spawn",  # a forked child cannot use CUDA
-        worker_proc_alive_timeout=START_UP_S,  # models take longer to load than the default 4 s
-        worker_prefetch_multiplier=1,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_deduplicate_successful_tasks=False,
-        worker_enable_soft_shutdown_on_idle=False,
-        worker_hijack_root_logger=False,
-        worker_send_task_events=True,
-        task_send_sent_event=True,
-        event_queue_expires=60,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
         broker_transport_options=transport_options(
             broker_url, visibility_timeout_s=delivery.visibility_timeout_s
         ),
-        enable_utc=True,
-        timezone="UTC",
         **{SETTINGS_KEY: settings},
     )
     return app
@@ -112,7 +117,7 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
         config = settings.families[key]
         if isinstance(config, WeightsConfig):
             for source in local_files.sources_of(config):
-                local_files.fetch(source)
+                local_files.fetch_source(source)
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
@@ -126,7 +131,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
         families=[_load(settings, key, device, sessions) for key in _family_keys(settings, roles)],
         delivery=settings.delivery,
         owner=owner,
-        models_key=models_key(dump_profile(settings)),
+        models_key=models_key(settings),
     )
 
 
@@ -153,7 +158,7 @@ def _family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
 def _load(settings: Settings, key: str, device: str, sessions: Sessions) -> Family:
     config = settings.families[key]
     started = time.perf_counter()
-    family = load_family(config, device, DatabaseMemory(sessions))
+    family = load_family(config, device, DatabaseLlmCache(sessions))
     duration_s = round(time.perf_counter() - started, 2)
     log.info("family_loaded", family=config.family, key=key, device=device, duration_s=duration_s)
     return family

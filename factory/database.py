@@ -27,7 +27,7 @@ def open_database(settings: Settings, *, patience_s: float | None = None) -> Ses
     return connect(settings.resolved_database_url(), patience_s=patience_s)
 
 
-def tell_schema(found: str) -> str:
+def describe_schema(found: str) -> str:
     """Return how a database schema differs from this version's, and what to do."""
     newest = newest_revision()
     is_newer = found > newest

@@ -8,8 +8,8 @@ from chatgenimage.db.session import Sessions
 from chatgenimage.workers.values import Exchange
 
 
-class DatabaseMemory:
-    """An AnswerMemory in the table `llm_answer`; each call is one transaction."""
+class DatabaseLlmCache:
+    """An LlmCache in the table `llm_answer`; each call is one transaction."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions

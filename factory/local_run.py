@@ -15,8 +15,8 @@ from chatgenimage.factory.app import ALL_ROLES
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.database import open_database
 from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, WorkerDied
-from chatgenimage.factory.notifications.notifier import telling
-from chatgenimage.factory.progress.live_view import Progress
+from chatgenimage.factory.notifications.notifier import notifying
+from chatgenimage.factory.progress.live_view import LiveProgress
 from chatgenimage.factory.settings.model import Settings, environment_for_child
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.factory.submission.submitter import Submission, submit
@@ -56,10 +56,10 @@ def work_off(
     """
     sessions = connect(settings.resolved_database_url())
     with (
-        telling(settings, sessions, run_id),
+        notifying(settings, sessions, run_id),
         open_broker(settings) as broker,
         _worker(settings, environment_for_child(settings, profile, broker.url), roles) as worker,
-        Progress(sessions, run_id) as progress,
+        LiveProgress(sessions, run_id) as progress,
     ):
         while not _is_over(sessions, run_id):
             if worker.poll() is not None:

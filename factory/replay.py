@@ -19,7 +19,7 @@ from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import settings_from_frozen
 from chatgenimage.tasks.chain import QUEUES
-from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.options import RunOptions, run_options
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.workers import masks
 from chatgenimage.workers.image_similarity import psnr
@@ -33,7 +33,7 @@ PAINTED_BY = {Origin.GENERATED: "generate", Origin.EDITED: "edit", Origin.FILLED
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class PaintRecord:
     """The inputs needed to generate an image again."""
 
     origin: Origin
@@ -44,7 +44,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class ReplayedImage:
     """A regenerated image.
 
     Attributes:
@@ -60,7 +60,7 @@ class Replay:
     pass_size: int
 
 
-def replay(store: Store, candidate_id: int) -> Replay:
+def replay(store: Store, candidate_id: int) -> ReplayedImage:
     """Return a candidate's image, generated again by the same model.
 
     It is first generated alone. Results can depend on the model's batch size: if the image is not
@@ -76,7 +76,7 @@ def replay(store: Store, candidate_id: int) -> Replay:
         if candidate.origin == Origin.IMPORTED:
             raise ModelChanged(f"candidate {candidate_id} is an imported picture, not generated.")
         run = session.get_one(Run, candidate.run_id)
-        mates = _list_mates(session, candidate, RunOptions.model_validate(run.profile))
+        mates = _list_mates(session, candidate, run_options(run))
         place = [mate.id for mate in mates].index(candidate.id)
         records = [_record_of(mate) for mate in mates]
     original = store.images.get(candidate.sha256)
@@ -122,9 +122,9 @@ def _list_mates(session: Session, candidate: Candidate, options: RunOptions) -> 
     return list(painted[start : start + size])
 
 
-def _record_of(candidate: Candidate) -> Record:
+def _record_of(candidate: Candidate) -> PaintRecord:
     parent, placement = candidate.parent, candidate.placement
-    return Record(
+    return PaintRecord(
         Origin(candidate.origin),
         candidate.prompt_text,
         candidate.model.get("settings", {}).get(CHOSEN_SEED, candidate.seed),
@@ -155,7 +155,7 @@ def _is_same(recorded: Mapping[str, Any], loaded: Mapping[str, Any]) -> bool:
     ) and all(before[name] == now[name] for name in before if name in now)
 
 
-def _paint(resources: Resources, records: Sequence[Record]) -> list[RgbImage]:
+def _paint(resources: Resources, records: Sequence[PaintRecord]) -> list[RgbImage]:
     """Return the images of records of one origin, generated in one model batch."""
     prompts = [record.prompt_text for record in records]
     seeds = [record.seed for record in records]
@@ -174,7 +174,7 @@ def _paint(resources: Resources, records: Sequence[Record]) -> list[RgbImage]:
             return resources.able(ObjectFiller).fill(parents, holes, prompts, seeds)
 
 
-def _compare(pixels: RgbImage, original: RgbImage, pass_size: int) -> Replay:
+def _compare(pixels: RgbImage, original: RgbImage, pass_size: int) -> ReplayedImage:
     likeness_db = psnr(original, pixels)
     assert likeness_db is not None  # noqa: S101  # an image is no empty region
-    return Replay(pixels, bool(np.array_equal(pixels, original)), likeness_db, pass_size)
+    return ReplayedImage(pixels, bool(np.array_equal(pixels, original)), likeness_db, pass_size)

@@ -27,7 +27,7 @@ MOST_TURNS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PromptRequest:
     """A request for prompts.
 
     Attributes:
@@ -49,7 +49,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Ideas:
+class PromptIdeas:
     """The features and prompts in the answers.
 
     Attributes:
@@ -67,7 +67,7 @@ def plan(_session: Session, step: Step) -> list[int]:
     return [step.batch_id]
 
 
-def read(session: Session, step: Step, _subject_id: int) -> Question:
+def read(session: Session, step: Step, _subject_id: int) -> PromptRequest:
     """Return the request; a label's features are requested only once."""
     batch, label = step.batch, step.batch.label
     known = session.scalars(
@@ -76,7 +76,7 @@ def read(session: Session, step: Step, _subject_id: int) -> Question:
         .where(Batch.label_id == label.id, Batch.id != batch.id)
         .order_by(Batch.index, Prompt.index)
     )
-    return Question(
+    return PromptRequest(
         label=label.name,
         features=None if label.features is None else tuple(label.features),
         count=batch.size,
@@ -89,12 +89,12 @@ def read(session: Session, step: Step, _subject_id: int) -> Question:
     )
 
 
-def compute(resources: Resources, questions: Sequence[Question]) -> list[Ideas]:
+def compute(resources: Resources, questions: Sequence[PromptRequest]) -> list[PromptIdeas]:
     """Request visual features, then prompts that use them."""
     return [brainstorm_prompts(resources.able(LanguageModel), question) for question in questions]
 
 
-def write(session: Session, step: Step, question: Question, ideas: Ideas) -> None:
+def write(session: Session, step: Step, question: PromptRequest, ideas: PromptIdeas) -> None:
     """Write one prompt per image; missing ones are filled up with repeats under other seeds."""
     step.batch.label.features = list(ideas.features)
     spare = cycle(ideas.repeats or ideas.prompts)
@@ -111,7 +111,7 @@ def write(session: Session, step: Step, question: Question, ideas: Ideas) -> Non
     record_exchanges(session, step, step.batch_id, ideas.exchanges)
 
 
-def brainstorm_prompts(language: LanguageModel, question: Question) -> Ideas:
+def brainstorm_prompts(language: LanguageModel, question: PromptRequest) -> PromptIdeas:
     """Return the features of a label and as many new prompts for it as could be found."""
     exchanges: list[Exchange] = []
     features = question.features
@@ -124,12 +124,12 @@ def brainstorm_prompts(language: LanguageModel, question: Question) -> Ideas:
     except ConversationFailed as failure:
         # The features were paid for, even if the prompts failed.
         raise type(failure)(str(failure), (*exchanges, *failure.exchanges)) from None
-    return Ideas(features, tuple(prompts), tuple(repeats), tuple(exchanges))
+    return PromptIdeas(features, tuple(prompts), tuple(repeats), tuple(exchanges))
 
 
 def _write_new(
     language: LanguageModel,
-    question: Question,
+    question: PromptRequest,
     features: Sequence[str],
     exchanges: list[Exchange],
 ) -> tuple[list[str], list[str]]:

@@ -31,7 +31,7 @@ FILLING = ("place", "fill", "label")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainStep:
     """One step of a chain; round 0 makes the initial images."""
 
     name: str
@@ -43,16 +43,16 @@ class Link:
         return QUEUES[self.name]
 
 
-def plan_chain(options: ChainOptions, mode: str) -> tuple[Link, ...]:
+def plan_chain(options: ChainOptions, mode: str) -> tuple[ChainStep, ...]:
     """Return the links of a batch's chain, in order.
 
     Object-centric runs have no place and fill steps: the paper's second case shows one object.
     Initial images are filtered first, so that no time is spent on variations of bad ones.
     """
     refinement = (*EDITING, *(FILLING if mode == "scene" else ()), "filter")
-    links = [Link(name, 0) for name in OPENINGS[options.source]]
+    links = [ChainStep(name, 0) for name in OPENINGS[options.source]]
     for number in range(1, options.rounds + 1):
-        links += [Link(name, number) for name in refinement]
+        links += [ChainStep(name, number) for name in refinement]
     return tuple(links)
 
 

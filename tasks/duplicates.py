@@ -15,7 +15,7 @@ FAMILY_BITS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Lookalike:
+class HashedImage:
     """An image, with the values that the search for duplicates needs.
 
     Attributes:
@@ -29,7 +29,7 @@ class Lookalike:
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class DuplicateMatch:
     """The better image that an image resembles most.
 
     Attributes:
@@ -40,14 +40,14 @@ class Twin:
     similarity: float
 
 
-class Lookalikes:
+class PerceptualIndex:
     """All images of a run, indexed by their perceptual hashes.
 
     Attributes:
         doubtful: Images with a similar hash nearby; only these need their embeddings.
     """
 
-    def __init__(self, best_first: Sequence[Lookalike], most_bits: int) -> None:
+    def __init__(self, best_first: Sequence[HashedImage], most_bits: int) -> None:
         """Find the pairs with similar hashes.
 
         Args:
@@ -68,12 +68,12 @@ class Lookalikes:
             self._near[other].append(one)
         self.doubtful = [i.candidate_id for i in best_first if i.phash in self._near]
 
-    def twins(
+    def find_matches(
         self,
         accepted: Container[int],
         embeddings: Mapping[int, NDArray[np.float32]],
         limits: Limits,
-    ) -> dict[int, Twin]:
+    ) -> dict[int, DuplicateMatch]:
         """Return for each accepted image the better kept image that it resembles most.
 
         The best image is kept, then the next best unless it duplicates a kept one, and so on.
@@ -85,31 +85,31 @@ class Lookalikes:
             embeddings: Unit vectors of the `doubtful` images.
             limits: The threshold of each rule.
         """
-        twins: dict[int, Twin] = {}
-        kept: dict[int, list[Lookalike]] = defaultdict(list)
+        matches: dict[int, DuplicateMatch] = {}
+        kept: dict[int, list[HashedImage]] = defaultdict(list)
         for image in self._best_first:
             if image.phash not in self._near or image.candidate_id not in accepted:
                 continue
             found = [
-                Twin(better.candidate_id, _similarity(image, better, embeddings))
+                DuplicateMatch(better.candidate_id, _similarity(image, better, embeddings))
                 for phash in self._near[image.phash]
                 for better in kept[phash]
                 if _may_repeat(image, better)
             ]
-            twin = max(found, key=lambda twin: twin.similarity, default=None)
-            if twin is not None:
-                twins[image.candidate_id] = twin
-            if twin is None or DUPLICATE.passes(twin.similarity, limits[DUPLICATE.name]):
+            match = max(found, key=lambda match: match.similarity, default=None)
+            if match is not None:
+                matches[image.candidate_id] = match
+            if match is None or DUPLICATE.passes(match.similarity, limits[DUPLICATE.name]):
                 kept[image.phash].append(image)
-        return twins
+        return matches
 
 
-def _may_repeat(image: Lookalike, better: Lookalike) -> bool:
+def _may_repeat(image: HashedImage, better: HashedImage) -> bool:
     is_family = image.family == better.family
     return not is_family or (image.phash ^ better.phash).bit_count() <= FAMILY_BITS
 
 
 def _similarity(
-    image: Lookalike, better: Lookalike, embeddings: Mapping[int, NDArray[np.float32]]
+    image: HashedImage, better: HashedImage, embeddings: Mapping[int, NDArray[np.float32]]
 ) -> float:
     return cosine(embeddings[image.candidate_id], embeddings[better.candidate_id])

@@ -15,7 +15,7 @@ from chatgenimage.db.models import Candidate, Scene, Step
 from chatgenimage.db.states import Verdict
 from chatgenimage.tasks.image_lineage import (
     Lineage,
-    Painted,
+    PaintedImage,
     add_candidate,
     derive_seed,
     lineage_of_scene,
@@ -27,16 +27,15 @@ from chatgenimage.tasks.step import run_step
 from chatgenimage.tasks.step_definition import StepWork, options_of
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import BackgroundEditor, LanguageModel
-from chatgenimage.workers.llm.rulebook import EDIT_INSTRUCTION
-from chatgenimage.workers.values import Answer, Exchange
-from chatgenimage.workers.values import Scene as ImaginedScene
+from chatgenimage.workers.llm.english import EDIT_INSTRUCTION
+from chatgenimage.workers.values import Answer, Exchange, ImaginedScene
 
 MOST_TURNS = 3
 """How often scenes are asked for, as long as some are missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class ParentCandidate:
     """A candidate as described to the language model."""
 
     candidate_id: int
@@ -56,11 +55,11 @@ def plan_imagine(session: Session, step: Step) -> Sequence[int]:
     ).all()
 
 
-def read_parent(session: Session, step: Step, candidate_id: int) -> Parent:
+def read_parent(session: Session, step: Step, candidate_id: int) -> ParentCandidate:
     """Return the description of the parent."""
     candidate = session.get_one(Candidate, candidate_id)
     labels = dict.fromkeys(annotation.label for annotation in candidate.annotations)
-    return Parent(
+    return ParentCandidate(
         candidate.id,
         candidate.caption or "",
         tuple(labels),
@@ -70,13 +69,15 @@ def read_parent(session: Session, step: Step, candidate_id: int) -> Parent:
 
 
 def compute_imagine(
-    resources: Resources, parents: Sequence[Parent]
+    resources: Resources, parents: Sequence[ParentCandidate]
 ) -> list[Answer[tuple[ImaginedScene, ...]]]:
     """Ask for scenes around each parent."""
     return [imagine_around(resources.able(LanguageModel), parent) for parent in parents]
 
 
-def imagine_around(language: LanguageModel, parent: Parent) -> Answer[tuple[ImaginedScene, ...]]:
+def imagine_around(
+    language: LanguageModel, parent: ParentCandidate
+) -> Answer[tuple[ImaginedScene, ...]]:
     """Return scenes around a parent; those missing from an answer are asked for again.
 
     Raises:
@@ -106,7 +107,7 @@ def imagine_around(language: LanguageModel, parent: Parent) -> Answer[tuple[Imag
 
 
 def write_scenes(
-    session: Session, step: Step, parent: Parent, answer: Answer[tuple[ImaginedScene, ...]]
+    session: Session, step: Step, parent: ParentCandidate, answer: Answer[tuple[ImaginedScene, ...]]
 ) -> None:
     """Write the scenes and the language model calls."""
     session.add_all(
@@ -138,7 +139,7 @@ def read_edit(session: Session, step: Step, scene_id: int) -> Lineage:
     return lineage_of_scene(step, scene, EDIT_INSTRUCTION.format(background=scene.background))
 
 
-def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[Painted]:
+def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedImage]:
     """Repaint the backgrounds and store the images."""
     editor = resources.able(BackgroundEditor)
     images = editor.edit(

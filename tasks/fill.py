@@ -12,32 +12,32 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Candidate, Placement, Step
 from chatgenimage.db.states import Origin
-from chatgenimage.tasks.filter_rules import place_of
+from chatgenimage.tasks.filter_rules import find_place
 from chatgenimage.tasks.image_lineage import (
     Lineage,
-    Painted,
+    PaintedImage,
     add_candidate,
     derive_seed,
     lineage_of_placement,
     store_painted,
 )
 from chatgenimage.tasks.ledger import record_exchanges
-from chatgenimage.tasks.predictions import choose, predict
+from chatgenimage.tasks.predictions import choose_best, predict
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_step
 from chatgenimage.tasks.step_definition import StepWork, options_of
 from chatgenimage.workers import boxes, masks
 from chatgenimage.workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
-from chatgenimage.workers.llm.rulebook import with_article
+from chatgenimage.workers.llm.english import with_article
 from chatgenimage.workers.values import Answer, BoxXyxy, Detection
-from chatgenimage.workers.values import Placement as Proposal
+from chatgenimage.workers.values import ProposedObject as Proposal
 
 PROPOSALS_PER_PLACEMENT = 3
 SURPLUS = "surplus"
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class EditedCandidate:
     """An edited candidate as described to the language model."""
 
     candidate_id: int
@@ -50,7 +50,7 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
-class Filling:
+class FillRequest:
     """An object to paint, its box, and the number of predictions to choose from."""
 
     lineage: Lineage
@@ -68,13 +68,13 @@ def plan_place(session: Session, step: Step) -> Sequence[int]:
     ).all()
 
 
-def read_place(session: Session, step: Step, candidate_id: int) -> Canvas:
+def read_place(session: Session, step: Step, candidate_id: int) -> EditedCandidate:
     """Return the image's description and boxes; targets are missing objects of the scene."""
     candidate = session.get_one(Candidate, candidate_id)
     existing = tuple(Detection(a.label, a.confidence, a.box_xyxy) for a in candidate.annotations)
     there = {detection.label for detection in existing}
     imagined = candidate.scene.objects if candidate.scene else []
-    return Canvas(
+    return EditedCandidate(
         candidate.id,
         candidate.caption or "",
         existing,
@@ -86,14 +86,14 @@ def read_place(session: Session, step: Step, candidate_id: int) -> Canvas:
 
 
 def compute_place(
-    resources: Resources, canvases: Sequence[Canvas]
+    resources: Resources, canvases: Sequence[EditedCandidate]
 ) -> list[Answer[tuple[Proposal, ...]]]:
     """Request more boxes than needed: some will break the rules."""
     return [_propose(resources.able(LanguageModel), canvas) for canvas in canvases]
 
 
 def write_place(
-    session: Session, step: Step, canvas: Canvas, answer: Answer[tuple[Proposal, ...]]
+    session: Session, step: Step, canvas: EditedCandidate, answer: Answer[tuple[Proposal, ...]]
 ) -> None:
     """Write every proposal; invalid ones with their problem."""
     problems = judge_proposals(answer.value, canvas)
@@ -115,7 +115,7 @@ def write_place(
     record_exchanges(session, step, canvas.candidate_id, answer.exchanges)
 
 
-def judge_proposals(proposals: Sequence[Proposal], canvas: Canvas) -> list[str | None]:
+def judge_proposals(proposals: Sequence[Proposal], canvas: EditedCandidate) -> list[str | None]:
     """Return the problem of each proposal; None for those to be filled."""
     taken = [detection.box_xyxy for detection in canvas.existing]
     problems: list[str | None] = []
@@ -140,7 +140,7 @@ def plan_fill(session: Session, step: Step) -> Sequence[int]:
     ).all()
 
 
-def read_fill(session: Session, step: Step, placement_id: int) -> Filling:
+def read_fill(session: Session, step: Step, placement_id: int) -> FillRequest:
     """Return the object to paint and its box."""
     placement = session.get_one(Placement, placement_id)
     scene = placement.candidate.scene
@@ -148,13 +148,13 @@ def read_fill(session: Session, step: Step, placement_id: int) -> Filling:
     prompt_text = options.fill_prompt.format(
         object=with_article(placement.label),
         relationship=placement.relationship_text,
-        place=place_of(scene.description, scene.background) if scene else "",
+        place=find_place(scene.description, scene.background) if scene else "",
     )
     lineage = lineage_of_placement(step, placement, prompt_text)
-    return Filling(lineage, placement.box_xyxy, options.fill_predictions)
+    return FillRequest(lineage, placement.box_xyxy, options.fill_predictions)
 
 
-def compute_fill(resources: Resources, fillings: Sequence[Filling]) -> list[Painted]:
+def compute_fill(resources: Resources, fillings: Sequence[FillRequest]) -> list[PaintedImage]:
     """Paint the objects into their boxes and store the images."""
     filler = resources.able(ObjectFiller)
     lineages = [filling.lineage for filling in fillings]
@@ -168,16 +168,16 @@ def compute_fill(resources: Resources, fillings: Sequence[Filling]) -> list[Pain
     if count == 1:
         return store_painted(resources, lineages, filled[0], filler)
     encoder = resources.able(ImageTextEncoder)
-    best, notes = choose(encoder, filled, mask_images, lineages)
+    best, notes = choose_best(encoder, filled, mask_images, lineages)
     return store_painted(resources, lineages, best, filler, notes)
 
 
-def write_fill(session: Session, step: Step, filling: Filling, painted: Painted) -> None:
+def write_fill(session: Session, step: Step, filling: FillRequest, painted: PaintedImage) -> None:
     """Write the candidate's row."""
     add_candidate(session, step, filling.lineage, painted)
 
 
-def _propose(language: LanguageModel, canvas: Canvas) -> Answer[tuple[Proposal, ...]]:
+def _propose(language: LanguageModel, canvas: EditedCandidate) -> Answer[tuple[Proposal, ...]]:
     if not canvas.targets:
         return Answer(())
     return language.place_objects(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Annotation, Candidate, Fingerprint, Score, Step
 from chatgenimage.db.states import Origin
+from chatgenimage.db.verdicts import set_verdict
 from chatgenimage.tasks.filter_rules import (
     BACKGROUND,
     BLUR,
@@ -29,13 +30,13 @@ from chatgenimage.tasks.filter_rules import (
     Judgement,
     LabelledBox,
     Limits,
-    Measured,
+    ScoredCandidate,
     best_iou,
     certain,
     expected_text,
+    find_place,
     judge_siblings,
     kept_share,
-    place_of,
     thresholds_of,
 )
 from chatgenimage.tasks.options import RunOptions
@@ -52,7 +53,7 @@ CLIP_LOGIT_SCALE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class FilterInput:
     """A candidate with everything that it is compared with.
 
     Attributes:
@@ -101,14 +102,14 @@ def plan(session: Session, step: Step) -> Sequence[int]:
     ).all()
 
 
-def read(session: Session, step: Step, candidate_id: int) -> Subject:
+def read(session: Session, step: Step, candidate_id: int) -> FilterInput:
     """Return the candidate, its parent, and the texts that it is compared with."""
     candidate = session.get_one(Candidate, candidate_id)
     options = options_of(step)
     parent, placement = candidate.parent, candidate.placement
     text, rivals = texts_of(candidate, options)
     kept = certain(parent.annotations, options.thresholds) if parent else ()
-    return Subject(
+    return FilterInput(
         candidate.id,
         Origin(candidate.origin),
         names_asked(step),
@@ -135,13 +136,13 @@ def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str,
     if candidate.placement:
         labels.append(candidate.placement.label)
     background = candidate.scene.background
-    place = place_of(candidate.scene.description, background)
+    place = find_place(candidate.scene.description, background)
     text = expected_text(labels, place)
     rivals = [other for other in options.chain.background_list if other != background]
     return text, tuple(text.replace(background, rival) for rival in rivals)
 
 
-def compute(resources: Resources, subjects: Sequence[Subject]) -> list[Measurement]:
+def compute(resources: Resources, subjects: Sequence[FilterInput]) -> list[Measurement]:
     """Return each candidate's scores and fingerprint."""
     encoder = resources.able(ImageTextEncoder)
     images = [resources.images.get(subject.sha256) for subject in subjects]
@@ -162,7 +163,7 @@ def compute(resources: Resources, subjects: Sequence[Subject]) -> list[Measureme
     return measurements
 
 
-def write(session: Session, _step: Step, subject: Subject, measured: Measurement) -> None:
+def write(session: Session, _step: Step, subject: FilterInput, measured: Measurement) -> None:
     """Store the scores; verdicts are derived from them when all siblings are measured."""
     candidate = session.get_one(Candidate, subject.candidate_id)
     session.merge(
@@ -190,7 +191,7 @@ def conclude(session: Session, step: Step) -> None:
         .order_by(Candidate.key)
     ).all()
     measured = [
-        Measured(
+        ScoredCandidate(
             candidate.id,
             Origin(candidate.origin),
             candidate.parent_id,
@@ -212,7 +213,7 @@ def give_verdict(candidate: Candidate, judgement: Judgement, limits: Limits) -> 
         if rule := rules.get(score.name):
             score.threshold = limits[score.name]
             score.passed = rule.passes(score.value, score.threshold)
-    candidate.verdict, candidate.reason = judgement.verdict, judgement.reason
+    set_verdict(candidate, judgement.verdict, judgement.reason)
 
 
 def _examine(image: RgbImage) -> dict[str, float]:
@@ -226,7 +227,7 @@ def _examine(image: RgbImage) -> dict[str, float]:
     }
 
 
-def _measure(subject: Subject) -> dict[str, float]:
+def _measure(subject: FilterInput) -> dict[str, float]:
     """Return the scores of the boxes alone."""
     found = [box for box, _ in subject.found]
     asked = subject.names or tuple(name for name, _ in found)
@@ -239,7 +240,7 @@ def _measure(subject: Subject) -> dict[str, float]:
     return scores
 
 
-def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, float]:
+def _compare(subject: FilterInput, before: RgbImage, after: RgbImage) -> dict[str, float]:
     """Return the similarity in the region that should not change, if there is one."""
     region = unchanged_region(subject, before.shape[:2])
     measured = {
@@ -250,7 +251,7 @@ def _compare(subject: Subject, before: RgbImage, after: RgbImage) -> dict[str, f
     return {name: value for name, value in measured.items() if value is not None}
 
 
-def unchanged_region(subject: Subject, shape_hw: tuple[int, ...]) -> Mask:
+def unchanged_region(subject: FilterInput, shape_hw: tuple[int, ...]) -> Mask:
     """Return the region where pixels must not change: outside a fill, or inside kept objects."""
     height, width = shape_hw
     if subject.asked:

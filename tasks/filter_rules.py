@@ -9,7 +9,7 @@ from chatgenimage.db.models import Annotation
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers import boxes
-from chatgenimage.workers.llm.rulebook import enumerate_objects
+from chatgenimage.workers.llm.english import enumerate_objects
 from chatgenimage.workers.values import BoxXyxy
 
 LabelledBox = tuple[str, BoxXyxy]
@@ -33,7 +33,7 @@ class Rule:
         """Return whether a value is good enough."""
         return value <= threshold if self.at_most else value >= threshold
 
-    def tell(self, threshold: float) -> str:
+    def describe(self, threshold: float) -> str:
         """Return the required value as text."""
         return f"at {'most' if self.at_most else 'least'} {threshold:g}"
 
@@ -88,7 +88,7 @@ Limits = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ScoredCandidate:
     """The values of a candidate that its verdict depends on.
 
     Attributes:
@@ -150,7 +150,7 @@ def judge(
     return Verdict.ACCEPTED, None
 
 
-def judge_siblings(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
+def judge_siblings(candidates: Sequence[ScoredCandidate], limits: Limits) -> dict[int, Judgement]:
     """Return each candidate's result by id; siblings that pass all other rules are ranked."""
     by_id = {candidate.candidate_id: candidate for candidate in candidates}
     judged = {key: Judgement(*judge(c.origin, c.scores, limits)) for key, c in by_id.items()}
@@ -166,7 +166,7 @@ def judge_siblings(candidates: Sequence[Measured], limits: Limits) -> dict[int, 
     return judged
 
 
-def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, Judgement]:
+def judge_families(candidates: Sequence[ScoredCandidate], limits: Limits) -> dict[int, Judgement]:
     """Return the results that a run with these limits would have given.
 
     Such a run would have made variations of accepted parents only, and filled only edits that kept
@@ -195,7 +195,7 @@ def judge_families(candidates: Sequence[Measured], limits: Limits) -> dict[int, 
     return judged
 
 
-def judge_twin(judgement: Judgement, similarity: float, limits: Limits) -> Judgement:
+def judge_duplicate(judgement: Judgement, similarity: float, limits: Limits) -> Judgement:
     """Return the result for a candidate that resembles a better kept one."""
     is_kept = DUPLICATE.passes(similarity, limits[DUPLICATE.name])
     if is_kept or judgement.verdict is Verdict.REJECTED:
@@ -247,7 +247,7 @@ def best_iou(asked: LabelledBox, found: Sequence[LabelledBox]) -> float:
     return max((boxes.iou(box, other) for name, other in found if name == label), default=0.0)
 
 
-def place_of(description: str, background: str) -> str:
+def find_place(description: str, background: str) -> str:
     """Return the background with the preposition of the description: "on a beach"."""
     found = re.search(rf"(\w+) {re.escape(background)}", description)
     return found.group(0) if found else f"in {background}"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.models import Prompt, Step
 from chatgenimage.tasks.image_lineage import (
     Lineage,
-    Painted,
+    PaintedImage,
     add_candidate,
     lineage_of_prompt,
     store_painted,
@@ -31,7 +31,7 @@ def read(session: Session, step: Step, prompt_id: int) -> Lineage:
     return lineage_of_prompt(step, session.get_one(Prompt, prompt_id))
 
 
-def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[Painted]:
+def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedImage]:
     """Paint and store the images."""
     generator = resources.able(ImageGenerator)
     images = generator.generate(

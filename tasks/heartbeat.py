@@ -58,7 +58,7 @@ class Heartbeat:
             log.warning("heartbeat_missed", step_id=self._claim.step_id, error=str(error))
 
 
-class Pacemaker:
+class HeartbeatThread:
     """One thread for all claims of the process; starting a thread per claim is too slow."""
 
     def __init__(self) -> None:
@@ -88,4 +88,4 @@ class Pacemaker:
                 heartbeat.beat()
 
 
-_pacemaker = Pacemaker()
+_pacemaker = HeartbeatThread()

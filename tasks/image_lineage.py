@@ -35,7 +35,7 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
+class PaintedImage:
     """A stored image and the identity of the model that made it."""
 
     sha256: str
@@ -89,7 +89,7 @@ def store_painted(
     images: Sequence[RgbImage],
     family: Family,
     notes: Sequence[Mapping[str, Any]] | None = None,
-) -> list[Painted]:
+) -> list[PaintedImage]:
     """Store the images, each with its provenance in the PNG.
 
     Args:
@@ -113,12 +113,12 @@ def _model(family: Family, note: Mapping[str, Any]) -> dict[str, Any]:
 
 def _store(
     resources: Resources, lineage: Lineage, pixels: RgbImage, model: dict[str, Any]
-) -> Painted:
+) -> PaintedImage:
     sha256 = resources.images.put(pixels, _provenance(lineage, model))
-    return Painted(sha256, (pixels.shape[1], pixels.shape[0]), model)
+    return PaintedImage(sha256, (pixels.shape[1], pixels.shape[0]), model)
 
 
-def add_candidate(session: Session, _step: Step, lineage: Lineage, painted: Painted) -> None:
+def add_candidate(session: Session, _step: Step, lineage: Lineage, painted: PaintedImage) -> None:
     """Write the candidate's row."""
     session.add(
         Candidate(

@@ -24,7 +24,7 @@ DIED = "its worker died in each attempt"
 
 
 @dataclass(slots=True)
-class Part(Generic[In, Out]):
+class ItemGroup(Generic[In, Out]):
     """Items that are computed and written together: a pass, or a part of a failed pass."""
 
     items: list[OpenItem]
@@ -38,7 +38,7 @@ class Part(Generic[In, Out]):
         """Return the items' ids."""
         return [item.id for item in self.items]
 
-    def halves(self) -> "list[Part[In, Out]]":
+    def halves(self) -> "list[ItemGroup[In, Out]]":
         """Return the first and the second half, with their results if there are any."""
         middle = len(self.items) // 2
         return [
@@ -60,7 +60,7 @@ class StepItems(Generic[In, Out]):
         self._resources = resources
         self._claim = claim
 
-    def plan(self, session: Session, step: Step) -> Part[In, Out] | None:
+    def plan(self, session: Session, step: Step) -> ItemGroup[In, Out] | None:
         """Add the step's items that do not exist yet, and start a pass."""
         subject_ids = self._work.plan(session, step)
         worker, most = self._resources.owner, self._most(step)
@@ -69,7 +69,7 @@ class StepItems(Generic[In, Out]):
 
     def take(
         self, session: Session, step: Step, started: Sequence[OpenItem] = ()
-    ) -> Part[In, Out] | None:
+    ) -> ItemGroup[In, Out] | None:
         """Return the readable items among these, or start the next; None if all are finished.
 
         The next items are started here: an attempt of each is counted.
@@ -97,7 +97,7 @@ class StepItems(Generic[In, Out]):
             inputs=None if subject is None else inputs_of(subject),
         )
 
-    def too_long(self, session: Session, part: Part[In, Out]) -> None:
+    def too_long(self, session: Session, part: ItemGroup[In, Out]) -> None:
         """Store that a pass took too long; its items keep the attempt and run alone next time.
 
         Running alone shows which item is the slow one.
@@ -152,9 +152,11 @@ class StepItems(Generic[In, Out]):
         most = self._resources.delivery.max_attempts
         return most if item.error else max(most, LEAST_DEATHS)
 
-    def _read(self, session: Session, step: Step, started: Sequence[OpenItem]) -> Part[In, Out]:
+    def _read(
+        self, session: Session, step: Step, started: Sequence[OpenItem]
+    ) -> ItemGroup[In, Out]:
         """Return the readable items; reading failed for the others, which is stored."""
-        part: Part[In, Out] = Part([], [])
+        part: ItemGroup[In, Out] = ItemGroup([], [])
         for item in started:
             try:
                 subject = self._work.read(session, step, item.subject_id)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Annotation, Candidate, Score, Step
 from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.db.verdicts import set_verdict
 from chatgenimage.tasks.filter_rules import OBJECTS_KEPT, certain, kept_share
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.tasks.resources import Resources
@@ -33,7 +34,7 @@ FUNCTION_WORDS = ARTICLES | {
 
 
 @dataclass(frozen=True, slots=True)
-class Unlabelled:
+class LabelInput:
     """A candidate to label, and the names to look for in addition to its caption's nouns."""
 
     candidate_id: int
@@ -43,7 +44,7 @@ class Unlabelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelResult:
     """A caption, and each object's box and mask."""
 
     caption: str
@@ -62,7 +63,7 @@ def plan(session: Session, step: Step) -> Sequence[int]:
     return [candidate.id for candidate in candidates if candidate.labelled_by is None]
 
 
-def read(session: Session, step: Step, candidate_id: int) -> Unlabelled:
+def read(session: Session, step: Step, candidate_id: int) -> LabelInput:
     """Return the image and the names: label, expected objects and class list."""
     candidate = session.get_one(Candidate, candidate_id)
     names = list(names_asked(step))
@@ -72,10 +73,10 @@ def read(session: Session, step: Step, candidate_id: int) -> Unlabelled:
         names.append(candidate.placement.label)
     options = options_of(step).chain
     names += options.class_list
-    return Unlabelled(candidate.id, candidate.sha256, tuple(dict.fromkeys(names)), options)
+    return LabelInput(candidate.id, candidate.sha256, tuple(dict.fromkeys(names)), options)
 
 
-def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels]:
+def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelResult]:
     """Write captions, detect the names and the captions' nouns, then segment the boxes."""
     captioner, detector, segmenter = (
         resources.able(Captioner),
@@ -102,7 +103,7 @@ def compute(resources: Resources, subjects: Sequence[Unlabelled]) -> list[Labels
         )
     }
     return [
-        Labels(caption, tuple(found), tuple(inside), labelled_by)
+        LabelResult(caption, tuple(found), tuple(inside), labelled_by)
         for caption, found, inside in zip(captions, detections, cut_out, strict=True)
     ]
 
@@ -119,7 +120,7 @@ def cut(
     ]
 
 
-def write(session: Session, step: Step, subject: Unlabelled, labels: Labels) -> None:
+def write(session: Session, step: Step, subject: LabelInput, labels: LabelResult) -> None:
     """Write caption and annotations; reject an edit that lost its parent's objects."""
     candidate = session.get_one(Candidate, subject.candidate_id)
     candidate.caption = labels.caption
@@ -130,7 +131,7 @@ def write(session: Session, step: Step, subject: Unlabelled, labels: Labels) -> 
         _reject_if_objects_lost(candidate, options_of(step).thresholds)
 
 
-def to_annotations(labels: Labels) -> list[Annotation]:
+def to_annotations(labels: LabelResult) -> list[Annotation]:
     """Return the annotation rows, highest confidence first."""
     return [
         Annotation(
@@ -142,7 +143,7 @@ def to_annotations(labels: Labels) -> list[Annotation]:
             x_max=detection.box_xyxy[2],
             y_max=detection.box_xyxy[3],
             rle=dict(masks.encode(mask)),
-            area_px=masks.area(mask),
+            area_px=masks.mask_area(mask),
         )
         for index, (detection, mask) in enumerate(zip(labels.detections, labels.masks, strict=True))
     ]
@@ -193,7 +194,7 @@ def _reject_if_objects_lost(candidate: Candidate, thresholds: FilterThresholds) 
         Score(name=OBJECTS_KEPT.name, value=share, threshold=1.0, passed=passed)
     )
     if not passed:
-        candidate.verdict, candidate.reason = Verdict.REJECTED, OBJECTS_KEPT.reason
+        set_verdict(candidate, Verdict.REJECTED, OBJECTS_KEPT.reason)
 
 
 LABEL = StepWork("label", plan, read, compute, write)

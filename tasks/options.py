@@ -1,9 +1,11 @@
 """Options of a run that shape its chain and the delivery of its work."""
 
-from typing import Literal
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatgenimage.db.models import Run
 from chatgenimage.tasks.thresholds import FilterThresholds
 
 
@@ -116,3 +118,19 @@ class RunOptions(BaseModel):
 
     chain: ChainOptions = ChainOptions()
     thresholds: FilterThresholds = FilterThresholds()
+
+
+_validated: WeakKeyDictionary[Run, tuple[dict[str, Any], RunOptions]] = WeakKeyDictionary()
+
+
+def run_options(run: Run) -> RunOptions:
+    """Return the options of a run, from its frozen profile.
+
+    They are validated once for a `Run` in memory, so once for an execution of a step, which keeps
+    its run; a thousand items ask for them.
+    """
+    profile, options = _validated.get(run, (None, None))
+    if options is None or profile is not run.profile:
+        options = RunOptions.model_validate(run.profile)
+        _validated[run] = run.profile, options
+    return options

@@ -33,7 +33,7 @@ def predict(
         yield filler.fill(images, mask_images, prompts, seeds)
 
 
-def choose(
+def choose_best(
     encoder: ImageTextEncoder,
     predictions: Sequence[Sequence[RgbImage]],
     mask_images: Sequence[Mask],

@@ -17,7 +17,7 @@ from chatgenimage.tasks.failures import TRANSIENT, Fault
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.resources import Resources, current
 from chatgenimage.tasks.step_definition import StepWork
-from chatgenimage.tasks.step_executor import Passes, StepFailed
+from chatgenimage.tasks.step_executor import StepExecutor, StepFailed
 
 log = structlog.get_logger()
 
@@ -49,7 +49,9 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
     reach(Failpoint.BEFORE_ACK)
 
 
-def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Passes[In, Out] | None:
+def _claim(
+    work: StepWork[In, Out], batch_id: int, resources: Resources
+) -> StepExecutor[In, Out] | None:
     try:
         passes = _claim_or_fail(work, batch_id, resources)
     except TRANSIENT as error:
@@ -62,7 +64,7 @@ def _claim(work: StepWork[In, Out], batch_id: int, resources: Resources) -> Pass
 
 def _claim_or_fail(
     work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> Passes[In, Out] | None:
+) -> StepExecutor[In, Out] | None:
     """Claim the batch's current step and start its first pass, in one transaction.
 
     If planning fails, that transaction is rolled back, and a second claim stores the error.
@@ -86,7 +88,7 @@ def _claim_or_fail(
 
 def _take_step(
     session: Session, work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> tuple[Passes[In, Out] | None, bool]:
+) -> tuple[StepExecutor[In, Out] | None, bool]:
     claimed = delivery.claim_step(
         session,
         batch_id,
@@ -100,4 +102,4 @@ def _take_step(
     claim, is_first = claimed
     step = delivery.get_held_step(session, claim)
     structlog.contextvars.bind_contextvars(run_id=step.batch.run_id)
-    return Passes(work, resources, claim, step), is_first
+    return StepExecutor(work, resources, claim, step), is_first

@@ -1,4 +1,4 @@
-"""Definition of a step: its items, and how they are read, computed and written."""
+"""Definition of a step of the chain; `tasks.step_executor` runs it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Step
-from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.options import RunOptions, run_options
 from chatgenimage.tasks.resources import Resources
 
 In = TypeVar("In")
@@ -48,5 +48,5 @@ def names_asked(step: Step) -> tuple[str, ...]:
 
 
 def options_of(step: Step) -> RunOptions:
-    """Return the stored options of the step's run."""
-    return RunOptions.model_validate(step.batch.run.profile)
+    """Return the frozen options of the step's run."""
+    return run_options(step.batch.run)

@@ -22,7 +22,7 @@ from chatgenimage.db.models import Item, Step
 from chatgenimage.db.states import ItemState
 from chatgenimage.tasks.failures import TRANSIENT, Fault, exchanges_of
 from chatgenimage.tasks.heartbeat import Heartbeat
-from chatgenimage.tasks.item_lifecycle import Part, StepItems
+from chatgenimage.tasks.item_lifecycle import ItemGroup, StepItems
 from chatgenimage.tasks.ledger import pause_if_spent, record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork
@@ -50,14 +50,14 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn(Generic[In, Out]):
+class NextAction(Generic[In, Out]):
     """The next action after a transaction: another pass, or the end of the step or chain."""
 
-    part: Part[In, Out] | None = None
+    part: ItemGroup[In, Out] | None = None
     goes_on: bool = False
 
 
-class Passes(Generic[In, Out]):
+class StepExecutor(Generic[In, Out]):
     """Executes the open items of one claimed step."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Passes(Generic[In, Out]):
         self._resources = resources
         self._options = resources.delivery
         self._items = StepItems(work, resources, claim)
-        self._waiting: list[Part[In, Out]] = []
+        self._waiting: list[ItemGroup[In, Out]] = []
         self._goes_on = False
         self._whole: Item | None = None
 
@@ -83,7 +83,7 @@ class Passes(Generic[In, Out]):
         with _faults_of_the_step():
             is_planned = not is_first and self._whole is None
             part = (self._items.take if is_planned else self._items.plan)(session, self._step)
-            turn = Turn(part) if part else self._next_turn(session)
+            turn = NextAction(part) if part else self._next_turn(session)
         self._follow(turn)
 
     def fail(self, session: Session, fault: Fault) -> None:
@@ -111,7 +111,7 @@ class Passes(Generic[In, Out]):
                 return False
         return self._goes_on
 
-    def _work_off(self, part: Part[In, Out]) -> None:
+    def _work_off(self, part: ItemGroup[In, Out]) -> None:
         """Compute and write; a failed part is halved until the failing item is alone."""
         if part.results is None and len(part.items) > self._items.fitting(len(part.items)):
             self._split(part)
@@ -126,7 +126,7 @@ class Passes(Generic[In, Out]):
         else:
             self._fail(part, fault)
 
-    def _compute(self, part: Part[In, Out]) -> Fault | None:
+    def _compute(self, part: ItemGroup[In, Out]) -> Fault | None:
         """Return the failure, if any; no part of the exception is kept after this call."""
         if part.results is not None:
             return None
@@ -143,7 +143,7 @@ class Passes(Generic[In, Out]):
         self._resources.pass_sizes.fitted(self._work.name, len(part.items))
         return None
 
-    def _store(self, part: Part[In, Out]) -> Fault | None:
+    def _store(self, part: ItemGroup[In, Out]) -> Fault | None:
         """Write the results and finish the items; return the failure, if any."""
 
         def write(session: Session, step: Step) -> None:
@@ -169,23 +169,23 @@ class Passes(Generic[In, Out]):
             return Fault.of_unwritable(error.__cause__ or error, part.results or ())
         return None
 
-    def _fail(self, part: Part[In, Out], fault: Fault) -> None:
+    def _fail(self, part: ItemGroup[In, Out], fault: Fault) -> None:
         [item], [subject] = part.items, part.subjects
         log.warning("item_failed", item_id=item.id, step=self._work.name, error=fault.summary)
         self._commit(lambda session, step: self._items.fail(session, step, item, fault, subject))
 
-    def _stop_at(self, part: Part[In, Out]) -> None:
+    def _stop_at(self, part: ItemGroup[In, Out]) -> None:
         """Give the step back because this pass took too long."""
         log.warning("pass_takes_too_long", step=self._work.name, items=part.ids)
         self._commit(lambda session, _: self._items.too_long(session, part), gives_back=True)
 
-    def _split(self, part: Part[In, Out]) -> None:
+    def _split(self, part: ItemGroup[In, Out]) -> None:
         self._waiting += reversed(part.halves())
 
     def _commit(self, write: Write = lambda *_: None, *, gives_back: bool = False) -> None:
         """Write after `fence`; then start the next pass if none is left, or give the rest back."""
 
-        def choose(session: Session, may_go_on: bool) -> Turn[In, Out] | None:  # noqa: FBT001
+        def choose(session: Session, may_go_on: bool) -> NextAction[In, Out] | None:  # noqa: FBT001
             if gives_back or not may_go_on or self._is_late():
                 return self._give_back(session)
             if self._waiting:
@@ -200,7 +200,7 @@ class Passes(Generic[In, Out]):
             self._transact(write, lambda session, _: self._turn_after(session, fault))
 
     def _transact(
-        self, write: Write, choose: Callable[[Session, bool], Turn[In, Out] | None]
+        self, write: Write, choose: Callable[[Session, bool], NextAction[In, Out] | None]
     ) -> None:
         with self._resources.sessions.begin() as session:
             may_go_on = self._enter(session)
@@ -217,40 +217,40 @@ class Passes(Generic[In, Out]):
         session.add(self._step)
         return may_go_on
 
-    def _follow(self, turn: Turn[In, Out]) -> None:
+    def _follow(self, turn: NextAction[In, Out]) -> None:
         self._waiting = [turn.part] if turn.part else []
         self._goes_on = turn.goes_on
 
-    def _next_turn(self, session: Session) -> Turn[In, Out]:
+    def _next_turn(self, session: Session) -> NextAction[In, Out]:
         """End the step, or start a pass of open items."""
         while not delivery.finish_step(session, self.claim):
             if part := self._items.take(session, self._step):
-                return Turn(part)
+                return NextAction(part)
         self._work.conclude(session, self._step)
         session.flush()
         if self._whole:
             items.settle_items(session, [self._whole.id], ItemState.DONE)
         return self._hand_on(session)
 
-    def _turn_after(self, session: Session, fault: Fault) -> Turn[In, Out]:
+    def _turn_after(self, session: Session, fault: Fault) -> NextAction[In, Out]:
         """Put back a step that itself failed, or end it if its attempts are used up."""
         log.warning("step_failed", step=self._work.name, error=fault.summary)
         if self._items.fail_whole(session, self._step, fault):
             delivery.finish_step(session, self.claim)
             return self._hand_on(session)
         delivery.release_step(session, self.claim, delay_s=self._delay_s(), error=fault.summary)
-        return Turn()
+        return NextAction()
 
-    def _hand_on(self, session: Session) -> Turn[In, Out]:
+    def _hand_on(self, session: Session) -> NextAction[In, Out]:
         window = self._options.window
-        return Turn(goes_on=dispatching.hand_on(session, self._step.batch_id, window=window))
+        return NextAction(goes_on=dispatching.hand_on(session, self._step.batch_id, window=window))
 
-    def _give_back(self, session: Session) -> Turn[In, Out]:
+    def _give_back(self, session: Session) -> NextAction[In, Out]:
         items.put_back_items(session, [item_id for part in self._waiting for item_id in part.ids])
         delivery.release_step(session, self.claim)
-        return Turn()
+        return NextAction()
 
-    def _wait(self, part: Part[In, Out], error: Exception, heartbeat: Heartbeat) -> None:
+    def _wait(self, part: ItemGroup[In, Out], error: Exception, heartbeat: Heartbeat) -> None:
         """Put the step back with a growing, jittered delay; its items lose no attempt.
 
         While the database is away, retry as long as the lease may still be valid.

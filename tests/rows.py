@@ -143,7 +143,7 @@ def annotation(label, box, mask, index=0, confidence=0.9):
         x_max=x_max,
         y_max=y_max,
         rle=dict(masks.encode(mask)),
-        area_px=masks.area(mask),
+        area_px=masks.mask_area(mask),
     )
 
 

@@ -253,7 +253,7 @@ def _filled(maker: CaseMaker, kind: str) -> Case | None:
     if box is None:
         return None
     image, pasted = maker.paste(scene.image, label, box)
-    sticks_out = boxes.intersection(box, pasted) < boxes.area(pasted)
+    sticks_out = boxes.intersection(box, pasted) < boxes.box_area(pasted)
     if sticks_out or boxes.iou(box, pasted) < FITTING_IOU:
         return None
     text = _describe(scene, scene.background)

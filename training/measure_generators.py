@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chatgenimage.tasks.fill import Canvas, compute_place, judge_proposals
+from chatgenimage.tasks.fill import EditedCandidate, compute_place, judge_proposals
 from chatgenimage.workers import image_similarity, masks
 from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
-from chatgenimage.workers.llm.rulebook import describe, with_article
+from chatgenimage.workers.llm.english import with_article
+from chatgenimage.workers.llm.rulebook import describe
 from chatgenimage.workers.values import BoxXyxy, Detection, Mask, RgbImage
 from training.bench import Advance, Bench, boxes_of, is_found_in, iter_batches, share
 from training.words import BOOK, write_instruction, write_plain_caption
@@ -159,8 +160,8 @@ def _absent(bench: Bench, row: int) -> list[str]:
     return [label for label in LABELS if label not in bench.held_out.nouns(row)]
 
 
-def _canvas_of(bench: Bench, row: int, target: str) -> Canvas:
+def _canvas_of(bench: Bench, row: int, target: str) -> EditedCandidate:
     """Return a held-out scene as described to the language model."""
     caption = write_plain_caption(bench.held_out.nouns(row), bench.held_out.background(row))
     existing = tuple(Detection(label, 1.0, box) for label, box in bench.truth(row))
-    return Canvas(row, caption, existing, (target,), SIZE_WH, wanted=1, seed=row)
+    return EditedCandidate(row, caption, existing, (target,), SIZE_WH, wanted=1, seed=row)

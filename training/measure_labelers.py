@@ -63,7 +63,7 @@ def average_precision(
     """Return COCO's mAP@[.5:.95] and mAP@0.5."""
     coco = COCO()
     annotations = [
-        {"id": number, "iscrowd": 0, "area": boxes.area(box), **_to_coco(image, label, box)}
+        {"id": number, "iscrowd": 0, "area": boxes.box_area(box), **_to_coco(image, label, box)}
         for number, (image, (label, box)) in enumerate(
             ((image, item) for image, items in enumerate(truth) for item in items), start=1
         )

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chatgenimage.workers.llm.english import EDIT_INSTRUCTION
 from chatgenimage.workers.llm.rulebook import (
-    EDIT_INSTRUCTION,
     RuleBook,
     describe,
     describe_beside,

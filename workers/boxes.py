@@ -10,7 +10,7 @@ MIN_SIDE_PX = 75
 MAX_SIDE_PX = 300
 
 
-def area(box_xyxy: BoxXyxy) -> float:
+def box_area(box_xyxy: BoxXyxy) -> float:
     """Return the area in square pixels; 0 for an empty or inverted box."""
     x_min, y_min, x_max, y_max = box_xyxy
     return max(x_max - x_min, 0.0) * max(y_max - y_min, 0.0)
@@ -18,7 +18,7 @@ def area(box_xyxy: BoxXyxy) -> float:
 
 def intersection(one: BoxXyxy, other: BoxXyxy) -> float:
     """Return the area that both boxes cover, in square pixels."""
-    return area(
+    return box_area(
         (
             max(one[0], other[0]),
             max(one[1], other[1]),
@@ -31,7 +31,7 @@ def intersection(one: BoxXyxy, other: BoxXyxy) -> float:
 def iou(one: BoxXyxy, other: BoxXyxy) -> float:
     """Return intersection over union in [0, 1]; 0 when both boxes are empty."""
     shared = intersection(one, other)
-    union = area(one) + area(other) - shared
+    union = box_area(one) + box_area(other) - shared
     return shared / union if union > 0 else 0.0
 
 

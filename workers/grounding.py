@@ -1,5 +1,6 @@
 """Grounding: the common part of the Grounding DINO families: labels to prompts, scores to boxes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -9,6 +10,8 @@ import torch
 from transformers.image_transforms import center_to_corners_format
 
 from chatgenimage.workers import boxes, pixels
+from chatgenimage.workers.config import DetectorConfig
+from chatgenimage.workers.device import inference
 from chatgenimage.workers.values import Detection, RgbImage
 
 SEPARATOR = "."
@@ -17,8 +20,8 @@ RESERVED = str.maketrans(".?", "  ")
 
 
 @dataclass(slots=True)
-class Prompt:
-    """The tokens of "label. label. ..." and the position of each label's own tokens."""
+class GroundingPrompt:
+    """The tokens of "label. label. ..." and where each label's own tokens stand among them."""
 
     input_ids: list[int]
     spans: dict[str, slice] = field(default_factory=dict)
@@ -30,13 +33,13 @@ class Prompt:
         self.input_ids.extend([*ids, separator])
 
 
-Look = Callable[[list[RgbImage], list[Prompt]], tuple[torch.Tensor, torch.Tensor]]
+Look = Callable[[list[RgbImage], list[GroundingPrompt]], tuple[torch.Tensor, torch.Tensor]]
 """Images of one shape and a prompt for each -> logits (N, queries, tokens) and relative boxes
 (N, queries, 4): center x, center y, width, height."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prompter:
+class GroundingPromptBuilder:
     """Writes prompts for one tokenizer.
 
     Attributes:
@@ -49,23 +52,23 @@ class Prompter:
     max_tokens: int
     max_labels: int
 
-    def write(self, labels: Iterable[str]) -> list[Prompt]:
-        """Return prompts that together contain every label once.
+    def write(self, labels: Iterable[str]) -> list[GroundingPrompt]:
+        """Return the prompts that together ask for every label once.
 
         Labels that are equal in lower case are used once, with the first spelling; those with an
         unknown word are left out.
         """
         separator = self.tokenizer.convert_tokens_to_ids(SEPARATOR)
-        prompts: list[Prompt] = []
+        prompts: list[GroundingPrompt] = []
         for label, ids in self._tokens_of(labels).items():
             if not prompts or not self._has_room(prompts[-1], ids):
-                prompts.append(Prompt([self.tokenizer.cls_token_id]))
+                prompts.append(GroundingPrompt([self.tokenizer.cls_token_id]))
             prompts[-1].add(label, ids, separator)
         for prompt in prompts:
             prompt.input_ids.append(self.tokenizer.sep_token_id)
         return prompts
 
-    def _has_room(self, prompt: Prompt, ids: Sequence[int]) -> bool:
+    def _has_room(self, prompt: GroundingPrompt, ids: Sequence[int]) -> bool:
         """Return whether a label of `ids`, its separator and the last special token still fit."""
         fits = len(prompt.input_ids) + len(ids) + 2 <= self.max_tokens
         return fits and len(prompt.spans) < self.max_labels
@@ -84,8 +87,46 @@ class Prompter:
         return {label: ids for label, ids in tokens.items() if ids and unknown not in ids}
 
 
+class PromptedDetector(ABC):
+    """A Detector that asks a Grounding DINO network by prompts; a family adds the network."""
+
+    __slots__ = ()
+
+    config: DetectorConfig
+
+    @property
+    @abstractmethod
+    def prompter(self) -> GroundingPromptBuilder:
+        """Return the prompt builder for the network's tokenizer."""
+
+    @abstractmethod
+    def _look(
+        self, images: list[RgbImage], prompts: list[GroundingPrompt]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and boxes as `Look` says."""
+
+    @inference
+    def detect(
+        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
+    ) -> list[list[Detection]]:
+        """Return detections above the confidence threshold, highest first.
+
+        An object may come back under several labels; `boxes.suppress` chooses.
+
+        Args:
+            images: (H, W, 3) each; sizes may differ.
+            labels: The names to look for, per image. Those that read the same in lower case are
+                asked once, under the first spelling; those with an unknown word find nothing.
+        """
+        prompts = [self.prompter.write(names) for names in labels]
+        return detect(images, prompts, self._look, self.config.box_threshold)
+
+
 def detect(
-    images: Sequence[RgbImage], prompts: Sequence[Sequence[Prompt]], look: Look, threshold: float
+    images: Sequence[RgbImage],
+    prompts: Sequence[Sequence[GroundingPrompt]],
+    look: Look,
+    threshold: float,
 ) -> list[list[Detection]]:
     """Return the objects that the network finds, highest confidence first.
 
@@ -120,7 +161,7 @@ def detect(
 def _read(
     probabilities: torch.Tensor,
     corners: torch.Tensor,
-    prompt: Prompt,
+    prompt: GroundingPrompt,
     size_wh: tuple[int, int],
     threshold: float,
 ) -> Iterable[Detection]:
@@ -141,5 +182,5 @@ def _read(
         for query in (confidences >= threshold).nonzero()[:, 0].tolist():
             x_min, y_min, x_max, y_max = (corners[query] * scale).tolist()
             box_xyxy = boxes.clip((x_min, y_min, x_max, y_max), size_wh)
-            if boxes.area(box_xyxy) > 0:
+            if boxes.box_area(box_xyxy) > 0:
                 yield Detection(label, confidences[query].item(), box_xyxy)

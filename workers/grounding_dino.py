@@ -1,23 +1,24 @@
 """Grounding DINO (Liu et al. 2023) with the network of transformers: finds objects by name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
-from chatgenimage.workers import grounding
 from chatgenimage.workers.config import GroundingDinoConfig
-from chatgenimage.workers.device import inference
-from chatgenimage.workers.grounding import Prompt, Prompter
-from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage
+from chatgenimage.workers.grounding import (
+    GroundingPrompt,
+    GroundingPromptBuilder,
+    PromptedDetector,
+)
+from chatgenimage.workers.values import ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pretrained import load_pretrained
 
 
 @dataclass(frozen=True, slots=True)
-class GroundingDino:
+class GroundingDino(PromptedDetector):
     """A Detector."""
 
     config: GroundingDinoConfig
@@ -38,31 +39,17 @@ class GroundingDino:
         model, processor = load_pretrained(*kinds, config, path, device)
         return cls(config, local_files.identity_of(config, path), model, processor)
 
-    @inference
-    def detect(
-        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
-    ) -> list[list[Detection]]:
-        """Return detections above the confidence threshold, highest first.
-
-        An object may be found under several labels; `boxes.suppress` chooses.
-
-        Args:
-            images: (H, W, 3) each; sizes may differ.
-            labels: The names to look for, per image. Names that are equal in lower case are used
-                once, with the first spelling; those with an unknown word find nothing.
-        """
-        prompts = [self.prompter.write(names) for names in labels]
-        return grounding.detect(images, prompts, self._look, self.config.box_threshold)
-
     @property
-    def prompter(self) -> Prompter:
-        """Return the prompt writer of this checkpoint."""
+    def prompter(self) -> GroundingPromptBuilder:
+        """Return what writes the prompts of this checkpoint."""
         config = self._model.config
         longest = min(config.max_text_len, config.text_config.max_position_embeddings)
-        return Prompter(self._processor.tokenizer, longest, self.config.max_labels_per_prompt)
+        return GroundingPromptBuilder(
+            self._processor.tokenizer, longest, self.config.max_labels_per_prompt
+        )
 
     def _look(
-        self, images: list[RgbImage], prompts: list[Prompt]
+        self, images: list[RgbImage], prompts: list[GroundingPrompt]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         output = self._model(**self._pixels_of(images), **self._text_of(prompts))
         return output.logits, output.pred_boxes
@@ -73,7 +60,7 @@ class GroundingDino:
         ).to(self._model.device)
         return {**inputs, "pixel_values": inputs["pixel_values"].to(self._model.dtype)}
 
-    def _text_of(self, prompts: list[Prompt]) -> dict[str, Any]:
+    def _text_of(self, prompts: list[GroundingPrompt]) -> dict[str, Any]:
         ids = [prompt.input_ids for prompt in prompts]
         padded = self._processor.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
         inputs = padded.to(self._model.device)

@@ -7,7 +7,6 @@ it is replaced by the BERT of the installed transformers, with the same weights.
 import importlib
 import json
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -18,12 +17,14 @@ from PIL import Image
 from safetensors.torch import load_model
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from chatgenimage.workers import grounding
 from chatgenimage.workers.config import GroundingDinoOriginalConfig
-from chatgenimage.workers.device import inference
 from chatgenimage.workers.errors import CheckpointBroken
-from chatgenimage.workers.grounding import Prompt, Prompter
-from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage
+from chatgenimage.workers.grounding import (
+    GroundingPrompt,
+    GroundingPromptBuilder,
+    PromptedDetector,
+)
+from chatgenimage.workers.values import ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 
 with warnings.catch_warnings():  # it imports timm by a deprecated name
@@ -63,7 +64,7 @@ network.BertModelWarper = lambda bert_model: bert_model
 
 
 @dataclass(frozen=True, slots=True)
-class GroundingDinoOriginal:
+class GroundingDinoOriginal(PromptedDetector):
     """A Detector."""
 
     config: GroundingDinoOriginalConfig
@@ -93,30 +94,16 @@ class GroundingDinoOriginal:
             model = (_from_authors if is_file else _from_folder)(path, text_encoder)
         return cls(config, local_files.identity_of(config, path), model.to(device).eval(), device)
 
-    @inference
-    def detect(
-        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
-    ) -> list[list[Detection]]:
-        """Return detections above the confidence threshold, highest first.
-
-        An object may be found under several labels; `boxes.suppress` chooses.
-
-        Args:
-            images: (H, W, 3) each; sizes may differ.
-            labels: The names to look for, per image. Names that are equal in lower case are used
-                once, with the first spelling; those with an unknown word find nothing.
-        """
-        prompts = [self.prompter.write(names) for names in labels]
-        return grounding.detect(images, prompts, self._look, self.config.box_threshold)
-
     @property
-    def prompter(self) -> Prompter:
-        """Return the prompt writer of this checkpoint."""
+    def prompter(self) -> GroundingPromptBuilder:
+        """Return what writes the prompts of this checkpoint."""
         longest = min(self._model.max_text_len, self._model.bert.config.max_position_embeddings)
-        return Prompter(self._model.tokenizer, longest, self.config.max_labels_per_prompt)
+        return GroundingPromptBuilder(
+            self._model.tokenizer, longest, self.config.max_labels_per_prompt
+        )
 
     def _look(
-        self, images: list[RgbImage], prompts: list[Prompt]
+        self, images: list[RgbImage], prompts: list[GroundingPrompt]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         # One by one, like the authors: with several captions their text masks get mixed up.
         outputs = [self._look_at(*asked) for asked in zip(images, prompts, strict=True)]
@@ -125,7 +112,7 @@ class GroundingDinoOriginal:
             torch.cat([output["pred_boxes"] for output in outputs]),
         )
 
-    def _look_at(self, image: RgbImage, prompt: Prompt) -> dict[str, torch.Tensor]:
+    def _look_at(self, image: RgbImage, prompt: GroundingPrompt) -> dict[str, torch.Tensor]:
         tensor, _ = self._transform(Image.fromarray(image), None)
         caption = self._model.tokenizer.decode(prompt.input_ids[1:-1])
         output: dict[str, torch.Tensor] = self._model(
@@ -140,7 +127,7 @@ class GroundingDinoOriginal:
         return transforms.Compose([*steps, transforms.Normalize(MEAN, STD)])
 
 
-def build(settings: dict[str, Any], text_encoder: Path) -> Any:  # noqa: ANN401 (untyped package)
+def build_network(settings: dict[str, Any], text_encoder: Path) -> Any:  # noqa: ANN401 (untyped package)
     """Return an untrained network.
 
     Args:
@@ -160,15 +147,15 @@ def _from_authors(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
             f"{path} is neither the authors' Swin-T nor their Swin-B file; "
             "give a folder with config.json and model.safetensors for another size."
         )
-    model = build(_published(PUBLISHED[width]), text_encoder)
-    # Their files contain more: weights for training only, and BERT's position ids.
+    model = build_network(_published(PUBLISHED[width]), text_encoder)
+    # Their files hold more: what only training needs, and positions that BERT counts by itself.
     local_files.refuse_missing(model.load_state_dict(state, strict=False).missing_keys)
     return model
 
 
 def _from_folder(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
     settings = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    model = build(settings, text_encoder)
+    model = build_network(settings, text_encoder)
     load_model(model, path / "model.safetensors")
     return model
 

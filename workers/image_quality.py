@@ -11,7 +11,7 @@ EXTREMES_PERCENT = (1, 99)
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
+class BrightnessRange:
     """Luminance of the darkest and of the brightest part of an image.
 
     Attributes:
@@ -28,7 +28,7 @@ class Light:
         return self.brightest - self.darkest
 
 
-def light(image: RgbImage) -> Light:
+def light(image: RgbImage) -> BrightnessRange:
     """Return the luminance of an image's darkest and brightest parts.
 
     Args:
@@ -37,7 +37,7 @@ def light(image: RgbImage) -> Light:
     from skimage.color import rgb2gray
 
     darkest, brightest = np.percentile(rgb2gray(image), EXTREMES_PERCENT)
-    return Light(float(darkest), float(brightest))
+    return BrightnessRange(float(darkest), float(brightest))
 
 
 def blur(image: RgbImage) -> float:

@@ -12,15 +12,15 @@ from chatgenimage.workers.values import (
     Detection,
     Embeddings,
     Exchange,
+    ImaginedScene,
     Mask,
     ModelIdentity,
-    Placement,
+    ProposedObject,
     RgbImage,
-    Scene,
 )
 
 
-class AnswerMemory(Protocol):
+class LlmCache(Protocol):
     """A cache of conversations with a language model, by the request that started them."""
 
     def recall(self, key: str) -> tuple[Exchange, ...]:
@@ -87,7 +87,7 @@ class LanguageModel(Family, Protocol):
         *,
         avoid: Sequence[str] = (),
         seed: int,
-    ) -> Answer[tuple[Scene, ...]]:
+    ) -> Answer[tuple[ImaginedScene, ...]]:
         """Return 1 to `count` scenes with other backgrounds around the objects.
 
         That is Scene Imagination; there are fewer than `count` if some were unusable.
@@ -110,7 +110,7 @@ class LanguageModel(Family, Protocol):
         *,
         size_wh: tuple[int, int],
         seed: int,
-    ) -> Answer[tuple[Placement, ...]]:
+    ) -> Answer[tuple[ProposedObject, ...]]:
         """Return up to `count` places for new objects (Box Candidates Generation).
 
         Args:

@@ -29,7 +29,7 @@ def decode(rle: Rle) -> Mask:
     return np.ascontiguousarray(coco_mask.decode(encoded), dtype=np.bool_)
 
 
-def area(mask: Mask) -> int:
+def mask_area(mask: Mask) -> int:
     """Return how many pixels the mask covers."""
     return int(np.count_nonzero(mask))
 

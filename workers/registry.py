@@ -6,7 +6,7 @@ from typing import Any
 from chatgenimage.workers import config as settings
 from chatgenimage.workers.device import settle_dtype
 from chatgenimage.workers.errors import PackageMissing
-from chatgenimage.workers.interfaces import AnswerMemory, Family
+from chatgenimage.workers.interfaces import Family, LlmCache
 
 FAMILIES: dict[type, tuple[str, str]] = {
     settings.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
@@ -26,7 +26,7 @@ EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"
 
 
 def load_family(
-    config: settings.FamilyConfig, device: str, memory: AnswerMemory | None = None
+    config: settings.FamilyConfig, device: str, memory: LlmCache | None = None
 ) -> Family:
     """Return the family that `config` describes, ready on `device`.
 

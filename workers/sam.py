@@ -129,7 +129,7 @@ class SegmentAnything:
         return list((upscaled[:, 0] > self._sam.mask_threshold).cpu().numpy())
 
 
-def build(settings: dict[str, Any]) -> Sam:
+def build_sam(settings: dict[str, Any]) -> Sam:
     """Return an untrained network from the contents of a folder's `config.json`.
 
     Args:
@@ -170,6 +170,6 @@ def _from_meta(path: Path) -> Sam:
 
 
 def _from_folder(path: Path) -> Sam:
-    sam = build(json.loads((path / "config.json").read_text(encoding="utf-8")))
+    sam = build_sam(json.loads((path / "config.json").read_text(encoding="utf-8")))
     sam.load_state_dict(load_file(path / "model.safetensors"))
     return sam

@@ -18,7 +18,7 @@ LABEL = "dog"
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TrialResult:
     """Result of processing one item.
 
     Attributes:
@@ -36,7 +36,7 @@ class Trial:
     made: str
 
 
-def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> Trial:
+def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> TrialResult:
     """Process one item with a family; meant for a separate process.
 
     Args:
@@ -53,7 +53,7 @@ def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> T
     loaded = time.perf_counter()
     made = _work(family, size_wh)
     done = time.perf_counter()
-    return Trial(device, loaded - started, done - loaded, _peak_memory(device), made)
+    return TrialResult(device, loaded - started, done - loaded, _peak_memory(device), made)
 
 
 def _work(family: Family, size_wh: tuple[int, int]) -> str:

@@ -40,7 +40,7 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ImaginedScene:
     """A scene that the language model imagines for a candidate (Table 1, Scene Imagination).
 
     Attributes:
@@ -55,7 +55,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class ProposedObject:
     """An object the language model proposes to add (Table 1, Box Candidates Generation).
 
     Attributes:

@@ -158,7 +158,9 @@ def save_sam(maker: Maker, folder: Path) -> None:
     folder.mkdir()
     settings = maker.sizes.sam
     with torch.device(maker.device):
-        network = sam_model_registry["vit_h"]() if settings is None else sam.build(dict(settings))
+        network = (
+            sam_model_registry["vit_h"]() if settings is None else sam.build_sam(dict(settings))
+        )
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     if settings is None:
         torch.save(state, folder / "sam_vit_h.pth")

@@ -82,7 +82,21 @@ class Candidate(Base):
         return None if is_good is None else Marked.GOOD if is_good else Marked.BAD
 
 
-class Annotation(Base):
+class HasBox:
+    """Columns of a box: its sides in pixels of the stored image, the maximum sides exclusive."""
+
+    x_min: Mapped[float]
+    y_min: Mapped[float]
+    x_max: Mapped[float]
+    y_max: Mapped[float]
+
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float]:
+        """Return the box in pixels of the stored image."""
+        return (self.x_min, self.y_min, self.x_max, self.y_max)
+
+
+class Annotation(HasBox, Base):
     """One object on a candidate: box in pixels (xyxy, maximum exclusive), mask as COCO RLE."""
 
     __tablename__ = "annotation"
@@ -96,19 +110,10 @@ class Annotation(Base):
     index: Mapped[int]
     label: Mapped[str] = mapped_column(String(200))
     confidence: Mapped[float]
-    x_min: Mapped[float]
-    y_min: Mapped[float]
-    x_max: Mapped[float]
-    y_max: Mapped[float]
     rle: Mapped[dict[str, Any]]
     """{"size": [height, width], "counts": str}."""
     area_px: Mapped[int]
     """Area of the true mask, in pixels."""
-
-    @property
-    def box_xyxy(self) -> tuple[float, float, float, float]:
-        """Return the box in pixels of the stored image."""
-        return (self.x_min, self.y_min, self.x_max, self.y_max)
 
 
 class Scene(Base):
@@ -127,7 +132,7 @@ class Scene(Base):
     candidate: Mapped[Candidate] = relationship(foreign_keys=[candidate_id])
 
 
-class Placement(Base):
+class Placement(HasBox, Base):
     """An object that the language model proposed to add, valid or refused with a problem."""
 
     __tablename__ = "placement"
@@ -137,17 +142,8 @@ class Placement(Base):
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
     index: Mapped[int]
     label: Mapped[str] = mapped_column(String(200))
-    x_min: Mapped[float]
-    y_min: Mapped[float]
-    x_max: Mapped[float]
-    y_max: Mapped[float]
     relationship_text: Mapped[str] = mapped_column(Text)
     problem: Mapped[str | None] = mapped_column(String(64))
     """The rule of Table 1 that it breaks; NULL if it may be filled."""
 
     candidate: Mapped[Candidate] = relationship(foreign_keys=[candidate_id])
-
-    @property
-    def box_xyxy(self) -> tuple[float, float, float, float]:
-        """Return the box in pixels of the stored image."""
-        return (self.x_min, self.y_min, self.x_max, self.y_max)

@@ -4,7 +4,6 @@ All differences between the kinds of broker are in this module.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -58,12 +57,7 @@ class ConfiguredBroker:
         self.ensure()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the server as it is."""
 
 

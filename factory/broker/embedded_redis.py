@@ -18,7 +18,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -96,12 +95,7 @@ class EmbeddedBroker:
         self.ensure()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server if this object started it."""
         self.stop()
 

@@ -19,7 +19,7 @@ ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 PROJECT_LICENCE = "Apache-2.0"
 
 
-class Place(StrEnum):
+class WeightsLocation(StrEnum):
     """Where the weights of a model are."""
 
     BUNDLED = "bundled"
@@ -29,7 +29,7 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class ModelRequirement:
     """A model that a profile uses.
 
     Attributes:
@@ -52,11 +52,11 @@ class Need:
     licence: str | None
     download_bytes: int | None
     device_bytes: int | None
-    place: Place
+    place: WeightsLocation
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PulledFile:
     """A model, adapter or configuration that is now on this machine.
 
     Attributes:
@@ -75,7 +75,7 @@ class Pulled:
     path: Path
 
 
-def list_needs(settings: Settings) -> list[Need]:
+def list_needs(settings: Settings) -> list[ModelRequirement]:
     """Return the models that a profile's roles load; nothing is downloaded or loaded."""
     loaded = dict.fromkeys(key for keys in settings.roles.values() for key in keys)
     return [_need(settings, key, settings.families[key]) for key in loaded]
@@ -86,7 +86,7 @@ def commit_of(path: Path | None) -> str | None:
     return path.name if path and path.parent.name == "snapshots" else None
 
 
-def pull(settings: Settings) -> Iterator[Pulled]:
+def pull(settings: Settings) -> Iterator[PulledFile]:
     """Download everything that a profile's models need; yield each part once it is present.
 
     Raises:
@@ -97,12 +97,12 @@ def pull(settings: Settings) -> Iterator[Pulled]:
         if not isinstance(config, WeightsConfig):
             continue
         for source in local_files.sources_of(config):
-            place = local_files.fetch(source)
+            place = local_files.fetch_source(source)
             is_own = source.checkpoint == config.checkpoint
-            yield Pulled(need.key, source.checkpoint, is_own, commit_of(place), place)
+            yield PulledFile(need.key, source.checkpoint, is_own, commit_of(place), place)
 
 
-def write_lock(profile: str, pulled: Sequence[Pulled], to: Path) -> None:
+def write_lock(profile: str, pulled: Sequence[PulledFile], to: Path) -> None:
     """Write a copy of a profile that pins the downloaded hub commits.
 
     Args:
@@ -123,20 +123,20 @@ def write_lock(profile: str, pulled: Sequence[Pulled], to: Path) -> None:
     to.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def _need(settings: Settings, key: str, config: FamilyConfig) -> Need:
+def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequirement:
     roles = tuple(role for role, keys in settings.roles.items() if key in keys)
     if not isinstance(config, WeightsConfig):
         licence: str | None
         if isinstance(config, RulesConfig):
-            name, licence, place = config.checkpoint, PROJECT_LICENCE, Place.BUNDLED
+            name, licence, place = config.checkpoint, PROJECT_LICENCE, WeightsLocation.BUNDLED
         else:
-            name, licence, place = config.model, None, Place.SERVICE
-        return Need(key, roles, config.family, name, None, licence, None, None, place)
+            name, licence, place = config.model, None, WeightsLocation.SERVICE
+        return ModelRequirement(key, roles, config.family, name, None, licence, None, None, place)
     published = _published(config.checkpoint)
     path = local_files.find(config)
     here = _size_of(path) if path else None
     is_ours = config.checkpoint.startswith(local_files.BUNDLED_PREFIX)
-    return Need(
+    return ModelRequirement(
         key=key,
         roles=roles,
         family=config.family,
@@ -145,7 +145,11 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> Need:
         licence=PROJECT_LICENCE if is_ours else published.licence if published else None,
         download_bytes=published.size_bytes if published else here,
         device_bytes=_device_bytes(settings, config, path, published),
-        place=Place.BUNDLED if is_ours else Place.HERE if path else Place.ABSENT,
+        place=WeightsLocation.BUNDLED
+        if is_ours
+        else WeightsLocation.HERE
+        if path
+        else WeightsLocation.ABSENT,
     )
 
 

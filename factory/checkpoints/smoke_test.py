@@ -16,12 +16,14 @@ from chatgenimage.workers.config import (
 )
 from chatgenimage.workers.device import pick_device
 from chatgenimage.workers.errors import WorkerError
-from chatgenimage.workers.trial import Trial, try_family
+from chatgenimage.workers.trial import TrialResult, try_family
 
 USUAL_SIZE_WH = (512, 512)
 
 
-def try_models(settings: Settings, only: Sequence[str] = ()) -> Iterator[tuple[str, Trial | str]]:
+def try_models(
+    settings: Settings, only: Sequence[str] = ()
+) -> Iterator[tuple[str, TrialResult | str]]:
     """Yield each model's trial result, or one line that says why it failed and what to do.
 
     Args:
@@ -40,7 +42,7 @@ def try_models(settings: Settings, only: Sequence[str] = ()) -> Iterator[tuple[s
         yield key, _try_alone(settings, settings.families[key])
 
 
-def _try_alone(settings: Settings, config: FamilyConfig) -> Trial | str:
+def _try_alone(settings: Settings, config: FamilyConfig) -> TrialResult | str:
     """Return the result of a trial in a separate process, or why it failed.
 
     So each trial's memory is measured alone, and a trial that is killed does not end the check.

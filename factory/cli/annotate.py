@@ -10,11 +10,11 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from chatgenimage.factory.cli.common import AsJson, Place, expected_errors, stderr, takes
+from chatgenimage.factory.cli.common import AsJson, StoreOptions, expected_errors, stderr, takes
 from chatgenimage.factory.cli.run import finish_here
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.image_import import Imported, Outcome, import_pictures
-from chatgenimage.factory.submission.image_reader import tell_name
+from chatgenimage.factory.submission.image_import import ImportResult, Outcome, import_pictures
+from chatgenimage.factory.submission.image_reader import printable_name
 from chatgenimage.factory.submission.label_check import refuse_unknown_words
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.tasks.chain import plan_chain
@@ -23,35 +23,37 @@ from chatgenimage.workers.config import StableDiffusionConfig
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
 
+Folder = Annotated[Path, typer.Argument(help="Pictures: PNG, JPEG, WebP; subfolders too.")]
+LabelNames = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        metavar="NAME,...",
+        help="Objects to look for, e.g. dog,house.",
+        show_default="the nouns of each caption",
+    ),
+]
+Vary = Annotated[bool, typer.Option("--vary", help="Also edit and fill the accepted pictures.")]
+LongestSide = Annotated[
+    int | None,
+    typer.Option(
+        min=16,
+        max=16384,
+        help="Larger pictures are scaled down to so many pixels.",
+        show_default="1333; with --vary the size that the profile generates",
+    ),
+]
+
 
 @expected_errors()
-@takes(place=Place)
+@takes(place=StoreOptions)
 def annotate(
     *,
-    folder: Annotated[
-        Path, typer.Argument(help="Folder of PNG, JPEG and WebP files; also subfolders.")
-    ],
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,...",
-            help="Labels to look for, e.g. dog,house.",
-            show_default="the nouns of each caption",
-        ),
-    ] = None,
-    vary: Annotated[
-        bool, typer.Option("--vary", help="Also edit and fill the accepted pictures.")
-    ] = False,
-    longest_side: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            max=16384,
-            help="Scale larger pictures down to this number of pixels.",
-            show_default="1333; with --vary the size of the profile's images",
-        ),
-    ] = None,
-    place: Place,
+    folder: Folder,
+    labels: LabelNames = None,
+    vary: Vary = False,
+    longest_side: LongestSide = None,
+    place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
     """Label and filter your own pictures: captions, boxes, masks, scores, verdicts.
@@ -105,8 +107,8 @@ def _roles(settings: Settings) -> list[str]:
     return list(dict.fromkeys(link.queue for link in links))
 
 
-def _read(settings: Settings, folder: Path) -> Imported:
-    """Write a run for the pictures; Ctrl-C ends the command and says how to continue."""
+def _read(settings: Settings, folder: Path) -> ImportResult:
+    """Write a run for the pictures of the folder; Ctrl-C ends the command and says how to go on."""
     from chatgenimage.factory.database import open_database
 
     try:
@@ -137,13 +139,13 @@ def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:
     )
 
 
-def _tell(done: Imported) -> None:
-    """Print how many files were imported, and a table of those that were left out."""
+def _tell(done: ImportResult) -> None:
+    """Say what became of the files; those that were left out, by name."""
     parts = [f"Run {done.run_id}: {done.added + done.known} of {done.found} pictures"]
     if done.known:
         parts.append(f"{done.known} of them already imported")
     if done.ignored:
-        kinds = ", ".join(tell_name(kind) for kind in list(done.ignored)[:SHOWN_KINDS])
+        kinds = ", ".join(printable_name(kind) for kind in list(done.ignored)[:SHOWN_KINDS])
         parts.append(f"{sum(done.ignored.values())} other files ignored ({kinds})")
     stderr.print("; ".join(parts))
     if not done.refused:

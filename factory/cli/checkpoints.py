@@ -13,8 +13,8 @@ from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json,
 from chatgenimage.factory.settings.model import load_settings
 
 if TYPE_CHECKING:
-    from chatgenimage.factory.checkpoints.inventory import Need
-    from chatgenimage.workers.trial import Trial
+    from chatgenimage.factory.checkpoints.inventory import ModelRequirement
+    from chatgenimage.workers.trial import TrialResult
 
 Profile = Annotated[
     str | None,
@@ -122,7 +122,7 @@ def pull(
         print_json([asdict(one) for one in pulled])
 
 
-def _to_table(needs: Iterable["Need"]) -> Table:
+def _to_table(needs: Iterable["ModelRequirement"]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("model", "roles", "family", "checkpoint", "revision", "licence"):
         table.add_column(name)
@@ -144,7 +144,7 @@ def _to_table(needs: Iterable["Need"]) -> Table:
     return table
 
 
-def _to_lines(need: "Need") -> Text:
+def _to_lines(need: "ModelRequirement") -> Text:
     """Return a model in two lines, for a screen too narrow for the table."""
     revision = f" @ {need.revision[:SHOWN_COMMIT]}" if need.revision else ""
     text = Text(f"{need.key}: {need.family} {need.checkpoint}{revision}\n")
@@ -158,7 +158,7 @@ def _to_lines(need: "Need") -> Text:
     return text.append(f"  {'; '.join(facts)}", style="dim")
 
 
-def _in_words(outcome: "Trial | str") -> Text:
+def _in_words(outcome: "TrialResult | str") -> Text:
     if isinstance(outcome, str):
         return Text(f"failed: {outcome}", style="red")
     return Text(

@@ -21,12 +21,12 @@ from chatgenimage.db.error_messages import explain
 from chatgenimage.db.errors import StoreError
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.query import store
+from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.errors import WorkerError
 
 PIPED_WIDTH = 400
-MAX_ID = 2**31 - 1
 EXPECTED = (FactoryError, StoreError, WorkerError)
 
 ProfileName = Annotated[
@@ -94,7 +94,7 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreOptions:
     """Options for the profile, the data folder and the database; for use with `takes`.
 
     None: the environment or the profile decides.
@@ -109,9 +109,9 @@ class Place:
         places = {"data_dir": self.data_dir, "database_url": self.database_url}
         return load_settings(self.profile, **places, **overrides)
 
-    def open_store(self) -> Store:
+    def open_chosen_store(self) -> Store:
         """Return the store; see `chatgenimage.factory.query.store.open_store`."""
-        return open_store(self.profile, self.data_dir, self.database_url)
+        return open_chosen_store(self.profile, self.data_dir, self.database_url)
 
     def spell(self, *command: object) -> str:
         """Return a command line with these options; passwords are left out."""
@@ -125,7 +125,7 @@ class Place:
         return shlex.join(words)
 
 
-def open_store(
+def open_chosen_store(
     profile: ProfileName = None, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> Store:
     """Return the database and the image store of the options.

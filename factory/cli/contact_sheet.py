@@ -7,13 +7,19 @@ import typer
 
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
-from chatgenimage.factory.cli.common import MAX_ID, expected_errors, open_store, stdout, takes
+from chatgenimage.factory.cli.common import (
+    expected_errors,
+    open_chosen_store,
+    stdout,
+    takes,
+)
 from chatgenimage.factory.errors import NothingFound
+from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def contact_sheet(
     *,
     run: Annotated[

@@ -1,4 +1,4 @@
-"""`factory pause`, `continue`, `cancel` and `retry`: what people do to a run."""
+"""`factory pause`, `cancel` and `retry`: change the state of a run."""
 
 from typing import Annotated, Literal
 
@@ -8,11 +8,10 @@ from chatgenimage.db import control
 from chatgenimage.db.runs import get_run, list_run_ids
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli.common import (
-    Budget,
     RunNumber,
     RunOrLatest,
     expected_errors,
-    open_store,
+    open_chosen_store,
     stdout,
     takes,
 )
@@ -20,15 +19,17 @@ from chatgenimage.factory.query.store import Store
 
 StepName = Annotated[
     Literal["brainstorm", "generate", "label", "imagine", "edit", "place", "fill", "filter"] | None,
-    typer.Option("--step", help="Only what this step gave up."),
+    typer.Option("--step", help="Only items that this step gave up."),
 ]
 EveryRun = Annotated[bool, typer.Option("--all", help="Of every run.")]
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def pause(*, run: RunNumber, store: Store) -> None:
-    """Let a run rest; steps in hand end after their pass.
+    """Pause a run; steps that are running end after their pass.
+
+    `factory resume` resumes it.
 
     Example: factory pause 3
     """
@@ -36,25 +37,9 @@ def pause(*, run: RunNumber, store: Store) -> None:
 
 
 @expected_errors()
-@takes(store=open_store)
-def go_on(*, run: RunNumber, budget: Budget = None, store: Store) -> None:
-    """Let a paused run go on, with another budget if its own is spent.
-
-    Example: factory continue 3 --budget 10
-    """
-    from chatgenimage.factory.submission.submitter import allow
-
-    with store.sessions.begin() as session:
-        found = get_run(session, run)
-        allow(found, budget)
-        now = control.set_run_state(session, found, RunState.ACTIVE)
-    stdout.print(f"run {run} is {now}")
-
-
-@expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def cancel(*, run: RunNumber, store: Store) -> None:
-    """End a run for good; what was made stays.
+    """Cancel a run for good; what was made stays.
 
     Example: factory cancel 3
     """
@@ -62,11 +47,11 @@ def cancel(*, run: RunNumber, store: Store) -> None:
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def retry(
     *, run: RunOrLatest = None, step: StepName = None, every_run: EveryRun = False, store: Store
 ) -> None:
-    """Give what was given up another try: of one run, of one kind of step, or of every run.
+    """Retry items that were given up: of one run, of one kind of step, or of every run.
 
     Example: factory retry 3 --step fill
     """
@@ -75,15 +60,16 @@ def retry(
         counts = {run_id: control.retry_quarantined(session, run_id, step) for run_id in run_ids}
     for run_id, count in counts.items():
         if count:
-            stdout.print(f"{count} items of run {run_id} get another try: factory resume {run_id}")
+            stdout.print(
+                f"{count} items of run {run_id} will be tried again: factory resume {run_id}"
+            )
     if not any(counts.values()):
-        stdout.print("nothing was given up there")
+        stdout.print("no item was given up there")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(pause)
-    app.command(name="continue")(go_on)
     app.command()(cancel)
     app.command()(retry)
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import Place, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import StoreOptions, expected_errors, stdout, takes
 
 
 @expected_errors()
-@takes(place=Place)
+@takes(place=StoreOptions)
 def dispatch(
     *,
-    place: Place,
+    place: StoreOptions,
     probe: Annotated[
         bool,
         typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),
@@ -35,8 +35,8 @@ def dispatch(
 
 
 @expected_errors()
-@takes(place=Place)
-def migrate(*, place: Place) -> None:
+@takes(place=StoreOptions)
+def migrate(*, place: StoreOptions) -> None:
     """Create the database, or upgrade its schema to the newest version.
 
     Workers and `factory run` do this too. Use this command as the first step of an upgrade.

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from chatgenimage.factory.cli.common import (
     AsJson,
-    Place,
+    StoreOptions,
     expected_errors,
     print_json,
     stderr,
@@ -26,7 +26,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 @expected_errors()
-@takes(place=Place)
+@takes(place=StoreOptions)
 def doctor(
     *,
     repair: Annotated[
@@ -35,7 +35,7 @@ def doctor(
     checksums: Annotated[
         bool, typer.Option("--checksums", help="Also read every image and verify its checksum.")
     ] = False,
-    place: Place,
+    place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
     """Check everything the factory needs and say what to do; exit code 1 if something is wrong.

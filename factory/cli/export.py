@@ -14,14 +14,14 @@ from chatgenimage.db.states import Verdict
 from chatgenimage.factory.cli.common import (
     AsJson,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
 )
-from chatgenimage.factory.cli.filtering import make_filter
+from chatgenimage.factory.cli.filtering import choose_candidates
 from chatgenimage.factory.export.base import Masks
-from chatgenimage.factory.export.exporting import Order, export
+from chatgenimage.factory.export.exporting import ExportRequest, export
 from chatgenimage.factory.export.formats import FORMATS, get_format
 from chatgenimage.factory.export.splits import Splits, parse_splits
 from chatgenimage.factory.query.store import Store
@@ -31,7 +31,7 @@ NOT_REPEATED = frozenset({"profile", "data_dir", "database_url", "overwrite", "a
 """Options that a repeated command leaves out: paths and URLs, perhaps secret, and overwriting."""
 
 
-class Judged(StrEnum):
+class VerdictChoice(StrEnum):
     """Which candidates to export."""
 
     ACCEPTED = "accepted"
@@ -40,7 +40,7 @@ class Judged(StrEnum):
 
 
 @expected_errors()
-@takes(wanted=make_filter, store=open_store)
+@takes(wanted=choose_candidates, store=open_chosen_store)
 def export_dataset(
     *,
     context: typer.Context,
@@ -62,8 +62,8 @@ def export_dataset(
     ] = None,
     wanted: CandidateFilter,
     verdict: Annotated[
-        Judged, typer.Option(help="Verdict of the candidates to export.")
-    ] = Judged.ACCEPTED,
+        VerdictChoice, typer.Option(help="Verdict of the candidates to export.")
+    ] = VerdictChoice.ACCEPTED,
     overwrite: Annotated[
         bool, typer.Option(help="Replace an earlier export in this folder.")
     ] = False,
@@ -76,16 +76,16 @@ def export_dataset(
 
     Example: factory export coco --out dataset --run 1 --splits train=0.8,val=0.2
     """
-    order = Order(
+    request = ExportRequest(
         format=get_format(format_),
         out_dir=out,
-        wanted=replace(wanted, verdict=None if verdict is Judged.ANY else Verdict(verdict)),
+        wanted=replace(wanted, verdict=None if verdict is VerdictChoice.ANY else Verdict(verdict)),
         splits=Splits(seed=seed) if splits is None else parse_splits(splits, seed),
         masks=masks,
         command=spell_command(context),
         overwrite=overwrite,
     )
-    done = export(store.sessions, store.images, order)
+    done = export(store.sessions, store.images, request)
     if as_json:
         print_json(asdict(done))
     else:
@@ -108,7 +108,8 @@ def _words(option: str | None, value: Any) -> Iterator[str]:  # noqa: ANN401  # 
     for single in value if isinstance(value, list | tuple) else [value]:
         if option is not None:
             yield option
-        yield str(single)
+        if single is not True:  # a flag has no value
+            yield str(single)
 
 
 def register(app: typer.Typer) -> None:

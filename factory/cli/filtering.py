@@ -1,13 +1,12 @@
-"""The options that choose candidates, and the filter they make."""
+"""The options that choose candidates, and the filter that they ask for."""
 
 from typing import Annotated
 
 import typer
 
-from chatgenimage.db.queries import CandidateFilter, Range
+from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.states import Marked, Origin, Verdict
-from chatgenimage.factory.cli.common import MAX_ID
-from chatgenimage.factory.query.rows import check_name, parse_score
+from chatgenimage.factory.query.filters import MAX_ID, make_filter, parse_ranges
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
 RunId = Annotated[
@@ -18,8 +17,8 @@ LabelNames = Annotated[
     list[str] | None,
     typer.Option("--label", help="A label that was asked for; may be repeated."),
 ]
-VerdictName = Annotated[Verdict | None, typer.Option("--verdict", help="What the filters said.")]
-OriginName = Annotated[Origin | None, typer.Option("--origin", help="How it came to be.")]
+VerdictName = Annotated[Verdict | None, typer.Option("--verdict", help="Verdict of the filters.")]
+OriginName = Annotated[Origin | None, typer.Option("--origin", help="How the image was made.")]
 Reason = Annotated[
     str | None, typer.Option("--reason", help=f"Why it was rejected: {', '.join(REASONS)}.")
 ]
@@ -28,7 +27,7 @@ Round = Annotated[
 ]
 Objects = Annotated[
     list[str] | None,
-    typer.Option("--object", help="Something that was found on it; may be repeated."),
+    typer.Option("--object", help="An object that was detected in it; may be repeated."),
 ]
 Least = Annotated[
     list[str] | None,
@@ -44,32 +43,34 @@ DuplicatesOf = Annotated[
         metavar="ID",
         min=1,
         max=MAX_ID,
-        help="Rejected because they repeat this candidate.",
+        help="Rejected as near-duplicates of this candidate.",
     ),
 ]
 CaptionWords = Annotated[
     list[str] | None,
-    typer.Option("--caption", help="A word of the caption begins so; may be repeated."),
+    typer.Option("--caption", help="The beginning of a word of the caption; may be repeated."),
 ]
 LeastObjects = Annotated[
-    int | None, typer.Option("--min-objects", min=0, max=MAX_ID, help="Least objects found.")
+    int | None, typer.Option("--min-objects", min=0, max=MAX_ID, help="Least objects detected.")
 ]
 MostObjects = Annotated[
-    int | None, typer.Option("--max-objects", min=0, max=MAX_ID, help="Most objects found.")
+    int | None, typer.Option("--max-objects", min=0, max=MAX_ID, help="Most objects detected.")
 ]
-MarkName = Annotated[
-    Marked | None, typer.Option("--marked", help="What people said of it (`factory mark`).")
+ReviewName = Annotated[
+    Marked | None, typer.Option("--marked", help="The newest review (`factory mark`).")
 ]
-HeedsMarks = Annotated[
+UseReviews = Annotated[
     bool,
     typer.Option(
-        "--heed-marks",
-        help="A mark outranks the verdict: good counts as accepted, bad as rejected.",
+        "--use-reviews",
+        help="A review outranks the verdict: good counts as accepted, bad as rejected.",
     ),
 ]
+HeedMarks = Annotated[bool, typer.Option("--heed-marks", hidden=True)]
+"""The former name of `--use-reviews`."""
 
 
-def make_filter(  # an argument is an option
+def choose_candidates(  # an argument is an option
     *,
     run_id: RunId = None,
     labels: LabelNames = None,
@@ -83,37 +84,26 @@ def make_filter(  # an argument is an option
     duplicates_of: DuplicatesOf = None,
     least_objects: LeastObjects = None,
     most_objects: MostObjects = None,
-    marked: MarkName = None,
-    heeds_marks: HeedsMarks = False,
+    marked: ReviewName = None,
+    use_reviews: UseReviews = False,
+    heed_marks: HeedMarks = False,
 ) -> CandidateFilter:
     """Return the filter that the options ask for; the verdict and the limit are left open.
 
     Raises:
-        UnknownName: If a score or a reason is none of ours, or a bound is no number.
+        UnknownName: If a score or a reason does not exist, or a bound is no number.
     """
-    if reason is not None:
-        check_name("reason", reason, REASONS)
-    return CandidateFilter(
-        run_id=run_id,
-        labels=tuple(labels or ()),
+    return make_filter(
+        run=run_id,
+        label=labels,
         origin=origin,
         reason=reason,
         round=round_,
-        objects=tuple(objects or ()),
+        objects=objects,
         object_count=(least_objects, most_objects),
         scores=parse_ranges(least or [], most or []),
-        caption_words=tuple(caption_words or ()),
+        caption=caption_words,
         duplicates_of=duplicates_of,
         marked=marked,
-        heeds_marks=heeds_marks,
+        use_reviews=use_reviews or heed_marks,
     )
-
-
-def parse_ranges(least: list[str], most: list[str]) -> dict[str, Range]:
-    """Return score ranges from texts like "clip_similarity=0.25".
-
-    Raises:
-        UnknownName: If a text is not of this form or names no score.
-    """
-    lower, upper = dict(map(parse_score, least)), dict(map(parse_score, most))
-    return {name: (lower.get(name), upper.get(name)) for name in {**lower, **upper}}

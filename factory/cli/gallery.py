@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from chatgenimage.factory.cli.common import (
     AsJson,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
@@ -17,7 +17,7 @@ from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def gallery(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 8484,

@@ -1,4 +1,4 @@
-"""`factory mark`: what a person says of candidates."""
+"""`factory mark`: a person's reviews of candidates."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,26 +8,26 @@ import typer
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.cli.common import (
-    MAX_ID,
     AsJson,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
 )
 from chatgenimage.factory.curation.reviews import MARKS, add_marks, name_person, read_marks
 from chatgenimage.factory.errors import BadMarks
+from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def mark(
     *,
     said: Annotated[
         Marked | None,
-        typer.Argument(metavar="MARK", help="good, bad, or none to take marks back."),
+        typer.Argument(metavar="MARK", help="good, bad, or none, which withdraws a review."),
     ] = None,
     candidate_ids: Annotated[
         list[int] | None, typer.Argument(min=1, max=MAX_ID, help="As `factory query` lists them.")
@@ -43,7 +43,7 @@ def mark(
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Mark candidates as good or bad: to calibrate the filters by, and for exports that heed it.
+    """Review candidates as good or bad, to calibrate thresholds and to choose what is exported.
 
     Example: factory mark good 12 15 17
     """
@@ -59,10 +59,10 @@ def mark(
     if as_json:
         print_json(marks)
     else:
-        told = {"good": True, "bad": False, "not marked any more": None}
+        told = {"good": True, "bad": False, "not reviewed any more": None}
         found = list(marks.values())
         counts = [f"{found.count(one)} {name}" for name, one in told.items() if one in found]
-        stdout.print(", ".join(counts) or "no marks")
+        stdout.print(", ".join(counts) or "no reviews")
 
 
 def register(app: typer.Typer) -> None:

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import expected_errors, open_store, stderr, takes
+from chatgenimage.factory.cli.common import expected_errors, open_chosen_store, stderr, takes
 from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def metrics(
     *,
     host: Annotated[

@@ -1,31 +1,30 @@
-"""`factory query`: candidates by label, verdict, origin, scores and words."""
+"""`factory query`: list candidates by label, verdict, origin, scores and caption."""
 
 from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
-from chatgenimage.db.queries import CandidateFilter, count_candidates, iter_candidates
+from chatgenimage.db.queries import CandidateFilter, count_candidates
 from chatgenimage.db.session import reading
 from chatgenimage.factory.cli.common import (
-    MAX_ID,
     expected_errors,
-    open_store,
+    open_chosen_store,
     stderr,
     stdout,
     takes,
 )
-from chatgenimage.factory.cli.filtering import VerdictName, make_filter
-from chatgenimage.factory.query.json_records import candidate_record
+from chatgenimage.factory.cli.filtering import VerdictName, choose_candidates
+from chatgenimage.factory.query.filters import MAX_ID, check_stored_names
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.terminal.tables import candidates_text
 
 COUNTED_ROWS = 1000
-"""What is beyond is not counted: on a million rows that takes longer than the answer."""
+"""More rows are not counted: on a million rows that takes longer than the answer."""
 
 
 @expected_errors()
-@takes(wanted=make_filter, store=open_store)
+@takes(wanted=choose_candidates, store=open_chosen_store)
 def query(
     *,
     wanted: CandidateFilter,
@@ -34,20 +33,20 @@ def query(
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
     store: Store,
 ) -> None:
-    """List candidates. CSV and JSON have every score; a table that is wide enough, the image.
+    """List candidates. CSV and JSON have every score; a wide table has the image path too.
 
     Example: factory query --label dog --verdict accepted --min clip_similarity=0.25
     """
     wanted = replace(wanted, verdict=verdict)
     most_counted = max(limit, COUNTED_ROWS)
     with reading(store.sessions) as session:
-        found = iter_candidates(session, replace(wanted, limit=limit))
-        records = [candidate_record(candidate, store.images) for candidate in found]
+        check_stored_names(session, wanted)
         total = count_candidates(session, replace(wanted, limit=most_counted + 1))
-    stdout.print(candidates_text(records, form, width=stdout.width), soft_wrap=form != "table")
-    if total > len(records) or not records:
+    rows = list(store.iter_rows(replace(wanted, limit=limit)))
+    stdout.print(candidates_text(rows, form, width=stdout.width), soft_wrap=form != "table")
+    if total > len(rows) or not rows:
         of_all = str(total) if total <= most_counted else f"more than {most_counted}"
-        stderr.print(f"{len(records)} of {of_all} candidates; see --limit and the other options.")
+        stderr.print(f"{len(rows)} of {of_all} candidates; see --limit and the other options.")
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""`factory refilter`: a run judged again from its scores, under other thresholds."""
+"""`factory refilter`: judge a run again from its stored scores, with other thresholds."""
 
 from typing import Annotated
 
@@ -8,10 +8,9 @@ from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
 from chatgenimage.db.verdicts import list_rejudgings
 from chatgenimage.factory.cli.common import (
-    MAX_ID,
     AsJson,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stderr,
     stdout,
@@ -19,7 +18,7 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.curation.refilter import limits_in_force, preview, submitted_limits
 from chatgenimage.factory.curation.refilter import refilter as write_verdicts
-from chatgenimage.factory.query.rows import parse_score
+from chatgenimage.factory.query.filters import MAX_ID, parse_score
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.terminal.refilter_view import (
     history_record,
@@ -31,7 +30,7 @@ from chatgenimage.tasks.filter_rules import SCORE_NAMES, Limits
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def refilter(
     *,
     run: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")],

@@ -14,7 +14,7 @@ from chatgenimage.factory.cli.common import (
     AsJson,
     CandidateId,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
@@ -23,7 +23,7 @@ from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def replay(
     *,
     candidate_id: CandidateId,

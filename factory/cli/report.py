@@ -11,7 +11,7 @@ from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
@@ -20,7 +20,7 @@ from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def report(
     *,
     run: RunOrLatest = None,

@@ -1,4 +1,4 @@
-"""`factory resume`: go on with a run that was interrupted."""
+"""`factory resume`: resume a run that was paused or interrupted."""
 
 from typing import Annotated
 
@@ -6,13 +6,16 @@ import typer
 
 from chatgenimage.factory.cli.common import (
     AsJson,
-    Place,
+    Budget,
+    RunNumber,
     RunOrLatest,
+    StoreOptions,
     expected_errors,
     stderr,
     takes,
 )
 from chatgenimage.factory.cli.run import finish_here
+from chatgenimage.factory.query.store import Store
 
 Worker = Annotated[
     bool, typer.Option("--worker/--no-worker", help="Work here, or leave it to workers elsewhere.")
@@ -20,33 +23,52 @@ Worker = Annotated[
 
 
 @expected_errors()
-@takes(place=Place)
+@takes(place=StoreOptions)
 def resume(
     *,
     run: RunOrLatest = None,
+    budget: Budget = None,
     worker: Worker = True,
-    place: Place,
+    place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run from the first thing that is not done; nothing is done twice.
+    """Resume a paused or interrupted run where it stopped; nothing is done twice.
 
-    Frees what dead workers held, ends every wait, and rings again. A paused run goes on too.
+    Frees what dead workers held, ends every wait, and queues the batches again. A run that was
+    paused because its budget is spent needs a larger one.
 
-    Example: factory resume 3
+    Example: factory resume 3 --budget 10
     """
-    store = place.open_store()
-    from chatgenimage.factory.processes.resume_run import resume_run, tell
-
-    with store.sessions.begin() as session:
-        run_id, found = resume_run(session, run, store.settings)
-    stderr.print(tell(run_id, found))
+    store = place.open_chosen_store()
+    run_id = _resume(store, run, budget)
     if worker:
         finish_here(store.settings, run_id, place, as_json=as_json)
     else:
-        look = place.spell("status", run_id)
-        stderr.print(f"Its workers take it up. Next: {look}", soft_wrap=True)
+        _point_to_status(place, run_id)
+
+
+@expected_errors()
+@takes(place=StoreOptions)
+def continue_(*, run: RunNumber, budget: Budget = None, place: StoreOptions) -> None:
+    """Do the same as `factory resume --no-worker`, which replaces this command."""
+    _point_to_status(place, _resume(place.open_chosen_store(), run, budget))
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(resume)
+    app.command("continue", hidden=True)(continue_)
+
+
+def _resume(store: Store, run: int | None, budget: float | None) -> int:
+    from chatgenimage.factory.processes.resume_run import describe_resumed, resume_run
+
+    with store.sessions.begin() as session:
+        run_id, found = resume_run(session, run, store.settings, budget)
+    stderr.print(describe_resumed(run_id, found))
+    return run_id
+
+
+def _point_to_status(place: StoreOptions, run_id: int) -> None:
+    look = place.spell("status", run_id)
+    stderr.print(f"Workers elsewhere work on it. Next: {look}", soft_wrap=True)

@@ -1,6 +1,7 @@
 """`factory run` and `factory submit`: from label words to rows, and on to a finished dataset."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ import typer
 from chatgenimage.factory.cli.common import (
     AsJson,
     Budget,
-    Place,
+    StoreOptions,
     expected_errors,
     print_json,
     stderr,
@@ -55,6 +56,34 @@ Seed = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """The options that say which labels are asked for; for `takes`."""
+
+    labels: Labels = None
+    files: LabelFiles = None
+    seed: Seed = None
+    budget: Budget = None
+
+    def read_labels(self, settings: Settings) -> LabelList:
+        """Return the labels, checked before anything is written.
+
+        Raises:
+            BadLabels: If a label or a file of labels cannot be used.
+        """
+        from chatgenimage.factory.submission.label_check import refuse_unknown_words
+
+        wanted = read_labels(self.labels or [], self.files or [])
+        refuse_unknown_words(settings, [request.label for request in wanted.requests])
+        return wanted
+
+    def submit(self, settings: Settings, wanted: LabelList) -> Submission:
+        """Write a run for the labels, or find the unfinished one."""
+        from chatgenimage.factory.local_run import submit_labels
+
+        return submit_labels(settings, wanted.requests, seed=self.seed, budget=self.budget)
+
+
 def choose_chain(
     *,
     per_label: PerLabel = None,
@@ -74,15 +103,12 @@ def choose_chain(
 
 
 @expected_errors()
-@takes(chain=choose_chain, place=Place)
+@takes(request=RequestOptions, chain=choose_chain, place=StoreOptions)
 def run(
     *,
-    labels: Labels = None,
-    files: LabelFiles = None,
+    request: RequestOptions,
     chain: dict[str, Any],
-    seed: Seed = None,
-    budget: Budget = None,
-    place: Place,
+    place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
     """Submit labels, work them off here, and show what came out.
@@ -92,28 +118,24 @@ def run(
     Example: factory run dog house --per-label 8; with a quota: factory run dog --accepted 50
     """
     settings = place.load_settings(chain=chain)
-    wanted = _read_known_labels(settings, labels, files)
+    wanted = request.read_labels(settings)
     from chatgenimage.factory.app import fetch_checkpoints
     from chatgenimage.factory.broker.broker import check_broker
-    from chatgenimage.factory.local_run import submit_labels
 
     fetch_checkpoints(settings, list(settings.roles))
     check_broker(settings)
-    submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
+    submission = request.submit(settings, wanted)
     _tell(submission, wanted)
     finish_here(settings, submission.run_id, place, as_json=as_json)
 
 
 @expected_errors()
-@takes(chain=choose_chain, place=Place)
+@takes(request=RequestOptions, chain=choose_chain, place=StoreOptions)
 def submit(
     *,
-    labels: Labels = None,
-    files: LabelFiles = None,
+    request: RequestOptions,
     chain: dict[str, Any],
-    seed: Seed = None,
-    budget: Budget = None,
-    place: Place,
+    place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
     """Submit labels for workers that run elsewhere.
@@ -121,10 +143,8 @@ def submit(
     Example: factory submit --file labels.csv && factory worker all
     """
     settings = place.load_settings(chain=chain)
-    wanted = _read_known_labels(settings, labels, files)
-    from chatgenimage.factory.local_run import submit_labels
-
-    submission = submit_labels(settings, wanted.requests, seed=seed, budget=budget)
+    wanted = request.read_labels(settings)
+    submission = request.submit(settings, wanted)
     if as_json:
         print_json({"run": submission.run_id, "resumed": submission.resumed})
     else:
@@ -142,7 +162,7 @@ def register(app: typer.Typer) -> None:
 def finish_here(
     settings: Settings,
     run_id: int,
-    place: Place,
+    place: StoreOptions,
     *,
     as_json: bool,
     roles: Sequence[str] = (),
@@ -171,17 +191,6 @@ def finish_here(
         print_json({**summary_json(settings, run_id), **more})
     else:
         show_summary(settings, run_id, place.spell)
-
-
-def _read_known_labels(
-    settings: Settings, labels: list[str] | None, files: list[Path] | None
-) -> LabelList:
-    """Check everything that can be wrong with the labels before anything is written."""
-    from chatgenimage.factory.submission.label_check import refuse_unknown_words
-
-    wanted = read_labels(labels or [], files or [])
-    refuse_unknown_words(settings, [request.label for request in wanted.requests])
-    return wanted
 
 
 def _tell(submission: Submission, wanted: LabelList) -> None:

@@ -8,17 +8,17 @@ from chatgenimage.factory.cli.common import (
     AsJson,
     CandidateId,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
 )
-from chatgenimage.factory.query.json_records import story_record
+from chatgenimage.factory.query.json_records import detail_record
 from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def show(
     *,
     candidate_id: CandidateId,
@@ -30,13 +30,13 @@ def show(
     Example: factory show 12
     """
     with reading(store.sessions) as session:
-        story = get_candidate(session, candidate_id)
+        detail = get_candidate(session, candidate_id)
         if as_json:
-            print_json(story_record(story, store.images))
+            print_json(detail_record(detail, store.images))
             return
-        from chatgenimage.factory.terminal.candidate_detail import render_story
+        from chatgenimage.factory.terminal.candidate_detail import render_detail
 
-        stdout.print(render_story(story, store.images))
+        stdout.print(render_detail(detail, store.images))
 
 
 def register(app: typer.Typer) -> None:

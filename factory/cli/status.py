@@ -10,7 +10,7 @@ from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
@@ -20,7 +20,7 @@ from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) -> None:
     """Show what of a run waits, runs, is done or was given up, and what came out so far.
 

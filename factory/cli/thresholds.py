@@ -1,4 +1,4 @@
-"""`factory thresholds`: what other thresholds would keep, and which ones marks speak for."""
+"""`factory thresholds`: the effect of other thresholds, and those that reviews suggest."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
     expected_errors,
-    open_store,
+    open_chosen_store,
     print_json,
     stdout,
     takes,
@@ -20,7 +20,7 @@ from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def thresholds(
     *,
     run: RunOrLatest = None,
@@ -28,7 +28,7 @@ def thresholds(
         str | None,
         typer.Option(
             metavar="gallery|FILE.csv",
-            help="Marks that the database keeps, or a CSV as `factory mark --file` reads it.",
+            help="Reviews in the database, or a CSV as `factory mark --file` reads it.",
         ),
     ] = None,
     out: Annotated[
@@ -37,7 +37,7 @@ def thresholds(
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Show each score's histogram, and how many would survive at other thresholds.
+    """Show each score's histogram, and how many other thresholds would accept.
 
     Example: factory thresholds 1 --marks gallery
     """

@@ -7,12 +7,18 @@ import typer
 
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
-from chatgenimage.factory.cli.common import RunOrLatest, expected_errors, open_store, stderr, takes
+from chatgenimage.factory.cli.common import (
+    RunOrLatest,
+    expected_errors,
+    open_chosen_store,
+    stderr,
+    takes,
+)
 from chatgenimage.factory.query.store import Store
 
 
 @expected_errors()
-@takes(store=open_store)
+@takes(store=open_chosen_store)
 def watch(
     *,
     run: RunOrLatest = None,
@@ -34,8 +40,8 @@ def watch(
     with reading(store.sessions) as session:
         run_id = get_run(session, run).id
     if as_json:
-        tell_away = partial(stderr.print, soft_wrap=True)
-        last = watch_as_json(store.sessions, run_id, interval, tell_away)
+        show_outage = partial(stderr.print, soft_wrap=True)
+        last = watch_as_json(store.sessions, run_id, interval, show_outage)
     else:
         last = watch(store.sessions, run_id, interval)
         reason = f": {last.pause_reason}" if last.pause_reason else ""

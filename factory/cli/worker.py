@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import Place, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import StoreOptions, expected_errors, stdout, takes
 
 
 @expected_errors()
-@takes(place=Place)
+@takes(place=StoreOptions)
 def worker(
     *,
     role: Annotated[
@@ -17,7 +17,7 @@ def worker(
     device: Annotated[
         str | None, typer.Option(help="Device of its models, e.g. cuda:1; one process per device.")
     ] = None,
-    place: Place,
+    place: StoreOptions,
     probe: Annotated[
         bool,
         typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),

@@ -1,4 +1,4 @@
-"""The near-duplicates of a run: from stored fingerprints to twins, and back into rows."""
+"""The near-duplicates of a run: from stored fingerprints to matches, and back into rows."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -8,63 +8,67 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import fingerprints
-from chatgenimage.db.fingerprints import FoundTwin, Scope, StoredFingerprint
+from chatgenimage.db.fingerprints import Scope, StoredFingerprint
 from chatgenimage.db.states import Verdict
-from chatgenimage.tasks.duplicates import Lookalike, Lookalikes, Twin
+from chatgenimage.db.verdicts import DuplicateScore, replace_duplicates
+from chatgenimage.tasks.duplicates import DuplicateMatch, HashedImage, PerceptualIndex
 from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, DUPLICATE, Limits
 from chatgenimage.tasks.options import RunOptions
 from chatgenimage.workers.fingerprints import unpack
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
-    """What the judged candidates of a run, or of one label of it, look like.
+class RunDuplicates:
+    """The judged candidates of a run, or of one label of it, indexed to find near-duplicates.
 
     Attributes:
-        good: Who stands, save for being a near-duplicate, by the verdicts as they are stored.
+        good: Ids of those that pass every rule but that for near-duplicates, by their stored
+            verdicts.
     """
 
-    lookalikes: Lookalikes
+    index: PerceptualIndex
     embeddings: Mapping[int, NDArray[np.float32]]
     good: frozenset[int]
 
     @property
     def doubtful(self) -> bool:
-        """Return whether any two look alike at all."""
-        return bool(self.lookalikes.doubtful)
+        """Return whether any two have near hashes."""
+        return bool(self.index.doubtful)
 
-    def twins(self, good: Container[int], limits: Limits) -> dict[int, Twin]:
-        """Return whom each of the good ones resembles most among the better ones that are kept."""
-        return self.lookalikes.twins(good, self.embeddings, limits)
+    def find_matches(self, good: Container[int], limits: Limits) -> dict[int, DuplicateMatch]:
+        """Return, for each good candidate, the better kept one that it resembles most."""
+        return self.index.find_matches(good, self.embeddings, limits)
 
 
-def open_album(session: Session, scope: Scope, options: RunOptions) -> Album:
+def load_duplicates(session: Session, scope: Scope, options: RunOptions) -> RunDuplicates:
     """Return the fingerprints of a scope, the best candidates first.
 
-    The better of two has the greater CLIP similarity with what was asked; of two alike, it is the
-    first by label and key, since ids depend on who was written first.
+    The better of two has the greater CLIP similarity with its prompt; if that is the same, it is
+    the first by label and key, since ids depend on the order of writing.
     """
     stored = fingerprints.list_fingerprints(session, scope, CLIP_SIMILARITY.name)
     stored.sort(key=_best_first)
-    lookalikes = Lookalikes(
-        [Lookalike(one.candidate_id, _family(one), int(one.phash, 16)) for one in stored],
+    index = PerceptualIndex(
+        [HashedImage(one.candidate_id, _family(one), int(one.phash, 16)) for one in stored],
         options.thresholds.duplicate_bits_max,
     )
-    packed = fingerprints.load_embeddings(session, lookalikes.doubtful)
+    packed = fingerprints.load_embeddings(session, index.doubtful)
     good = frozenset(one.candidate_id for one in stored if _is_good(one))
-    return Album(lookalikes, {key: unpack(found) for key, found in packed.items()}, good)
+    return RunDuplicates(index, {key: unpack(found) for key, found in packed.items()}, good)
 
 
-def write_twins(session: Session, scope: Scope, twins: Mapping[int, Twin], limits: Limits) -> None:
-    """Store who resembles whom, and reject the duplicates among them."""
+def write_duplicates(
+    session: Session, scope: Scope, matches: Mapping[int, DuplicateMatch], limits: Limits
+) -> None:
+    """Store the matches as scores, and reject the candidates that are near-duplicates."""
     limit = limits[DUPLICATE.name]
     found = [
-        FoundTwin(
-            key, twin.candidate_id, twin.similarity, not DUPLICATE.passes(twin.similarity, limit)
+        DuplicateScore(
+            key, match.candidate_id, match.similarity, not DUPLICATE.passes(match.similarity, limit)
         )
-        for key, twin in twins.items()
+        for key, match in matches.items()
     ]
-    fingerprints.write_twins(
+    replace_duplicates(
         session, scope, found, score=DUPLICATE.name, limit=limit, reason=DUPLICATE.reason
     )
 

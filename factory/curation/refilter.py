@@ -10,11 +10,11 @@ from chatgenimage.db import verdicts
 from chatgenimage.db.fingerprints import Scope
 from chatgenimage.db.models import Rejudging, Run
 from chatgenimage.db.states import RunState, Verdict
-from chatgenimage.db.verdicts import Change, JudgedCandidate, Limit
-from chatgenimage.factory.curation.duplicates import open_album, write_twins
+from chatgenimage.db.verdicts import ChangedVerdict, JudgedCandidate, ScoreLimit
+from chatgenimage.factory.curation.duplicates import load_duplicates, write_duplicates
 from chatgenimage.factory.curation.reviews import name_person
 from chatgenimage.factory.errors import RunUnfinished
-from chatgenimage.tasks.duplicates import Twin
+from chatgenimage.tasks.duplicates import DuplicateMatch
 from chatgenimage.tasks.filter_rules import (
     CLIP_RANK,
     DERIVED,
@@ -22,20 +22,20 @@ from chatgenimage.tasks.filter_rules import (
     RULES,
     Judgement,
     Limits,
-    Measured,
+    ScoredCandidate,
+    judge_duplicate,
     judge_families,
-    judge_twin,
     thresholds_of,
 )
-from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.options import run_options
 
 Transition = tuple[str, Verdict, str | None, Verdict, str | None]
 """Label, verdict and reason before, verdict and reason after."""
 
 
 @dataclass(slots=True)
-class Preview:
-    """What other thresholds would change.
+class RefilterPreview:
+    """Changes that other thresholds would make.
 
     Attributes:
         limits: The thresholds that change, before and after, by score.
@@ -61,30 +61,25 @@ def limits_in_force(session: Session, run: Run) -> Limits:
 
 def submitted_limits(run: Run) -> Limits:
     """Return the thresholds that a run was submitted with."""
-    return thresholds_of(options_of(run).thresholds)
+    return thresholds_of(run_options(run).thresholds)
 
 
-def options_of(run: Run) -> RunOptions:
-    """Return what a run was submitted with, as far as it shapes results."""
-    return RunOptions.model_validate(run.profile)
-
-
-def preview(session: Session, run: Run, limits: Limits) -> Preview:
-    """Return what these thresholds would change; nothing is written."""
+def preview(session: Session, run: Run, limits: Limits) -> RefilterPreview:
+    """Return the changes that these thresholds would make; nothing is written."""
     seen = _nothing_yet(limits_in_force(session, run), limits)
-    twins = _find_twins(session, run, limits)
+    matches = _find_matches(session, run, limits)
     for page in verdicts.iter_judged(session, run.id):
-        changes, _ = _judge_page(page, limits, twins)
+        changes, _ = _judge_page(page, limits, matches)
         _count(seen, page, changes, _rounds_of(run))
     return seen
 
 
-def refilter(session: Session, run: Run, limits: Limits) -> Preview:
-    """Write verdicts, ranks and thresholds, remember what was there before, and return the same.
+def refilter(session: Session, run: Run, limits: Limits) -> RefilterPreview:
+    """Write verdicts, ranks and thresholds, store the verdicts before, and return the changes.
 
     Args:
         session: An open transaction; all of it is written, or nothing.
-        run: One that no worker will judge any more.
+        run: One that is done or cancelled.
         limits: The threshold of every rule.
 
     Raises:
@@ -92,49 +87,49 @@ def refilter(session: Session, run: Run, limits: Limits) -> Preview:
     """
     if run.state not in {RunState.DONE, RunState.CANCELLED}:
         raise RunUnfinished(
-            f"run {run.id} is {run.state}: what is judged later would follow other thresholds. "
-            "Wait until it is done or cancel it; --dry-run shows already what would change."
+            f"run {run.id} is {run.state}: later candidates would be judged by other thresholds. "
+            "Wait until it is done or cancel it; --dry-run already shows the changes."
         )
     before = limits_in_force(session, run)
     seen = _nothing_yet(before, limits)
     made = Rejudging(run_id=run.id, author=name_person(), limits=dict(limits))
     session.add(made)
     session.flush()
-    twins = _find_twins(session, run, limits)
+    matches = _find_matches(session, run, limits)
     for page in verdicts.iter_judged(session, run.id):
-        changes, ranks = _judge_page(page, limits, twins)
+        changes, ranks = _judge_page(page, limits, matches)
         verdicts.write_changes(session, made, changes)
         verdicts.write_ranks(session, CLIP_RANK.name, ranks)
         _count(seen, page, changes, _rounds_of(run))
-    write_twins(session, Scope(run.id), twins, limits)
+    write_duplicates(session, Scope(run.id), matches, limits)
     for origin, rules in RULES.items():
         for rule in rules:
-            limit = Limit(origin, rule.name, limits[rule.name], rule.at_most)
+            limit = ScoreLimit(origin, rule.name, limits[rule.name], rule.at_most)
             verdicts.write_limit(session, run.id, limit)
     return seen
 
 
-def measured_of(page: Sequence[JudgedCandidate]) -> list[Measured]:
-    """Return candidates as judging sees them; those whose file is gone are left as they are."""
+def measured_of(page: Sequence[JudgedCandidate]) -> list[ScoredCandidate]:
+    """Return candidates as the rules take them, without those whose file is missing."""
     return [
-        Measured(c.candidate_id, c.origin, c.parent_id, _without_derived(c.scores))
+        ScoredCandidate(c.candidate_id, c.origin, c.parent_id, _without_derived(c.scores))
         for c in page
         if c.reason != IMAGE_MISSING
     ]
 
 
 def judge_page(
-    page: Sequence[JudgedCandidate], limits: Limits, twins: Mapping[int, Twin]
+    page: Sequence[JudgedCandidate], limits: Limits, matches: Mapping[int, DuplicateMatch]
 ) -> dict[int, Judgement]:
-    """Return the judgement of each candidate by id; `twins` says whom it resembles."""
+    """Return the judgement of each candidate by id; `matches` has those of near-duplicates."""
     judged = judge_families(measured_of(page), limits)
-    for key in judged.keys() & twins.keys():
-        judged[key] = judge_twin(judged[key], twins[key].similarity, limits)
+    for key in judged.keys() & matches.keys():
+        judged[key] = judge_duplicate(judged[key], matches[key].similarity, limits)
     return judged
 
 
 def good_by_themselves(pages: Iterable[Sequence[JudgedCandidate]], limits: Limits) -> set[int]:
-    """Return who passes every rule but that for near-duplicates."""
+    """Return the candidates that pass every rule but that for near-duplicates."""
     return {
         key
         for page in pages
@@ -143,29 +138,29 @@ def good_by_themselves(pages: Iterable[Sequence[JudgedCandidate]], limits: Limit
     }
 
 
-def _find_twins(session: Session, run: Run, limits: Limits) -> dict[int, Twin]:
-    album = open_album(session, Scope(run.id), options_of(run))
-    if not album.doubtful:
+def _find_matches(session: Session, run: Run, limits: Limits) -> dict[int, DuplicateMatch]:
+    duplicates = load_duplicates(session, Scope(run.id), run_options(run))
+    if not duplicates.doubtful:
         return {}
     good = good_by_themselves(verdicts.iter_judged(session, run.id), limits)
-    return album.twins(good, limits)
+    return duplicates.find_matches(good, limits)
 
 
-def _nothing_yet(before: Limits, after: Limits) -> Preview:
+def _nothing_yet(before: Limits, after: Limits) -> RefilterPreview:
     changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
-    return Preview(changed)
+    return RefilterPreview(changed)
 
 
 def _rounds_of(run: Run) -> int:
-    return options_of(run).chain.rounds
+    return run_options(run).chain.rounds
 
 
 def _judge_page(
-    page: Sequence[JudgedCandidate], limits: Limits, twins: Mapping[int, Twin]
-) -> tuple[list[Change], dict[int, int | None]]:
+    page: Sequence[JudgedCandidate], limits: Limits, matches: Mapping[int, DuplicateMatch]
+) -> tuple[list[ChangedVerdict], dict[int, int | None]]:
     """Return the verdicts and the ranks that change."""
-    judged = judge_page(page, limits, twins)
-    changes: list[Change] = []
+    judged = judge_page(page, limits, matches)
+    changes: list[ChangedVerdict] = []
     ranks: dict[int, int | None] = {}
     for old in page:
         new = judged.get(old.candidate_id)
@@ -173,14 +168,17 @@ def _judge_page(
             continue
         if (new.verdict, new.reason) != (old.verdict, old.reason):
             verdicts = (old.verdict, old.reason, new.verdict, new.reason)
-            changes.append(Change(old.candidate_id, old.label, *verdicts))
+            changes.append(ChangedVerdict(old.candidate_id, old.label, *verdicts))
         if new.rank != old.scores.get(CLIP_RANK.name):
             ranks[old.candidate_id] = new.rank
     return changes, ranks
 
 
 def _count(
-    seen: Preview, page: Sequence[JudgedCandidate], changes: Sequence[Change], rounds: int
+    seen: RefilterPreview,
+    page: Sequence[JudgedCandidate],
+    changes: Sequence[ChangedVerdict],
+    rounds: int,
 ) -> None:
     parents = {candidate.parent_id for candidate in page}
     could_vary = {c.candidate_id for c in page if c.round < rounds} - parents

@@ -1,4 +1,4 @@
-"""Marks in bulk: read from a CSV, written to one, put into the database."""
+"""Reviews in bulk: read from a CSV, written to one, stored in the database."""
 
 import csv
 import getpass
@@ -20,7 +20,7 @@ MARKS = {Marked.GOOD: True, Marked.BAD: False}
 
 
 def name_person() -> str:
-    """Return who gives the command: whose judgement it is when a row asks for an author."""
+    """Return the person who gives the command as user@host, for rows that have an author."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have a number and no name
@@ -29,7 +29,7 @@ def name_person() -> str:
 
 
 def add_marks(session: Session, marks: Mapping[int, bool | None], author: str) -> None:
-    """Remember whether a person finds candidates good, by id; None takes a mark back.
+    """Store reviews of candidates by id: good, bad, or None, which withdraws the last one.
 
     Raises:
         RowNotFound: If there is no such candidate.
@@ -39,13 +39,13 @@ def add_marks(session: Session, marks: Mapping[int, bool | None], author: str) -
 
 
 def read_marks(session: Session, run: Run, path: Path) -> dict[int, bool]:
-    """Return whether a person found candidates good, by id; lines without a mark say nothing.
+    """Return reviews by candidate, True is good; lines with an empty `mark` are skipped.
 
     Args:
         session: To look the candidates up.
         run: Whose candidates they are.
         path: CSV with a column `mark` (good or bad), and either `candidate` or `id`, or `label`
-            and `key`; what `factory query --format csv` writes is of that form.
+            and `key`, as `factory query --format csv` writes them.
 
     Raises:
         BadMarks: If the file cannot be read, or a line names no candidate of the run.
@@ -54,11 +54,11 @@ def read_marks(session: Session, run: Run, path: Path) -> dict[int, bool]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _parse(csv.DictReader(file), _known(session, run), f"{path}, line", run.id)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadMarks(f"cannot read the marks in {path}: {error}.") from error
+        raise BadMarks(f"cannot read the reviews in {path}: {error}.") from error
 
 
 def marks_csv(session: Session, run: Run) -> str:
-    """Return the marks of a run's candidates as `read_marks` takes them."""
+    """Return the reviews of a run's candidates as `read_marks` reads them."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("label", "key", "mark"))

@@ -1,4 +1,4 @@
-"""Thresholds: how many would survive others, and which ones a person's marks speak for."""
+"""Thresholds: how many candidates others would accept, and which ones the reviews suggest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from chatgenimage.db.marks import iter_marks
 from chatgenimage.db.models import Run
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.db.verdicts import JudgedCandidate, iter_judged
-from chatgenimage.factory.curation.duplicates import Album, open_album
+from chatgenimage.factory.curation.duplicates import RunDuplicates, load_duplicates
 from chatgenimage.factory.curation.refilter import (
     good_by_themselves,
     judge_page,
     limits_in_force,
-    options_of,
 )
 from chatgenimage.factory.curation.reviews import MARKS, read_marks
 from chatgenimage.factory.errors import BadMarks
 from chatgenimage.tasks.filter_rules import DERIVED, RULES, Limits, Rule
+from chatgenimage.tasks.options import run_options
 
 STEPS = 9
 LEAST_GAIN = 0.01
-"""Of F1: what another threshold must be better by to be worth a try."""
+"""Of F1: another threshold is suggested if it is better by this."""
 GALLERY = "gallery"
-"""Where people mark what the database keeps."""
+"""The source name of the reviews in the database."""
 
 
 @dataclass(frozen=True, slots=True)
-class Survivors:
-    """How many of a run would be accepted if one threshold were another.
+class ThresholdEffect:
+    """How many candidates of a run would be accepted if one threshold were another.
 
     Attributes:
         passing: How many pass this rule alone.
@@ -59,7 +59,7 @@ class ScoreSurvey:
     rule: Rule
     values: tuple[float, ...]
     threshold: float
-    survivors: tuple[Survivors, ...]
+    survivors: tuple[ThresholdEffect, ...]
 
     @property
     def name(self) -> str:
@@ -68,8 +68,8 @@ class ScoreSurvey:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
-    """How a threshold sorts what was marked.
+class ThresholdQuality:
+    """Precision and recall of a threshold on the reviewed candidates.
 
     Attributes:
         precision: Share of good ones among those that pass; None if none passes.
@@ -89,30 +89,30 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """What the marks say about one score.
+class ThresholdAdvice:
+    """What the reviews suggest for one score.
 
     Attributes:
-        marked: How many marked candidates have the score.
+        marked: How many reviewed candidates have the score.
         now: With the threshold in force.
         best: With the threshold of the greatest F1.
     """
 
     name: str
     marked: int
-    now: Quality
-    best: Quality
+    now: ThresholdQuality
+    best: ThresholdQuality
 
     @property
     def is_better(self) -> bool:
-        """Return whether the other threshold is worth a try."""
+        """Return whether the other threshold is better by `LEAST_GAIN`."""
         return self.best.f1 >= self.now.f1 + LEAST_GAIN
 
 
 def survey(session: Session, run: Run) -> list[ScoreSurvey]:
-    """Return every judged score of a run, and how many would survive at other thresholds."""
+    """Return every judged score of a run, with the effect of other thresholds."""
     pages = list(iter_judged(session, run.id))
-    album = open_album(session, Scope(run.id), options_of(run))
+    duplicates = load_duplicates(session, Scope(run.id), run_options(run))
     limits = limits_in_force(session, run)
     rules = {rule.name: rule for rules in RULES.values() for rule in rules}
     found = []
@@ -121,36 +121,36 @@ def survey(session: Session, run: Run) -> list[ScoreSurvey]:
         if values:
             steps = _steps(values, limits[name])
             survivors = tuple(
-                _survive(pages, album, rule, values, {**limits, name: step}) for step in steps
+                _survive(pages, duplicates, rule, values, {**limits, name: step}) for step in steps
             )
             found.append(ScoreSurvey(rule, tuple(values), limits[name], survivors))
     return found
 
 
 def marks_of(session: Session, run: Run, source: str) -> dict[int, bool]:
-    """Return whether people found candidates of a run good, by id.
+    """Return the reviews of a run by candidate, True is good.
 
     Args:
         session: To look them up.
         run: Whose candidates they are.
-        source: `GALLERY` for what the database keeps, or the path of a CSV.
+        source: `GALLERY` for those in the database, or the path of a CSV.
 
     Raises:
-        BadMarks: If the file cannot be used, or nothing is marked good or nothing bad.
+        BadMarks: If the file cannot be used, or if none is good or none is bad.
     """
     kept = source == GALLERY
     marks = dict(iter_marks(session, run.id)) if kept else read_marks(session, run, Path(source))
     if len(set(marks.values())) < len(MARKS):
         place = f"the database for run {run.id}" if kept else source
         raise BadMarks(
-            f"the marks in {place} must call some candidates good and some bad; "
+            f"the reviews in {place} must say good of some candidates and bad of others; "
             "`factory mark good ID` and `factory mark bad ID` add some."
         )
     return marks
 
 
-def calibrate(session: Session, run: Run, marks: Mapping[int, bool]) -> list[Advice]:
-    """Return what the marks say about each score that an image has by itself."""
+def calibrate(session: Session, run: Run, marks: Mapping[int, bool]) -> list[ThresholdAdvice]:
+    """Return what the reviews suggest for each score that an image has by itself."""
     limits = limits_in_force(session, run)
     candidates = [c for page in iter_judged(session, run.id) for c in page]
     rules = {rule.name: rule for rules in RULES.values() for rule in rules if rule not in DERIVED}
@@ -166,16 +166,18 @@ def calibrate(session: Session, run: Run, marks: Mapping[int, bool]) -> list[Adv
             tried = [quality_of(rule, pairs, step) for step in thresholds_between(values)]
             best = max(tried, key=lambda quality: quality.f1)
             now = quality_of(rule, pairs, limits[name])
-            advice.append(Advice(name, len(pairs), now, best))
+            advice.append(ThresholdAdvice(name, len(pairs), now, best))
     return advice
 
 
-def quality_of(rule: Rule, pairs: Sequence[tuple[float, bool]], threshold: float) -> Quality:
-    """Return how a threshold sorts values that are marked as good or not."""
+def quality_of(
+    rule: Rule, pairs: Sequence[tuple[float, bool]], threshold: float
+) -> ThresholdQuality:
+    """Return precision and recall of a threshold on values with their reviews."""
     passing = [is_good for value, is_good in pairs if rule.passes(value, threshold)]
     good = sum(is_good for _, is_good in pairs)
     precision = sum(passing) / len(passing) if passing else None
-    return Quality(threshold, precision, sum(passing) / good)
+    return ThresholdQuality(threshold, precision, sum(passing) / good)
 
 
 def thresholds_between(values: Iterable[float]) -> list[float]:
@@ -193,20 +195,24 @@ def _steps(values: Sequence[float], threshold: float) -> list[float]:
 
 def _survive(
     pages: Sequence[Sequence[JudgedCandidate]],
-    album: Album,
+    duplicates: RunDuplicates,
     rule: Rule,
     values: Sequence[float],
     limits: Limits,
-) -> Survivors:
-    twins = album.twins(good_by_themselves(pages, limits), limits) if album.doubtful else {}
+) -> ThresholdEffect:
+    matches = (
+        duplicates.find_matches(good_by_themselves(pages, limits), limits)
+        if duplicates.doubtful
+        else {}
+    )
     accepted = sum(
         judgement.verdict is Verdict.ACCEPTED
         for page in pages
-        for judgement in judge_page(page, limits, twins).values()
+        for judgement in judge_page(page, limits, matches).values()
     )
     threshold = limits[rule.name]
     passing = sum(rule.passes(value, threshold) for value in values)
-    return Survivors(threshold, passing, accepted)
+    return ThresholdEffect(threshold, passing, accepted)
 
 
 def _values(pages: Sequence[Sequence[JudgedCandidate]], name: str) -> Iterable[float]:

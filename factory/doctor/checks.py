@@ -15,7 +15,7 @@ from chatgenimage.db.session import connect, find_revision, newest_revision
 from chatgenimage.factory.app import only_speaks
 from chatgenimage.factory.broker.broker import hide_password, open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
-from chatgenimage.factory.database import tell_schema
+from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.image_store import open_images
@@ -72,7 +72,7 @@ def _database(settings: Settings) -> Finding:
         return Finding("database", Health.WARNING, f"{url} is empty; `factory run` fills it")
     if found == newest_revision():
         return Finding("database", Health.OK, f"{url} answers, schema {found}")
-    return Finding("database", Health.WRONG, f"{url} {tell_schema(found)}")
+    return Finding("database", Health.WRONG, f"{url} {describe_schema(found)}")
 
 
 def _broker(settings: Settings) -> Finding:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from chatgenimage.db import consistency
+from chatgenimage.db import consistency, verdicts
 from chatgenimage.db.consistency import Disagreement, Verify
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.session import Sessions
@@ -18,7 +18,7 @@ def find_differences(
     sessions: Sessions, images: ImageStore, verify: Verify | None = None
 ) -> Disagreement:
     """Return where rows and files disagree; with `verify`, also which files are damaged."""
-    return consistency.compare(
+    return consistency.find_disagreement(
         sessions, images, reason=IMAGE_MISSING, min_age_s=YOUNG_S, verify=verify
     )
 
@@ -62,7 +62,7 @@ def repair(sessions: Sessions, images: ImageStore, found: Disagreement) -> str:
     lost = (*found.missing, *found.damaged)
     with sessions.begin() as session:
         damaged = consistency.list_checksums(session, found.damaged)
-        consistency.reject(session, lost, IMAGE_MISSING)
+        verdicts.reject(session, lost, IMAGE_MISSING)
     paths = [file.path for file in found.orphans] + [images.path_of(each) for each in damaged]
     for path in paths:
         images.set_aside(path)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.db.models import Annotation
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.workers.masks import Rle
@@ -79,23 +79,6 @@ def box_xywh(annotation: Annotation) -> list[float]:
 def rle_of(annotation: Annotation) -> Rle:
     """Return the mask as COCO's run-length encoding."""
     return Rle(size=annotation.rle["size"], counts=annotation.rle["counts"])
-
-
-def facts(candidate: Candidate) -> dict[str, Any]:
-    """Return the fields of an image, without its objects."""
-    return {
-        "candidate_id": candidate.id,
-        "parent_id": candidate.parent_id,
-        "run_id": candidate.run_id,
-        "label": candidate.label.name,
-        "origin": candidate.origin,
-        "round": candidate.round,
-        "verdict": candidate.verdict,
-        "mark": candidate.mark,
-        "caption": candidate.caption,
-        "prompt": candidate.prompt_text,
-        "source_name": candidate.source_name,
-    }
 
 
 def objects_in_columns(annotations: list[Annotation]) -> dict[str, list[Any]]:

@@ -20,7 +20,7 @@ from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.tasks.chain import plan_chain
-from chatgenimage.tasks.options import RunOptions
+from chatgenimage.tasks.options import run_options
 
 CARD_FILE = "README.md"
 SHOWN_LABELS = 100
@@ -31,7 +31,7 @@ ESCAPES = str.maketrans({character: f"&#{ord(character)};" for character in "|`[
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class CardContent:
     """Contents of the card.
 
     Attributes:
@@ -58,7 +58,7 @@ class Facts:
         return sum(count for (_, _, other), count in self.counts.items() if other == origin)
 
 
-def write_card(folder: Folder, facts: Facts) -> None:
+def write_card(folder: Folder, facts: CardContent) -> None:
     """Write the card, and the labels and the profile of each run."""
     for run in facts.runs:
         folder.put_text(_profile_file(run), yaml.safe_dump(run.profile, sort_keys=False))
@@ -69,7 +69,7 @@ def write_card(folder: Folder, facts: Facts) -> None:
     folder.put_text(CARD_FILE, "\n".join(_lines(facts)) + "\n")
 
 
-def _lines(facts: Facts) -> Iterator[str]:
+def _lines(facts: CardContent) -> Iterator[str]:
     yield from ("---", yaml.safe_dump(_front_matter(facts), sort_keys=False).rstrip(), "---")
     yield from (f"# {_cell(facts.plan.out_name)}", "", *_about(facts), "")
     yield from ("![Some of the samples](samples.png)", "")
@@ -80,7 +80,7 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from ("## How to read it", "", *_reading(facts))
 
 
-def _front_matter(facts: Facts) -> dict[str, Any]:
+def _front_matter(facts: CardContent) -> dict[str, Any]:
     total = sum(facts.plan.counts.values())
     size = next((name for most, name in SIZES if total < most), LARGEST)
     hub = facts.format.hub(facts.plan) if facts.format.hub else {}
@@ -94,7 +94,7 @@ def _front_matter(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _about(facts: Facts) -> list[str]:
+def _about(facts: CardContent) -> list[str]:
     painted, brought = _count_painted(facts), facts.count(Origin.IMPORTED)
     kinds = [f"{painted} images generated and labelled by models"] if painted else []
     kinds += [f"{brought} imported pictures labelled by models"] if brought else []
@@ -107,7 +107,7 @@ def _about(facts: Facts) -> list[str]:
     ]
 
 
-def _checked(facts: Facts) -> str:
+def _checked(facts: CardContent) -> str:
     """Return how many samples were reviewed, and whether the reviews decided."""
     good = sum(count for (_, is_good), count in facts.marks.items() if is_good)
     bad = sum(facts.marks.values()) - good
@@ -123,7 +123,7 @@ def _checked(facts: Facts) -> str:
     )
 
 
-def _contents(facts: Facts) -> Iterator[str]:
+def _contents(facts: CardContent) -> Iterator[str]:
     splits = list(facts.plan.counts)
     found = {origin for _, _, origin in facts.counts}
     origins = [origin for origin in Origin if origin in found]
@@ -144,10 +144,10 @@ def _contents(facts: Facts) -> Iterator[str]:
     yield _table_row("all", *(total[column] for column in columns))
 
 
-def _models(facts: Facts) -> Iterator[str]:
+def _models(facts: CardContent) -> Iterator[str]:
     yield from _table_head("run", "does", "family", "weights", "licence")
     for run in facts.runs:
-        chain = RunOptions.model_validate(run.profile).chain
+        chain = run_options(run).chain
         queues = {link.queue for link in plan_chain(chain, run.mode)}
         used = {name for queue in queues for name in run.profile["roles"][queue]}
         for name, family in run.profile["families"].items():
@@ -161,14 +161,14 @@ def _models(facts: Facts) -> Iterator[str]:
     yield "These licences apply to every use of the images; check the models' pages."
 
 
-def _thresholds(facts: Facts) -> Iterator[str]:
+def _thresholds(facts: CardContent) -> Iterator[str]:
     names = sorted({name for limits in facts.limits.values() for name in limits})
     yield from _table_head("run", *names)
     for run_id, limits in facts.limits.items():
         yield _table_row(run_id, *(limits.get(name, "") for name in names))
 
 
-def _commands(facts: Facts) -> Iterator[str]:
+def _commands(facts: CardContent) -> Iterator[str]:
     yield f"With version {version('chatgenimage-factory')} of the factory, from this folder:"
     yield from ("", "```sh")
     for run in facts.runs:
@@ -186,7 +186,7 @@ def _make_again(run: Run) -> str:
     if _is_of_prompts(run):
         labels, seed = _labels_file(run), run.seed
         return f"factory run --file {labels} --profile {_profile_file(run)} --seed {seed}"
-    chain = RunOptions.model_validate(run.profile).chain
+    chain = run_options(run).chain
     names = f"--labels {shlex.quote(','.join(chain.class_list))} " if chain.class_list else ""
     vary = "--vary " if chain.rounds else ""
     side = f"--longest-side {chain.longest_side_px}"
@@ -194,14 +194,14 @@ def _make_again(run: Run) -> str:
 
 
 def _is_of_prompts(run: Run) -> bool:
-    return RunOptions.model_validate(run.profile).chain.source == "prompts"
+    return run_options(run).chain.source == "prompts"
 
 
-def _count_painted(facts: Facts) -> int:
+def _count_painted(facts: CardContent) -> int:
     return sum(facts.plan.counts.values()) - facts.count(Origin.IMPORTED)
 
 
-def _reading(facts: Facts) -> Iterator[str]:
+def _reading(facts: CardContent) -> Iterator[str]:
     split = next(iter(facts.plan.counts))
     code = facts.format.reading.replace("{out}", ".").replace("{split}", split)
     yield from ("From this folder:", "", "```python", code, "```")

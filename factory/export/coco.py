@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from chatgenimage.db.models import Annotation
-from chatgenimage.factory.export.base import Format, Plan, box_xywh, facts, rle_of
+from chatgenimage.factory.export.base import Format, Plan, box_xywh, rle_of
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.listfile import ListFile
 from chatgenimage.factory.export.outlines import polygons_of
@@ -118,7 +118,7 @@ def _image(sample: Sample) -> dict[str, Any]:
         "file_name": sample.file_name,
         "width": sample.candidate.width_px,
         "height": sample.candidate.height_px,
-        **facts(sample.candidate),
+        **sample.metadata,
     }
 
 

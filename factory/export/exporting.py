@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.exporting import Head, iter_heads, list_classes, list_runs_of
+from chatgenimage.db.exporting import ExportKey, iter_export_keys, list_classes, list_runs_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.queries import CandidateFilter, iter_candidates, list_candidates
@@ -22,10 +22,11 @@ from chatgenimage.factory.curation.refilter import limits_in_force
 from chatgenimage.factory.curation.reviews import marks_csv
 from chatgenimage.factory.errors import LibraryMissing, NothingFound, SettingsError
 from chatgenimage.factory.export.base import Format, Masks, Plan, Writer
-from chatgenimage.factory.export.card import Facts, write_card
+from chatgenimage.factory.export.card import CardContent, write_card
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.splits import Splits, group_of
+from chatgenimage.factory.query.filters import check_stored_names
 from chatgenimage.factory.reports.contact_sheet import draw_sheet
 
 LONG_EXPORT = 200
@@ -34,7 +35,7 @@ SAMPLES_FILE = "samples.png"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ExportRequest:
     """A request for an export.
 
     Attributes:
@@ -53,7 +54,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """Result of an export."""
 
     folder: Path
@@ -72,10 +73,10 @@ class Exported:
 
 
 @dataclass
-class _Survey:
+class _FirstPass:
     """The first pass: counts, and a fingerprint to detect an export that can be continued."""
 
-    order: Order
+    request: ExportRequest
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Number of samples by split, label and origin."""
     marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
@@ -86,25 +87,25 @@ class _Survey:
     """A heap of candidates to draw, chosen by the hash of their image."""
 
     def run(self, session: Session) -> str:
-        """Read all heads and return a fingerprint of the dataset to write."""
-        order = self.order
-        content = [order.format.name, order.masks, str(order.splits), order.splits.seed]
+        """Read all export keys and return a fingerprint of the dataset to write."""
+        request = self.request
+        content = [request.format.name, request.masks, str(request.splits), request.splits.seed]
         digest = hashlib.sha256(json.dumps(content).encode())
-        for head in iter_heads(session, order.wanted):
-            if _takes(order.format, head.parent_id):
-                self._take(head)
-                known = (head.candidate_id, head.sha256, head.label, head.verdict, head.caption)
-                digest.update(json.dumps((*known, head.is_good)).encode())
+        for key in iter_export_keys(session, request.wanted):
+            if _takes(request.format, key.parent_id):
+                self._take(key)
+                known = (key.candidate_id, key.sha256, key.label, key.verdict, key.caption)
+                digest.update(json.dumps((*known, key.is_good)).encode())
         return digest.hexdigest()
 
-    def _take(self, head: Head) -> None:
-        split = self.order.splits.of(group_of(head.run_seed, head.label, head.key))
-        self.counts[split, head.label, head.origin] += 1
-        if head.is_good is not None:
-            self.marks[head.verdict, head.is_good] += 1
-        self.run_seeds[head.run_id] = head.run_seed
-        self.made_at = max(self.made_at, head.created_at)
-        heapq.heappush(self.shown, (-int(head.sha256[:12], 16), head.candidate_id))
+    def _take(self, key: ExportKey) -> None:
+        split = self.request.splits.of(group_of(key.run_seed, key.label, key.key))
+        self.counts[split, key.label, key.origin] += 1
+        if key.is_good is not None:
+            self.marks[key.verdict, key.is_good] += 1
+        self.run_seeds[key.run_id] = key.run_seed
+        self.made_at = max(self.made_at, key.created_at)
+        heapq.heappush(self.shown, (-int(key.sha256[:12], 16), key.candidate_id))
         if len(self.shown) > SHOWN_SAMPLES:
             heapq.heappop(self.shown)
 
@@ -114,15 +115,15 @@ class _Survey:
         for (split, _, _), count in self.counts.items():
             totals[split] += count
         return Plan(
-            classes=list_classes(session, self.order.wanted),
-            counts={name: totals[name] for name in self.order.splits.names if totals[name]},
-            masks=self.order.masks or "rle",
+            classes=list_classes(session, self.request.wanted),
+            counts={name: totals[name] for name in self.request.splits.names if totals[name]},
+            masks=self.request.masks or "rle",
             made_at=self.made_at,
-            out_name=self.order.out_dir.name,
+            out_name=self.request.out_dir.name,
         )
 
 
-def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
+def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> ExportResult:
     """Write candidates as a dataset; the folder is complete or absent.
 
     Samples are streamed: memory does not grow with their number. An interrupted export continues
@@ -133,58 +134,65 @@ def export(sessions: Sessions, images: ImageStore, order: Order) -> Exported:
         LibraryMissing: If the format needs a library that is not installed.
         CannotWrite: If `out_dir` has contents that may not be replaced, or writing fails.
         NothingFound: If no candidate matches.
+        RowNotFound: If the filter names a run that does not exist.
+        UnknownName: If it names a label that no run was asked for.
         ImageMissing: If an image is no longer in the store.
         ImageBroken: If an image's file is damaged.
     """
-    order = replace(order, out_dir=order.out_dir.resolve(), masks=_masks_of(order))
-    _require(order.format)
-    refuse_to_replace(order.out_dir, overwrite=order.overwrite)
+    request = replace(request, out_dir=request.out_dir.resolve(), masks=_masks_of(request))
+    _require(request.format)
+    refuse_to_replace(request.out_dir, overwrite=request.overwrite)
     with reading(sessions) as session:
-        survey = _Survey(order)
-        fingerprint = survey.run(session)
-        if not survey.counts:
-            raise NothingFound(_nothing(order.format))
-        with growing(order.out_dir, fingerprint) as folder:
-            return _write(session, images, folder, survey)
+        check_stored_names(session, request.wanted)
+        first_pass = _FirstPass(request)
+        fingerprint = first_pass.run(session)
+        if not first_pass.counts:
+            raise NothingFound(_nothing(request.format))
+        with growing(request.out_dir, fingerprint) as folder:
+            return _write(session, images, folder, first_pass)
 
 
-def _write(session: Session, images: ImageStore, folder: Folder, survey: _Survey) -> Exported:
+def _write(
+    session: Session, images: ImageStore, folder: Folder, first_pass: _FirstPass
+) -> ExportResult:
     """Write the samples, then the card and the manifest."""
-    order, plan = survey.order, survey.plan(session)
-    writer = order.format.open(folder, plan)
-    annotations = _write_samples(session, images, survey, writer)
+    request, plan = first_pass.request, first_pass.plan(session)
+    writer = request.format.open(folder, plan)
+    annotations = _write_samples(session, images, first_pass, writer)
     writer.close()
-    _draw_samples(session, images, folder, survey.shown)
-    runs = list_runs_of(session, survey.run_seeds)
+    _draw_samples(session, images, folder, first_pass.shown)
+    runs = list_runs_of(session, first_pass.run_seeds)
     limits = {run.id: limits_in_force(session, run) for run in runs}
-    facts = Facts(order.format, plan, survey.counts, runs, limits, order.command, survey.marks)
-    marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(order.wanted) else {}
+    facts = CardContent(
+        request.format, plan, first_pass.counts, runs, limits, request.command, first_pass.marks
+    )
+    marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(request.wanted) else {}
     write_card(folder, replace(facts, marks_csv=marks))
-    done = Exported(
-        folder=order.out_dir,
-        format=order.format.name,
-        images=survey.counts.total(),
+    done = ExportResult(
+        folder=request.out_dir,
+        format=request.format.name,
+        images=first_pass.counts.total(),
         annotations=annotations,
         classes=len(plan.classes),
         splits=dict(plan.counts),
     )
     known = {
-        "folder": order.out_dir.name,
-        "command": order.command,
+        "folder": request.out_dir.name,
+        "command": request.command,
         "class_names": plan.classes,
     }
     write_manifest(folder, asdict(done) | known)
     return done
 
 
-def _masks_of(order: Order) -> Masks | None:
-    known = order.format.masks
-    if order.masks is None:
+def _masks_of(request: ExportRequest) -> Masks | None:
+    known = request.format.masks
+    if request.masks is None:
         return known[0] if known else None
-    if order.masks in known:
-        return order.masks
+    if request.masks in known:
+        return request.masks
     choices = f"supports {' or '.join(known)}" if known else "has no option for masks"
-    raise SettingsError(f"--masks {order.masks}: the format {order.format.name} {choices}.")
+    raise SettingsError(f"--masks {request.masks}: the format {request.format.name} {choices}.")
 
 
 def _require(wanted: Format) -> None:
@@ -198,7 +206,7 @@ def _require(wanted: Format) -> None:
 
 
 def _asks_marks(wanted: CandidateFilter) -> bool:
-    return wanted.heeds_marks or wanted.marked is not None
+    return wanted.use_reviews or wanted.marked is not None
 
 
 def _takes(wanted: Format, parent_id: int | None) -> bool:
@@ -210,15 +218,17 @@ def _nothing(wanted: Format) -> str:
     return f"no {kind} matches, nothing was written; try `factory query`."
 
 
-def _write_samples(session: Session, images: ImageStore, survey: _Survey, writer: Writer) -> int:
+def _write_samples(
+    session: Session, images: ImageStore, first_pass: _FirstPass, writer: Writer
+) -> int:
     """Write every sample and return how many annotations they have."""
-    order = survey.order
+    request = first_pass.request
     annotations = 0
-    total = survey.counts.total()
-    for candidate in _watched(iter_candidates(session, order.wanted), total):
-        if _takes(order.format, candidate.parent_id):
-            seed = survey.run_seeds[candidate.run_id]
-            split = order.splits.of(group_of(seed, candidate.label.name, candidate.key))
+    total = first_pass.counts.total()
+    for candidate in _watched(iter_candidates(session, request.wanted), total):
+        if _takes(request.format, candidate.parent_id):
+            seed = first_pass.run_seeds[candidate.run_id]
+            split = request.splits.of(group_of(seed, candidate.label.name, candidate.key))
             writer.add(Sample(candidate, split, images))
             annotations += len(candidate.annotations)
     return annotations

@@ -9,7 +9,7 @@ from chatgenimage.factory.export.triplets import TRIPLETS
 from chatgenimage.factory.export.voc import VOC
 from chatgenimage.factory.export.web_dataset import WEBDATASET
 from chatgenimage.factory.export.yolo import YOLO_DETECT, YOLO_SEGMENT
-from chatgenimage.factory.query.rows import check_name
+from chatgenimage.factory.query.filters import check_name
 
 FORMATS: dict[str, Format] = {
     known.name: known
@@ -34,4 +34,4 @@ def get_format(name: str) -> Format:
     Raises:
         UnknownName: If there is none of that name.
     """
-    return FORMATS[check_name("format", name, tuple(FORMATS))]
+    return FORMATS[check_name("format", name, FORMATS)]

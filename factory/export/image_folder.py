@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chatgenimage.factory.export.base import Format, Plan, facts, objects_in_columns
+from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.names import safe_names
 from chatgenimage.factory.export.sample import Sample
@@ -29,7 +29,7 @@ class ImageFolderWriter:
         self._folder.put_image(f"{sample.split}/{inside}", sample)
         line = {
             "file_name": inside,
-            **facts(sample.candidate),
+            **sample.metadata,
             "parent_id": sample.candidate.parent_id or NO_PARENT,
             "objects": objects_in_columns(sample.candidate.annotations),
         }

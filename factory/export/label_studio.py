@@ -6,7 +6,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from chatgenimage.db.models import Annotation, Candidate
-from chatgenimage.factory.export.base import Format, Plan, facts
+from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.listfile import ListFile
 from chatgenimage.factory.export.outlines import single_ring
@@ -36,7 +36,7 @@ class LabelStudioWriter:
         shown = {IMAGE: f"/data/local-files/?d={served}", "split": sample.split}
         self._tasks.add(
             {
-                "data": shown | facts(sample.candidate),
+                "data": shown | sample.metadata,
                 "predictions": [_prediction(sample.candidate)],
             }
         )

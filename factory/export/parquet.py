@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatgenimage.factory.export.base import Format, Plan, facts, objects_in_columns
+from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
@@ -108,7 +108,7 @@ def _open(folder: Folder, plan: Plan) -> Shards:
 def _row(sample: Sample) -> Row:
     return {
         "image": png(sample),
-        **facts(sample.candidate),
+        **sample.metadata,
         "objects": objects_in_columns(sample.candidate.annotations),
     }
 

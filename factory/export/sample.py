@@ -1,9 +1,11 @@
 """Sample: one candidate with its split, to be exported."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
+from chatgenimage.factory.query.rows import CandidateRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,11 @@ class Sample:
     def file_name(self) -> str:
         """Return the name of the image file."""
         return f"{self.name}.png"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Return what the dataset keeps of the candidate besides its objects, as JSON values."""
+        return CandidateRow.of(self.candidate, self._images).to_metadata()
 
     def read_image(self) -> bytes:
         """Return the stored PNG.

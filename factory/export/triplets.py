@@ -5,12 +5,12 @@ from typing import Any
 
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.states import Origin
-from chatgenimage.factory.export.base import Format, Plan, facts
+from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.parquet import Row, hub_files, open_shards, png
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
-from chatgenimage.workers.llm.rulebook import with_article
+from chatgenimage.workers.llm.english import with_article
 
 
 def instruction_of(candidate: Candidate) -> str:
@@ -44,7 +44,7 @@ def _open(folder: Folder, plan: Plan) -> Shards:
 
 
 def _row(sample: Sample) -> Row:
-    known = facts(sample.candidate)
+    known = sample.metadata
     known.pop("prompt")
     return {
         "input_image": {"bytes": sample.read_parent(), "path": f"{sample.name}-before.png"},

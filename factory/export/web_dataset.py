@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from chatgenimage.factory.export.base import Format, Plan, facts, objects_in_columns
+from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
@@ -50,7 +50,7 @@ def _shard_name(split: str, number: int, _total: int) -> str:
 def _known(sample: Sample) -> dict[str, Any]:
     candidate = sample.candidate
     return {
-        **facts(candidate),
+        **sample.metadata,
         "width": candidate.width_px,
         "height": candidate.height_px,
         "objects": objects_in_columns(candidate.annotations),

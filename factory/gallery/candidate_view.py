@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chatgenimage.db.models import Candidate, Score
 from chatgenimage.db.states import Origin
-from chatgenimage.factory.gallery.drawing import Shape, draw_objects
+from chatgenimage.factory.gallery.drawing import ObjectShape, draw_objects
 from chatgenimage.tasks.filter_rules import RULES
 
 AT_MOST = {rule.name for rules in RULES.values() for rule in rules if rule.at_most}
@@ -13,7 +13,7 @@ HEADROOM = 1.15
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ScoreBar:
     """A score as a bar with a tick at its threshold.
 
     Attributes:
@@ -36,8 +36,8 @@ class Bar:
 class CandidateView:
     """Shapes and score bars of a candidate."""
 
-    shapes: tuple[Shape, ...]
-    bars: tuple[Bar, ...]
+    shapes: tuple[ObjectShape, ...]
+    bars: tuple[ScoreBar, ...]
 
 
 def view_candidate(candidate: Candidate) -> CandidateView:
@@ -45,7 +45,7 @@ def view_candidate(candidate: Candidate) -> CandidateView:
     return CandidateView(tuple(draw_objects(candidate)), tuple(_bars(candidate)))
 
 
-def _bars(candidate: Candidate) -> Iterator[Bar]:
+def _bars(candidate: Candidate) -> Iterator[ScoreBar]:
     """Yield the scores: first those that decide the verdict, in the order of the rules."""
     order = [rule.name for rule in RULES[Origin(candidate.origin)]]
     places = {name: place for place, name in enumerate(order)}
@@ -53,12 +53,12 @@ def _bars(candidate: Candidate) -> Iterator[Bar]:
         yield _to_bar(score)
 
 
-def _to_bar(score: Score) -> Bar:
+def _to_bar(score: Score) -> ScoreBar:
     full = HEADROOM * max(abs(score.value), abs(score.threshold or 0.0), 1e-9)
     held_to = ""
     if score.threshold is not None:
         held_to = f"{'at most' if score.name in AT_MOST else 'at least'} {score.threshold:g}"
-    return Bar(
+    return ScoreBar(
         name=score.name,
         value=score.value,
         held_to=held_to,

@@ -8,7 +8,7 @@ from PIL import ImageFont
 from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.factory.export.base import rle_of
 from chatgenimage.factory.export.outlines import Ring, find_outlines
-from chatgenimage.factory.reports.overlay import Colour, colours_of, one_line, text_colour_on
+from chatgenimage.factory.reports.overlay import Colour, colours_of, join_lines, text_colour_on
 from chatgenimage.workers import masks
 from chatgenimage.workers.values import BoxXyxy
 
@@ -21,7 +21,7 @@ TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class LabelTag:
     """Position and size of an object's label.
 
     Attributes:
@@ -38,7 +38,7 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ObjectShape:
     """A drawn object.
 
     Attributes:
@@ -51,17 +51,19 @@ class Shape:
     outline: str
     colour: str
     text_colour: str
-    tag: Tag
+    tag: LabelTag
 
 
-def draw_objects(candidate: Candidate) -> list[Shape]:
+def draw_objects(candidate: Candidate) -> list[ObjectShape]:
     """Return the shapes of a candidate's objects, highest confidence first."""
     colours = colours_of(sorted({one.label for one in candidate.annotations}))
     return [_to_shape(candidate, one, colours) for one in candidate.annotations]
 
 
-def _to_shape(candidate: Candidate, found: Annotation, colours: Mapping[str, Colour]) -> Shape:
-    return Shape(
+def _to_shape(
+    candidate: Candidate, found: Annotation, colours: Mapping[str, Colour]
+) -> ObjectShape:
+    return ObjectShape(
         label=_shorten(found.label),
         confidence=found.confidence,
         box_xyxy=found.box_xyxy,
@@ -72,13 +74,13 @@ def _to_shape(candidate: Candidate, found: Annotation, colours: Mapping[str, Col
     )
 
 
-def _to_tag(candidate: Candidate, found: Annotation) -> Tag:
+def _to_tag(candidate: Candidate, found: Annotation) -> LabelTag:
     x_min, y_min, x_max, _ = found.box_xyxy
     font = ImageFont.load_default(TAG_FONT_PX)
     width_px = round(font.getlength(_shorten(found.label))) + 2 * TAG_PADDING_PX
     is_right_aligned = x_min > FLIP_AT * candidate.width_px
     is_above = y_min > ROOM_ABOVE * candidate.height_px
-    return Tag(
+    return LabelTag(
         left=100 * (x_max if is_right_aligned else x_min) / candidate.width_px,
         top=100 * y_min / candidate.height_px,
         x_px=-width_px if is_right_aligned else 0,
@@ -98,7 +100,7 @@ def _to_path(ring: Ring) -> str:
 
 
 def _shorten(label: str) -> str:
-    line = one_line(label)
+    line = join_lines(label)
     return line if len(line) <= TAG_LETTERS else f"{line[: TAG_LETTERS - 1]}…"
 
 

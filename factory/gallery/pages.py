@@ -14,10 +14,11 @@ from chatgenimage.db.runs import add_stages, count_funnel_by_label, get_run, lis
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked, Origin, RunState, Verdict
 from chatgenimage.factory.gallery.candidate_view import view_candidate
-from chatgenimage.factory.gallery.progress import Watched
+from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
-from chatgenimage.factory.gallery.search import Search, parse_number, parse_search
-from chatgenimage.factory.gallery.security import Forms
+from chatgenimage.factory.gallery.search import Search, parse_search
+from chatgenimage.factory.gallery.security import FormTokens
+from chatgenimage.factory.query.filters import parse_number
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.reports.funnel import count_funnel_steps
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
@@ -35,11 +36,11 @@ UNFINISHED = {RunState.ACTIVE, RunState.PAUSED}
 class Pages:
     """Pages of a store."""
 
-    def __init__(self, store: Store, renderer: Renderer, forms: Forms) -> None:
+    def __init__(self, store: Store, renderer: Renderer, forms: FormTokens) -> None:
         self._store = store
         self._render = renderer.page
         self._forms = forms
-        self._watched = Watched(store.sessions)
+        self._watched = WatchedRuns(store.sessions)
 
     def runs(self, _: Request) -> HTMLResponse:
         """Return the latest runs with some of their accepted images."""
@@ -76,7 +77,7 @@ class Pages:
                 "run.html",
                 run=run,
                 is_unfinished=is_unfinished,
-                moment=self._watched.look(run_id) if is_unfinished else None,
+                snapshot=self._watched.look(run_id) if is_unfinished else None,
                 stages=stages,
                 funnel=left,
                 by_label=dict(list(by_label.items())[:MOST_LABELS]),
@@ -114,15 +115,15 @@ class Pages:
         search = parse_search(request.query_params)
         judged = parse_number("judged", request.query_params.get("judged"))
         with reading(self._store.sessions) as session:
-            story = get_candidate(session, candidate_id)
-            siblings = pagination.list_siblings(session, story.candidate, MOST_RELATIVES)
-            repeats = pagination.list_repeats(session, story.candidate, MOST_RELATIVES)
+            detail = get_candidate(session, candidate_id)
+            siblings = pagination.list_siblings(session, detail.candidate, MOST_RELATIVES)
+            repeats = pagination.list_repeats(session, detail.candidate, MOST_RELATIVES)
             return self._render(
                 "candidate.html",
                 search=search,
-                story=story,
-                candidate=story.candidate,
-                view=view_candidate(story.candidate),
+                detail=detail,
+                candidate=detail.candidate,
+                view=view_candidate(detail.candidate),
                 siblings=list_candidates(session, siblings),
                 repeats=list_candidates(session, repeats),
                 neighbours=pagination.find_neighbours(session, search.wanted, candidate_id),

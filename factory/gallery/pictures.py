@@ -35,7 +35,7 @@ GONE = """\
 </svg>"""
 
 
-class Pictures:
+class ImageRoutes:
     """Sends images of candidates; only a known hash from the URL is used as a path."""
 
     def __init__(self, store: Store) -> None:

@@ -5,9 +5,9 @@ import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-from chatgenimage.db.run_progress import Overview
+from chatgenimage.db.run_progress import RunOverview
 from chatgenimage.db.session import Sessions
-from chatgenimage.factory.progress.snapshot import Moment, Observer
+from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
 from chatgenimage.tasks.chain import QUEUES
 
 MOST_WATCHED = 32
@@ -15,31 +15,31 @@ FRESH_S = 1.0
 """A newer snapshot is reused, so that many browsers cost no more than one."""
 
 
-class Watched:
+class WatchedRuns:
     """Keeps an observer for each run that is open in a browser, to measure its rates."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._lock = threading.Lock()
-        self._observers: OrderedDict[int, Observer] = OrderedDict()
-        self._seen: dict[int, tuple[float, Moment]] = {}
+        self._observers: OrderedDict[int, RunMonitor] = OrderedDict()
+        self._seen: dict[int, tuple[float, RunSnapshot]] = {}
 
-    def look(self, run_id: int) -> Moment:
+    def look(self, run_id: int) -> RunSnapshot:
         """Return a snapshot of a run that is at most a second old."""
         with self._lock:
-            seen_at, moment = self._seen.get(run_id, (0.0, None))
-            if moment is None or time.monotonic() - seen_at > FRESH_S:
-                moment = self._observer(run_id).look()
-                self._seen[run_id] = time.monotonic(), moment
-            return moment
+            seen_at, snapshot = self._seen.get(run_id, (0.0, None))
+            if snapshot is None or time.monotonic() - seen_at > FRESH_S:
+                snapshot = self._monitor(run_id).look()
+                self._seen[run_id] = time.monotonic(), snapshot
+            return snapshot
 
-    def _observer(self, run_id: int) -> Observer:
+    def _monitor(self, run_id: int) -> RunMonitor:
         """Return the run's observer; drop the least recently used one if there are too many."""
-        observer = self._observers.setdefault(run_id, Observer(self._sessions, run_id))
+        monitor = self._observers.setdefault(run_id, RunMonitor(self._sessions, run_id))
         self._observers.move_to_end(run_id)
         if len(self._observers) > MOST_WATCHED:
             self._seen.pop(self._observers.popitem(last=False)[0], None)
-        return observer
+        return monitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class StepProgress:
     total: int
 
 
-def sum_steps(now: Overview) -> list[StepProgress]:
+def sum_steps(now: RunOverview) -> list[StepProgress]:
     """Return the counts of each step, in the order of the chain."""
     sums: dict[str, Counter[str]] = {name: Counter() for name in QUEUES}
     for count in now.steps:

@@ -8,8 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from chatgenimage.factory.gallery.progress import sum_steps
-from chatgenimage.factory.gallery.search import MAX_ID
-from chatgenimage.factory.progress.live_view import tell_worker
+from chatgenimage.factory.progress.live_view import format_worker
+from chatgenimage.factory.query.filters import MAX_ID
 
 FOLDER = Path(__file__).parent
 CRISP_PX = 256
@@ -29,12 +29,12 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters |= {
-            "moment": tell_moment,
+            "moment": format_time,
             "iso": to_iso,
-            "span": tell_span,
-            "share": tell_share,
+            "span": format_span,
+            "share": format_share,
             "steps": sum_steps,
-            "worker": tell_worker,
+            "worker": format_worker,
             "sum_values": lambda counts: sum(counts.values()),
             "query": lambda asked: f"?{urlencode(asked)}",
             "spaced": lambda name: str(name).replace("_", " "),
@@ -47,7 +47,7 @@ class Renderer:
         return HTMLResponse(text, status)
 
 
-def tell_moment(epoch_s: float) -> str:
+def format_time(epoch_s: float) -> str:
     """Return a time as text, in the time zone of this machine."""
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
@@ -57,7 +57,7 @@ def to_iso(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")
 
 
-def tell_span(duration_s: float) -> str:
+def format_span(duration_s: float) -> str:
     """Return a duration in its two largest units."""
     seconds = max(round(duration_s), 0)
     if seconds < MINUTE_S:
@@ -69,6 +69,6 @@ def tell_span(duration_s: float) -> str:
     return f"{seconds // DAY_S} d {seconds % DAY_S // HOUR_S} h"
 
 
-def tell_share(part: float, whole: float) -> str:
+def format_share(part: float, whole: float) -> str:
     """Return a share in percent; a dash if `whole` is 0."""
     return f"{part / whole:.0%}" if whole else "-"

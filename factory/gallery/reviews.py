@@ -12,14 +12,14 @@ from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.curation.reviews import MARKS, name_person
 from chatgenimage.factory.gallery.search import Search, parse_search
-from chatgenimage.factory.gallery.security import Forms
+from chatgenimage.factory.gallery.security import FormTokens
 from chatgenimage.factory.query.store import Store
 
 
-class Marking:
+class ReviewRoutes:
     """Stores reviews and redirects to the next candidate."""
 
-    def __init__(self, store: Store, forms: Forms) -> None:
+    def __init__(self, store: Store, forms: FormTokens) -> None:
         self._store = store
         self._forms = forms
         self._author = name_person()

@@ -1,39 +1,45 @@
-"""What a page's address asks for: a filter of candidates, and the address that asks for it."""
+"""Search of the gallery: the filter that an address asks for, and the address of a filter."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from chatgenimage.db.queries import CandidateFilter, Range
-from chatgenimage.factory.errors import UnknownName
-from chatgenimage.factory.query.rows import Filters, make_filter
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.factory.query.filters import (
+    make_filter,
+    parse_bound,
+    parse_number,
+    split_words,
+)
 
-MAX_ID = 2**31 - 1
-MOST_DIGITS = 10
-MOST_WORDS = 20
-TEXTS: tuple[Literal["verdict", "origin", "reason", "marked"], ...] = (
+NAMES = (
+    "label",
+    "object",
+    "caption",
     "verdict",
     "origin",
     "reason",
     "marked",
+    "run",
+    "round",
+    "duplicates_of",
+    "score",
+    "min",
+    "max",
+    "min_objects",
+    "max_objects",
 )
-WORDS = ("label", "object", "caption")
-NUMBERS: tuple[Literal["run", "round", "duplicates_of"], ...] = ("run", "round", "duplicates_of")
-OTHERS = ("score", "min", "max", "min_objects", "max_objects")
-FROM_ZERO = {"round", "min_objects", "max_objects"}
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which candidates are looked through.
+    """The candidates that the gallery shows.
 
     Attributes:
-        wanted: The same as a filter.
-        asked: What was asked for by name, as typed; without what is empty.
+        wanted: The filter.
+        asked: The parameters of the address by name, as typed; empty ones are left out.
     """
 
     wanted: CandidateFilter
@@ -41,7 +47,7 @@ class Search:
 
     @property
     def query(self) -> str:
-        """Return the part of an address behind the question mark, with the mark; may be empty."""
+        """Return the query string of an address, with its question mark; may be empty."""
         return f"?{urlencode(self.asked)}" if self.asked else ""
 
     def query_with(self, **more: str | int | None) -> str:
@@ -51,72 +57,29 @@ class Search:
 
 
 def parse_search(params: QueryParams) -> Search:
-    """Return what an address asks for.
+    """Return the search that an address asks for.
 
     Raises:
-        UnknownName: If a name is none of ours or a number is none.
+        UnknownName: If a name does not exist, or a number is none or out of range.
     """
-    names = (*WORDS, *TEXTS, *NUMBERS, *OTHERS)
-    typed = {name: params.get(name, "").replace("\0", "").strip() for name in names}
+    typed = {name: params.get(name, "").replace("\0", "").strip() for name in NAMES}
     asked = {name: text for name, text in typed.items() if text}
-    filters: Filters = {
-        "label": _several(asked, "label", ","),
-        "objects": _several(asked, "object", ","),
-        "caption": _several(asked, "caption", None),
-        "scores": _parse_range(asked),
-        "object_count": (_number(asked, "min_objects"), _number(asked, "max_objects")),
-    }
-    for text in TEXTS:
-        if text in asked:
-            filters[text] = asked[text]
-    for name in NUMBERS:
-        if (number := _number(asked, name)) is not None:
-            filters[name] = number
-    return Search(make_filter(**filters), asked)
-
-
-def parse_number(name: str, text: str | None) -> int | None:
-    """Return a whole number of an address, None if it is not there.
-
-    Raises:
-        UnknownName: If it is none, or none of a row where a row is meant.
-    """
-    if not text:
-        return None
-    least = int(name not in FROM_ZERO)
-    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
-    if not (is_number and least <= int(text) <= MAX_ID):
-        expected = ", ".join(str(least + more) for more in range(3))
-        raise UnknownName(f"{name}={text} is no number of ours: expected {expected} and so on.")
-    return int(text)
-
-
-def _number(asked: Mapping[str, str], name: str) -> int | None:
-    return parse_number(name, asked.get(name))
-
-
-def _parse_range(asked: Mapping[str, str]) -> dict[str, Range]:
-    if "score" not in asked:
-        return {}
-    return {asked["score"]: (_parse_bound(asked, "min"), _parse_bound(asked, "max"))}
-
-
-def _parse_bound(asked: Mapping[str, str], name: str) -> float | None:
-    if name not in asked:
-        return None
-    try:
-        bound = float(asked[name])
-    except ValueError:
-        bound = math.nan
-    if math.isnan(bound):
-        raise UnknownName(f"{name}={asked[name]} is no number: expected one such as 0.25.")
-    return bound
-
-
-def _several(asked: Mapping[str, str], name: str, between: str | None) -> list[str]:
-    """Return the words of a filter; None: white space is between them."""
-    words = [word.strip() for word in asked.get(name, "").split(between)]
-    found = [word for word in words if word]
-    if len(found) > MOST_WORDS:  # a database takes so many conditions, not any number
-        raise UnknownName(f"{name} has {len(found)} words: ask for {MOST_WORDS} at most.")
-    return found
+    bounds = (parse_bound("min", asked.get("min")), parse_bound("max", asked.get("max")))
+    wanted = make_filter(
+        run=parse_number("run", asked.get("run")),
+        round=parse_number("round", asked.get("round"), least=0),
+        duplicates_of=parse_number("duplicates_of", asked.get("duplicates_of")),
+        label=split_words("label", asked.get("label", ""), ","),
+        objects=split_words("object", asked.get("object", ""), ","),
+        caption=split_words("caption", asked.get("caption", "")),
+        object_count=(
+            parse_number("min_objects", asked.get("min_objects"), least=0),
+            parse_number("max_objects", asked.get("max_objects"), least=0),
+        ),
+        scores={asked["score"]: bounds} if "score" in asked else {},
+        verdict=asked.get("verdict"),
+        origin=asked.get("origin"),
+        reason=asked.get("reason"),
+        marked=asked.get("marked"),
+    )
+    return Search(wanted, asked)

@@ -48,7 +48,7 @@ class SafeHeaders:
         await self._app(scope, receive, send_safely)
 
 
-class Forms:
+class FormTokens:
     """Forms that only pages of this gallery can send."""
 
     def __init__(self) -> None:

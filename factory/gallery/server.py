@@ -18,12 +18,12 @@ from chatgenimage.db.error_messages import explain
 from chatgenimage.db.errors import DatabaseUnavailable, RowNotFound
 from chatgenimage.factory.errors import UnknownName
 from chatgenimage.factory.gallery.pages import Pages
-from chatgenimage.factory.gallery.pictures import Pictures
+from chatgenimage.factory.gallery.pictures import ImageRoutes
 from chatgenimage.factory.gallery.rendering import FOLDER, Renderer
-from chatgenimage.factory.gallery.reviews import Marking
-from chatgenimage.factory.gallery.search import MAX_ID
-from chatgenimage.factory.gallery.security import Forms, SafeHeaders
+from chatgenimage.factory.gallery.reviews import ReviewRoutes
+from chatgenimage.factory.gallery.security import FormTokens, SafeHeaders
 from chatgenimage.factory.gallery.token_gate import TokenGate
+from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 
 Answer = Callable[[Request, Exception], Response]
@@ -64,7 +64,7 @@ register_url_convertor("sha256", _Sha256())
 register_url_convertor("row", _RowId())
 
 
-def build_app(store: Store, *, token: str | None = None) -> Starlette:
+def build_gallery(store: Store, *, token: str | None = None) -> Starlette:
     """Return the gallery of a store.
 
     Args:
@@ -72,8 +72,12 @@ def build_app(store: Store, *, token: str | None = None) -> Starlette:
         token: Required for all pages, with any host name in the URL; None: no token, but only
             loopback host names are accepted.
     """
-    renderer, forms = Renderer(), Forms()
-    pages, pictures, marking = Pages(store, renderer, forms), Pictures(store), Marking(store, forms)
+    renderer, forms = Renderer(), FormTokens()
+    pages, pictures, marking = (
+        Pages(store, renderer, forms),
+        ImageRoutes(store),
+        ReviewRoutes(store, forms),
+    )
     gate = [Middleware(TokenGate, token=token, renderer=renderer)] if token else []
     hosts = ["*"] if token else list(LOOPBACK)
     return Starlette(

@@ -10,7 +10,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from chatgenimage.factory.errors import SettingsError
-from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.sockets import is_loopback, listen, url_of
 
@@ -19,7 +19,7 @@ LEAST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class GalleryAddress:
     """Address of the gallery, and its token.
 
     Attributes:
@@ -42,7 +42,7 @@ class Address:
         return self.page + (f"?{urlencode({'token': self.token})}" if self.token else "")
 
 
-def bind(host: str, port: int, token: SecretStr | None) -> Address:
+def bind(host: str, port: int, token: SecretStr | None) -> GalleryAddress:
     """Bind a socket; if others can reach it and no token is given, make a new token.
 
     Args:
@@ -63,13 +63,13 @@ def bind(host: str, port: int, token: SecretStr | None) -> Address:
     bound.setsockopt(
         socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
     )  # without it, a page waits for an ACK
-    return Address(bound, host, known)
+    return GalleryAddress(bound, host, known)
 
 
 def make_server(store: Store, token: str | None) -> uvicorn.Server:
     """Return the server of a store's gallery, not yet running."""
     config = uvicorn.Config(
-        build_app(store, token=token),
+        build_gallery(store, token=token),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -79,7 +79,7 @@ def make_server(store: Store, token: str | None) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(store: Store, address: Address, *, opens_browser: bool = False) -> None:
+def serve(store: Store, address: GalleryAddress, *, opens_browser: bool = False) -> None:
     """Serve a store until Ctrl-C."""
     if opens_browser:
         webbrowser.open(address.url)  # the port is bound: the browser waits for the server

@@ -46,7 +46,7 @@ def serve_metrics(
     with listen(host, port) as bound:
         tell(f"Metrics: {url_of(host, bound)}/metrics  (stop it with Ctrl-C)")
         config = uvicorn.Config(
-            build_app(sessions, token),
+            build_metrics_app(sessions, token),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -58,7 +58,7 @@ def serve_metrics(
             return
 
 
-def build_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
+def build_metrics_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
     """Return the application that serves `/metrics`, and `/healthy` for health checks."""
     registry = CollectorRegistry()
     registry.register(FactoryCollector(sessions))

@@ -46,7 +46,7 @@ class Notifier:
         targets = {Channel.COMMAND: self._command, Channel.WEBHOOK: self._webhook}
         self._channels = [channel for channel, target in targets.items() if target]
 
-    def tell_next(self) -> bool:
+    def send_next(self) -> bool:
         """Make one attempt if one is due; return whether there was one."""
         with self._sessions.begin() as session:
             lease_s = self._timeout_s + SPARE_S
@@ -65,14 +65,14 @@ class Notifier:
         """Send a run's notifications, with retries, until each is delivered or given up."""
         while (wait_s := self._find_wait(run_id)) is not None:
             time.sleep(min(wait_s, LOOK_S))
-            self.tell_next()
+            self.send_next()
 
     def run(self, stop: threading.Event) -> None:
         """Send due notifications until stopped; wait if the database is unavailable."""
         while self._channels and not stop.is_set():
             try:
                 while self._find_wait() == 0.0 and not stop.is_set():
-                    self.tell_next()
+                    self.send_next()
             except (OperationalError, InterfaceError) as error:
                 log.warning("notifier_waits", error=str(error))
             stop.wait(LOOK_S)
@@ -94,7 +94,7 @@ class Notifier:
 
 
 @contextmanager
-def telling(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[None]:
+def notifying(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[None]:
     """Send a run's notifications after the block: it has ended or its budget is spent."""
     try:
         yield

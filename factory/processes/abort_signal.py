@@ -15,12 +15,12 @@ TROUBLE = signal.SIGUSR2
 
 
 def end_process(pid: int) -> None:
-    """Ask a process inside `heeding_trouble` to stop as after SIGTERM, and exit with an error."""
+    """Ask a process inside `failing_on_abort` to stop as after SIGTERM, and exit with an error."""
     os.kill(pid, TROUBLE)
 
 
 @contextmanager
-def heeding_trouble(name: str) -> Iterator[None]:
+def failing_on_abort(name: str) -> Iterator[None]:
     """Stop as after SIGTERM when `end_process` is called; only for the main thread.
 
     Raises:

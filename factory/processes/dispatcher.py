@@ -24,10 +24,10 @@ from chatgenimage.factory.background_thread import BackgroundThread
 from chatgenimage.factory.broker.broker import count_waiting
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.processes.abort_signal import end_process
-from chatgenimage.factory.processes.finalize_run import close, top_up
+from chatgenimage.factory.processes.finalize_run import finish_run, top_up
 from chatgenimage.factory.processes.worker_identity import is_dead
 from chatgenimage.tasks.chain import QUEUE_NAMES, plan_chain, ring
-from chatgenimage.tasks.options import DeliveryOptions, RunOptions
+from chatgenimage.tasks.options import DeliveryOptions, run_options
 
 log = structlog.get_logger()
 
@@ -76,7 +76,7 @@ class Dispatcher:
         for batch_id, names, descriptions in due:
             ring(self._app, batch_id, names, descriptions)
         for run_id in finished:
-            close(self._sessions, run_id)
+            finish_run(self._sessions, run_id)
         self._top_up()
         return len(due)
 
@@ -86,7 +86,7 @@ class Dispatcher:
             top_up(self._sessions)
             self._topped_up_at = time.monotonic()
 
-    def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[dispatching.Due]:
+    def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[dispatching.DueBatch]:
         window = self._delivery.window
         dead = [owner for owner in delivery.list_owners(session) if is_dead(owner)]
         swept = dispatching.sweep(
@@ -130,7 +130,7 @@ class Dispatcher:
 
 def plan_steps(batch: Batch) -> list[dict[str, Any]]:
     """Return the columns of each step of a batch's chain."""
-    options = RunOptions.model_validate(batch.run.profile)
+    options = run_options(batch.run)
     return [
         {
             "batch_id": batch.id,

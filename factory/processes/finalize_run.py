@@ -10,7 +10,7 @@ from chatgenimage.db.fingerprints import Scope
 from chatgenimage.db.models import Run
 from chatgenimage.db.quotas import Quota, add_batches, list_quotas, list_short
 from chatgenimage.db.run_completion import (
-    Progress,
+    RunTotals,
     end_run,
     hold_active,
     hold_finished,
@@ -18,17 +18,18 @@ from chatgenimage.db.run_completion import (
     measure_progress,
 )
 from chatgenimage.db.session import Sessions, reading
-from chatgenimage.factory.curation.duplicates import open_album, write_twins
-from chatgenimage.factory.curation.refilter import limits_in_force, options_of
+from chatgenimage.factory.curation.duplicates import load_duplicates, write_duplicates
+from chatgenimage.factory.curation.refilter import limits_in_force
 from chatgenimage.factory.submission.quotas import next_sizes
-from chatgenimage.tasks.duplicates import Twin
+from chatgenimage.tasks.duplicates import DuplicateMatch
 from chatgenimage.tasks.filter_rules import Limits
+from chatgenimage.tasks.options import run_options
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class RunCompletion:
     """What ends a run: its near-duplicates, computed from a snapshot of its progress.
 
     Attributes:
@@ -36,13 +37,13 @@ class Closing:
     """
 
     run_id: int
-    seen: Progress
+    seen: RunTotals
     batch_size: int
     limits: Limits
-    twins: Mapping[int, Twin]
+    matches: Mapping[int, DuplicateMatch]
 
 
-def close(sessions: Sessions, run_id: int) -> bool:
+def finish_run(sessions: Sessions, run_id: int) -> bool:
     """Reject the near-duplicates of a run that has no batch left, then end it.
 
     The run continues instead if a label has not reached its quota and may have more images. The
@@ -52,26 +53,26 @@ def close(sessions: Sessions, run_id: int) -> bool:
         Whether the run is done now; also False if another dispatcher was faster, or a user retried
         items that were given up.
     """
-    return conclude(sessions, prepare(sessions, run_id))
+    return write_completion(sessions, prepare_completion(sessions, run_id))
 
 
-def conclude(sessions: Sessions, closing: Closing) -> bool:
+def write_completion(sessions: Sessions, completion: RunCompletion) -> bool:
     """Write the end of a run unless it has changed meanwhile; return whether it is done."""
-    run_id = closing.run_id
+    run_id = completion.run_id
     with sessions.begin() as session:
-        if not hold_finished(session, run_id, closing.seen):
+        if not hold_finished(session, run_id, completion.seen):
             return False
-        if _add_batches(session, run_id, list_short(session, run_id), closing.batch_size):
+        if _add_batches(session, run_id, list_short(session, run_id), completion.batch_size):
             return False
-        write_twins(session, Scope(run_id), closing.twins, closing.limits)
-        if _add_batches(session, run_id, list_quotas(session, run_id), closing.batch_size):
+        write_duplicates(session, Scope(run_id), completion.matches, completion.limits)
+        if _add_batches(session, run_id, list_quotas(session, run_id), completion.batch_size):
             return False
         end_run(session, run_id)
     log.info("run_done", run_id=run_id)
     return True
 
 
-def prepare(sessions: Sessions, run_id: int) -> Closing:
+def prepare_completion(sessions: Sessions, run_id: int) -> RunCompletion:
     """Find a run's near-duplicates without locking any row.
 
     The search runs outside of the transaction, which PostgreSQL would end if it was idle for long
@@ -79,11 +80,11 @@ def prepare(sessions: Sessions, run_id: int) -> Closing:
     """
     with reading(sessions) as session:
         run = session.get_one(Run, run_id)
-        limits, options = limits_in_force(session, run), options_of(run)
-        album = open_album(session, Scope(run_id), options)
+        limits, options = limits_in_force(session, run), run_options(run)
+        duplicates = load_duplicates(session, Scope(run_id), options)
         seen = measure_progress(session, run_id)
-    twins = album.twins(album.good, limits)
-    return Closing(run_id, seen, options.chain.batch_size, limits, twins)
+    matches = duplicates.find_matches(duplicates.good, limits)
+    return RunCompletion(run_id, seen, options.chain.batch_size, limits, matches)
 
 
 def top_up(sessions: Sessions) -> int:
@@ -98,7 +99,7 @@ def top_up(sessions: Sessions) -> int:
     for run_id in short:
         with sessions.begin() as session:
             if run := hold_active(session, run_id):
-                batch_size = options_of(run).chain.batch_size
+                batch_size = run_options(run).chain.batch_size
                 added += _add_batches(session, run_id, list_short(session, run_id), batch_size)
     return added
 

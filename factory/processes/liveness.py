@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from chatgenimage.factory.errors import WorkerSilent
-from chatgenimage.factory.processes.worker_identity import place_of
+from chatgenimage.factory.processes.worker_identity import name_prefix
 from chatgenimage.factory.settings.model import Settings
 
 FOLDER = "workers"
@@ -36,5 +36,5 @@ def probe(settings: Settings, role: str) -> float:
 
 def pulse_file(settings: Settings, role: str) -> Path:
     """Return the heartbeat file of a role's workers on this host; hosts may share the folder."""
-    name = hashlib.sha256(place_of(role).encode()).hexdigest()[:16]
+    name = hashlib.sha256(name_prefix(role).encode()).hexdigest()[:16]
     return settings.data_dir / FOLDER / f"{name}.pulse"

@@ -1,43 +1,49 @@
-"""Going on with a run that was interrupted: what is checked, freed and told."""
+"""Resume a run: check that it can be, free what dead workers hold, and report what is left."""
 
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import control, delivery
-from chatgenimage.db.control import Resumption
+from chatgenimage.db.control import ResumedRun
 from chatgenimage.db.models import Run
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.errors import NotResumable
 from chatgenimage.factory.processes.worker_identity import is_dead
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.settings.run_profile import models_key
+from chatgenimage.factory.submission.submitter import allow
 
 
-def resume_run(session: Session, run_id: int | None, settings: Settings) -> tuple[int, Resumption]:
-    """Free what dead workers held and let the run go on; return its number and what was found.
+def resume_run(
+    session: Session, run_id: int | None, settings: Settings, budget: float | None = None
+) -> tuple[int, ResumedRun]:
+    """Free what dead workers hold and make the run active; return its number and what is left.
 
     Args:
         session: An open transaction.
         run_id: None: the latest run.
-        settings: Of the worker that is to go on with it.
+        settings: Of the worker that is to work on it.
+        budget: Most that the language model may cost from now on; None: as before.
 
     Raises:
         RowNotFound: If there is no such run.
         NotResumable: If it is over, or asks for other models than these settings have.
+        BudgetSpent: If it has spent its budget.
     """
     run = get_run(session, run_id)
     _refuse(run, settings)
+    allow(run, budget)
     delivery.release_expired(session, [o for o in delivery.list_owners(session) if is_dead(o)])
     return run.id, control.resume(session, run)
 
 
-def tell(run_id: int, found: Resumption) -> str:
-    """Return what a person should know of a run that goes on."""
-    parts = [f"Run {run_id} goes on: {found.batches_left} batches are not done"]
+def describe_resumed(run_id: int, found: ResumedRun) -> str:
+    """Return in one line what is left of a run that resumes."""
+    parts = [f"Run {run_id} resumes: {found.batches_left} batches are not done"]
     if found.waited:
-        parts.append(f"{found.waited} steps need not wait any longer")
+        parts.append(f"{found.waited} steps no longer wait")
     if found.running:
-        parts.append(f"{found.running} steps are in the hands of a worker")
+        parts.append(f"{found.running} steps are held by a worker")
     if found.quarantined:
         parts.append(f"{found.quarantined} items stay given up (factory retry {run_id})")
     return "; ".join(parts)
@@ -45,14 +51,16 @@ def tell(run_id: int, found: Resumption) -> str:
 
 def _refuse(run: Run, settings: Settings) -> None:
     if run.state == RunState.CANCELLED:
-        raise NotResumable(f"run {run.id} was cancelled, for good. Submit its labels again.")
+        raise NotResumable(
+            f"run {run.id} is cancelled and cannot be resumed. Submit its labels again."
+        )
     if run.state == RunState.DONE:
         raise NotResumable(
-            f"run {run.id} is done; see `factory status {run.id}`. What was given up gets another "
-            f"try by `factory retry {run.id}`."
+            f"run {run.id} is done; see `factory status {run.id}`. `factory retry {run.id}` tries "
+            "again what was given up."
         )
-    if run.models_key != models_key(dump_profile(settings)):
+    if run.models_key != models_key(settings):
         raise NotResumable(
             f"run {run.id} asks for the models of profile {run.profile['profile']!r}, and "
-            f"{settings.profile!r} has others. Name its profile: --profile, as it was then."
+            f"{settings.profile!r} has others. Name the profile of the run with --profile."
         )

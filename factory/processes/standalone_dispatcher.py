@@ -1,7 +1,7 @@
-"""A dispatcher alone, without models: rings for batches while no worker runs.
+"""The dispatcher as a process of its own, without models: queues batches while no worker runs.
 
-Every worker has a dispatcher beside it, so a factory needs no other. This one is for whatever
-starts workers when a queue fills: without a worker, nobody else would fill it.
+Every worker has a dispatcher in a thread, so a factory needs no other. This one is for
+autoscalers, which start workers when a queue fills: without a worker, nothing else fills it.
 """
 
 import signal
@@ -9,22 +9,15 @@ import threading
 
 import structlog
 
-from chatgenimage.factory import log as logs
-from chatgenimage.factory.app import make_celery
-from chatgenimage.factory.broker.broker import check_broker, open_broker
-from chatgenimage.factory.database import open_database
 from chatgenimage.factory.notifications.notifier import Notifier
-from chatgenimage.factory.processes.abort_signal import heeding_trouble
-from chatgenimage.factory.processes.dispatcher import Dispatcher
 from chatgenimage.factory.processes.liveness import pulse_file
-from chatgenimage.factory.processes.worker import wait_for
+from chatgenimage.factory.processes.startup import open_dispatcher, open_sessions
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import dump_profile, models_key
 
 log = structlog.get_logger()
 
 NAME = "dispatcher"
-"""What it is called where workers are called by their role."""
+"""Its name where workers are named by their role."""
 
 
 def run_dispatcher(settings: Settings) -> None:
@@ -33,18 +26,13 @@ def run_dispatcher(settings: Settings) -> None:
     Raises:
         WorkerBroken: If it ended by itself.
     """
-    sessions = wait_for(lambda: open_database(settings, patience_s=settings.delivery.lease_s))
-    wait_for(lambda: check_broker(settings))
-    logs.configure(settings)
+    sessions = open_sessions(settings)
     pulse = pulse_file(settings, NAME)
     pulse.parent.mkdir(exist_ok=True)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with heeding_trouble(NAME), open_broker(settings) as broker:
-        app = make_celery(settings, broker.url)
-        key = models_key(dump_profile(settings))
+    with open_dispatcher(settings, sessions, NAME) as (_, dispatcher):
         log.info("dispatcher_starting", profile=settings.profile)
-        dispatcher = Dispatcher(app, sessions, settings.delivery, broker.revive, key)
         with Notifier(settings, sessions).start():
             dispatcher.run(stop, pulse.touch)

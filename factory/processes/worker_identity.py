@@ -18,12 +18,12 @@ BOOT_CHARS = 12
 def name_owner(role: str, *, is_child: bool) -> str:
     """Return the name of this process as a worker of `role`."""
     if is_child:
-        return f"{place_of(role)}#{os.getppid()}/{os.getpid()}"
-    return f"{place_of(role)}#{os.getpid()}"
+        return f"{name_prefix(role)}#{os.getppid()}/{os.getpid()}"
+    return f"{name_prefix(role)}#{os.getpid()}"
 
 
-def place_of(role: str) -> str:
-    """Return the first part of the names of a role's workers on this machine."""
+def name_prefix(role: str) -> str:
+    """Return what the names of a role's workers on this machine begin with."""
     return f"{role}@{machine_name()}"
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from chatgenimage.db.quotas import Quota
-from chatgenimage.db.run_progress import Overview, StepCount
+from chatgenimage.db.run_progress import RunOverview, StepCount
 
 
-def merge_labels(counts: Overview, name: str) -> Overview:
+def merge_labels(counts: RunOverview, name: str) -> RunOverview:
     """Return the counts summed over all labels."""
     steps: dict[str, Counter[str]] = {}
     for count in counts.steps:

@@ -10,12 +10,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chatgenimage.db.run_activity import Failure, Hand
-from chatgenimage.db.run_progress import Overview, StepCount
+from chatgenimage.db.run_activity import HeldStep, LatestFailure
+from chatgenimage.db.run_progress import RunOverview, StepCount
 from chatgenimage.db.session import Sessions
 from chatgenimage.factory.progress.collapse_labels import merge_labels
-from chatgenimage.factory.progress.quota_text import tell_accepted, tell_reasons
-from chatgenimage.factory.progress.snapshot import Moment, Observer, acceptance_of, labels_of
+from chatgenimage.factory.progress.quota_text import format_accepted, format_reasons
+from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot, acceptance_of, labels_of
 from chatgenimage.tasks.chain import QUEUES
 
 WIDE = 110
@@ -25,11 +25,11 @@ OTHER_LINES = 14
 UNKNOWN = "—"
 
 
-class Progress:
+class LiveProgress:
     """Context manager that draws a run's progress on stderr; not a terminal: plain lines."""
 
     def __init__(self, sessions: Sessions, run_id: int) -> None:
-        self._observer = Observer(sessions, run_id)
+        self._monitor = RunMonitor(sessions, run_id)
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
         self._started = time.monotonic()
@@ -46,19 +46,19 @@ class Progress:
         """Restore the terminal."""
         self._live.stop()
 
-    def refresh(self) -> Moment:
+    def refresh(self) -> RunSnapshot:
         """Read the database and draw; return the snapshot."""
-        moment = self._observer.look()
+        snapshot = self._monitor.look()
         if self._console.is_terminal:
-            self._view = live_view(moment, *self._console.size)
+            self._view = live_view(snapshot, *self._console.size)
             self._live.update(self._view)
-        elif (line := one_line(moment.counts)) != self._last_line:
+        elif (line := summarize(snapshot.counts)) != self._last_line:
             elapsed_s = time.monotonic() - self._started
             self._console.print(f"[{elapsed_s:5.0f} s] {line}", soft_wrap=True, markup=False)
             self._last_line = line
-        return moment
+        return snapshot
 
-    def tell_away(self, reason: str) -> None:
+    def show_outage(self, reason: str) -> None:
         """Show below the last snapshot why it is not updated."""
         if self._console.is_terminal:
             self._live.update(Group(self._view, Text(reason, style="bold red")))
@@ -66,24 +66,24 @@ class Progress:
             self._console.print(reason, soft_wrap=True, markup=False)
 
 
-def live_view(moment: Moment, width: int, height: int) -> RenderableType:
+def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
     """Return a snapshot of a run for a screen of `width` columns and `height` lines."""
-    counts, labels = moment.counts, labels_of(moment.counts)
+    counts, labels = snapshot.counts, labels_of(snapshot.counts)
     if len(labels) > max(height - OTHER_LINES, 3):
         counts = merge_labels(counts, f"all {len(labels)} labels")
     return Group(
-        render(counts, moment.run_id, moment.age_s, width, moment.share),
-        _pace(moment),
-        *(_hand(hand) for hand in moment.hands),
-        *(_failure(failure) for failure in moment.failures),
+        render(counts, snapshot.run_id, snapshot.age_s, width, snapshot.share),
+        _rates(snapshot),
+        *(_held_step(held) for held in snapshot.held_steps),
+        *(_failure(failure) for failure in snapshot.failures),
     )
 
 
 def render(
-    now: Overview, run_id: int, elapsed_s: float, width: int = WIDE, share: float | None = None
+    now: RunOverview, run_id: int, elapsed_s: float, width: int = WIDE, share: float | None = None
 ) -> RenderableType:
     """Return the counts as a table, below a progress bar."""
-    head = Text(f"run {run_id}  {tell_duration(elapsed_s)}  ")
+    head = Text(f"run {run_id}  {format_duration(elapsed_s)}  ")
     head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
     done = now.batches_done / max(now.batches, 1) if share is None else share
     bar = ProgressBar(total=1.0, completed=done, width=60)
@@ -91,7 +91,7 @@ def render(
     return Group(head, Padding(bar, expand=False), *tables, *_trouble(now))
 
 
-def one_line(now: Overview) -> str:
+def summarize(now: RunOverview) -> str:
     """Return the counts in one line, for logs."""
     made = sum(now.made.values())
     waits = f"; waiting: {now.waits_for.splitlines()[0]}" if now.waits_for else ""
@@ -104,7 +104,7 @@ def one_line(now: Overview) -> str:
     )
 
 
-def tell_duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Return a duration in words; a dash if it is unknown."""
     if seconds is None:
         return UNKNOWN
@@ -115,30 +115,30 @@ def tell_duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def tell_worker(owner: str) -> str:
+def format_worker(owner: str) -> str:
     """Return a worker's name without its pid namespace, e.g. "all@box 1234"."""
     place, _, pids = owner.rpartition("#")
     host, _, namespace = place.rpartition(".")
     return f"{host if namespace.isdecimal() and host else place} {pids.rpartition('/')[2]}"
 
 
-def _pace(moment: Moment) -> Text:
-    left = tell_duration(moment.eta_s)
-    rates = (moment.images_per_min, moment.accepted_per_min)
+def _rates(snapshot: RunSnapshot) -> Text:
+    left = format_duration(snapshot.eta_s)
+    rates = (snapshot.images_per_min, snapshot.accepted_per_min)
     made, accepted = (UNKNOWN if rate is None else f"{rate:.1f}" for rate in rates)
-    given_up = f", {moment.quarantined} given up" if moment.quarantined else ""
-    line = f"{moment.state}; about {left} left; {made} images per minute, {accepted} accepted"
+    given_up = f", {snapshot.quarantined} given up" if snapshot.quarantined else ""
+    line = f"{snapshot.state}; about {left} left; {made} images per minute, {accepted} accepted"
     return Text(line + given_up, style="bold")
 
 
-def _hand(hand: Hand) -> Text:
-    text = Text(f"{tell_worker(hand.worker)}  ", style="dim")
-    place = f"{hand.step} · {hand.label} · batch {hand.batch} · round {hand.round}"
-    text.append(f"{place}  {hand.done}/{hand.total}  {tell_duration(hand.since_s)}", "not dim")
+def _held_step(held: HeldStep) -> Text:
+    text = Text(f"{format_worker(held.worker)}  ", style="dim")
+    place = f"{held.step} · {held.label} · batch {held.batch} · round {held.round}"
+    text.append(f"{place}  {held.done}/{held.total}  {format_duration(held.since_s)}", "not dim")
     return text
 
 
-def _failure(failure: Failure) -> Text:
+def _failure(failure: LatestFailure) -> Text:
     what = "given up" if failure.is_final else "failed, will be retried"
     place = f"{failure.step} · {failure.label} · batch {failure.batch}"
     line = Text(f"{what}: {place}: {failure.error}", style="red" if failure.is_final else "yellow")
@@ -146,13 +146,13 @@ def _failure(failure: Failure) -> Text:
     return line
 
 
-def _trouble(now: Overview) -> list[Text]:
+def _trouble(now: RunOverview) -> list[Text]:
     if not now.waits_for:
         return []
     return [Text(f"waiting; continues automatically: {now.waits_for.splitlines()[0]}", style="red")]
 
 
-def _steps_table(now: Overview, *, whole: bool) -> Table:
+def _steps_table(now: RunOverview, *, whole: bool) -> Table:
     """Return the counts of each step per label; `whole` adds the results."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
@@ -167,7 +167,7 @@ def _steps_table(now: Overview, *, whole: bool) -> Table:
     return table
 
 
-def _narrow_tables(now: Overview) -> list[Table]:
+def _narrow_tables(now: RunOverview) -> list[Table]:
     """Return a table of results per label, and one of the steps over all labels."""
     outcome = Table(box=None, pad_edge=False, header_style="dim")
     outcome.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
@@ -187,10 +187,10 @@ def _add_outcome_columns(table: Table) -> None:
     table.add_column("rejected", style="yellow", overflow="ellipsis", no_wrap=True)
 
 
-def _outcome(now: Overview, label: str) -> tuple[str, str, str]:
+def _outcome(now: RunOverview, label: str) -> tuple[str, str, str]:
     share = acceptance_of(now, label)
     shown = UNKNOWN if share is None else f"{share:.0%}"
-    return tell_accepted(now, label), shown, tell_reasons(now, label)
+    return format_accepted(now, label), shown, format_reasons(now, label)
 
 
 def _cell(count: StepCount | None) -> Text:

@@ -2,27 +2,27 @@
 
 from chatgenimage.db.models import Run
 from chatgenimage.db.quotas import Quota
-from chatgenimage.db.run_progress import Overview
+from chatgenimage.db.run_progress import RunOverview
 from chatgenimage.db.states import Origin, RunState
 
 MOST_LABELS = 10
 """Most labels that are listed one by one."""
 
 
-def tell_accepted(now: Overview, label: str) -> str:
+def format_accepted(now: RunOverview, label: str) -> str:
     """Return a label's number of accepted images, with its quota if it has one."""
     accepted = sum(now.accepted[label, origin] for origin in Origin)
     asked = next((quota.asked for quota in now.quotas if quota.label == label), None)
     return str(accepted) if asked is None else f"{accepted}/{asked}"
 
 
-def tell_reasons(now: Overview, label: str) -> str:
+def format_reasons(now: RunOverview, label: str) -> str:
     """Return a label's rejection reasons with counts, most frequent first."""
     counts = now.rejected.most_common()
     return ", ".join(f"{count} {reason}" for (name, reason), count in counts if name == label)
 
 
-def tell_missed(run: Run, now: Overview) -> list[str]:
+def list_missed(run: Run, now: RunOverview) -> list[str]:
     """Return lines about a finished run's missed quotas, and what to do."""
     missed = [quota for quota in now.quotas if quota.missing]
     if run.state != RunState.DONE or not missed:
@@ -35,9 +35,9 @@ def tell_missed(run: Run, now: Overview) -> list[str]:
     return [*lines, f"  {advice}; submit again with --max-images {2 * most} for more images."]
 
 
-def _tell_label(quota: Quota, now: Overview) -> str:
+def _tell_label(quota: Quota, now: RunOverview) -> str:
     return (
         f"quota_missed: {quota.label} has {quota.accepted} of {quota.asked} accepted after "
         f"{quota.images} generated images (limit {quota.max_images}); "
-        f"rejected: {tell_reasons(now, quota.label) or 'none'}"
+        f"rejected: {format_reasons(now, quota.label) or 'none'}"
     )

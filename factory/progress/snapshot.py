@@ -7,22 +7,22 @@ from typing import Any
 
 from chatgenimage.db.models import Run
 from chatgenimage.db.run_activity import (
-    Failure,
-    Hand,
+    HeldStep,
     Kind,
+    LatestFailure,
     list_durations,
     list_failures,
-    list_hands,
+    list_held_steps,
     measure_work,
 )
-from chatgenimage.db.run_progress import Overview, overview
+from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.session import Sessions, now, reading
 from chatgenimage.db.states import RunState
-from chatgenimage.factory.progress.throughput import Pace, Sample
+from chatgenimage.factory.progress.throughput import ProgressSample, Throughput
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RunSnapshot:
     """State of a run at one time.
 
     Attributes:
@@ -36,9 +36,9 @@ class Moment:
     state: str
     pause_reason: str | None
     age_s: float
-    counts: Overview
-    hands: list[Hand]
-    failures: list[Failure]
+    counts: RunOverview
+    held_steps: list[HeldStep]
+    failures: list[LatestFailure]
     eta_s: float | None
     share: float | None
     images_per_min: float | None
@@ -71,16 +71,16 @@ class Moment:
         return is_stopped or self.state in (RunState.DONE, RunState.CANCELLED)
 
 
-class Observer:
+class RunMonitor:
     """Reads a run repeatedly, and so measures its rates."""
 
     def __init__(self, sessions: Sessions, run_id: int) -> None:
         self._sessions = sessions
         self._run_id = run_id
-        self._pace = Pace()
+        self._throughput = Throughput()
         self._durations: Mapping[Kind, float] | None = None
 
-    def look(self) -> Moment:
+    def look(self) -> RunSnapshot:
         """Return the run as it is now."""
         with reading(self._sessions) as session:
             run = session.get_one(Run, self._run_id)
@@ -89,29 +89,29 @@ class Observer:
                 self._durations = list_durations(session, run.id)
             work = measure_work(session, run.id, self._durations)
             made, accepted = sum(counts.made.values()), sum(counts.accepted.values())
-            self._pace.add(Sample(time.monotonic(), work.done_s, made, accepted))
+            self._throughput.add(ProgressSample(time.monotonic(), work.done_s, made, accepted))
             is_active = run.state == RunState.ACTIVE
-            return Moment(
+            return RunSnapshot(
                 run.id,
                 run.state,
                 run.pause_reason,
                 (run.finished_at or now(session)) - run.created_at,
                 counts,
-                list_hands(session, run.id),
+                list_held_steps(session, run.id),
                 list_failures(session, run.id),
-                self._pace.eta_s(work) if is_active else None,
+                self._throughput.eta_s(work) if is_active else None,
                 work.share,
-                self._pace.images_per_min,
-                self._pace.accepted_per_min,
+                self._throughput.images_per_min,
+                self._throughput.accepted_per_min,
             )
 
 
-def labels_of(counts: Overview) -> list[str]:
+def labels_of(counts: RunOverview) -> list[str]:
     """Return the labels that have at least one step."""
     return sorted({count.label for count in counts.steps})
 
 
-def acceptance_of(counts: Overview, label: str) -> float | None:
+def acceptance_of(counts: RunOverview, label: str) -> float | None:
     """Return the share of a label's judged candidates that was accepted."""
     accepted, rejected = _sum_of(counts.accepted, label), _sum_of(counts.rejected, label)
     return accepted / (accepted + rejected) if accepted + rejected else None
@@ -121,7 +121,7 @@ def _sum_of(numbers: Mapping[tuple[str, str], int], label: str) -> int:
     return sum(number for (name, _), number in numbers.items() if name == label)
 
 
-def _label_record(counts: Overview, label: str) -> dict[str, Any]:
+def _label_record(counts: RunOverview, label: str) -> dict[str, Any]:
     share = acceptance_of(counts, label)
     return {
         "label": label,
@@ -132,28 +132,28 @@ def _label_record(counts: Overview, label: str) -> dict[str, Any]:
     }
 
 
-def moment_record(moment: Moment) -> dict[str, Any]:
+def snapshot_record(snapshot: RunSnapshot) -> dict[str, Any]:
     """Return a snapshot as JSON values."""
-    counts = moment.counts
-    judged = moment.accepted + moment.rejected
+    counts = snapshot.counts
+    judged = snapshot.accepted + snapshot.rejected
     return {
-        "run": moment.run_id,
-        "state": moment.state,
-        "pause_reason": moment.pause_reason,
-        "age_s": round(moment.age_s, 1),
-        "eta_s": None if moment.eta_s is None else round(moment.eta_s, 1),
-        "share": None if moment.share is None else round(moment.share, 4),
+        "run": snapshot.run_id,
+        "state": snapshot.state,
+        "pause_reason": snapshot.pause_reason,
+        "age_s": round(snapshot.age_s, 1),
+        "eta_s": None if snapshot.eta_s is None else round(snapshot.eta_s, 1),
+        "share": None if snapshot.share is None else round(snapshot.share, 4),
         "batches": {"done": counts.batches_done, "all": counts.batches},
-        "candidates": moment.made,
-        "accepted": moment.accepted,
-        "rejected": moment.rejected,
-        "acceptance": round(moment.accepted / judged, 4) if judged else None,
-        "quarantined": moment.quarantined,
-        "images_per_min": moment.images_per_min,
-        "accepted_per_min": moment.accepted_per_min,
+        "candidates": snapshot.made,
+        "accepted": snapshot.accepted,
+        "rejected": snapshot.rejected,
+        "acceptance": round(snapshot.accepted / judged, 4) if judged else None,
+        "quarantined": snapshot.quarantined,
+        "images_per_min": snapshot.images_per_min,
+        "accepted_per_min": snapshot.accepted_per_min,
         "waits_for": counts.waits_for,
         "labels": [_label_record(counts, label) for label in labels_of(counts)],
         "steps": [asdict(count) for count in counts.steps],
-        "workers": [asdict(hand) for hand in moment.hands],
-        "failures": [asdict(failure) for failure in moment.failures],
+        "workers": [asdict(held) for held in snapshot.held_steps],
+        "failures": [asdict(failure) for failure in snapshot.failures],
     }

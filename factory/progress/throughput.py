@@ -3,14 +3,14 @@
 from collections import deque
 from typing import NamedTuple
 
-from chatgenimage.db.run_activity import Work
+from chatgenimage.db.run_activity import ComputeProgress
 
 WINDOW_S = 120.0
 SHORTEST_S = 5.0
 """Rates over a shorter time are not reliable."""
 
 
-class Sample(NamedTuple):
+class ProgressSample(NamedTuple):
     """Work done at one time of a monotonic clock."""
 
     at_s: float
@@ -19,14 +19,14 @@ class Sample(NamedTuple):
     accepted: int
 
 
-class Pace:
+class Throughput:
     """Rates over the last two minutes; None: not known."""
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
         self._window_s = window_s
-        self._samples: deque[Sample] = deque()
+        self._samples: deque[ProgressSample] = deque()
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: ProgressSample) -> None:
         """Add a sample; samples must be added in order of time."""
         self._samples.append(sample)
         while self._samples[-1].at_s - self._samples[1 % len(self._samples)].at_s > self._window_s:
@@ -42,7 +42,7 @@ class Pace:
         """Return how many images were accepted per minute."""
         return self._per_s("accepted", 60.0)
 
-    def eta_s(self, work: Work) -> float | None:
+    def eta_s(self, work: ComputeProgress) -> float | None:
         """Return the seconds left at the recent rate; None: not known."""
         rate = self._per_s("work_s")
         return work.left_s / rate if rate and rate > 0 and work.left_s is not None else None

@@ -74,8 +74,5 @@ def to_frame(rows: Iterable[CandidateRow]) -> Any:  # noqa: ANN401  # pandas has
 
 def _record(row: CandidateRow) -> dict[str, Any]:
     plain = {name: getattr(row, name) for name in SCHEMA.names if hasattr(row, name)}
-    objects = [
-        {name: getattr(found, name) for name in ("label", "confidence", "box_xyxy", "area_px")}
-        for found in row.annotations
-    ]
+    objects = [found.to_record() for found in row.annotations]
     return {**plain, **row.scores, "objects": objects}

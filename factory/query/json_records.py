@@ -1,4 +1,4 @@
-"""What a candidate, its story and a run look like to a program: plain JSON values."""
+"""Candidates and runs as plain JSON values, for programs."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,8 +7,6 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import (
-    Annotation,
-    Candidate,
     LlmCall,
     Mark,
     Placement,
@@ -17,42 +15,19 @@ from chatgenimage.db.models import (
     Scene,
     VerdictChange,
 )
-from chatgenimage.db.queries import Story
+from chatgenimage.db.queries import CandidateDetail
 from chatgenimage.db.quotas import Quota
 from chatgenimage.db.run_progress import overview
 from chatgenimage.db.runs import count_funnel, count_funnel_by_label, list_quarantined
 from chatgenimage.db.spending import spending
+from chatgenimage.factory.query.rows import AnnotationRow, CandidateRow
 from chatgenimage.factory.settings.model import Settings
 
 
-def candidate_record(candidate: Candidate, images: ImageStore) -> dict[str, Any]:
-    """Return a candidate in one flat row."""
-    return {
-        "id": candidate.id,
-        "run": candidate.run_id,
-        "label": candidate.label.name,
-        "key": candidate.key,
-        "origin": candidate.origin,
-        "round": candidate.round,
-        "verdict": candidate.verdict,
-        "reason": candidate.reason,
-        "duplicate_of": candidate.duplicate_of_id,
-        "mark": candidate.mark,
-        "parent": candidate.parent_id,
-        "seed": candidate.seed,
-        "prompt": candidate.prompt_text,
-        "caption": candidate.caption,
-        "source_name": candidate.source_name,
-        "objects": [annotation.label for annotation in candidate.annotations],
-        "scores": {score.name: score.value for score in candidate.scores},
-        "image": images.path_of(candidate.sha256),
-    }
-
-
-def story_record(story: Story, images: ImageStore) -> dict[str, Any]:
-    """Return all that is known of a candidate."""
-    candidate = story.candidate
-    return candidate_record(candidate, images) | {
+def detail_record(detail: CandidateDetail, images: ImageStore) -> dict[str, Any]:
+    """Return everything that is stored about a candidate."""
+    candidate = detail.candidate
+    return CandidateRow.of(candidate, images).to_record() | {
         "size_wh": [candidate.width_px, candidate.height_px],
         "created_at": candidate.created_at,
         "model": candidate.model,
@@ -68,19 +43,19 @@ def story_record(story: Story, images: ImageStore) -> dict[str, Any]:
             }
             for score in candidate.scores
         ],
-        "annotations": [_annotation(annotation) for annotation in candidate.annotations],
-        "ancestors": [candidate_record(ancestor, images) for ancestor in story.ancestors],
-        "children": [candidate_record(child, images) for child in story.children],
-        "imagined": [_scene(scene) for scene in story.scenes],
-        "proposed": [_placement(placement) for placement in story.placements],
-        "asked": [_call(call) for call in story.calls],
+        "annotations": [AnnotationRow.of(one).to_record() for one in candidate.annotations],
+        "ancestors": [CandidateRow.of(one, images).to_record() for one in detail.ancestors],
+        "children": [CandidateRow.of(one, images).to_record() for one in detail.children],
+        "imagined": [_scene(scene) for scene in detail.scenes],
+        "proposed": [_placement(placement) for placement in detail.placements],
+        "asked": [_call(call) for call in detail.calls],
         "marks": [_mark(mark) for mark in candidate.marks],
-        "judged_again": [_change(*change) for change in story.changes],
+        "judged_again": [_change(*change) for change in detail.changes],
     }
 
 
 def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]:
-    """Return how far a run has come and what became of its candidates."""
+    """Return the progress of a run and the results of its candidates."""
     now = overview(session, run.id)
     return {
         "run": run.id,
@@ -119,16 +94,6 @@ def quota_record(quota: Quota) -> dict[str, Any]:
         "missing": quota.missing,
         "images": quota.images,
         "max_images": quota.max_images,
-    }
-
-
-def _annotation(annotation: Annotation) -> dict[str, Any]:
-    return {
-        "label": annotation.label,
-        "confidence": annotation.confidence,
-        "box_xyxy": list(annotation.box_xyxy),
-        "area_px": annotation.area_px,
-        "rle": annotation.rle,
     }
 
 

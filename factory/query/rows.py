@@ -1,49 +1,13 @@
-"""What candidates a program asks for, by keywords, and what it gets: frozen rows."""
+"""Candidate rows: the one frozen record of a candidate, and the plain values that others show."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Annotation, Candidate
-from chatgenimage.db.queries import CandidateFilter, Range
 from chatgenimage.db.states import Marked, Origin, Verdict
-from chatgenimage.factory.errors import UnknownName
-from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
-
-
-class Filters(TypedDict, total=False):
-    """Which candidates; what is left out does not restrict.
-
-    run: The number of a run.
-    label: One or several class names that were asked for, compared without case.
-    verdict, origin, reason, round: As the glossary has them.
-    objects: One or several names that must all be among the annotations.
-    object_count: Least and most annotations, None for open.
-    scores: Least and most value by score name, both inclusive, None for open.
-    duplicates_of: The id of a candidate that they repeat.
-    caption: One or several words with each of which a word of the caption begins.
-    marked: What people must say of it: good, bad or none.
-    heeds_marks: Whether a mark outranks the verdict.
-    limit: Most candidates.
-    """
-
-    run: int
-    label: str | Sequence[str]
-    verdict: Verdict | str
-    origin: Origin | str
-    reason: str
-    round: int
-    objects: str | Sequence[str]
-    object_count: tuple[int | None, int | None]
-    scores: Mapping[str, Range]
-    duplicates_of: int
-    caption: str | Sequence[str]
-    marked: Marked | str
-    heeds_marks: bool
-    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +37,16 @@ class AnnotationRow:
             MappingProxyType(annotation.rle),
         )
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the object as JSON values."""
+        return {
+            "label": self.label,
+            "confidence": self.confidence,
+            "box_xyxy": list(self.box_xyxy),
+            "area_px": self.area_px,
+            "rle": dict(self.rle),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CandidateRow:
@@ -80,14 +54,14 @@ class CandidateRow:
 
     Attributes:
         key: Path of its making within its label, e.g. "b0/g3/e1/f0".
-        prompt: What the model was told.
-        source_name: What a person's picture was called in its folder.
+        prompt: The text given to the model.
+        source_name: The file name of a person's picture in its folder.
         verdict: None if it was not judged yet.
         reason: Why it was rejected.
         duplicate_of_id: The better candidate that it repeats, if it was rejected for that.
-        mark: What people say of it, None if nothing.
+        mark: The newest review, None if there is none.
         scores: Values by name.
-        image: Where its PNG lies.
+        image: Path or URL of its PNG.
         created_at: Seconds since the epoch.
     """
 
@@ -116,7 +90,7 @@ class CandidateRow:
 
     @classmethod
     def of(cls, candidate: Candidate, images: ImageStore) -> Self:
-        """Return the row of a candidate."""
+        """Return the row of a candidate; nothing else in the project reads its columns into one."""
         return cls(
             id=candidate.id,
             run=candidate.run_id,
@@ -142,67 +116,41 @@ class CandidateRow:
             annotations=tuple(map(AnnotationRow.of, candidate.annotations)),
         )
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the row as JSON values, as `factory query` prints it; objects by name alone."""
+        return {
+            "id": self.id,
+            "run": self.run,
+            "label": self.label,
+            "key": self.key,
+            "origin": self.origin,
+            "round": self.round,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "duplicate_of": self.duplicate_of_id,
+            "mark": self.mark,
+            "parent": self.parent_id,
+            "seed": self.seed,
+            "prompt": self.prompt,
+            "caption": self.caption,
+            "source_name": self.source_name,
+            "objects": [found.label for found in self.annotations],
+            "scores": dict(self.scores),
+            "image": self.image,
+        }
 
-def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
-    """Return the filter that the keywords ask for.
-
-    Raises:
-        UnknownName: If a verdict, origin, reason, score or mark is none of ours.
-    """
-    reason, scores = asked.get("reason"), asked.get("scores") or {}
-    if reason is not None:
-        check_name("reason", reason, REASONS)
-    for name in scores:
-        check_name("score", name, SCORE_NAMES)
-    verdict, origin, marked = asked.get("verdict"), asked.get("origin"), asked.get("marked")
-    return CandidateFilter(
-        run_id=asked.get("run"),
-        labels=_several(asked.get("label")),
-        verdict=None if verdict is None else Verdict(check_name("verdict", verdict, Verdict)),
-        origin=None if origin is None else Origin(check_name("origin", origin, Origin)),
-        reason=reason,
-        round=asked.get("round"),
-        objects=_several(asked.get("objects")),
-        object_count=asked.get("object_count", (None, None)),
-        scores=scores,
-        duplicates_of=asked.get("duplicates_of"),
-        caption_words=_several(asked.get("caption")),
-        marked=None if marked is None else Marked(check_name("mark", marked, Marked)),
-        heeds_marks=asked.get("heeds_marks", False),
-        limit=asked.get("limit"),
-    )
-
-
-def check_name(kind: str, name: str, known: Sequence[str] | type[Verdict | Origin | Marked]) -> str:
-    """Return the name if it is known.
-
-    Raises:
-        UnknownName: If it is not: an empty answer would look like a true one.
-    """
-    names = [str(one) for one in known]
-    if name not in names:
-        raise UnknownName(f"no {kind} is called {name!r}; there are: {', '.join(names)}.")
-    return name
-
-
-def parse_score(text: str) -> tuple[str, float]:
-    """Return a score and a value of it from a text like "clip_similarity=0.25".
-
-    Raises:
-        UnknownName: If the text is not of this form or names no score.
-    """
-    name, _, value = text.partition("=")
-    check_name("score", name, SCORE_NAMES)
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UnknownName(f"{text!r} has no number: expected {name}=NUMBER, e.g. {name}=0.25.")
-    return name, number
-
-
-def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:
-    if names is None:
-        return ()
-    return (names,) if isinstance(names, str) else tuple(names)
+    def to_metadata(self) -> dict[str, Any]:
+        """Return what an exported dataset keeps of the row besides its objects."""
+        return {
+            "candidate_id": self.id,
+            "parent_id": self.parent_id,
+            "run_id": self.run,
+            "label": self.label,
+            "origin": self.origin,
+            "round": self.round,
+            "verdict": self.verdict,
+            "mark": self.mark,
+            "caption": self.caption,
+            "prompt": self.prompt,
+            "source_name": self.source_name,
+        }

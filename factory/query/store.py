@@ -1,4 +1,4 @@
-"""The door for programs: `from chatgenimage import open_store` opens what runs left behind."""
+"""The Python API: `from chatgenimage import open_store` opens the results of runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from chatgenimage.db import queries, runs
 from chatgenimage.db.images import ImageStore
+from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.runs import RunSummary
 from chatgenimage.db.session import (
     Sessions,
@@ -18,10 +19,11 @@ from chatgenimage.db.session import (
     newest_revision,
     reading,
 )
-from chatgenimage.factory.database import tell_schema
+from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.errors import NoDatabase
 from chatgenimage.factory.image_store import open_images
-from chatgenimage.factory.query.rows import CandidateRow, Filters, make_filter
+from chatgenimage.factory.query.filters import Filters, check_stored_names, make_filter
+from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.values import RgbImage
 
@@ -34,7 +36,7 @@ EVERY_RUN = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What runs left behind: rows and images, to be read.
+    """The rows and images of a data folder or database, for reading.
 
     with open_store("data") as store:
         for row in store.candidates(label="dog", verdict="accepted"):
@@ -59,20 +61,32 @@ class Store:
             return runs.list_runs(session, limit=EVERY_RUN)
 
     def candidates(self, **filters: Unpack[Filters]) -> Iterator[CandidateRow]:
-        """Yield candidates by run, label and key; a page of them is in memory at a time.
+        """Return candidates by run, label and key; a page of them is in memory at a time.
 
         Raises:
-            UnknownName: If a filter names a verdict, origin, reason or score that is none.
+            RowNotFound: If there is no such run.
+            UnknownName: If a keyword, label, verdict, origin, reason, score or review does not
+                exist; both are raised by the call itself, before the first row.
         """
-        wanted = make_filter(**filters)
+        return self.iter_rows(self._check(**filters))
+
+    def count(self, **filters: Unpack[Filters]) -> int:
+        """Return how many candidates there are; raises the same."""
+        wanted = self._check(**filters)
+        with reading(self.sessions) as session:
+            return queries.count_candidates(session, wanted)
+
+    def iter_rows(self, wanted: CandidateFilter) -> Iterator[CandidateRow]:
+        """Yield the candidates of a filter that was checked."""
         with reading(self.sessions) as session:
             for candidate in queries.iter_candidates(session, wanted):
                 yield CandidateRow.of(candidate, self.images)
 
-    def count(self, **filters: Unpack[Filters]) -> int:
-        """Return how many candidates there are."""
+    def _check(self, **filters: Unpack[Filters]) -> CandidateFilter:
+        wanted = make_filter(**filters)
         with reading(self.sessions) as session:
-            return queries.count_candidates(session, make_filter(**filters))
+            check_stored_names(session, wanted)
+        return wanted
 
     def get(self, candidate_id: int) -> CandidateRow:
         """Return one candidate.
@@ -81,8 +95,8 @@ class Store:
             RowNotFound: If there is no such candidate.
         """
         with reading(self.sessions) as session:
-            story = queries.get_candidate(session, candidate_id)
-            return CandidateRow.of(story.candidate, self.images)
+            detail = queries.get_candidate(session, candidate_id)
+            return CandidateRow.of(detail.candidate, self.images)
 
     def pixels(self, row: CandidateRow) -> RgbImage:
         """Return the candidate's image, (H, W, 3) uint8 RGB.
@@ -140,5 +154,5 @@ def open_store(
         place = url.database if is_missing else url.render_as_string()
         raise NoDatabase(f"no database at {place or url}; start with `factory run dog house`.")
     if revision != newest_revision():
-        raise NoDatabase(f"the database at {url.render_as_string()} {tell_schema(revision)}.")
+        raise NoDatabase(f"the database at {url.render_as_string()} {describe_schema(revision)}.")
     return Store(settings, sessions, open_images(settings))

@@ -122,7 +122,7 @@ def draw_score(axes: Axes, score: ScoreValues) -> None:
     else:
         rule = RULE[score.name]
         passed = _draw_sides(axes, score.values, rule, score.threshold)
-        summary = f"{passed.mean():.0%} of {len(passed)} {rule.tell(score.threshold)}"
+        summary = f"{passed.mean():.0%} of {len(passed)} {rule.describe(score.threshold)}"
     axes.set_title(f"{score.name} of {score.origin}: {summary}", loc="left", fontsize=7)
 
 
@@ -147,7 +147,7 @@ def bin_edges(values: Sequence[float], threshold: float) -> list[float]:
     return [float(threshold + width * step) for step in np.arange(first, last + 1)]
 
 
-def draw_objects(axes: Axes, counts: Mapping[int, int]) -> None:
+def draw_object_counts(axes: Axes, counts: Mapping[int, int]) -> None:
     """Draw the distribution of objects per accepted image."""
     axes.bar_label(axes.bar([str(number) for number in counts], list(counts.values()), color=KEPT))
     axes.margins(y=0.1)
@@ -201,7 +201,7 @@ def draw_survey(axes: Axes, survey: ScoreSurvey) -> None:
     )
     accepted.set_ylim(0, 1.1 * max(1, *(one.accepted for one in survey.survivors)))
     accepted.set_ylabel("accepted in total")
-    limit = survey.rule.tell(survey.threshold)
+    limit = survey.rule.describe(survey.threshold)
     axes.set_title(f"{survey.name}: {limit} passes", loc="left")
 
 

@@ -23,7 +23,7 @@ from chatgenimage.factory.reports.overlay import (
     Overlay,
     colours_of,
     draw_dashed_box,
-    one_line,
+    join_lines,
 )
 from chatgenimage.factory.settings.model import Settings
 
@@ -77,7 +77,7 @@ def write_contact_sheet(
     with reading(sessions) as session:
         run = get_run(session, run_id)
         accepted = list_accepted(session, run.id)
-        candidates = list_candidates(session, choose(accepted, limit))
+        candidates = list_candidates(session, choose_shown(accepted, limit))
     if not candidates:
         return 0
     asked = [label.name for label in run.labels]
@@ -101,7 +101,7 @@ def draw_sheet(
     return _Sheet(images, [*asked, *sorted(found)]).draw(title, candidates, set(found))
 
 
-def choose(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
+def choose_shown(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
     """Choose ids to show, by label: equal shares, mixed origins, different parents.
 
     Args:
@@ -268,7 +268,7 @@ class _Sheet:
         return [self._clipped(line, size_px, width_px) for line in lines]
 
     def _clipped(self, text: str, size_px: int, width_px: int) -> str:
-        line = one_line(text)
+        line = join_lines(text)
         if self._draw.textlength(line, _font(size_px)) <= width_px:
             return line
         while line and self._draw.textlength(line + ELLIPSIS, _font(size_px)) > width_px:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from chatgenimage.db.runs import Stage
+from chatgenimage.db.runs import FunnelStage
 from chatgenimage.db.states import Origin
 
 
-def count_funnel_steps(stages: Iterable[Stage], proposals: Mapping[str, int]) -> dict[str, int]:
+def count_funnel_steps(
+    stages: Iterable[FunnelStage], proposals: Mapping[str, int]
+) -> dict[str, int]:
     """Return the numbers after each step, in the order of the chain.
 
     Args:

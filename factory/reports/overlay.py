@@ -102,7 +102,7 @@ def draw_dashed_box(draw: ImageDraw.ImageDraw, box: BoxXyxy) -> None:
             draw.line(dash, fill=BLACK if index % 2 else WHITE, width=BOX_WIDTH_PX)
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return a text with line breaks replaced by spaces."""
     return " ".join(text.split())
 
@@ -116,7 +116,7 @@ def draw_tag(
 ) -> None:
     """Write a label on its colour above a box, or inside if there is no room above."""
     font = ImageFont.load_default(TAG_FONT_PX)
-    text = one_line(text)
+    text = join_lines(text)
     width, height = draw.textlength(text, font) + 6, TAG_FONT_PX + 4
     left = min(max(box[0], 0), max(size_wh[0] - width, 0))
     top = box[1] - height if box[1] >= height else max(box[1], 0)

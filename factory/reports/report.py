@@ -21,8 +21,8 @@ from chatgenimage.db.marks import count_marks
 from chatgenimage.db.models import Candidate, Run
 from chatgenimage.db.queries import list_candidates
 from chatgenimage.db.quotas import Quota, list_quotas
-from chatgenimage.db.reporting import Diversity, ScoreValues, Spending
-from chatgenimage.db.runs import Stage, count_funnel, count_funnel_by_label
+from chatgenimage.db.reporting import Diversity, RunCost, ScoreValues
+from chatgenimage.db.runs import FunnelStage, count_funnel, count_funnel_by_label
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.reports import charts
 from chatgenimage.factory.reports.charts import Draw, Grid
@@ -40,19 +40,19 @@ SCORE_IN = (4.2, 2.2)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReportData:
     """All data of a run's report, read in one transaction."""
 
     run: Run
-    stages: tuple[Stage, ...]
-    by_label: Mapping[str, tuple[Stage, ...]]
+    stages: tuple[FunnelStage, ...]
+    by_label: Mapping[str, tuple[FunnelStage, ...]]
     proposals: Mapping[str, int]
     scores: tuple[ScoreValues, ...]
     objects_per_image: Mapping[int, int]
     objects_by_label: Mapping[str, int]
     box_shares: tuple[tuple[float, float], ...]
     diversity: Diversity
-    spending: Spending
+    spending: RunCost
     examples: Mapping[str, list[Candidate]]
     quotas: tuple[Quota, ...]
     marks: Mapping[tuple[Origin, Verdict, bool], int]
@@ -68,12 +68,12 @@ class Facts:
         return sum(stage.accepted for stage in self.stages)
 
 
-def read_facts(session: Session, run: Run) -> Facts:
+def read_facts(session: Session, run: Run) -> ReportData:
     """Read the data of a run's report."""
     judged = {(origin, rule.name) for origin, rules in RULES.items() for rule in rules}
     scores = reporting.list_score_values(session, run.id)
     examples = reporting.list_examples(session, run.id, EXAMPLES_PER_KIND)
-    return Facts(
+    return ReportData(
         run=run,
         stages=count_funnel(session, run.id),
         by_label=count_funnel_by_label(session, run.id),
@@ -90,7 +90,7 @@ def read_facts(session: Session, run: Run) -> Facts:
     )
 
 
-def to_page(facts: Facts, images: ImageStore) -> str:
+def to_page(facts: ReportData, images: ImageStore) -> str:
     """Return the report as HTML, with all charts and images embedded."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
@@ -115,7 +115,7 @@ def to_page(facts: Facts, images: ImageStore) -> str:
     )
 
 
-def to_picture(facts: Facts) -> bytes:
+def to_picture(facts: ReportData) -> bytes:
     """Return the report's charts as PNG."""
     title = f"Run {facts.run.id}: {facts.accepted} of {facts.made} candidates accepted"
     return charts.to_png(
@@ -125,7 +125,7 @@ def to_picture(facts: Facts) -> bytes:
     )
 
 
-def _charts(facts: Facts) -> dict[str, Draw]:
+def _charts(facts: ReportData) -> dict[str, Draw]:
     """Return the run's charts by name; without accepted candidates there are fewer."""
     outcomes = {label: _outcome(stages) for label, stages in facts.by_label.items()}
     if len(outcomes) > MOST_LABELS:
@@ -137,7 +137,7 @@ def _charts(facts: Facts) -> dict[str, Draw]:
     }
     if facts.box_shares:
         drawn |= {
-            "objects": partial(charts.draw_objects, counts=facts.objects_per_image),
+            "objects": partial(charts.draw_object_counts, counts=facts.objects_per_image),
             "balance": partial(charts.draw_balance, counts=facts.objects_by_label),
             "boxes": partial(charts.draw_box_sizes, shares=facts.box_shares),
         }
@@ -148,7 +148,7 @@ def _charts(facts: Facts) -> dict[str, Draw]:
     return drawn
 
 
-def _score_charts(facts: Facts) -> dict[str, Draw]:
+def _score_charts(facts: ReportData) -> dict[str, Draw]:
     """Return a chart per origin and score, in the order of the rules."""
     measured = {(score.origin, score.name): score for score in facts.scores}
     return {
@@ -159,7 +159,7 @@ def _score_charts(facts: Facts) -> dict[str, Draw]:
     }
 
 
-def _outcome(stages: tuple[Stage, ...]) -> dict[str, int]:
+def _outcome(stages: tuple[FunnelStage, ...]) -> dict[str, int]:
     outcome = {"accepted": sum(stage.accepted for stage in stages)}
     for stage in stages:
         for reason, count in stage.rejected.items():
@@ -198,7 +198,7 @@ def _to_webp(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _tell_spending(facts: Facts) -> Iterator[tuple[str, str, str]]:
+def _tell_spending(facts: ReportData) -> Iterator[tuple[str, str, str]]:
     """Yield name, total and amount per accepted image."""
     spent, run = facts.spending, facts.run
     amounts = {

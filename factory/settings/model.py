@@ -22,7 +22,7 @@ from pydantic_settings import (
 
 from chatgenimage.factory.errors import ProfileNotFound, SettingsError
 from chatgenimage.factory.settings.merging import given, merge, read_yaml
-from chatgenimage.factory.settings.validation_errors import Source, complain, nearest
+from chatgenimage.factory.settings.validation_errors import SettingSource, complain, nearest
 from chatgenimage.tasks.options import ChainOptions, DeliveryOptions
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers.config import FamilyConfig
@@ -211,16 +211,16 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
     """
     path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
     sources = [
-        Source(str(path), {"profile": path.stem, **read_yaml(path)}),
-        Source("the environment", _read_environment(), env_prefix=ENV_PREFIX),
-        Source("the arguments", given(overrides)),
+        SettingSource(str(path), {"profile": path.stem, **read_yaml(path)}),
+        SettingSource("the environment", _read_environment(), env_prefix=ENV_PREFIX),
+        SettingSource("the arguments", given(overrides)),
     ]
     merged: dict[str, Any] = {}
     for source in sources:
         merged = merge(merged, source.values)
     for key, name in OTHER_NAMES.items():
         if merged.get(key) is None and os.environ.get(name):
-            sources.append(Source(name, {key: os.environ[name]}))
+            sources.append(SettingSource(name, {key: os.environ[name]}))
             merged = merge(merged, sources[-1].values)
     return validated(merged, sources)
 
@@ -238,7 +238,7 @@ def find_profile(profile: str | Path) -> Path:
     )
 
 
-def validated(merged: Mapping[str, Any], sources: Sequence[Source]) -> Settings:
+def validated(merged: Mapping[str, Any], sources: Sequence[SettingSource]) -> Settings:
     """Return the settings for merged values.
 
     Raises:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from chatgenimage.factory.settings.merging import given, merge
 from chatgenimage.factory.settings.model import PLACES, Settings, validated
-from chatgenimage.factory.settings.validation_errors import Source
+from chatgenimage.factory.settings.validation_errors import SettingSource
 
 
 def dump_profile(settings: Settings) -> dict[str, Any]:
@@ -21,9 +21,9 @@ def dump_profile(settings: Settings) -> dict[str, Any]:
     return _without_secrets(frozen, settings)
 
 
-def models_key(frozen: Mapping[str, Any]) -> str:
-    """Return a hash of a frozen profile's families; equal for equal models."""
-    families = json.dumps(frozen["families"], sort_keys=True)
+def models_key(settings: Settings) -> str:
+    """Return a hash of the families as a run freezes them: the same models, the same key."""
+    families = json.dumps(dump_profile(settings)["families"], sort_keys=True)
     return hashlib.sha256(families.encode()).hexdigest()
 
 
@@ -35,8 +35,8 @@ def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Setting
         overrides: Paths, URLs and secrets, which a frozen profile lacks.
     """
     sources = (
-        Source("the frozen profile", dict(frozen)),
-        Source("the arguments", given(overrides)),
+        SettingSource("the frozen profile", dict(frozen)),
+        SettingSource("the arguments", given(overrides)),
     )
     return validated(merge(sources[0].values, sources[1].values), sources)
 

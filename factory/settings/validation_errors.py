@@ -16,7 +16,7 @@ FAMILY_CLASSES: dict[str, type[BaseModel]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SettingSource:
     """A source of values: a profile, the environment or the arguments.
 
     Attributes:
@@ -45,7 +45,9 @@ class Source:
         return ".".join(path)
 
 
-def complain(error: ValidationError, sources: Sequence[Source], settings: type[BaseModel]) -> str:
+def complain(
+    error: ValidationError, sources: Sequence[SettingSource], settings: type[BaseModel]
+) -> str:
     """Return one line about the first problem: the key, its source, what was expected.
 
     The line never contains a value, which might be a secret.
@@ -71,7 +73,7 @@ def _explain(  # noqa: PLR0913, PLR0917 (pydantic reports the parts separately)
     message: str,
     path: Sequence[str],
     place: Sequence[str],
-    source: Source,
+    source: SettingSource,
     settings: type[BaseModel],
 ) -> str:
     key = source.spell(path)

@@ -16,20 +16,22 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Batch, Candidate, Label, Run
+from chatgenimage.db.runs import find_unfinished
 from chatgenimage.db.session import Sessions
 from chatgenimage.db.states import Origin, RunState
 from chatgenimage.factory.errors import NothingFound
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.settings.run_profile import dump_profile
 from chatgenimage.factory.submission.image_reader import (
     BadPicture,
     list_pictures,
+    printable_name,
     read_picture,
-    tell_name,
     without_warnings,
 )
 from chatgenimage.factory.submission.labels import MAX_LABEL_LENGTH
+from chatgenimage.factory.submission.submitter import add_run
 from chatgenimage.tasks.image_lineage import derive_seed
 
 ANYTHING = "anything"
@@ -41,7 +43,7 @@ MOST_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedFile:
     """A file that is left out of the run, and why."""
 
     name: str
@@ -49,7 +51,7 @@ class Refused:
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportResult:
     """Result of an import.
 
     Attributes:
@@ -64,7 +66,7 @@ class Imported:
     run_id: int = 0
     known: int = 0
     added: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class _Stored:
     size_wh: tuple[int, int]
 
 
-Outcome = _Stored | Refused
+Outcome = _Stored | RefusedFile
 Watch = Callable[[Iterator[Outcome], int], Iterable[Outcome]]
 
 
@@ -85,7 +87,7 @@ def import_pictures(
     settings: Settings,
     folder: Path,
     watch: Watch = lambda outcomes, _total: outcomes,
-) -> Imported:
+) -> ImportResult:
     """Write a run for the pictures of a folder, or continue an unfinished import.
 
     The run is paused until all pictures are read; an interruption loses nothing. Files that cannot
@@ -102,8 +104,8 @@ def import_pictures(
     """
     listing = list_pictures(folder)
     run = _PictureRun(sessions, settings, folder.resolve())
-    result = Imported(len(listing.names), listing.ignored, known=len(run.names))
-    left = [name for name in listing.names if tell_name(name) not in run.names]
+    result = ImportResult(len(listing.names), listing.ignored, known=len(run.names))
+    left = [name for name in listing.names if printable_name(name) not in run.names]
     store = partial(_store, open_images(settings), folder, settings.chain.longest_side_px)
     pool = ThreadPoolExecutor(MOST_THREADS)
     try:
@@ -134,18 +136,12 @@ class _PictureRun:
     def __init__(self, sessions: Sessions, settings: Settings, folder: Path) -> None:
         self._sessions = sessions
         self._settings = settings
-        self._profile = dump_profile(settings)
-        self._key = _request_key(folder, self._profile)
+        self._key = _request_key(folder, dump_profile(settings))
         self.run_id: int | None = None
         self.names: dict[str | None, str] = {}
         """Images imported before: hash by file name."""
         with sessions() as session:
-            if run := session.scalar(
-                select(Run).where(
-                    Run.request_key == self._key,
-                    Run.state.in_([RunState.ACTIVE, RunState.PAUSED]),
-                )
-            ):
+            if run := find_unfinished(session, self._key):
                 self.run_id = run.id
                 self.names = dict(_imported_of(session, run.id))
         self.shas = {sha256: name or "" for name, sha256 in self.names.items()}
@@ -154,7 +150,7 @@ class _PictureRun:
         """Write a batch."""
         with self._sessions.begin() as session:
             run = session.get(Run, self.run_id) if self.run_id else None
-            run = run or _add_run(session, self._settings, self._profile, self._key)
+            run = run or _add_run(session, self._settings, self._key)
             self.run_id = run.id
             label = session.scalars(select(Label).where(Label.run_id == run.id)).one()
             label.per_label += len(pictures)
@@ -171,44 +167,36 @@ class _PictureRun:
             run.state, run.pause_reason = RunState.ACTIVE, None
 
 
-def _store(images: ImageStore, folder: Path, longest_side_px: int, name: str) -> _Stored | Refused:
+def _store(
+    images: ImageStore, folder: Path, longest_side_px: int, name: str
+) -> _Stored | RefusedFile:
     """Put a copy of a picture into the store, without its path or metadata."""
     try:
         pixels = read_picture(folder, name, longest_side_px)
     except BadPicture as error:
-        return Refused(tell_name(name), str(error))
+        return RefusedFile(printable_name(name), str(error))
     sha256 = images.put(pixels, {"origin": Origin.IMPORTED})
-    return _Stored(tell_name(name), sha256, (pixels.shape[1], pixels.shape[0]))
+    return _Stored(printable_name(name), sha256, (pixels.shape[1], pixels.shape[0]))
 
 
 def _sort_out(
-    outcomes: Iterable[_Stored | Refused], shas: dict[str, str], result: Imported
+    outcomes: Iterable[_Stored | RefusedFile], shas: dict[str, str], result: ImportResult
 ) -> Iterator[_Stored]:
     """Yield the new pictures; count them in `result`, and list the refused files there."""
     for outcome in outcomes:
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, RefusedFile):
             result.refused.append(outcome)
         elif outcome.sha256 in shas:
             same = f"has the same pixels as {shas[outcome.sha256]}"
-            result.refused.append(Refused(outcome.name, same))
+            result.refused.append(RefusedFile(outcome.name, same))
         else:
             shas[outcome.sha256] = outcome.name
             result.added += 1
             yield outcome
 
 
-def _add_run(session: Session, settings: Settings, profile: dict[str, Any], key: str) -> Run:
-    run = Run(
-        request_key=key,
-        models_key=models_key(profile),
-        mode=settings.chain.mode,
-        seed=0,
-        profile=profile,
-        state=RunState.PAUSED,
-        pause_reason=IMPORTING,
-    )
-    session.add(run)
-    session.flush()
+def _add_run(session: Session, settings: Settings, key: str) -> Run:
+    run = add_run(session, settings, key, seed=0, state=RunState.PAUSED, pause_reason=IMPORTING)
     name = title_of(settings.chain.class_list)
     session.add(Label(run_id=run.id, name=name, mode=settings.chain.mode, per_label=0))
     session.flush()
@@ -250,7 +238,7 @@ def _request_key(folder: Path, profile: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _tell(refused: Sequence[Refused]) -> str:
+def _tell(refused: Sequence[RefusedFile]) -> str:
     first = refused[0]
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     return f"{first.name} {first.reason}{more}"

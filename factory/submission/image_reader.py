@@ -27,7 +27,7 @@ class BadPicture(FactoryError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderListing:
     """Files of a folder and its subfolders.
 
     Attributes:
@@ -39,7 +39,7 @@ class Listing:
     ignored: dict[str, int]
 
 
-def list_pictures(folder: Path) -> Listing:
+def list_pictures(folder: Path) -> FolderListing:
     """Return the files in a folder and its subfolders that are pictures by their endings.
 
     Names that begin with a dot are skipped; links to folders are not followed.
@@ -61,7 +61,7 @@ def list_pictures(folder: Path) -> Listing:
                 ignored[Path(name).suffix.lower() or "no ending"] += 1
     if not names:
         raise NothingFound(f"no picture in {folder}; expected {_endings()} files.")
-    return Listing(tuple(sorted(names)), dict(ignored.most_common()))
+    return FolderListing(tuple(sorted(names)), dict(ignored.most_common()))
 
 
 def read_picture(folder: Path, name: str, longest_side_px: int) -> RgbImage:
@@ -102,7 +102,7 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
-def tell_name(name: str) -> str:
+def printable_name(name: str) -> str:
     """Return a file's name as text that can be stored and printed, for any bytes."""
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

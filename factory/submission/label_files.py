@@ -24,7 +24,7 @@ SHOWN_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LabelEntry:
     """An unvalidated entry of a list.
 
     Attributes:
@@ -40,7 +40,7 @@ class Entry:
     problem: str | None = None
 
 
-def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[Entry]:
+def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[LabelEntry]:
     """Return the entries of a file; the file's ending gives the format.
 
     Args:
@@ -54,9 +54,9 @@ def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[Entry]:
             text = _read_text(file)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}; check the path"
-        return iter([Entry(str(path), None, problem=problem)])
+        return iter([LabelEntry(str(path), None, problem=problem)])
     except ValueError as error:
-        return iter([Entry(str(path), None, problem=str(error))])
+        return iter([LabelEntry(str(path), None, problem=str(error))])
     match path.suffix.lower():
         case ".csv":
             return _read_csv(text, path.name)
@@ -66,12 +66,12 @@ def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[Entry]:
             return _read_lines(text, path.name)
 
 
-def read_stdin(stdin: BinaryIO | None = None) -> Iterator[Entry]:
+def read_stdin(stdin: BinaryIO | None = None) -> Iterator[LabelEntry]:
     """Return the lines of `stdin`; None: the process's standard input."""
     try:
         text = _read_text(stdin or sys.stdin.buffer)
     except ValueError as error:
-        return iter([Entry("standard input", None, problem=str(error))])
+        return iter([LabelEntry("standard input", None, problem=str(error))])
     return _read_lines(text, "standard input")
 
 
@@ -96,27 +96,31 @@ def _read_text(file: BinaryIO) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_lines(text: str, name: str) -> Iterator[Entry]:
+def _read_lines(text: str, name: str) -> Iterator[LabelEntry]:
     for where, line in _lines(text, name):
-        yield Entry(where, line)
+        yield LabelEntry(where, line)
 
 
-def _read_csv(text: str, name: str) -> Iterator[Entry]:
+def _read_csv(text: str, name: str) -> Iterator[LabelEntry]:
     rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     header = [column.strip() for column in rows.fieldnames or ()]
     if problem := _header_problem(header):
-        yield Entry(name, None, problem=problem)
+        yield LabelEntry(name, None, problem=problem)
         return
     rows.fieldnames = header
     try:
         for row in rows:
             where = f"{name}, line {rows.line_num}"
             if None in row:
-                yield Entry(where, None, problem=f"has more cells than the header ({len(header)})")
+                yield LabelEntry(
+                    where, None, problem=f"has more cells than the header ({len(header)})"
+                )
             elif any(row.values()):
-                yield Entry(where, row["label"] or "", row)
+                yield LabelEntry(where, row["label"] or "", row)
     except csv.Error as error:
-        yield Entry(f"{name}, line {rows.line_num}", None, problem=f"is not valid CSV: {error}")
+        yield LabelEntry(
+            f"{name}, line {rows.line_num}", None, problem=f"is not valid CSV: {error}"
+        )
 
 
 def _header_problem(header: Sequence[str]) -> str | None:
@@ -129,23 +133,23 @@ def _header_problem(header: Sequence[str]) -> str | None:
     return None if unknown is None else _tell_unknown("column", unknown)
 
 
-def _read_jsonl(text: str, name: str) -> Iterator[Entry]:
+def _read_jsonl(text: str, name: str) -> Iterator[LabelEntry]:
     for where, line in _lines(text, name):
         try:
             values = json.loads(line)
         except ValueError as error:
-            yield Entry(where, None, problem=f"is not valid JSON: {error}")
+            yield LabelEntry(where, None, problem=f"is not valid JSON: {error}")
             continue
         yield _entry_of_object(where, values)
 
 
-def _entry_of_object(where: str, values: object) -> Entry:
+def _entry_of_object(where: str, values: object) -> LabelEntry:
     if not isinstance(values, Mapping) or "label" not in values:
-        return Entry(where, None, problem='expected an object like {"label": "dog"}')
+        return LabelEntry(where, None, problem='expected an object like {"label": "dog"}')
     unknown = next((key for key in values if key not in COLUMNS), None)
     if unknown is not None:
-        return Entry(where, None, problem=_tell_unknown("key", unknown))
-    return Entry(where, values["label"], values)
+        return LabelEntry(where, None, problem=_tell_unknown("key", unknown))
+    return LabelEntry(where, values["label"], values)
 
 
 def _tell_unknown(kind: str, name: str) -> str:

@@ -13,7 +13,7 @@ from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.submission.label_files import (
     NUMBERS,
     STDIN,
-    Entry,
+    LabelEntry,
     read_file,
     read_stdin,
     shorten,
@@ -83,12 +83,12 @@ def read_labels(
     Raises:
         BadLabels: With all problems, or if there is no label at all.
     """
-    entries: list[Entry] = []
+    entries: list[LabelEntry] = []
     for index, word in enumerate(words, start=1):
         if word == STDIN:
             entries += read_stdin(stdin)
         else:
-            entries.append(Entry(f"argument {index}", word))
+            entries.append(LabelEntry(f"argument {index}", word))
     for file in files:
         entries += read_file(Path(file), stdin)
     return _assemble(entries)
@@ -116,7 +116,7 @@ def clean_label(text: str) -> str:
     return label
 
 
-def _assemble(entries: Sequence[Entry]) -> LabelList:
+def _assemble(entries: Sequence[LabelEntry]) -> LabelList:
     requests: dict[str, LabelRequest] = {}
     dropped: list[DroppedLabel] = []
     problems: list[str] = []
@@ -136,7 +136,7 @@ def _assemble(entries: Sequence[Entry]) -> LabelList:
     return LabelList(tuple(requests.values()), tuple(dropped))
 
 
-def _request(entry: Entry) -> LabelRequest:
+def _request(entry: LabelEntry) -> LabelRequest:
     if entry.problem is not None:
         raise ValueError(entry.problem)
     if not isinstance(entry.label, str):

@@ -9,7 +9,8 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Batch, Label, Run
-from chatgenimage.db.spending import tell_spent
+from chatgenimage.db.runs import find_unfinished
+from chatgenimage.db.spending import describe_spent
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.errors import BudgetSpent, SettingsError
 from chatgenimage.factory.settings.model import Settings
@@ -60,14 +61,11 @@ def submit(
         raise SettingsError(
             "chain.source is `pictures` in this profile: use it with `factory annotate FOLDER`."
         )
-    profile = dump_profile(settings)
-    key = request_key(requests, profile, seed)
-    run = session.scalar(
-        select(Run).where(Run.request_key == key, Run.state.in_([RunState.ACTIVE, RunState.PAUSED]))
-    )
+    key = request_key(requests, dump_profile(settings), seed)
+    run = find_unfinished(session, key)
     resumed = run is not None
     if run is None:
-        run = _add_run(session, requests, settings, key, seed)
+        run = _add_labels(session, requests, settings, key, seed)
     allow(run, budget)
     run.state = RunState.ACTIVE
     images = session.scalar(select(func.sum(Batch.size)).where(Batch.run_id == run.id)) or 0
@@ -83,8 +81,8 @@ def allow(run: Run, budget: float | None) -> None:
     run.budget = run.budget if budget is None else budget
     if run.budget is not None and run.spent >= run.budget:
         raise BudgetSpent(
-            f"run {run.id} is paused: {tell_spent(run.spent, run.budget)}. "
-            f"Give it more: factory continue {run.id} --budget {2 * run.spent:.2f}"
+            f"run {run.id} is paused: {describe_spent(run.spent, run.budget)}. "
+            f"Give it more: factory resume {run.id} --budget {2 * run.spent:.2f}"
         )
     run.pause_reason = None
 
@@ -98,24 +96,39 @@ def request_key(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _add_run(
+def add_run(session: Session, settings: Settings, key: str, seed: int, **columns: str) -> Run:
+    """Write the row of a run, without labels, and return it.
+
+    Args:
+        session: An open transaction.
+        settings: Frozen into the run.
+        key: A hash of everything that shapes the result.
+        seed: Of everything random.
+        columns: Other columns of the run.
+    """
+    run = Run(
+        request_key=key,
+        models_key=models_key(settings),
+        mode=settings.chain.mode,
+        seed=seed,
+        profile=dump_profile(settings),
+        **columns,
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def _add_labels(
     session: Session,
     requests: Sequence[LabelRequest],
     settings: Settings,
     key: str,
     seed: int | None,
 ) -> Run:
+    """Write a run with its labels and batches, and return it."""
     earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
-    profile = dump_profile(settings)
-    run = Run(
-        request_key=key,
-        models_key=models_key(profile),
-        mode=settings.chain.mode,
-        seed=earlier if seed is None else seed,
-        profile=profile,
-    )
-    session.add(run)
-    session.flush()
+    run = add_run(session, settings, key, earlier if seed is None else seed)
     _insert(session, Label, [_label_row(run.id, request, settings.chain) for request in requests])
     rows = session.execute(select(Label.id, Label.per_label).where(Label.run_id == run.id))
     _insert(

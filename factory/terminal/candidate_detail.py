@@ -1,4 +1,4 @@
-"""The story of one candidate for people: its lineage as a tree, its scores as a table."""
+"""One candidate in full, for a terminal: its lineage as a tree, its scores as a table."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,36 +19,36 @@ from chatgenimage.db.models import (
     Score,
     VerdictChange,
 )
-from chatgenimage.db.queries import Story
+from chatgenimage.db.queries import CandidateDetail
 from chatgenimage.factory.terminal.tables import colour_of
 
 
-def render_story(story: Story, images: ImageStore) -> RenderableType:
+def render_detail(detail: CandidateDetail, images: ImageStore) -> RenderableType:
     """Return everything about a candidate."""
-    candidate = story.candidate
-    parts: list[RenderableType] = [_lineage(story), ""]
+    candidate = detail.candidate
+    parts: list[RenderableType] = [_lineage(detail), ""]
     if candidate.scores:
         parts += [_scores(candidate.scores), ""]
     if candidate.annotations:
         parts += [_annotations(candidate.annotations), ""]
-    parts += _proposals(story)
-    parts += [part for call in story.calls for part in _tell_call(call)]
-    parts += [_tell_change(*change) for change in story.changes]
+    parts += _proposals(detail)
+    parts += [part for call in detail.calls for part in _tell_call(call)]
+    parts += [_tell_change(*change) for change in detail.changes]
     parts += [_tell_mark(mark) for mark in candidate.marks]
     parts.append(Text(f"image  {images.path_of(candidate.sha256)}", overflow="fold"))
     return Group(*parts)
 
 
-def _lineage(story: Story) -> Tree:
+def _lineage(detail: CandidateDetail) -> Tree:
     """Return the way from the root to the candidate, and its children below it."""
-    line = [*story.ancestors, story.candidate]
+    line = [*detail.ancestors, detail.candidate]
     root = branch = Tree(_head(line[0]))
     for depth, candidate in enumerate(line):
         if depth:
             branch = branch.add(_head(candidate))
-        for detail in _details(candidate):
-            branch.add(detail, style="dim")
-    for child in story.children:
+        for fact in _details(candidate):
+            branch.add(fact, style="dim")
+    for child in detail.children:
         branch.add(_head(child)).add(Text(child.prompt_text, style="dim"))
     return root
 
@@ -103,10 +103,10 @@ def _annotations(annotations: Sequence[Annotation]) -> Table:
     return table
 
 
-def _proposals(story: Story) -> Iterator[RenderableType]:
-    for scene in story.scenes:
+def _proposals(detail: CandidateDetail) -> Iterator[RenderableType]:
+    for scene in detail.scenes:
         yield Text(f"imagined  {scene.description}")
-    for placement in story.placements:
+    for placement in detail.placements:
         refused = f"  refused: {placement.problem}" if placement.problem else ""
         yield Text(f"proposed  {_tell_placement(placement)}{refused}")
 

@@ -11,14 +11,14 @@ from rich.text import Text
 
 from chatgenimage.db.models import Rejudging
 from chatgenimage.db.states import Verdict
-from chatgenimage.factory.curation.refilter import Preview
+from chatgenimage.factory.curation.refilter import RefilterPreview
 from chatgenimage.factory.terminal.tables import colour_of
 from chatgenimage.tasks.filter_rules import Limits
 
 MOST_LABELS = 8
 
 
-def preview_view(seen: Preview) -> RenderableType:
+def preview_view(seen: RefilterPreview) -> RenderableType:
     """Return the thresholds that change, and who changes sides and why, by label."""
     changed = ", ".join(f"{name} {old:g} -> {new:g}" for name, (old, new) in seen.limits.items())
     total = f"{seen.judged} judged, accepted {seen.accepted_before} -> {seen.accepted_after}"
@@ -51,7 +51,7 @@ def history_view(submitted: Limits, history: Sequence[Rejudging]) -> RenderableT
     return table
 
 
-def preview_record(seen: Preview, *, written: bool) -> dict[str, Any]:
+def preview_record(seen: RefilterPreview, *, written: bool) -> dict[str, Any]:
     """Return the same as JSON values."""
     return {
         "written": written,
@@ -92,7 +92,7 @@ def history_record(submitted: Limits, history: Sequence[Rejudging]) -> dict[str,
     }
 
 
-def _transitions_table(seen: Preview) -> Table:
+def _transitions_table(seen: RefilterPreview) -> Table:
     labels = sorted({label for label, *_ in seen.transitions})
     labels = labels if len(labels) <= MOST_LABELS else []
     table = Table(box=None, pad_edge=False, header_style="dim")

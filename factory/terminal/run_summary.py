@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
-from chatgenimage.db.run_progress import Overview, overview
+from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import connect, reading
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.image_store import open_images
-from chatgenimage.factory.progress.quota_text import tell_accepted, tell_missed, tell_reasons
+from chatgenimage.factory.progress.quota_text import format_accepted, format_reasons, list_missed
 from chatgenimage.factory.query.json_records import quota_record
 from chatgenimage.factory.reports.contact_sheet import write_contact_sheet
 from chatgenimage.factory.settings.model import Settings
@@ -31,7 +31,7 @@ def show_summary(settings: Settings, run_id: int, spell: Callable[..., str]) -> 
     with reading(connect(settings.resolved_database_url())) as session:
         now = overview(session, run_id)
         console.print(funnel_table(now))
-        for line in tell_missed(get_run(session, run_id), now):
+        for line in list_missed(get_run(session, run_id), now):
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if summary["contact_sheet"]:
         console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)
@@ -74,7 +74,7 @@ def _next_commands(run_id: int, made: Mapping[str, int]) -> Iterator[tuple[objec
     yield ("export", "coco", "--out", "dataset", *of_run)
 
 
-def funnel_table(now: Overview) -> Table:
+def funnel_table(now: RunOverview) -> Table:
     """Return what was made and what became of it, per label."""
     table = Table(title="What became of it", title_justify="left", box=None)
     table.add_column("label")
@@ -86,7 +86,7 @@ def funnel_table(now: Overview) -> Table:
     table.add_column("rejected, by reason", style="yellow")
     for label in sorted({label for label, _ in now.made}):
         made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in origins]
-        table.add_row(label, *made, tell_accepted(now, label), tell_reasons(now, label))
+        table.add_row(label, *made, format_accepted(now, label), format_reasons(now, label))
     return table
 
 
@@ -94,7 +94,7 @@ def _of_origin(counts: dict[tuple[str, str], int], origin: Origin) -> int:
     return sum(count for (_, found), count in counts.items() if found == origin)
 
 
-def _by_reason(now: Overview) -> dict[str, int]:
+def _by_reason(now: RunOverview) -> dict[str, int]:
     reasons: dict[str, int] = {}
     for (_, reason), count in now.rejected.items():
         reasons[reason] = reasons.get(reason, 0) + count

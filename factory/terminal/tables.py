@@ -3,9 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,7 +19,8 @@ from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
 from chatgenimage.factory.progress.collapse_labels import merge_labels
 from chatgenimage.factory.progress.live_view import render
-from chatgenimage.factory.progress.quota_text import tell_missed
+from chatgenimage.factory.progress.quota_text import list_missed
+from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.terminal.run_summary import funnel_table
 from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, SCORE_NAMES
 
@@ -42,12 +43,12 @@ def status_view(session: Session, run: Run, *, now: float, width: int) -> Render
         counts = merge_labels(counts, f"all {len(run.labels)} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
-    missed = [Text(line, style="yellow") for line in tell_missed(run, overview(session, run.id))]
-    spent = tell_spending(run, spending(session, run))
+    missed = [Text(line, style="yellow") for line in list_missed(run, overview(session, run.id))]
+    spent = spending_line(run, spending(session, run))
     return Group(head, spent, steps, "", funnel_table(counts), *missed)
 
 
-def tell_spending(run: Run, spent: Spending) -> Text:
+def spending_line(run: Run, spent: Spending) -> Text:
     """Return in one line what a run asked its language model and what that cost."""
     text = Text(
         f"{spent.calls} questions: {spent.reused} answered from memory, {spent.refused} refused; "
@@ -87,17 +88,18 @@ def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
 
 
 def candidates_text(
-    records: Sequence[Mapping[str, Any]], form: Literal["table", "csv", "json"], *, width: int
+    rows: Sequence[CandidateRow], form: Literal["table", "csv", "json"], *, width: int
 ) -> RenderableType:
     """Return candidates as a table, as CSV with a column per score, or as JSON."""
     if form == "json":
+        records = [row.to_record() for row in rows]
         return Text(json.dumps(records, indent=2, ensure_ascii=False))
     if form == "csv":
-        return Text(_to_csv(records))
-    return _to_table(records, with_image=width >= WIDTH_FOR_IMAGE)
+        return Text(_to_csv(rows))
+    return _to_table(rows, with_image=width >= WIDTH_FOR_IMAGE)
 
 
-def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
+def _to_csv(rows: Sequence[CandidateRow]) -> str:
     plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason")
     names = (
         *plain,
@@ -115,32 +117,32 @@ def _to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for record in records:
+    for record in (row.to_record() for row in rows):
         writer.writerow({**record, **record["scores"], "objects": " ".join(record["objects"])})
     return text.getvalue().rstrip("\n")
 
 
-def _to_table(records: Sequence[Mapping[str, Any]], *, with_image: bool) -> Table:
+def _to_table(rows: Sequence[CandidateRow], *, with_image: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("id", justify="right")
     for name in ("label", "origin", "verdict", "clip", "caption"):
         table.add_column(name)
     if with_image:
         table.add_column("image", no_wrap=True, style="dim")
-    for record in records:
-        verdict = record["verdict"] or "not judged"
-        reason = f": {record['reason']}" if record["reason"] else ""
-        reason += f" of {record['duplicate_of']}" if record["duplicate_of"] else ""
-        mark = f", marked {record['mark']}" if record["mark"] else ""
-        similarity = record["scores"].get(CLIP_SIMILARITY.name)
-        image = [Text(_short(record["image"]))] if with_image else []
+    for row in rows:
+        verdict = row.verdict or "not judged"
+        reason = f": {row.reason}" if row.reason else ""
+        reason += f" of {row.duplicate_of_id}" if row.duplicate_of_id else ""
+        review = f", marked {row.mark}" if row.mark else ""
+        similarity = row.scores.get(CLIP_SIMILARITY.name)
+        image = [Text(_short(row.image))] if with_image else []
         table.add_row(
-            str(record["id"]),
-            Text(record["label"]),
-            record["origin"],
-            Text(verdict + reason + mark, style=colour_of(record["verdict"])),
+            str(row.id),
+            Text(row.label),
+            row.origin,
+            Text(verdict + reason + review, style=colour_of(row.verdict)),
             "" if similarity is None else f"{similarity:.2f}",
-            Text(record["caption"] or ""),
+            Text(row.caption or ""),
             *image,
         )
     return table

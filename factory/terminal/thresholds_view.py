@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from chatgenimage.factory.curation.thresholds import Advice, Quality, ScoreSurvey
+from chatgenimage.factory.curation.thresholds import ScoreSurvey, ThresholdAdvice, ThresholdQuality
 
 BARS = " ▁▂▃▄▅▆▇█"
 BINS = 32
@@ -21,7 +21,7 @@ def surveys_view(surveys: Sequence[ScoreSurvey]) -> RenderableType:
     return Group(*(part for survey in surveys for part in _survey_view(survey)))
 
 
-def advice_view(run_id: int, advice: Sequence[Advice]) -> RenderableType:
+def advice_view(run_id: int, advice: Sequence[ThresholdAdvice]) -> RenderableType:
     """Return what the marks speak for, score by score."""
     table = Table(title="What the marks speak for", title_justify="left", box=None)
     for name in (
@@ -43,7 +43,9 @@ def advice_view(run_id: int, advice: Sequence[Advice]) -> RenderableType:
     return Group(table, Text(_tell_next(run_id, advice), style="dim"))
 
 
-def surveys_record(surveys: Sequence[ScoreSurvey], advice: Sequence[Advice]) -> dict[str, Any]:
+def surveys_record(
+    surveys: Sequence[ScoreSurvey], advice: Sequence[ThresholdAdvice]
+) -> dict[str, Any]:
     """Return the same as JSON values."""
     return {
         "scores": [
@@ -71,7 +73,7 @@ def _survey_view(survey: ScoreSurvey) -> Iterator[RenderableType]:
     counts, edges = np.histogram(survey.values, BINS)
     scale = (len(BARS) - 1) / max(counts.max(), 1)
     bars = "".join(BARS[int(np.ceil(count * scale))] for count in counts)
-    asked = survey.rule.tell(survey.threshold)
+    asked = survey.rule.describe(survey.threshold)
     yield Text.assemble((survey.name, "bold"), f"  {len(survey.values)} measured, {asked} passes")
     yield Text(f"{edges[0]:8.3g} {bars} {edges[-1]:.3g}")
     table = Table(box=None, pad_edge=False, header_style="dim", show_header=False)
@@ -91,7 +93,7 @@ def _survey_view(survey: ScoreSurvey) -> Iterator[RenderableType]:
     yield ""
 
 
-def _tell_next(run_id: int, advice: Sequence[Advice]) -> str:
+def _tell_next(run_id: int, advice: Sequence[ThresholdAdvice]) -> str:
     better = [one for one in advice if one.is_better]
     if not better:
         return "no other threshold sorts what is marked better than those in force."
@@ -99,6 +101,6 @@ def _tell_next(run_id: int, advice: Sequence[Advice]) -> str:
     return f"to try them, or one of them: factory refilter {run_id} {options}"
 
 
-def _tell(quality: Quality) -> tuple[str, str, str]:
+def _tell(quality: ThresholdQuality) -> tuple[str, str, str]:
     precision = "-" if quality.precision is None else f"{quality.precision:.2f}"
     return f"{quality.threshold:g}", precision, f"{quality.recall:.2f}"

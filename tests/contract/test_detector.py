@@ -27,7 +27,7 @@ def test_detections_bear_asked_labels_and_lie_inside_the_image(all_found, images
         for detection in detections:
             assert 0 <= detection.confidence <= 1
             assert boxes.clip(detection.box_xyxy, (width, height)) == detection.box_xyxy
-            assert boxes.area(detection.box_xyxy) > 0
+            assert boxes.box_area(detection.box_xyxy) > 0
 
 
 def test_the_most_confident_comes_first_and_none_below_the_threshold(detector, images):

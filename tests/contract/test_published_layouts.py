@@ -152,7 +152,7 @@ def original_pth(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("original")
     tiny_checkpoints.save_bert(folder / "bert")
-    model = grounding_dino_original.build({}, folder / "bert")
+    model = grounding_dino_original.build_network({}, folder / "bert")
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
     state["module.label_enc.weight"] = torch.zeros(2001, 256)
     state["module.bert.embeddings.position_ids"] = torch.arange(512)[None]

@@ -226,7 +226,7 @@ ORIGINAL_SETTINGS = {
 def save_grounding_dino_original(folder: Path) -> None:
     """Save the authors' network, as narrow as their code allows: 100 MB."""
     save_bert(folder / "text_encoder")
-    model = grounding_dino_original.build(ORIGINAL_SETTINGS, folder / "text_encoder")
+    model = grounding_dino_original.build_network(ORIGINAL_SETTINGS, folder / "text_encoder")
     (folder / "config.json").write_text(json.dumps(ORIGINAL_SETTINGS), encoding="utf-8")
     save_model(model, folder / "model.safetensors")
 
@@ -267,7 +267,7 @@ def save_segment_anything(folder: Path) -> None:
     }
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-    save_file(sam.build(settings).state_dict(), folder / "model.safetensors")
+    save_file(sam.build_sam(settings).state_dict(), folder / "model.safetensors")
 
 
 def save_open_clip(folder: Path) -> None:

@@ -71,10 +71,10 @@ def test_filters_restrict(place, run, wanted, expected):
         ({"marked": Marked.BAD}, ["b0/g0"]),
         ({"marked": Marked.NONE}, ["b0/g0/e0/f0"]),
         ({"marked": Marked.GOOD, "verdict": Verdict.ACCEPTED}, ["b0/g0/e0"]),
-        ({"heeds_marks": True, "verdict": Verdict.ACCEPTED}, ["b0/g0/e0", "b0/g0/e0/f0", "b0/g9"]),
-        ({"heeds_marks": True, "verdict": Verdict.REJECTED}, ["b0/g0"]),
-        ({"heeds_marks": True, "reason": "label_not_found"}, []),
-        ({"heeds_marks": True}, ["b0/g0", "b0/g0/e0", "b0/g0/e0/f0", "b0/g9"]),
+        ({"use_reviews": True, "verdict": Verdict.ACCEPTED}, ["b0/g0/e0", "b0/g0/e0/f0", "b0/g9"]),
+        ({"use_reviews": True, "verdict": Verdict.REJECTED}, ["b0/g0"]),
+        ({"use_reviews": True, "reason": "label_not_found"}, []),
+        ({"use_reviews": True}, ["b0/g0", "b0/g0/e0", "b0/g0/e0/f0", "b0/g9"]),
     ],
     ids=lambda value: " ".join(map(str, value)) or "none",
 )
@@ -141,10 +141,10 @@ def test_a_candidate_s_story_goes_up_to_the_root_and_down_to_its_children(place,
         root, edited, filled = queries.iter_candidates(
             session, CandidateFilter(labels=("dog",), verdict=Verdict.ACCEPTED)
         )
-        story = queries.get_candidate(session, edited.id)
-        assert (story.ancestors, story.children) == ((root,), (filled,))
-        assert story.candidate.scene.background == "a beach"
-        assert [placement.label for placement in story.placements] == ["tree"]
+        detail = queries.get_candidate(session, edited.id)
+        assert (detail.ancestors, detail.children) == ((root,), (filled,))
+        assert detail.candidate.scene.background == "a beach"
+        assert [placement.label for placement in detail.placements] == ["tree"]
         assert queries.get_candidate(session, filled.id).ancestors == (root, edited)
         assert [scene.index for scene in queries.get_candidate(session, root.id).scenes] == [0]
 

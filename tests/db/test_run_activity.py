@@ -2,7 +2,12 @@
 
 import pytest
 
-from chatgenimage.db.run_activity import list_durations, list_failures, list_hands, measure_work
+from chatgenimage.db.run_activity import (
+    list_durations,
+    list_failures,
+    list_held_steps,
+    measure_work,
+)
 from chatgenimage.db.states import BatchState, ItemState, StepState
 from tests import rows
 
@@ -27,10 +32,10 @@ def test_a_worker_s_step_is_told_with_how_far_it_is(place):
         step.state, step.owner, step.started_at = StepState.RUNNING, "diffusion@box#1/2", 1.0
         rows.add_item(session, step, 1)
         rows.add_item(session, step, 2, state=ItemState.READY)
-        [hand] = list_hands(session, run.id)
-    assert (hand.worker, hand.step, hand.label) == ("diffusion@box#1/2", "generate", "dog")
-    assert (hand.batch, hand.round, hand.done, hand.total) == (0, 0, 1, 2)
-    assert hand.since_s > 1_000_000
+        [held] = list_held_steps(session, run.id)
+    assert (held.worker, held.step, held.label) == ("diffusion@box#1/2", "generate", "dog")
+    assert (held.batch, held.round, held.done, held.total) == (0, 0, 1, 2)
+    assert held.since_s > 1_000_000
 
 
 def test_failures_are_told_latest_first_and_those_that_succeeded_since_are_not(place):

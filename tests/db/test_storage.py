@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chatgenimage.db.consistency import compare
+from chatgenimage.db.consistency import find_disagreement
 from chatgenimage.db.errors import ImageBroken, ImageMissing, StoreError
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.storage import Storage
@@ -75,7 +75,7 @@ def test_what_lies_in_a_bucket_is_listed_aged_and_set_aside(store, bucket):
 
 def test_rows_and_objects_are_compared(sqlite_place, store):
     store.put(PIXELS, PROVENANCE)
-    found = compare(sqlite_place.sessions, store, reason="image_missing", min_age_s=-600)
+    found = find_disagreement(sqlite_place.sessions, store, reason="image_missing", min_age_s=-600)
     assert [orphan.path for orphan in found.orphans] == [f.path for f in store.list_files()]
 
 

@@ -57,7 +57,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
         page.goto(f"{gallery}/runs/1")
         expect(page.get_by_role("heading", name="Progress")).to_be_visible()
         expect(page.locator(".facts")).to_contain_text(RATE, timeout=PATIENCE_MS)
-        expect(page.locator(".hands")).to_contain_text(
+        expect(page.locator(".held-steps")).to_contain_text(
             re.compile("batch 0 · round"), timeout=PATIENCE_MS
         )
         of_the_run = page.context.new_page()
@@ -80,7 +80,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
         mark(page, f"{gallery}/candidates/{min(rejected)}?verdict=rejected", "g")
 
     kept = accepted - {min(accepted)} | {min(rejected)}
-    assert exported_ids(factory, tmp_path / "heeded", "--heed-marks") == kept
+    assert exported_ids(factory, tmp_path / "reviewed", "--use-reviews") == kept
 
 
 def ids_on(page, address):

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.states import Verdict
-from chatgenimage.factory.export.exporting import Order, export
+from chatgenimage.factory.export.exporting import ExportRequest, export
 from chatgenimage.factory.export.formats import get_format
 from chatgenimage.factory.export.splits import Splits, parse_splits
 from chatgenimage.workers import masks
@@ -34,7 +34,7 @@ class Known:
 
 def export_as(place, name, out, *, masks=None, splits=None, overwrite=False, **wanted):
     """Export candidates; by default the accepted ones."""
-    order = Order(
+    request = ExportRequest(
         format=get_format(name),
         out_dir=out,
         wanted=CandidateFilter(**{"verdict": Verdict.ACCEPTED, **wanted}),
@@ -42,7 +42,7 @@ def export_as(place, name, out, *, masks=None, splits=None, overwrite=False, **w
         masks=masks,
         overwrite=overwrite,
     )
-    return export(place.sessions, place.images, order)
+    return export(place.sessions, place.images, request)
 
 
 def known_candidates(place):

@@ -10,7 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from chatgenimage.factory.gallery.pictures import MOST_ASKED, THUMBNAIL_PX, Thumbnails
-from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
 from tests import rows
 
@@ -40,7 +40,7 @@ def test_a_large_image_is_shown_as_a_cached_thumbnail(big):
     place, candidate = big
     address = f"/thumbnails/{candidate.sha256}.webp"
     with open_store(place.data_dir) as store:
-        client = TestClient(build_app(store), "http://127.0.0.1")
+        client = TestClient(build_gallery(store), "http://127.0.0.1")
         assert f'src="{address}"' in client.get("/candidates").text
         first = client.get(address)
         next((place.data_dir / "images").rglob(f"{candidate.sha256}.png")).unlink()
@@ -55,7 +55,7 @@ def test_too_many_requests_are_refused_and_the_gallery_continues(big):
     place, candidate = big
     address = f"/thumbnails/{candidate.sha256}.webp"
     with open_store(place.data_dir) as store:
-        app = build_app(store)
+        app = build_gallery(store)
 
         async def ask_at_once(times):
             return await asyncio.gather(*(status_of(app, address) for _ in range(times)))

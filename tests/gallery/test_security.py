@@ -3,7 +3,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from chatgenimage.factory.gallery.server import build_app
+from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
 from tests import rows
 
@@ -19,12 +19,14 @@ def store(family):
 
 @pytest.fixture
 def client(store):
-    return TestClient(build_app(store), "http://127.0.0.1", follow_redirects=False)
+    return TestClient(build_gallery(store), "http://127.0.0.1", follow_redirects=False)
 
 
 @pytest.fixture
 def guarded(store):
-    return TestClient(build_app(store, token=TOKEN), "http://box.example", follow_redirects=False)
+    return TestClient(
+        build_gallery(store, token=TOKEN), "http://box.example", follow_redirects=False
+    )
 
 
 def form_of(client):

@@ -3,7 +3,7 @@ from sqlalchemy import select
 
 from chatgenimage.db.models import Batch, Prompt
 from chatgenimage.tasks import brainstorm
-from chatgenimage.tasks.brainstorm import MOST_TURNS, Question
+from chatgenimage.tasks.brainstorm import MOST_TURNS, PromptRequest
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.llm.rules import Rules
@@ -31,7 +31,7 @@ def exchange():
 
 
 def ask(language, count, known=()):
-    question = Question(
+    question = PromptRequest(
         "dog", ("tail",), count, "scene", 0, seed=1, features_seed=2, most_alike=0.95, known=known
     )
     return brainstorm.brainstorm_prompts(language, question)
@@ -100,7 +100,7 @@ def test_repeats_are_written_as_such_where_nothing_new_is_left(place, batches):
         step = session.get_one(brainstorm.Step, step_id)
         step.batch.size = 3
         question = brainstorm.read(session, step, batch_id)
-        ideas = brainstorm.Ideas(("tail",), ("a dog",), ("dog a",), ())
+        ideas = brainstorm.PromptIdeas(("tail",), ("a dog",), ("dog a",), ())
         brainstorm.write(session, step, question, ideas)
     with place.sessions() as session:
         found = session.execute(select(Prompt.text, Prompt.is_repeat).order_by(Prompt.index))
@@ -111,7 +111,7 @@ def test_the_rule_book_says_everything_that_it_can_before_it_repeats_itself():
     rules = Rules.load(RulesConfig(checkpoint="bundled:micro/rules"))
     known, repeats = [], 0
     for number in range(12):
-        question = Question(
+        question = PromptRequest(
             "dog", None, 8, "object", number, number, 0, most_alike=0.95, known=tuple(known)
         )
         ideas = brainstorm.brainstorm_prompts(rules, question)

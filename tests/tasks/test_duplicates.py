@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from chatgenimage.tasks.duplicates import FAMILY_BITS, Lookalike, Lookalikes
+from chatgenimage.tasks.duplicates import FAMILY_BITS, HashedImage, PerceptualIndex
 from chatgenimage.tasks.filter_rules import DUPLICATE
 
 LIMITS = {DUPLICATE.name: 0.9}
@@ -14,19 +14,19 @@ def turned(degrees):
 
 
 def image(candidate_id, phash, family=None):
-    return Lookalike(candidate_id, (1, family or f"b0/g{candidate_id}"), phash)
+    return HashedImage(candidate_id, (1, family or f"b0/g{candidate_id}"), phash)
 
 
 def find(best_first, embeddings, *, accepted=None, most_bits=6):
     """Return the near-duplicates, each with the image it duplicates."""
-    lookalikes = Lookalikes(best_first, most_bits)
+    index = PerceptualIndex(best_first, most_bits)
     embedded = {one.candidate_id: embeddings.get(one.candidate_id, NORTH) for one in best_first}
     everybody = {one.candidate_id for one in best_first}
-    twins = lookalikes.twins(everybody if accepted is None else accepted, embedded, LIMITS)
+    matches = index.find_matches(everybody if accepted is None else accepted, embedded, LIMITS)
     return {
-        key: twin.candidate_id
-        for key, twin in twins.items()
-        if not DUPLICATE.passes(twin.similarity, LIMITS[DUPLICATE.name])
+        key: match.candidate_id
+        for key, match in matches.items()
+        if not DUPLICATE.passes(match.similarity, LIMITS[DUPLICATE.name])
     }
 
 
@@ -64,6 +64,6 @@ def test_a_family_is_alike_on_purpose_unless_it_is_alike_to_the_pixel():
 
 
 def test_only_who_has_another_near_needs_an_embedding():
-    lookalikes = Lookalikes([image(1, 0), image(2, 1), image(3, 2**40 - 1), image(4, 2**63)], 3)
-    assert lookalikes.doubtful == [1, 2, 4]
-    assert Lookalikes([], 6).doubtful == []
+    index = PerceptualIndex([image(1, 0), image(2, 1), image(3, 2**40 - 1), image(4, 2**63)], 3)
+    assert index.doubtful == [1, 2, 4]
+    assert PerceptualIndex([], 6).doubtful == []

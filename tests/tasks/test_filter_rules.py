@@ -101,7 +101,7 @@ def test_a_score_that_cannot_be_had_is_not_held_against_a_candidate():
 
 
 def measured(candidate_id, origin, parent_id=None, **scores):
-    return filter_rules.Measured(candidate_id, origin, parent_id, GOOD[origin] | scores)
+    return filter_rules.ScoredCandidate(candidate_id, origin, parent_id, GOOD[origin] | scores)
 
 
 def test_what_lost_its_objects_before_it_was_measured_keeps_that_reason():
@@ -195,7 +195,7 @@ def test_the_fill_is_measured_on_the_asked_label_only():
     ],
 )
 def test_a_place_keeps_its_preposition(description, place):
-    assert filter_rules.place_of(description, "a beach") == place
+    assert filter_rules.find_place(description, "a beach") == place
 
 
 def test_what_should_be_seen_names_each_object_once():

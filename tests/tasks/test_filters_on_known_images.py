@@ -11,8 +11,8 @@ from chatgenimage.db.states import Origin
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.tasks import filter as filter_step
 from chatgenimage.tasks import filter_rules, label
-from chatgenimage.tasks.filter import Subject
-from chatgenimage.tasks.label import Unlabelled
+from chatgenimage.tasks.filter import FilterInput
+from chatgenimage.tasks.label import LabelInput
 from chatgenimage.workers import masks
 
 SETTINGS = load_settings("micro")
@@ -28,7 +28,7 @@ def label_image(micro):
 
     def label_image(pixels):
         sha256 = micro.images.put(pixels, {})
-        [labels] = label.compute(micro, [Unlabelled(0, sha256, CHAIN.class_list, CHAIN)])
+        [labels] = label.compute(micro, [LabelInput(0, sha256, CHAIN.class_list, CHAIN)])
         return sha256, labels
 
     return label_image
@@ -42,7 +42,7 @@ def measure(micro, label_image):
         sha256, labels = label_image(pixels)
         parent_sha256, before = label_image(parent) if parent is not None else (None, None)
         rivals = [other for other in CHAIN.background_list if other != background]
-        subject = Subject(
+        subject = FilterInput(
             candidate_id=0,
             origin=origin,
             names=("dog",),

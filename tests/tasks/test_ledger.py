@@ -7,9 +7,9 @@ from chatgenimage.db.models import Batch, LlmCall, Run, Step
 from chatgenimage.db.spending import spending
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.errors import BudgetSpent
-from chatgenimage.factory.llm_cache import DatabaseMemory
+from chatgenimage.factory.llm_cache import DatabaseLlmCache
 from chatgenimage.factory.submission.submitter import allow
-from chatgenimage.factory.terminal.tables import tell_spending
+from chatgenimage.factory.terminal.tables import spending_line
 from chatgenimage.tasks import brainstorm
 from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.options import DeliveryOptions
@@ -47,7 +47,7 @@ def record(place, step_id, *answers):
 def ask(place, server, seed=1, **changes):
     """Send a request like a new worker process."""
     config = server.config(**PRICES, **changes)
-    model = OpenAiLanguageModel.load(config, DatabaseMemory(place.sessions))
+    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions))
     return model.describe_features("dog", seed=seed)
 
 
@@ -124,7 +124,7 @@ def test_a_run_whose_budget_is_spent_is_paused_with_its_reason(place, step_id):
         run = run_of(session)
         assert run.state == RunState.PAUSED
         assert run.pause_reason == "its budget of 37.50 is spent (50.0000)"
-        with pytest.raises(BudgetSpent, match=r"factory continue 1 --budget 100\.00"):
+        with pytest.raises(BudgetSpent, match=r"factory resume 1 --budget 100\.00"):
             allow(run, None)
         allow(run, 60.0)
         assert (run.budget, run.pause_reason) == (60.0, None)
@@ -143,7 +143,7 @@ def test_features_that_were_paid_for_are_told_when_the_prompts_fail(place):
     with Loopback(GOOD, says("xyzzy")) as server:
         model = OpenAiLanguageModel.load(server.config(max_repairs=0))
         resources = Resources(place.sessions, place.images, [model], DeliveryOptions(), "me@here#1")
-        question = brainstorm.Question("dog", None, 2, "scene", 0, 1, 2, most_alike=0.9)
+        question = brainstorm.PromptRequest("dog", None, 2, "scene", 0, 1, 2, most_alike=0.9)
         with pytest.raises(AnswerRefused) as refused:
             brainstorm.compute(resources, [question])
     told = [(exchange.question, bool(exchange.problem)) for exchange in refused.value.exchanges]
@@ -157,7 +157,7 @@ def test_a_run_tells_what_it_asked_and_why_it_rests(place, step_id):
         record(place, step_id, ask(place, server))
     with place.sessions() as session:
         run = run_of(session)
-        told = tell_spending(run, spending(session, run)).plain
+        told = spending_line(run, spending(session, run)).plain
     assert told == (
         "1 questions: 0 answered from memory, 0 refused; 11 + 7 tokens, cost 25.0000 of 1.00\n"
         "paused: its budget of 1.00 is spent (25.0000)"

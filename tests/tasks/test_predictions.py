@@ -4,7 +4,7 @@ import numpy as np
 
 from chatgenimage.db.states import Origin
 from chatgenimage.tasks.image_lineage import Lineage
-from chatgenimage.tasks.predictions import choose, predict, seed_of
+from chatgenimage.tasks.predictions import choose_best, predict, seed_of
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 MASK = np.zeros((32, 32), dtype=bool)
@@ -47,7 +47,7 @@ def test_each_box_gets_the_prediction_that_is_most_like_its_own_prompt():
         [canvas("blue"), canvas("green")],
         [canvas("red"), canvas("red")],
     ]
-    chosen, notes = choose(ColourEncoder(), predictions, [MASK, MASK], lineages)
+    chosen, notes = choose_best(ColourEncoder(), predictions, [MASK, MASK], lineages)
     np.testing.assert_array_equal(chosen[0], canvas("red"))
     np.testing.assert_array_equal(chosen[1], canvas("blue"))
     assert [note["fill_prediction"] for note in notes] == [2, 0]
@@ -62,7 +62,7 @@ def test_a_colour_outside_the_box_s_surroundings_does_not_count():
     far_blue = canvas("red")
     far_blue[26:, :] = (0, 0, 255)
     predictions = [[canvas("green")], [far_blue]]
-    _, (note,) = choose(ColourEncoder(), predictions, [MASK], [lineage("all blue", 1)])
+    _, (note,) = choose_best(ColourEncoder(), predictions, [MASK], [lineage("all blue", 1)])
     assert max(note["fill_similarities"]) < 0.7
 
 

@@ -7,7 +7,7 @@ import pytest
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
-from chatgenimage.workers.values import Detection, Placement
+from chatgenimage.workers.values import Detection, ProposedObject
 from tests.loopback import KEY, Loopback, Reply, fails, says
 
 GOOD = says('{"features": ["golden fur", "floppy ears"]}')
@@ -220,7 +220,7 @@ def test_boxes_are_asked_for_at_512_pixels_and_come_back_in_the_image_s():
     with Loopback(says(text)) as server:
         model = OpenAiLanguageModel.load(server.config())
         answer = model.place_objects("a dog", [dog], ["cat"], 1, size_wh=(64, 128), seed=1)
-    assert answer.value == (Placement("cat", (32.0, 32.0, 48.0, 80.0), "by the dog"),)
+    assert answer.value == (ProposedObject("cat", (32.0, 32.0, 48.0, 80.0), "by the dog"),)
     question = server.requests[0]["messages"][-1]["content"]
     assert '"value": 1, "label": "dog", "logit": 0.43, "box": [176.00, 58.00, 310.00, 180.00]' in (
         question

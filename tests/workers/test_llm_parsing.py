@@ -11,15 +11,15 @@ from chatgenimage.workers.llm.parsing import (
     parse_prompts,
     parse_scenes,
 )
-from chatgenimage.workers.values import Placement, Scene
+from chatgenimage.workers.values import ImaginedScene, ProposedObject
 
-BEACH = Scene("a beach", ("dog", "umbrella"), "A dog sits under an umbrella.")
+BEACH = ImaginedScene("a beach", ("dog", "umbrella"), "A dog sits under an umbrella.")
 BEACH_JSON = {
     "background": "a beach",
     "objects": ["dog", "umbrella"],
     "description": "A dog sits under an umbrella.",
 }
-CAT = Placement("cat", (343.23, 176.29, 467.23, 353.13), "sitting next to the dog")
+CAT = ProposedObject("cat", (343.23, 176.29, 467.23, 353.13), "sitting next to the dog")
 CAT_JSON = {
     "label": "cat",
     "box": [343.23, 176.29, 467.23, 353.13],
@@ -185,8 +185,8 @@ def test_a_scene_is_read_from_every_usual_form(text):
 )
 def test_several_scenes_are_read_in_order(text):
     assert parse_scenes(text, ["dog"], 2) == (
-        Scene("a beach", ("dog", "sea"), "one"),
-        Scene("a forest", ("dog", "fern"), "two"),
+        ImaginedScene("a beach", ("dog", "sea"), "one"),
+        ImaginedScene("a forest", ("dog", "fern"), "two"),
     )
 
 
@@ -255,7 +255,7 @@ def test_several_placements_are_read_and_those_too_many_left_out():
     line = '"label": \'cat\', "box": [1, 2, 3, 4], "relationship": \'here\''
     numbered = "\n".join(f"{number}. {line}" for number in (1, 2, 3))
     assert parse_placements(numbered, ["cat"], 2) == (
-        (Placement("cat", (1.0, 2.0, 3.0, 4.0), "here"),) * 2
+        (ProposedObject("cat", (1.0, 2.0, 3.0, 4.0), "here"),) * 2
     )
 
 

@@ -24,7 +24,7 @@ def test_encode_and_decode_are_inverse(mask):
 def test_the_encoding_is_what_coco_reads(mask):
     rle = masks.encode(mask)
     assert rle["size"] == [6, 9]
-    assert coco_mask.area(rle) == masks.area(mask) == 17
+    assert coco_mask.area(rle) == masks.mask_area(mask) == 17
     np.testing.assert_array_equal(coco_mask.toBbox(rle), [2, 1, 6, 3])
 
 
@@ -35,7 +35,7 @@ def test_the_box_holds_the_mask_with_its_far_sides_exclusive(mask):
 def test_an_empty_mask_has_no_box_but_an_encoding():
     empty = np.zeros((4, 5), dtype=bool)
     assert masks.find_box(empty) is None
-    assert masks.area(masks.decode(masks.encode(empty))) == 0
+    assert masks.mask_area(masks.decode(masks.encode(empty))) == 0
 
 
 @pytest.mark.parametrize(

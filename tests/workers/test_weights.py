@@ -16,7 +16,7 @@ from chatgenimage.workers.errors import (
     OutOfMemory,
 )
 from chatgenimage.workers.weights import local_files
-from chatgenimage.workers.weights.local_files import Source, loading
+from chatgenimage.workers.weights.local_files import WeightsSource, loading
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -31,12 +31,12 @@ def folder(tmp_path):
 
 
 def test_a_local_folder_is_taken_as_it_is(folder):
-    assert local_files.resolve(Source(str(folder))) == folder
+    assert local_files.resolve(WeightsSource(str(folder))) == folder
 
 
 def test_bundled_names_a_folder_of_the_package():
     with pytest.raises(CheckpointNotFound, match=r"workers/checkpoints/micro/nothing.*make train"):
-        local_files.resolve(Source("bundled:micro/nothing"))
+        local_files.resolve(WeightsSource("bundled:micro/nothing"))
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_bundled_names_a_folder_of_the_package():
 )
 def test_what_is_not_there_and_no_hub_id_is_not_asked_for_on_the_hub(checkpoint):
     with pytest.raises(CheckpointNotFound, match="name a folder, `bundled:<name>` or a hub id"):
-        local_files.resolve(Source(checkpoint))
+        local_files.resolve(WeightsSource(checkpoint))
 
 
 def test_a_folder_of_pickles_holds_no_weights(tmp_path):
     (tmp_path / "pytorch_model.bin").touch()
     with pytest.raises(CheckpointNotFound, match="not read"):
-        local_files.resolve(Source(str(tmp_path)))
+        local_files.resolve(WeightsSource(str(tmp_path)))
 
 
 def test_the_revision_changes_with_the_weights_and_with_their_settings(folder):
@@ -87,7 +87,7 @@ def resolve_offline(monkeypatch, cache, checkpoint):
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     code = (
         "from chatgenimage.workers.weights.local_files import *\n"
-        f"print(resolve(Source({checkpoint!r})))"
+        f"print(resolve(WeightsSource({checkpoint!r})))"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

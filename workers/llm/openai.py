@@ -11,7 +11,7 @@ from typing import Self
 
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import AnswerRefused
-from chatgenimage.workers.interfaces import AnswerMemory
+from chatgenimage.workers.interfaces import LlmCache
 from chatgenimage.workers.llm import schemas
 from chatgenimage.workers.llm.box_units import REFERENCE_SIZE_WH, placements_problem, to_reference
 from chatgenimage.workers.llm.conversation import AnswerDoubtful, Question, converse, read_answer
@@ -22,15 +22,15 @@ from chatgenimage.workers.llm.parsing import (
     parse_prompts,
     parse_scenes,
 )
-from chatgenimage.workers.llm.templates import Message, fill
+from chatgenimage.workers.llm.templates import Message, fill_template
 from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.values import (
     Answer,
     BoxXyxy,
     Detection,
+    ImaginedScene,
     ModelIdentity,
-    Placement,
-    Scene,
+    ProposedObject,
     T,
 )
 
@@ -53,7 +53,7 @@ class OpenAiLanguageModel:
     """Family `openai`: satisfies LanguageModel."""
 
     def __init__(
-        self, endpoint: Endpoint, config: OpenAiConfig, memory: AnswerMemory | None = None
+        self, endpoint: Endpoint, config: OpenAiConfig, memory: LlmCache | None = None
     ) -> None:
         self._endpoint = endpoint
         self._config = config
@@ -66,7 +66,7 @@ class OpenAiLanguageModel:
         self.identity = ModelIdentity("openai", config.model, config.model, settings)
 
     @classmethod
-    def load(cls, config: OpenAiConfig, memory: AnswerMemory | None = None) -> Self:
+    def load(cls, config: OpenAiConfig, memory: LlmCache | None = None) -> Self:
         """Return the model; nothing is asked yet.
 
         Args:
@@ -80,7 +80,7 @@ class OpenAiLanguageModel:
 
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features of `label` (Visual Descriptor)."""
-        messages = fill("visual_descriptor", {"category name": label})
+        messages = fill_template("visual_descriptor", {"category name": label})
         question = Question("features", messages, schemas.features(), parse_features, seed)
         return self._ask(question)
 
@@ -106,7 +106,7 @@ class OpenAiLanguageModel:
             "visual feature": ", ".join(features) or "its typical features",
         }
         wish = _vary(variation) + _avoid(AVOIDANCE, avoid)
-        messages = _add(fill(f"aigc_creator_{mode}", slots), wish)
+        messages = _add(fill_template(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
             return parse_prompts(text, label, count)
@@ -121,7 +121,7 @@ class OpenAiLanguageModel:
         *,
         avoid: Sequence[str] = (),
         seed: int,
-    ) -> Answer[tuple[Scene, ...]]:
+    ) -> Answer[tuple[ImaginedScene, ...]]:
         """Return 1 to `count` scenes (Scene Imagination)."""
         existing = list(dict.fromkeys(objects))
         slots = {
@@ -129,9 +129,9 @@ class OpenAiLanguageModel:
             "caption": caption,
             "exist objects": ", ".join(existing) or "no exist objects",
         }
-        messages = _add(fill("scene_imagination", slots), _avoid(OTHER_BACKGROUNDS, avoid))
+        messages = _add(fill_template("scene_imagination", slots), _avoid(OTHER_BACKGROUNDS, avoid))
 
-        def parse(text: str) -> tuple[Scene, ...]:
+        def parse(text: str) -> tuple[ImaginedScene, ...]:
             return parse_scenes(text, existing, count)
 
         return self._ask(Question("scenes", messages, schemas.scenes(count), parse, seed))
@@ -145,7 +145,7 @@ class OpenAiLanguageModel:
         *,
         size_wh: tuple[int, int],
         seed: int,
-    ) -> Answer[tuple[Placement, ...]]:
+    ) -> Answer[tuple[ProposedObject, ...]]:
         """Return up to `count` placements (Box Candidates Generation, which speaks of 512 px)."""
         slots = {
             "prompt number": str(count),
@@ -153,10 +153,10 @@ class OpenAiLanguageModel:
             "existing boxes info": _boxes_info(existing, size_wh),
             "target objects": ", ".join(targets),
         }
-        messages = fill("box_candidates", slots)
+        messages = fill_template("box_candidates", slots)
         there = [_rescale(found.box_xyxy, size_wh, REFERENCE_SIZE_WH) for found in existing]
 
-        def parse(text: str) -> tuple[Placement, ...]:
+        def parse(text: str) -> tuple[ProposedObject, ...]:
             placements = parse_placements(text, targets, count)
             boxes = to_reference([placement.box_xyxy for placement in placements])
             placed = tuple(

@@ -13,7 +13,7 @@ from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.llm.repair import read_records, read_strings, unfence
 from chatgenimage.workers.llm.schemas import BOX_NUMBERS, MAX_FEATURES
 from chatgenimage.workers.llm.word_forms import mentions
-from chatgenimage.workers.values import BoxXyxy, Placement, Scene, T
+from chatgenimage.workers.values import BoxXyxy, ImaginedScene, ProposedObject, T
 
 SCENE_KEYS = ("background", "objects", "description")
 PLACEMENT_KEYS = ("label", "box", "relationship")
@@ -76,14 +76,14 @@ def parse_prompts(text: str, label: str, count: int) -> tuple[str, ...]:
     return _each_usable("prompts", prompts, usable, count)
 
 
-def parse_scenes(text: str, existing: Sequence[str], count: int) -> tuple[Scene, ...]:
+def parse_scenes(text: str, existing: Sequence[str], count: int) -> tuple[ImaginedScene, ...]:
     """Return at most `count` scenes whose objects begin with the existing ones."""
     _refuse_no_answer(text)
     records = read_records(text, "scenes", SCENE_KEYS)
     return _each_usable("scenes", records, lambda record: _scene(record, existing), count)
 
 
-def parse_placements(text: str, targets: Sequence[str], count: int) -> tuple[Placement, ...]:
+def parse_placements(text: str, targets: Sequence[str], count: int) -> tuple[ProposedObject, ...]:
     """Return at most `count` placements of targets, boxes as written and not yet validated.
 
     An empty list is an answer: the model sees no place.
@@ -115,7 +115,7 @@ def _each_usable(
     return tuple(usable[:count])
 
 
-def _scene(record: dict[str, Any], existing: Sequence[str]) -> Scene:
+def _scene(record: dict[str, Any], existing: Sequence[str]) -> ImaginedScene:
     background = _text(record, "background").rstrip(".")
     if len(background) > MAX_BACKGROUND_LENGTH:
         raise AnswerRefused("'background' must be a single word or phrase")
@@ -129,17 +129,19 @@ def _scene(record: dict[str, Any], existing: Sequence[str]) -> Scene:
     for name in existing:
         objects[name.casefold()] = name
     kept = tuple(objects.values())[: len(existing) + MAX_NEW_OBJECTS]
-    return Scene(background, kept, _text(record, "description"))
+    return ImaginedScene(background, kept, _text(record, "description"))
 
 
-def _placement(record: dict[str, Any], targets: Sequence[str]) -> Placement:
+def _placement(record: dict[str, Any], targets: Sequence[str]) -> ProposedObject:
     said = _text(record, "label")
     label = next((target for target in targets if target.casefold() == said.casefold()), None)
     if label is None:
         label = next((target for target in targets if mentions(said, target)), None)
     if label is None:
         raise AnswerRefused(f"'label' {said[:50]!r} is none of: {', '.join(targets)}")
-    return Placement(label, _box(record.get("box")), _text(record, "relationship").rstrip(". "))
+    return ProposedObject(
+        label, _box(record.get("box")), _text(record, "relationship").rstrip(". ")
+    )
 
 
 def _box(value: object) -> BoxXyxy:

@@ -11,8 +11,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatgenimage.workers.llm.english import enumerate_objects, with_article
+
 FILE_NAME = "rules.json"
-EDIT_INSTRUCTION = "change the background to {background}"
 
 
 class ObjectRule(BaseModel):
@@ -56,17 +57,6 @@ class RuleBook(BaseModel):
     def background_in(self, text: str) -> str | None:
         """Return the name of the background that `text` names, or None."""
         return next((name for name, rule in self.backgrounds.items() if rule.noun in text), None)
-
-
-def with_article(noun: str) -> str:
-    """Return the noun with "a" or "an"."""
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def enumerate_objects(nouns: Sequence[str]) -> str:
-    """Return "a dog", "a dog and a tree" or "a dog, a tree and an elephant"."""
-    phrases = [with_article(noun) for noun in nouns]
-    return " and ".join(filter(None, [", ".join(phrases[:-1]), phrases[-1]]))
 
 
 def describe(nouns: Sequence[str], place: str) -> str:

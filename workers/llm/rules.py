@@ -30,9 +30,9 @@ from chatgenimage.workers.values import (
     BoxXyxy,
     Detection,
     Exchange,
+    ImaginedScene,
     ModelIdentity,
-    Placement,
-    Scene,
+    ProposedObject,
     T,
 )
 from chatgenimage.workers.weights.local_files import local_path
@@ -118,7 +118,7 @@ class Rules:
         *,
         avoid: Sequence[str] = (),  # noqa: ARG002 (always as many as were asked for)
         seed: int,
-    ) -> Answer[tuple[Scene, ...]]:
+    ) -> Answer[tuple[ImaginedScene, ...]]:
         """Return `count` scenes around the existing objects, on backgrounds the caption lacks.
 
         The description names at most two existing objects and the first new one: longer sentences
@@ -135,7 +135,7 @@ class Rules:
             background = backgrounds[index % len(backgrounds)]
             nouns = [*existing[: NOUNS_PER_SENTENCE - 1], *new[:1]]
             description = describe(nouns, background.place)
-            scenes.append(Scene(background.noun, (*existing, *new), description))
+            scenes.append(ImaginedScene(background.noun, (*existing, *new), description))
         asked = {"caption": caption, "objects": list(objects), "count": count, "seed": seed}
         return _answer("scenes", asked, tuple(scenes), [_scene_json(scene) for scene in scenes])
 
@@ -148,7 +148,7 @@ class Rules:
         *,
         size_wh: tuple[int, int],
         seed: int,
-    ) -> Answer[tuple[Placement, ...]]:
+    ) -> Answer[tuple[ProposedObject, ...]]:
         """Return up to `count` placements that obey Table 1's rules; fewer if there is no room.
 
         Targets are taken in their order, those that the image already shows last; targets that
@@ -161,14 +161,14 @@ class Rules:
             raise UnknownWord(self._unknown(targets))
         relationship = self._relationship(rng, caption, standing)
         taken = [detection.box_xyxy for detection in existing]
-        placements: list[Placement] = []
+        placements: list[ProposedObject] = []
         for index in range(count if labels else 0):
             label = labels[index % len(labels)]
             box_xyxy = _free_box(rng, taken, size_wh, self._book.objects[label].aspect)
             if box_xyxy is None:
                 break
             taken.append(box_xyxy)
-            placements.append(Placement(label, box_xyxy, relationship))
+            placements.append(ProposedObject(label, box_xyxy, relationship))
         asked = {
             "caption": caption,
             "existing": [[item.label, item.confidence, item.box_xyxy] for item in existing],
@@ -284,7 +284,7 @@ def _whole_pixels(
     return (x_min, y_min, x_min + width, y_min + height)
 
 
-def _scene_json(scene: Scene) -> dict[str, Any]:
+def _scene_json(scene: ImaginedScene) -> dict[str, Any]:
     return {
         "background": scene.background,
         "objects": scene.objects,

@@ -12,7 +12,7 @@ SLOT = re.compile(r"\{([a-z ]+)\}")
 Message = dict[str, str]
 
 
-def fill(name: str, slots: Mapping[str, str]) -> tuple[Message, ...]:
+def fill_template(name: str, slots: Mapping[str, str]) -> tuple[Message, ...]:
     """Return the chat messages of a template with its slots filled.
 
     A text that is filled in is not searched for slots again.

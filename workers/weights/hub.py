@@ -24,7 +24,7 @@ def is_hub_id(checkpoint: str) -> bool:
     return not is_file and HUB_ID.fullmatch(checkpoint) is not None
 
 
-def fetch(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
+def fetch_snapshot(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
     """Return the local snapshot of a hub repository; download missing files.
 
     Broken connections are retried; after an interruption, complete files are kept.

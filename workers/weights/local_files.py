@@ -31,7 +31,7 @@ VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WeightsSource:
     """One source of a family's files.
 
     Attributes:
@@ -46,20 +46,20 @@ class Source:
     wanted: tuple[str, ...] = hub.WANTED
 
 
-def sources_of(config: WeightsConfig) -> list[Source]:
+def sources_of(config: WeightsConfig) -> list[WeightsSource]:
     """Return all sources of a family's files, its own weights first."""
     family = config.model_dump()["family"]
     wanted = hub.WANTED_BY_FAMILY.get(family, hub.WANTED)
-    sources = [Source(config.checkpoint, config.revision, wanted)]
+    sources = [WeightsSource(config.checkpoint, config.revision, wanted)]
     if isinstance(config, DiffusionConfig):
-        sources += [Source(name, wanted=hub.WANTED_ADAPTER) for name in config.lora]
+        sources += [WeightsSource(name, wanted=hub.WANTED_ADAPTER) for name in config.lora]
         if config.settings_of is not None:
-            sources.append(Source(config.settings_of, wanted=hub.SETTINGS))
+            sources.append(WeightsSource(config.settings_of, wanted=hub.SETTINGS))
     if (
         isinstance(config, GroundingDinoOriginalConfig)
         and not local_path(config.checkpoint).is_dir()
     ):
-        sources.append(Source(config.text_encoder, wanted=hub.SETTINGS))
+        sources.append(WeightsSource(config.text_encoder, wanted=hub.SETTINGS))
     return sources
 
 
@@ -87,7 +87,7 @@ def locate_adapters(config: DiffusionConfig) -> list[Path]:
     Raises:
         CheckpointNotFound: If some do not exist.
     """
-    return [resolve(Source(name, wanted=hub.WANTED_ADAPTER)) for name in config.lora]
+    return [resolve(WeightsSource(name, wanted=hub.WANTED_ADAPTER)) for name in config.lora]
 
 
 def locate_settings(checkpoint: str) -> Path:
@@ -96,10 +96,10 @@ def locate_settings(checkpoint: str) -> Path:
     Raises:
         CheckpointNotFound: If it is neither on this machine nor on the hub.
     """
-    return resolve(Source(checkpoint, wanted=hub.SETTINGS))
+    return resolve(WeightsSource(checkpoint, wanted=hub.SETTINGS))
 
 
-def resolve(source: Source) -> Path:
+def resolve(source: WeightsSource) -> Path:
     """Return the folder or file of a source; download it from the hub if needed.
 
     Raises:
@@ -109,7 +109,7 @@ def resolve(source: Source) -> Path:
     if not path.exists():
         if not hub.is_hub_id(source.checkpoint):
             raise CheckpointNotFound(f"no checkpoint at {path}; {_remedy(source.checkpoint)}")
-        path = hub.fetch(source.checkpoint, source.revision, source.wanted)
+        path = hub.fetch_snapshot(source.checkpoint, source.revision, source.wanted)
     return path if source.wanted == hub.SETTINGS else _with_weights(path)
 
 
@@ -120,7 +120,7 @@ def local_path(checkpoint: str) -> Path:
     return Path(checkpoint).expanduser()
 
 
-def fetch(source: Source) -> Path:
+def fetch_source(source: WeightsSource) -> Path:
     """Do the same as `resolve`, but first download a file that is published outside the hub.
 
     Raises:

@@ -257,8 +257,11 @@ def test_brackets_in_a_path_are_no_markup(factory, tmp_path):
 
 
 def test_an_empty_export_is_an_error(factory, tmp_path):
-    told = refused(factory("export", "coco", "--out", tmp_path / "out", "--label", "cat"))
-    assert "no candidate matches" in told
+    words = ["export", "coco", "--out", tmp_path / "out"]
+    assert "no candidate matches" in refused(factory(*words, "--origin", "imported"))
+    assert "did you mean 'dog'" in refused(factory(*words, "--label", "dogs"))
+    assert "did you mean 'dog'" in refused(factory("query", "--label", "dogs"))
+    assert "no run 9" in refused(factory("query", "--run", "9"))
     assert not (tmp_path / "out").exists()
 
 

@@ -54,7 +54,7 @@ def test_a_csv_of_query_is_read_back_as_reviews(filled_place, tmp_path):
         ([], "expected MARK and candidates, or --file"),
         (["good", "1", "99"], "no candidate 99"),
         (["fine", "1"], "'fine' is not one of"),
-        (["--file", "none.csv"], "cannot read the marks in none.csv"),
+        (["--file", "none.csv"], "cannot read the reviews in none.csv"),
     ],
     ids=" ".join,
 )
@@ -87,11 +87,14 @@ def test_an_export_uses_reviews_on_request_and_its_card_says_so(filled_place, tm
     run(filled_place, "mark", "bad", "1")
     before, after = tmp_path / "before", tmp_path / "after"
     assert run(filled_place, "export", "coco", "--out", str(before)).exit_code == 0
-    assert run(filled_place, "export", "coco", "--out", str(after), "--heed-marks").exit_code == 0
+    assert run(filled_place, "export", "coco", "--out", str(after), "--use-reviews").exit_code == 0
     ids = [
         {image["candidate_id"]: image["mark"] for image in read(folder)}
         for folder in (before, after)
     ]
+    former = tmp_path / "former"
+    assert run(filled_place, "export", "coco", "--out", str(former), "--heed-marks").exit_code == 0
+    assert [image["candidate_id"] for image in read(former)] == list(ids[1])
     assert ids[0].keys() - ids[1].keys() == {1}
     assert ids[1].keys() - ids[0].keys() == {rejected}
     assert (ids[1][2], ids[1][rejected], ids[0][1], ids[0][3]) == ("good", "good", "bad", None)
@@ -99,6 +102,7 @@ def test_an_export_uses_reviews_on_request_and_its_card_says_so(filled_place, tm
     assert "2 of the images as good and 0 as bad; the reviews decided" in " ".join(card.split())
     assert "1 of the good images had been rejected by the filters" in card
     assert "factory mark --file runs/1-marks.csv" in card
+    assert f"factory export coco --out {after} --use-reviews\n" in card
     assert (after / "runs" / "1-marks.csv").read_text().splitlines()[0] == "label,key,mark"
     assert "the reviews did not decide" in (before / "README.md").read_text()
     assert not (before / "runs" / "1-marks.csv").exists()

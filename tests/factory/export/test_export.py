@@ -23,7 +23,7 @@ from chatgenimage.factory.errors import (
 )
 from chatgenimage.factory.export import shards
 from chatgenimage.factory.export.base import Format
-from chatgenimage.factory.export.exporting import Order, export
+from chatgenimage.factory.export.exporting import ExportRequest, export
 from chatgenimage.factory.export.formats import get_format
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.export.names import safe_names
@@ -92,7 +92,7 @@ def test_the_same_rows_give_the_same_files(filled_place, tmp_path):
 
 def test_nothing_to_export_is_an_error_that_leaves_nothing(filled_place, out):
     with pytest.raises(NothingFound, match="factory query"):
-        export_as(filled_place, "coco", out, labels=("cat",))
+        export_as(filled_place, "coco", out, reason="blank")
     with pytest.raises(NothingFound, match="edited or filled"):
         export_as(filled_place, "triplets", out, origin=Origin.GENERATED)
     assert not out.parent.exists()
@@ -293,9 +293,9 @@ def test_unknown_names_are_refused(filled_place, out):
 
 def test_a_missing_library_is_reported_with_its_remedy(filled_place, out):
     wanted = Format("odd", "odd", get_format("voc").open, "", modules=("no_such_library",))
-    order = Order(wanted, out, CandidateFilter(), Splits())
+    request = ExportRequest(wanted, out, CandidateFilter(), Splits())
     with pytest.raises(LibraryMissing, match=r"pip install no_such_library"):
-        export(filled_place.sessions, filled_place.images, order)
+        export(filled_place.sessions, filled_place.images, request)
 
 
 def test_the_command_exports_and_is_repeated_in_the_card(filled_place, out):

@@ -47,7 +47,7 @@ def end_run(place):
         *_, last = rows.add_steps(session, batch, done=4)
         rows.add_item(session, last, 3, state=ItemState.QUARANTINED, error="Boom")
         batch.state = BatchState.DONE
-    assert finalize_run.close(place.sessions, run.id)
+    assert finalize_run.finish_run(place.sessions, run.id)
     return run.id
 
 
@@ -79,9 +79,9 @@ def test_a_command_is_run_once_with_the_results(place, ended, tmp_path):
     told = tmp_path / "told"
     command = script(tmp_path, f'echo "$RUN_ID $RUN_EVENT" >> {told}; cat >> {told}')
     notifier = notifier_of(place, notify_command=command)
-    assert notifier.tell_next()
-    assert not notifier.tell_next()
-    assert not notifier_of(place, notify_command=command).tell_next()
+    assert notifier.send_next()
+    assert not notifier.send_next()
+    assert not notifier_of(place, notify_command=command).send_next()
     head, body = told.read_text().splitlines()
     assert head == f"{ended} done"
     record = json.loads(body)
@@ -127,7 +127,7 @@ def test_a_run_that_ends_again_sends_another_notification(place, ended):
     with place.sessions.begin() as session:
         assert control.retry_quarantined(session, ended)
         session.execute(update(Batch).values(state=BatchState.DONE))
-    assert finalize_run.close(place.sessions, ended)
+    assert finalize_run.finish_run(place.sessions, ended)
     assert [event for _, event, channel in events_of(place) if channel == "command"] == ["done"] * 2
 
 
@@ -142,10 +142,10 @@ def test_a_run_that_ends_again_sends_another_notification(place, ended):
 def test_a_command_that_fails_is_tried_again_and_given_up(place, ended, command, why):
     notifier = notifier_of(place, notify_command=command)
     for _ in range(MAX_ATTEMPTS):
-        assert notifier.tell_next()
-        assert not notifier.tell_next()  # not immediately
+        assert notifier.send_next()
+        assert not notifier.send_next()  # not immediately
         let_time_pass(place)
-    assert not notifier.tell_next()
+    assert not notifier.send_next()
     with place.sessions() as session:
         kept = session.scalars(select(Notification).where(Notification.channel == "command")).one()
         assert why in kept.error
@@ -159,7 +159,7 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(sqlite_place, tmp_p
     command = script(tmp_path, f"sleep 1000 & echo $! > {child}; wait")
     started = time.monotonic()
     notifier = notifier_of(sqlite_place, notify_command=command, notify_timeout_s=1.0)
-    assert notifier.tell_next()
+    assert notifier.send_next()
     assert time.monotonic() - started < PATIENCE_S
     deadline = time.monotonic() + PATIENCE_S
     while is_alive(int(child.read_text())):
@@ -183,7 +183,7 @@ def test_a_notification_claimed_by_a_dead_process_is_sent_by_another(sqlite_plac
         "from chatgenimage.db.session import connect\n"
         "from chatgenimage.factory.settings.model import load_settings\n"
         "settings = load_settings()\n"
-        "Notifier(settings, connect(settings.resolved_database_url())).tell_next()"
+        "Notifier(settings, connect(settings.resolved_database_url())).send_next()"
     )
     environment = {
         "FACTORY_DATA_DIR": str(sqlite_place.data_dir),
@@ -194,9 +194,9 @@ def test_a_notification_claimed_by_a_dead_process_is_sent_by_another(sqlite_plac
     )
     assert done.returncode == -9
     notifier = notifier_of(sqlite_place, notify_command=["tee", str(told)])
-    assert not notifier.tell_next()  # still claimed
+    assert not notifier.send_next()  # still claimed
     let_time_pass(sqlite_place)
-    assert notifier.tell_next()
+    assert notifier.send_next()
     assert json.loads(told.read_text())["event"] == "done"
 
 
@@ -215,12 +215,12 @@ HERE = """
 import sys
 from chatgenimage.db.session import connect
 from chatgenimage.factory.errors import BudgetSpent
-from chatgenimage.factory.notifications.notifier import telling
+from chatgenimage.factory.notifications.notifier import notifying
 from chatgenimage.factory.settings.model import load_settings
 settings = load_settings()
 sessions = connect(settings.resolved_database_url())
 try:
-    with telling(settings, sessions, int(sys.argv[1])):
+    with notifying(settings, sessions, int(sys.argv[1])):
         raise {"stopped": KeyboardInterrupt, "paused": BudgetSpent}[sys.argv[2]]
 except (KeyboardInterrupt, BudgetSpent):
     pass
@@ -258,7 +258,7 @@ def test_a_new_channel_gets_no_old_notifications(sqlite_place):
     end_run(sqlite_place)
     with sqlite_place.sessions.begin() as session:
         session.execute(update(Notification).values(created_at=time.time() - NEWS_S - 1))
-    assert not notifier_of(sqlite_place, notify_command=["true"]).tell_next()
+    assert not notifier_of(sqlite_place, notify_command=["true"]).send_next()
 
 
 class Hook:
@@ -303,10 +303,10 @@ def hook():
 def test_a_webhook_gets_the_same_and_channels_are_independent(place, ended, hook):
     server = hook(503, 302, 204)
     notifier = notifier_of(place, notify_command=["true"], notify_webhook=server.url)
-    assert [notifier.tell_next() for _ in range(3)] == [True, True, False]
+    assert [notifier.send_next() for _ in range(3)] == [True, True, False]
     for _ in range(3):
         let_time_pass(place)
-        notifier.tell_next()
+        notifier.send_next()
     assert [path for path, _ in server.bodies] == ["/hooks/very-secret"] * 3
     assert len({body["notification"] for _, body in server.bodies}) == 1
     assert server.bodies[0][1]["accepted"] == 3
@@ -322,7 +322,7 @@ from chatgenimage.factory.notifications.notifier import Notifier
 from chatgenimage.factory.settings.model import load_settings
 settings = load_settings()
 configure(settings)
-while Notifier(settings, connect(settings.resolved_database_url())).tell_next():
+while Notifier(settings, connect(settings.resolved_database_url())).send_next():
     pass
 """
 

@@ -72,7 +72,7 @@ def outcome(place):
 def test_the_best_of_near_duplicates_is_kept_in_any_order(place, seed):
     order = [list(IMAGES)[at] for at in np.random.default_rng(seed).permutation(len(IMAGES))]
     run_id = add_finished_run(place, order)
-    assert finalize_run.close(place.sessions, run_id)
+    assert finalize_run.finish_run(place.sessions, run_id)
     assert outcome(place) == (DUPLICATES, IMAGES.keys() - DUPLICATES.keys())
     with place.sessions() as session:
         assert session.get_one(Run, run_id).state == RunState.DONE
@@ -87,30 +87,30 @@ def test_a_run_is_ended_once_and_not_while_a_batch_is_open(place):
     run_id = add_finished_run(place)
     with place.sessions.begin() as session:
         session.scalars(select(Batch).order_by(Batch.id)).first().state = BatchState.IN_FLIGHT
-    assert not finalize_run.close(place.sessions, run_id)
+    assert not finalize_run.finish_run(place.sessions, run_id)
     assert outcome(place)[0] == {}
     with place.sessions.begin() as session:
         session.execute(update(Batch).values(state=BatchState.DONE))
-    assert finalize_run.close(place.sessions, run_id)
-    assert not finalize_run.close(place.sessions, run_id)
+    assert finalize_run.finish_run(place.sessions, run_id)
+    assert not finalize_run.finish_run(place.sessions, run_id)
 
 
 def test_candidates_after_a_retry_are_compared_with_all_earlier_ones(place):
     run_id = add_finished_run(place, list(IMAGES)[1:])
-    finalize_run.close(place.sessions, run_id)
+    finalize_run.finish_run(place.sessions, run_id)
     label, key = ("dog", "b0/g0")
     phash, embedding, _ = IMAGES[label, key]
     with place.sessions.begin() as session:
         batch = session.scalars(select(Batch).order_by(Batch.id)).first()
         add_image(place, session, batch, key, (phash, embedding, 0.99))
         session.get_one(Run, run_id).state = RunState.ACTIVE
-    finalize_run.close(place.sessions, run_id)
+    finalize_run.finish_run(place.sessions, run_id)
     assert outcome(place)[0] == {("dog", "b1/g0"): (label, key), ("house", "b0/g0"): (label, key)}
 
 
 def test_another_threshold_changes_who_is_a_duplicate_and_back(place):
     run_id = add_finished_run(place)
-    finalize_run.close(place.sessions, run_id)
+    finalize_run.finish_run(place.sessions, run_id)
     with place.sessions.begin() as session:
         run = session.get_one(Run, run_id)
         before = limits_in_force(session, run)
@@ -129,7 +129,7 @@ def test_another_threshold_changes_who_is_a_duplicate_and_back(place):
 
 def test_a_survey_takes_near_duplicates_into_account(place):
     run_id = add_finished_run(place)
-    finalize_run.close(place.sessions, run_id)
+    finalize_run.finish_run(place.sessions, run_id)
     with reading(place.sessions) as session:
         surveys = survey(session, session.get_one(Run, run_id))
     found = {one.name: one for one in surveys}
@@ -143,12 +143,12 @@ def test_what_a_cancelled_run_made_is_left_as_it_was_judged(place):
     run_id = add_finished_run(place)
     with place.sessions.begin() as session:
         control.set_run_state(session, session.get_one(Run, run_id), RunState.CANCELLED)
-    assert not finalize_run.close(place.sessions, run_id)
+    assert not finalize_run.finish_run(place.sessions, run_id)
     assert outcome(place)[0] == {}
 
 
 def test_query_and_show_name_the_original_of_a_duplicate(sqlite_place):
-    finalize_run.close(sqlite_place.sessions, add_finished_run(sqlite_place))
+    finalize_run.finish_run(sqlite_place.sessions, add_finished_run(sqlite_place))
     with sqlite_place.sessions() as session:
         query = select(Candidate).where(Candidate.duplicate_of_id.is_not(None))
         one, other = session.scalars(query)

@@ -9,10 +9,10 @@ from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.session import now
 from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.cli.common import Place
+from chatgenimage.factory.cli.common import StoreOptions
 from chatgenimage.factory.processes.worker_identity import name_owner
 from chatgenimage.factory.settings.model import load_settings
-from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.settings.run_profile import models_key
 from tests import rows
 
 GONE = 2**22 + 1
@@ -21,7 +21,7 @@ GONE = 2**22 + 1
 @pytest.fixture
 def run_id(place):
     """A run with two batches in flight: one held by a dead worker, one delayed for an hour."""
-    key = models_key(dump_profile(load_settings("micro")))
+    key = models_key(load_settings("micro"))
     with place.sessions.begin() as session:
         run = rows.add_run(session, batches=2, models_key=key)
         held, waiting = session.scalars(select(Batch)).all()
@@ -48,7 +48,7 @@ def factory(place):
 def test_held_and_waiting_batches_continue_immediately(factory, place, run_id):
     result = factory("resume", run_id, "--no-worker")
     assert result.exit_code == 0, result.output
-    assert "Run 1 goes on: 2 batches are not done; 1 steps need not wait" in result.stderr
+    assert "Run 1 resumes: 2 batches are not done; 1 steps no longer wait" in result.stderr
     assert "factory status 1" in result.stderr
     with place.sessions() as session:
         assert set(session.scalars(select(Step.state))) == {StepState.READY}
@@ -63,11 +63,25 @@ def test_a_paused_run_counts_as_the_latest_and_continues(factory, place, run_id)
         assert session.get_one(Run, run_id).state == RunState.ACTIVE
 
 
+@pytest.mark.parametrize("command", [("resume", "--no-worker"), ("continue",)], ids=str)
+def test_a_run_whose_budget_is_spent_resumes_with_a_larger_one(factory, place, run_id, command):
+    with place.sessions.begin() as session:
+        values = {"state": "paused", "pause_reason": "spent", "budget": 1.0, "spent": 2.0}
+        session.execute(update(Run).values(**values))
+    refused = factory(*command, run_id)
+    assert refused.exit_code == 1
+    assert "factory resume 1 --budget 4.00" in refused.stderr
+    assert factory(*command, run_id, "--budget", 9).exit_code == 0
+    with place.sessions() as session:
+        run = session.get_one(Run, run_id)
+        assert (run.state, run.budget, run.pause_reason) == (RunState.ACTIVE, 9.0, None)
+
+
 @pytest.mark.parametrize(
     ("values", "part"),
     [
         ({"state": "done"}, "factory retry 1"),
-        ({"state": "cancelled"}, "was cancelled"),
+        ({"state": "cancelled"}, "is cancelled"),
         ({"models_key": "others"}, "--profile"),
     ],
 )
@@ -81,8 +95,8 @@ def test_a_run_that_cannot_go_on_is_refused_with_what_to_do(factory, place, run_
 
 
 def test_the_command_to_continue_repeats_the_options_without_a_password(tmp_path):
-    assert Place().spell("resume", 3) == "factory resume 3"
-    there = Place("sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
+    assert StoreOptions().spell("resume", 3) == "factory resume 3"
+    there = StoreOptions("sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
     told = there.spell("resume", 3)
     assert told.startswith(f"factory resume 3 --profile sd15 --data-dir '{tmp_path}/a b'")
     assert "hush" not in told
@@ -100,5 +114,7 @@ def test_given_up_items_are_listed_and_retried_by_step_or_all(factory, place, ru
     with place.sessions() as session:
         left = select(Step.name).join(Item).where(Item.state == ItemState.QUARANTINED)
         assert set(session.scalars(left)) == {"generate"}
-    assert "2 items of run 1 get another try: factory resume 1" in factory("retry", "--all").stdout
-    assert "nothing was given up" in factory("retry").stdout
+    assert (
+        "2 items of run 1 will be tried again: factory resume 1" in factory("retry", "--all").stdout
+    )
+    assert "no item was given up" in factory("retry").stdout

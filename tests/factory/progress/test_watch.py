@@ -13,8 +13,8 @@ from sqlalchemy import select
 from chatgenimage.db.models import Batch, Run, Step
 from chatgenimage.db.session import engine_of
 from chatgenimage.db.states import ItemState, RunState, StepState
-from chatgenimage.factory.progress.live_view import live_view, tell_duration
-from chatgenimage.factory.progress.snapshot import Observer
+from chatgenimage.factory.progress.live_view import format_duration, live_view
+from chatgenimage.factory.progress.snapshot import RunMonitor
 from chatgenimage.tasks.filter_rules import REASONS
 from tests import rows
 
@@ -112,7 +112,7 @@ def shown(place, run_id, width, height=50):
     """Return the view as text for a screen of this size."""
     console = Console(width=width, height=height)
     with console.capture() as capture:
-        console.print(live_view(Observer(place.sessions, run_id).look(), width, height))
+        console.print(live_view(RunMonitor(place.sessions, run_id).look(), width, height))
     return capture.get()
 
 
@@ -147,7 +147,7 @@ def test_more_labels_than_lines_are_shown_as_one(place):
 
 
 def test_durations_are_readable():
-    assert [tell_duration(s) for s in (None, 0.4, 61, 3600 * 5 + 59)] == [
+    assert [format_duration(s) for s in (None, 0.4, 61, 3600 * 5 + 59)] == [
         "—",
         "0 s",
         "1 min 01 s",

@@ -59,12 +59,23 @@ def test_keywords_restrict(store, filters, count):
         ({"origin": "found"}, "there are: imported, generated, edited, filled"),
         ({"reason": "ugly"}, "there are: .*label_not_found"),
         ({"scores": {"clip": (0, 1)}}, "there are: .*label_confidence"),
+        ({"verdict": "Acepted"}, "did you mean 'accepted'"),
+        ({"label": "dgo"}, "no label is called 'dgo'; did you mean 'dog'.* dog, house"),
+        ({"label": ["dog", "horse"], "run": 1}, "no label of run 1 .* did you mean 'house'"),
+        ({"labl": "dog"}, "no filter is called 'labl'; did you mean 'label'"),
     ],
     ids=str,
 )
 def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(store, filters, told):
     with pytest.raises(UnknownName, match=told):
         store.count(**filters)
+    with pytest.raises(UnknownName, match=told):
+        store.candidates(**filters)
+
+
+def test_a_run_that_does_not_exist_is_refused(store):
+    with pytest.raises(RowNotFound, match="no run 7; the latest is 1"):
+        store.candidates(run=7)
 
 
 def test_a_candidate_is_found_by_id_with_its_pixels(store):
@@ -85,7 +96,7 @@ def test_arrow_has_a_column_per_score_and_the_objects(store):
     assert table["fill_iou"].to_pylist() == [0.83, 0.83]
     assert table["psnr_db"].to_pylist() == [None, None]
     assert [one["label"] for one in table["objects"].to_pylist()[0]] == ["dog", "tree"]
-    assert store.to_arrow(label="cat").schema == table.schema
+    assert store.to_arrow(label="dog", origin="imported").schema == table.schema
 
 
 def test_pandas_groups_what_the_database_counts(store):

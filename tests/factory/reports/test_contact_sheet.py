@@ -9,7 +9,7 @@ from chatgenimage.db.queries import CandidateFilter, iter_candidates
 from chatgenimage.db.runs import AcceptedCandidate
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.errors import CannotWrite
-from chatgenimage.factory.reports.contact_sheet import choose, write_contact_sheet
+from chatgenimage.factory.reports.contact_sheet import choose_shown, write_contact_sheet
 from chatgenimage.factory.reports.overlay import (
     PALETTE,
     Overlay,
@@ -33,34 +33,34 @@ def accepted(*groups):
 
 def test_every_label_gets_its_share():
     found = accepted(("dog", "generated", None, 50), ("house", "generated", None, 3))
-    labels = Counter(found[number].label for number in choose(found, 10))
+    labels = Counter(found[number].label for number in choose_shown(found, 10))
     assert labels == {"dog": 7, "house": 3}
 
 
 def test_more_labels_than_places_give_one_place_each():
     found = accepted(*((f"label {n}", "generated", None, 2) for n in range(30)))
-    assert len({found[number].label for number in choose(found, 24)}) == 24
+    assert len({found[number].label for number in choose_shown(found, 24)}) == 24
 
 
 def test_derived_images_come_before_initial_ones_and_none_is_left_out():
     found = accepted(
         ("dog", "generated", None, 9), ("dog", "edited", 1, 9), ("dog", "filled", 2, 9)
     )
-    origins = [found[number].origin for number in choose(found, 10)]
+    origins = [found[number].origin for number in choose_shown(found, 10)]
     assert origins == [Origin.FILLED] * 4 + [Origin.EDITED] * 4 + [Origin.GENERATED] * 2
 
 
 def test_children_of_different_parents_go_before_siblings():
     found = accepted(*(("dog", "edited", parent, 4) for parent in (1, 2, 3)))
-    assert {found[number].parent_id for number in choose(found, 3)} == {1, 2, 3}
+    assert {found[number].parent_id for number in choose_shown(found, 3)} == {1, 2, 3}
 
 
 @pytest.mark.parametrize("limit", [1, 6, 24])
 def test_never_more_than_there_are_or_than_fit(limit):
     found = accepted(("dog", "generated", None, 4), ("house", "edited", 1, 2))
-    chosen = choose(found, limit)
+    chosen = choose_shown(found, limit)
     assert len(chosen) == len(set(chosen)) == min(limit, 6)
-    assert choose([], limit) == []
+    assert choose_shown([], limit) == []
 
 
 def test_the_sheet_is_a_png_with_white_around(filled_place, tmp_path):

@@ -9,7 +9,7 @@ from chatgenimage.db.models import Base, Batch, Candidate, Label, Run
 from chatgenimage.db.session import engine_of
 from chatgenimage.factory.errors import NothingFound, SettingsError
 from chatgenimage.factory.settings.model import load_settings
-from chatgenimage.factory.submission.image_import import Refused, import_pictures, title_of
+from chatgenimage.factory.submission.image_import import RefusedFile, import_pictures, title_of
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
 
@@ -71,9 +71,9 @@ def test_only_bad_files_and_copies_are_left_out(place, settings, folder):
     done = import_pictures(place.sessions, settings, folder)
     assert (done.added, done.ignored) == (COUNT, {".txt": 1})
     assert done.refused == [
-        Refused("00-bad.png", "is not a jpeg, jpg, png, webp picture"),
-        Refused("copy.png", "has the same pixels as 03.png"),
-        Refused("copy.webp", "has the same pixels as 04.png"),
+        RefusedFile("00-bad.png", "is not a jpeg, jpg, png, webp picture"),
+        RefusedFile("copy.png", "has the same pixels as 03.png"),
+        RefusedFile("copy.webp", "has the same pixels as 04.png"),
     ]
 
 

@@ -8,8 +8,8 @@ from chatgenimage.factory.errors import NothingFound
 from chatgenimage.factory.submission.image_reader import (
     BadPicture,
     list_pictures,
+    printable_name,
     read_picture,
-    tell_name,
     without_warnings,
 )
 
@@ -166,5 +166,5 @@ def test_any_file_name_becomes_text(tmp_path):
     name = os.fsdecode(b"caf\xe9 \x1b[31m.png")
     (tmp_path / name).touch()
     [found] = list_pictures(tmp_path).names
-    assert tell_name(found) == "caf\ufffd \ufffd[31m.png"
-    assert tell_name("日本 é.png") == "日本 é.png"
+    assert printable_name(found) == "caf\ufffd \ufffd[31m.png"
+    assert printable_name("日本 é.png") == "日本 é.png"

@@ -78,7 +78,7 @@ def finish(place, run_id, accepted):
     waves = []
     while True:
         waves.append(work_off(place, accepted))
-        if finalize_run.close(place.sessions, run_id):
+        if finalize_run.finish_run(place.sessions, run_id):
             return waves
         assert waves[-1]
 
@@ -121,9 +121,9 @@ def test_the_limit_applies_from_the_first_batch(place):
 def test_batches_are_added_once_by_any_number_of_dispatchers(place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=8)])
     work_off(place, {"dog": 1})
-    seen = [finalize_run.prepare(place.sessions, run_id) for _ in range(2)]
+    seen = [finalize_run.prepare_completion(place.sessions, run_id) for _ in range(2)]
     for each in seen:
-        assert not finalize_run.conclude(place.sessions, each)
+        assert not finalize_run.write_completion(place.sessions, each)
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4)]
 
 
@@ -136,7 +136,7 @@ def test_the_dispatcher_admits_added_batches_and_then_ends_the_run(place):
             admitted.append(session.scalar(select(func.count()).select_from(Step)))
             session.execute(update(Step).values(state=StepState.DONE))
         work_off(place, {"dog": 1})
-        finalize_run.close(place.sessions, run_id)
+        finalize_run.finish_run(place.sessions, run_id)
     assert admitted[1] == 2 * admitted[0] > 0
     with place.sessions() as session:
         assert session.get_one(Run, run_id).state == RunState.DONE
@@ -152,7 +152,7 @@ def test_near_duplicates_do_not_count(sqlite_place):
         ).all()
         for candidate in (first, second):
             rows.add_fingerprint(session, candidate)
-    assert not finalize_run.close(place.sessions, run_id)
+    assert not finalize_run.finish_run(place.sessions, run_id)
     assert len(batches(place)) == 2
 
 
@@ -191,7 +191,7 @@ def test_the_added_batches_do_not_depend_on_which_label_is_faster(place, first):
         good = select(Candidate).where(Candidate.key == "b0/g0").order_by(Candidate.label_id)
         for candidate in session.scalars(good):
             rows.add_fingerprint(session, candidate)
-    while not finalize_run.close(place.sessions, run_id):
+    while not finalize_run.finish_run(place.sessions, run_id):
         work_off(place, accepted)
     assert batches(place) == [("house", 0, 4), ("tulip", 0, 4), ("tulip", 1, 2)]
 
@@ -210,7 +210,7 @@ def test_status_shows_quotas_and_what_to_do_about_a_missed_one(sqlite_place, fac
     run_id = submit_words(sqlite_place, asked)
     work_off(sqlite_place, {"dog": 1, "house": 2})
     assert "quota_missed" not in factory("status").stdout
-    finalize_run.close(sqlite_place.sessions, run_id)
+    finalize_run.finish_run(sqlite_place.sessions, run_id)
     finish(sqlite_place, run_id, {"dog": 1, "house": 2})
     text = " ".join(factory("status").stdout.split())
     assert "2/3" in text

@@ -1,0 +1,197 @@
+"""Candidate filters: keywords, options and addresses, parsed and checked in one place."""
+
+import difflib
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypedDict, Unpack
+
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.pagination import list_label_names
+from chatgenimage.db.queries import CandidateFilter, Range, find_unknown_labels
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.states import Marked, Origin, Verdict
+from chatgenimage.factory.errors import UnknownName
+from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
+
+MAX_ID = 2**31 - 1
+MOST_DIGITS = 10
+MOST_WORDS = 20
+MOST_NAMES = 20
+"""An error message lists no more known names than this."""
+MOST_LABELS = 10_000
+"""The nearest name is looked for among no more labels than this."""
+
+
+class Filters(TypedDict, total=False):
+    """Keywords that choose candidates; one that is None or left out does not restrict.
+
+    run: The number of a run.
+    label: One or several class names that were asked for, compared without case.
+    verdict, origin, reason, round: As in the glossary.
+    objects: One or several names that must all be among the annotations.
+    object_count: Least and most annotations, both inclusive, None for open.
+    scores: Least and greatest value by score name, both inclusive, None for open.
+    duplicates_of: The id of a candidate; finds its rejected near-duplicates.
+    caption: One or several prefixes; with each a word of the caption must begin.
+    marked: What the newest review says: good, bad or none.
+    use_reviews: Whether a review outranks the verdict.
+    limit: Most candidates.
+    """
+
+    run: int | None
+    label: str | Sequence[str] | None
+    verdict: Verdict | str | None
+    origin: Origin | str | None
+    reason: str | None
+    round: int | None
+    objects: str | Sequence[str] | None
+    object_count: tuple[int | None, int | None] | None
+    scores: Mapping[str, Range] | None
+    duplicates_of: int | None
+    caption: str | Sequence[str] | None
+    marked: Marked | str | None
+    use_reviews: bool
+    limit: int | None
+
+
+def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
+    """Return the filter that the keywords ask for.
+
+    Raises:
+        UnknownName: If a keyword, verdict, origin, reason, score or review does not exist.
+    """
+    for keyword in asked:
+        check_name("filter", keyword, Filters.__annotations__)
+    reason, scores = asked.get("reason"), asked.get("scores") or {}
+    if reason is not None:
+        check_name("reason", reason, REASONS)
+    for name in scores:
+        check_name("score", name, SCORE_NAMES)
+    verdict, origin, marked = asked.get("verdict"), asked.get("origin"), asked.get("marked")
+    return CandidateFilter(
+        run_id=asked.get("run"),
+        labels=_several(asked.get("label")),
+        verdict=None if verdict is None else Verdict(check_name("verdict", verdict, Verdict)),
+        origin=None if origin is None else Origin(check_name("origin", origin, Origin)),
+        reason=reason,
+        round=asked.get("round"),
+        objects=_several(asked.get("objects")),
+        object_count=asked.get("object_count") or (None, None),
+        scores=scores,
+        duplicates_of=asked.get("duplicates_of"),
+        caption_words=_several(asked.get("caption")),
+        marked=None if marked is None else Marked(check_name("review", marked, Marked)),
+        use_reviews=asked.get("use_reviews", False),
+        limit=asked.get("limit"),
+    )
+
+
+def check_stored_names(session: Session, wanted: CandidateFilter) -> None:
+    """Check that the run and the labels of a filter exist: an empty answer would mislead.
+
+    Raises:
+        RowNotFound: If there is no such run.
+        UnknownName: If the run, or without one no run, was asked for such a label.
+    """
+    if wanted.run_id is not None:
+        get_run(session, wanted.run_id)
+    for label in find_unknown_labels(session, wanted.labels, wanted.run_id):
+        where = "" if wanted.run_id is None else f" of run {wanted.run_id}"
+        check_name(f"label{where}", label, list_label_names(session, wanted.run_id, MOST_LABELS))
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the name if it is known.
+
+    Raises:
+        UnknownName: If it is not; the message has the nearest name and the first known ones.
+    """
+    names = [str(one) for one in known]
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    raise UnknownName(f"no {kind} is called {name!r};{hint} there are: {_shorten(names)}.")
+
+
+def parse_score(text: str) -> tuple[str, float]:
+    """Return a score and a finite value of it from a text like "clip_similarity=0.25".
+
+    Raises:
+        UnknownName: If the text is not of this form or names no score.
+    """
+    name, _, value = text.partition("=")
+    check_name("score", name, SCORE_NAMES)
+    number = _to_float(value)
+    if not math.isfinite(number):
+        raise UnknownName(f"{text!r} has no number: expected {name}=NUMBER, e.g. {name}=0.25.")
+    return name, number
+
+
+def parse_ranges(least: Iterable[str], most: Iterable[str]) -> dict[str, Range]:
+    """Return score ranges from texts like "clip_similarity=0.25".
+
+    Raises:
+        UnknownName: If a text is not of this form or names no score.
+    """
+    lower, upper = dict(map(parse_score, least)), dict(map(parse_score, most))
+    return {name: (lower.get(name), upper.get(name)) for name in {**lower, **upper}}
+
+
+def parse_bound(name: str, text: str | None) -> float | None:
+    """Return the bound of a score, None if there is no text.
+
+    Raises:
+        UnknownName: If the text is no number.
+    """
+    if not text:
+        return None
+    bound = _to_float(text)
+    if math.isnan(bound):
+        raise UnknownName(f"{name}={text} is no number: expected one such as 0.25.")
+    return bound
+
+
+def parse_number(name: str, text: str | None, least: int = 1) -> int | None:
+    """Return a whole number from `least` to `MAX_ID`, None if there is no text.
+
+    Raises:
+        UnknownName: If the text is no such number.
+    """
+    if not text:
+        return None
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    if not (is_number and least <= int(text) <= MAX_ID):
+        raise UnknownName(f"{name}={text[:40]}: expected an integer from {least} to {MAX_ID}.")
+    return int(text)
+
+
+def split_words(name: str, text: str, separator: str | None = None) -> tuple[str, ...]:
+    """Return the words of a text; None: white space separates them.
+
+    Raises:
+        UnknownName: If there are more than `MOST_WORDS`, as a database limits its conditions.
+    """
+    words = tuple(word.strip() for word in text.split(separator) if word.strip())
+    if len(words) > MOST_WORDS:
+        raise UnknownName(f"{name} has {len(words)} words: expected {MOST_WORDS} at most.")
+    return words
+
+
+def _to_float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _shorten(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:MOST_NAMES]) or "none"
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"
