@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 
 from benchmarks import submission
 from benchmarks.page import put_section
-from benchmarks.parts import cpu_by_part
+from benchmarks.parts import cpu_ms_by_part
 from benchmarks.rates import Delivery, Rate, tell_delivery, tell_parts
 from benchmarks.steps import BARE, TIMES_FILE
 from chatgenimage.db.models import Run, Step
@@ -129,7 +129,7 @@ def measure_bare(settings: Settings, worker: psutil.Process, *, chains: int) -> 
     total = chains * len(links)
     path = settings.data_dir / TIMES_FILE
     path.unlink(missing_ok=True)
-    cpu_s = cpu_by_part(worker)
+    part_ms = cpu_ms_by_part(worker)
     app = make_celery(settings, open_broker(settings).url)
     for _ in range(chains):
         names = (app.signature(BARE, (total,), queue=QUEUES[x.name], immutable=True) for x in links)
@@ -137,7 +137,7 @@ def measure_bare(settings: Settings, worker: psutil.Process, *, chains: int) -> 
     wait_for(lambda: path.exists() and path.stat().st_size > 0)
     first, last = json.loads(path.read_text(encoding="utf-8"))
     return Rate(
-        "bare Celery tasks", total - 1, total - 1, last - first, cpu_by_part(worker) - cpu_s
+        "bare Celery tasks", total - 1, total - 1, last - first, cpu_ms_by_part(worker) - part_ms
     )
 
 
@@ -153,16 +153,16 @@ def measure_steps(
         chain=chain_options,
     )
     requests = read_labels([f"word {number}" for number in range(BATCHES)]).requests
-    cpu_s = cpu_by_part(worker)
+    part_ms = cpu_ms_by_part(worker)
     with sessions.begin() as session:
         run_id = submit(session, requests, settings, seed=None).run_id
     wait_for(lambda: is_done(sessions, run_id))
-    cpu_s = cpu_by_part(worker) - cpu_s
+    part_ms = cpu_ms_by_part(worker) - part_ms
     with sessions() as session:
         steps = session.scalars(select(Step).where(Step.batch.has(run_id=run_id))).all()
     times = [step.finished_at for step in steps if step.finished_at is not None]
     what = f"steps of {size} item{'s' * (size > 1)}"
-    return Rate(what, len(steps) - 1, size * len(steps), max(times) - min(times), cpu_s)
+    return Rate(what, len(steps) - 1, size * len(steps), max(times) - min(times), part_ms)
 
 
 def is_done(sessions: Sessions, run_id: int) -> bool:

@@ -24,6 +24,7 @@ from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.settings.model import DATABASE_FILE, IMAGES_FOLDER, load_settings
 from chatgenimage.factory.settings.run_profile import dump_profile
 from chatgenimage.workers import masks
+from chatgenimage.workers.values import Mask
 
 CANDIDATES = 10_000
 PICTURES = 200
@@ -87,7 +88,7 @@ def make_pictures(images: ImageStore) -> tuple[list[str], list[dict[str, object]
     return pictures, [object_columns("dog", disc), object_columns("tree", ring)]
 
 
-def object_columns(label: str, mask: masks.Mask) -> dict[str, object]:
+def object_columns(label: str, mask: Mask) -> dict[str, object]:
     """Return the annotation columns of a mask."""
     box = masks.find_box(mask) or (0.0, 0.0, 0.0, 0.0)
     sides = dict(zip(("x_min", "y_min", "x_max", "y_max"), box, strict=True))

@@ -16,21 +16,21 @@ PARTS = {
 WORKER_PARTS = ("parent", "child", "dispatcher")
 
 
-def cpu_by_part(worker: psutil.Process) -> Counter[str]:
-    """Return the CPU seconds used so far by each part.
+def cpu_ms_by_part(worker: psutil.Process) -> Counter[str]:
+    """Return the CPU milliseconds used so far by each part.
 
     Servers are those started by this process, including the worker's broker.
     """
     used: Counter[str] = Counter()
     for thread in worker.threads():
         part = "parent" if thread.id == worker.pid else "dispatcher"
-        used[part] += thread.user_time + thread.system_time
+        used[part] += round(1000 * (thread.user_time + thread.system_time))
     children = worker.children(recursive=True)
     for child in children:
-        used["child"] += _cpu_of(child)
+        used["child"] += _cpu_ms_of(child)
     for server in psutil.Process().children(recursive=True):
         if server not in (worker, *children):
-            used[_part_of(server)] += _cpu_of(server)
+            used[_part_of(server)] += _cpu_ms_of(server)
     return used
 
 
@@ -38,8 +38,8 @@ def _part_of(server: psutil.Process) -> str:
     return "database" if "postgres" in server.name() else "broker"
 
 
-def _cpu_of(process: psutil.Process) -> float:
+def _cpu_ms_of(process: psutil.Process) -> int:
     with suppress(psutil.NoSuchProcess):
         times = process.cpu_times()
-        return float(times.user + times.system)
-    return 0.0
+        return int(1000 * (times.user + times.system))
+    return 0

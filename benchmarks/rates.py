@@ -15,13 +15,13 @@ RATE_HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Number of steps and seconds, and the CPU seconds of each part."""
+    """Number of steps and seconds, and the CPU milliseconds of each part."""
 
     what: str
     steps: int
     items: int
     seconds: float
-    cpu_s: Counter[str]
+    part_ms: Counter[str]
 
     def __add__(self, other: "Rate") -> "Rate":
         """Return the sum of both."""
@@ -30,7 +30,7 @@ class Rate:
             self.steps + other.steps,
             self.items + other.items,
             self.seconds + other.seconds,
-            self.cpu_s + other.cpu_s,
+            self.part_ms + other.part_ms,
         )
 
     @property
@@ -45,7 +45,7 @@ class Rate:
 
     def cpu_ms_of(self, part: str) -> float:
         """Return the CPU time of a step in one part."""
-        return 1000 * self.cpu_s[part] / self.steps
+        return self.part_ms[part] / self.steps
 
 
 @dataclass(frozen=True, slots=True)

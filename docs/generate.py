@@ -111,7 +111,7 @@ def default(field: FieldInfo) -> str:
 
 def cli_page() -> str:
     """Return the page of the help texts of all commands."""
-    command = get_command(app)
+    command: Any = get_command(app)
     unfold(command)
     text = get_docs_for_click(obj=command, ctx=command.make_context("factory", ["status"]))
     return CLI_HEAD + html.unescape(text).rstrip() + "\n"

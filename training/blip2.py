@@ -201,6 +201,6 @@ def train(minutes: float) -> None:
 
     vision = list(model.vision_model.parameters())
     rest = [p for name, p in model.named_parameters() if not name.startswith("vision_model.")]
-    groups = [{"params": vision, "lr_scale": 0.4}, {"params": rest}]
+    groups: list[dict[str, Any]] = [{"params": vision, "lr_scale": 0.4}, {"params": rest}]
     plan = Plan(NAME, minutes, lr=1.5e-3, export_every_minutes=3)
     Trainer(plan, model, groups).fit(work.losses, export)

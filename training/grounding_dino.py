@@ -5,6 +5,7 @@ the proposals get a separate dense loss here, on every cell of the encoder.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -243,7 +244,7 @@ def train(minutes: float) -> None:
     backbone = [p for n, p in model.named_parameters() if ".backbone." in n]
     rest = [p for n, p in model.named_parameters() if ".backbone." not in n]
     plan = Plan(NAME, minutes, lr=1e-3)
-    groups = [{"params": backbone, "lr_scale": 0.6}, {"params": rest}]
+    groups: list[dict[str, Any]] = [{"params": backbone, "lr_scale": 0.6}, {"params": rest}]
 
     def export() -> None:
         with exporting(CHECKPOINTS / NAME) as folder:

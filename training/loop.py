@@ -119,7 +119,7 @@ class Trainer:
         losses = losses_of(self.step)
         total = torch.stack(list(losses.values())).sum()
         self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         if torch.isfinite(norm):
             self._optimizer.step()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -24,6 +25,7 @@ from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.filter import FILTER
 from chatgenimage.tasks.label import LABEL
 from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers import masks
 from chatgenimage.workers.values import BoxXyxy, RgbImage
 from training.bench import Advance, Bench, share
@@ -36,7 +38,12 @@ SEED = 3_000_017
 """Seed that differs from those of the training scenes and the held-out scenes."""
 MODEL = {"family": "world", "checkpoint": "", "revision": "", "settings": {}}
 ACCEPTED = "accepted of "
-CHAIN = ((LABEL, 0), (FILTER, 0), (LABEL, 1), (FILTER, 1))
+CHAIN: tuple[tuple[StepWork[Any, Any], int], ...] = (
+    (LABEL, 0),
+    (FILTER, 0),
+    (LABEL, 1),
+    (FILTER, 1),
+)
 
 
 def measure_filter(bench: Bench, count: int, advance: Advance) -> dict[str, float]:

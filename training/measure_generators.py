@@ -27,7 +27,7 @@ def measure_vae(bench: Bench, count: int, advance: Advance) -> dict[str, float]:
         images = bench.held_out.images[list(rows)]
         ratios += [
             image_similarity.psnr(before, after) or 0.0
-            for before, after in zip(images, bench.round_trip(images), strict=True)
+            for before, after in zip(images, bench.round_trip(list(images)), strict=True)
         ]
     return {"psnr_db": float(np.mean(ratios))}
 

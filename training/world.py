@@ -116,7 +116,7 @@ def resize_sprite(picture: Image.Image) -> dict[int, Canvas]:
         scale = longest / max(tight.size)
         size_wh = (max(1, round(tight.width * scale)), max(1, round(tight.height * scale)))
         resized = tight.resize(size_wh, Image.Resampling.LANCZOS, reducing_gap=3)
-        sizes[longest] = np.asarray(resized, np.float32) / 255
+        sizes[longest] = np.asarray(resized, np.float32) / np.float32(255)
     return sizes
 
 
@@ -212,7 +212,7 @@ def _step_closer(canvas: Canvas, rng: np.random.Generator) -> Canvas:
     left, top = rng.integers(0, SIZE_PX - side + 1, 2)
     part = np.round(canvas[top : top + side, left : left + side] * 255).astype(np.uint8)
     enlarged = Image.fromarray(part).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
-    return np.asarray(enlarged, np.float32) / 255
+    return np.asarray(enlarged, np.float32) / np.float32(255)
 
 
 def tight_box(mask: NDArray[np.bool_]) -> BoxXyxy:

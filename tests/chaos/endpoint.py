@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 
 from tests.loopback import Loopback, Reply, fails, says
 
@@ -93,7 +94,7 @@ def _placements(count, targets, pick):
     return {"placements": placements}
 
 
-QUESTIONS = (
+QUESTIONS: tuple[tuple[str, re.Pattern, Callable[..., dict]], ...] = (
     ("brainstorm", FEATURES, _features),
     ("brainstorm", PROMPTS, _prompts),
     ("imagine", SCENES, _scenes),

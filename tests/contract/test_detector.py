@@ -1,3 +1,5 @@
+import statistics
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ def all_found(request, load):
 def test_detections_bear_asked_labels_and_lie_inside_the_image(all_found, images):
     found = all_found.detect(images, [LABELS] * 3)
     for image, detections in zip(images, found, strict=True):
+        assert detections
         height, width = image.shape[:2]
         assert {detection.label for detection in detections} <= set(LABELS)
         for detection in detections:
@@ -30,15 +33,25 @@ def test_detections_bear_asked_labels_and_lie_inside_the_image(all_found, images
             assert boxes.box_area(detection.box_xyxy) > 0
 
 
-def test_the_most_confident_comes_first_and_none_below_the_threshold(detector, images):
-    for detections in detector.detect(images, [LABELS] * 3):
-        confidences = [detection.confidence for detection in detections]
-        assert confidences == sorted(confidences, reverse=True)
-        assert all(confidence >= 0.05 for confidence in confidences)
+@pytest.mark.parametrize("checkpoint", checkpoints(*DETECTORS))
+def test_the_most_confident_comes_first_and_none_below_the_threshold(checkpoint, load, images):
+    every = load(*checkpoint, box_threshold=0.0).detect(images, [LABELS] * 3)
+    for detections in every:
+        assert len(detections) > 1
+        assert confidences(detections) == sorted(confidences(detections), reverse=True)
+    threshold = statistics.median(confidence for one in every for confidence in confidences(one))
+    kept = load(*checkpoint, box_threshold=threshold).detect(images, [LABELS] * 3)
+    assert 0 < sum(map(len, kept)) < sum(map(len, every))
+    assert min(confidence for one in kept for confidence in confidences(one)) >= threshold
+
+
+def confidences(detections):
+    return [detection.confidence for detection in detections]
 
 
 def test_every_label_of_a_list_longer_than_a_prompt_is_asked(all_found, images):
     (detections,) = all_found.detect(images[:1], [LABELS * 5])
+    assert len(detections) > 1
     assert {detection.label for detection in detections} == known(all_found, LABELS, images[0])
 
 
@@ -56,6 +69,7 @@ def test_labels_that_read_the_same_are_asked_once_under_the_first_spelling(all_f
 def test_detections_are_the_same_in_any_batch(all_found, images):
     together = all_found.detect(images, [["dog"], ["car", "house"], LABELS])[1]
     (alone,) = all_found.detect(images[1:2], [["car", "house"]])
+    assert together
     assert [detection.label for detection in together] == [detection.label for detection in alone]
     np.testing.assert_allclose(
         [(*detection.box_xyxy, detection.confidence) for detection in together],

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -307,7 +308,7 @@ def save_all(root: Path) -> None:
 
 def _diffusion_parts(
     unet_channels: int, cross_width: int = TEXT_WIDTH, **conditioning: object
-) -> dict[str, object]:
+) -> dict[str, Any]:
     tokenizer = CLIPTokenizer(
         vocab=_letters("<|startoftext|>", "<|endoftext|>"), merges=[], model_max_length=16
     )

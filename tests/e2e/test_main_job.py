@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 
+import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 from sqlalchemy import select
@@ -53,6 +54,7 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path, monkeypatch)
     assert processes_in(factory.data_dir) == []
 
 
+@pytest.mark.slow  # three runs
 def test_a_killed_and_interrupted_run_has_the_same_results(factory, undisturbed):
     words = ("run", "dog", "--per-label", "2", "--seed", "7")
     undisturbed.call_json(*words)

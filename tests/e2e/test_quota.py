@@ -1,5 +1,6 @@
 """Quota: it is reached with the same images after any interruption."""
 
+import pytest
 from sqlalchemy import func, select
 
 from chatgenimage.db.models import Batch, Candidate, Run
@@ -10,6 +11,7 @@ ASKED = 6
 RUN = ("run", "dog", "tulip", "--accepted", str(ASKED), "--per-label", "4", "--rounds", "0")
 
 
+@pytest.mark.slow  # three runs
 def test_a_quota_is_reached_after_everything_was_killed(factory, undisturbed):
     assert undisturbed.call(*RUN, "--seed", "5").returncode == 0
     total = undisturbed.count_candidates()

@@ -29,7 +29,7 @@ def assemble(settings, _roles, owner):
     )
 
 
-worker_hooks.assemble = assemble
+worker_hooks.assemble = assemble  # type: ignore[attr-defined]  # what it imported
 
 
 def compute(step, subjects):

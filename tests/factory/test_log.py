@@ -43,6 +43,7 @@ def _clean(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.mark.processes
 def test_every_line_says_run_batch_and_step(tmp_path):
     lines = [json.loads(line) for line in say(tmp_path, "hello").splitlines()]
     assert [(line["run_id"], line["batch_id"], line["step"]) for line in lines] == [
@@ -52,12 +53,14 @@ def test_every_line_says_run_batch_and_step(tmp_path):
     assert "RuntimeError: hello" in lines[1]["exception"]
 
 
+@pytest.mark.processes
 def test_a_console_line_is_readable(tmp_path):
     first = say(tmp_path, "hello", FACTORY_LOG_FORMAT="console").splitlines()[0]
     assert not first.startswith("{")
     assert "run_id=3" in first
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize(
     ("name", "value", "secret"),

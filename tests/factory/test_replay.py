@@ -16,6 +16,8 @@ from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.workers.interfaces import ImageGenerator
 from tests import rows
 
+pytestmark = pytest.mark.models
+
 PROMPTS, SEEDS = ["a dog on a beach", "a dog in a forest", "a dog in a meadow"], [1, 2, 3]
 
 

@@ -38,20 +38,18 @@ def open_page(chromium):
     """Opens pages; a script error or a violation of the security policy fails the test."""
     contexts, complaints = [], []
 
+    def complain(message, expects):
+        is_known = any(told in message.text for told in (*expects, SERVER_IS_GONE))
+        if message.type == "error" and not is_known:
+            complaints.append(message.text)
+
     def open_one(expects=(), **options):
         context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(WAIT_S * 1000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                message.type == "error"
-                and not any(told in message.text for told in (*expects, SERVER_IS_GONE))
-                and complaints.append(message.text)
-            ),
-        )
+        page.on("console", lambda message: complain(message, expects))
         return page
 
     yield open_one

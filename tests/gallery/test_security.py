@@ -48,7 +48,9 @@ def test_every_response_has_the_security_headers(client):
 
 def test_a_page_loads_nothing_from_other_hosts_and_has_no_inline_script(client):
     for path in ("/runs", "/runs/1", "/candidates", "/candidates/3"):
-        text = client.get(path).text
+        page = client.get(path)
+        text = page.text
+        assert page.status_code == 200
         assert re.findall(r'(?:src|href|action)="(?!/|#)[^"]*"', text) == []
         assert re.findall(r"<script(?! src=)|<style|\sstyle=|\son\w+=", text) == []
 

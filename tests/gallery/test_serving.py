@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from chatgenimage.factory.errors import CannotListen, SettingsError
 from chatgenimage.factory.gallery.serving import bind
 
+pytestmark = pytest.mark.processes
+
 WAIT_S = 60
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # on a port of its own, behind a token
 

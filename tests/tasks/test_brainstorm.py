@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy import select
 
-from chatgenimage.db.models import Batch, Prompt
+from chatgenimage.db.models import Batch, Prompt, Step
 from chatgenimage.tasks import brainstorm
 from chatgenimage.tasks.brainstorm import MOST_TURNS, PromptRequest
 from chatgenimage.workers.config import RulesConfig
@@ -47,7 +47,7 @@ def batches(place):
 
 
 def read(session, batch_id, step_id):
-    return brainstorm.read(session, session.get_one(brainstorm.Step, step_id), batch_id)
+    return brainstorm.read(session, session.get_one(Step, step_id), batch_id)
 
 
 def test_whichever_batch_of_a_label_asks_first_asks_for_its_features_alike(place, batches):
@@ -97,7 +97,7 @@ def test_a_refusal_of_more_leaves_what_there_is_and_what_it_cost():
 def test_repeats_are_written_as_such_where_nothing_new_is_left(place, batches):
     _, (batch_id, step_id) = batches
     with place.sessions.begin() as session:
-        step = session.get_one(brainstorm.Step, step_id)
+        step = session.get_one(Step, step_id)
         step.batch.size = 3
         question = brainstorm.read(session, step, batch_id)
         ideas = brainstorm.PromptIdeas(("tail",), ("a dog",), ("dog a",), ())

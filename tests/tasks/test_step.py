@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 
 import pytest
-import torch
 from celery.exceptions import Ignore
 from sqlalchemy import event, select
 
@@ -34,14 +33,27 @@ def test_a_step_of_one_pass_costs_two_transactions_and_seven_statements(place, t
     assert len([words for words in seen if words.split()[0] not in {"BEGIN", "COMMIT"}]) == 7
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
+def has_cuda():
+    """Return whether PyTorch sees a CUDA device; the import takes seconds."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.mark.models
 def test_without_a_cuda_device_nothing_is_said_of_its_memory(place, toy_batch):
+    if has_cuda():
+        pytest.skip("has a CUDA device")
     run_step(Toy().work, toy_batch)
     assert {item.gpu_peak_bytes for item in items_of(place).values()} == {None}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.models
 def test_what_a_pass_took_of_the_gpu_is_kept(place, toy_batch):
+    if not has_cuda():
+        pytest.skip("needs a CUDA device")
+    import torch
+
     toy = Toy()
     toy.before_pass = lambda: torch.zeros(1 << 20, device="cuda")
     run_step(toy.work, toy_batch)

@@ -39,7 +39,9 @@ def maker(sprites):
 
 @pytest.mark.parametrize("make", [*GOOD_MAKERS, *BAD_MAKERS], ids=lambda make: make.__name__)
 def test_a_case_is_good_or_says_what_is_wrong(maker, make):
-    for case in islice(maker.iter_cases(make), 4):
+    cases = list(islice(maker.iter_cases(make), 4))
+    assert len(cases) == 4
+    for case in cases:
         assert case.image.shape == (64, 64, 3)
         assert case.is_good == (make in GOOD_MAKERS)
         assert case.label in case.description
@@ -49,7 +51,9 @@ def test_a_case_is_good_or_says_what_is_wrong(maker, make):
 
 def test_a_fill_changes_its_box_alone(maker):
     for make in (filled, filled_with_seam):
-        for case in islice(maker.iter_cases(make), 100):
+        cases = list(islice(maker.iter_cases(make), 100))
+        assert len(cases) == 100
+        for case in cases:
             inside = masks.from_box(case.asked[1], SIZE_WH)
             assert (case.image[~inside] == case.parent[~inside]).all()
             assert (case.image[inside] != case.parent[inside]).any()

@@ -12,6 +12,7 @@ from chatgenimage.workers.registry import FAMILIES, load_family
 HEAVY = {"torch", "diffusers", "transformers", "open_clip", "segment_anything", "skimage"}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "module",
     [
@@ -38,11 +39,13 @@ def test_every_family_that_can_be_set_can_be_loaded():
     assert set(get_args(get_args(FamilyConfig)[0])) == set(FAMILIES)
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(("module", "name"), sorted(set(FAMILIES.values())))
 def test_every_family_is_where_the_registry_says(module, name):
     assert callable(getattr(import_module(f"chatgenimage.workers.{module}"), name).load)
 
 
+@pytest.mark.models
 def test_a_family_whose_package_is_not_installed_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "chatgenimage.workers.grounding_dino_original", raising=False)
     monkeypatch.setitem(sys.modules, "groundingdino.models", None)

@@ -92,6 +92,7 @@ def resolve_offline(monkeypatch, cache, checkpoint):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.processes
 def test_a_hub_id_that_was_fetched_before_needs_no_hub(monkeypatch, folder, tmp_path):
     repository = tmp_path / "models--owner--name"
     (repository / "snapshots").mkdir(parents=True)
@@ -101,6 +102,7 @@ def test_a_hub_id_that_was_fetched_before_needs_no_hub(monkeypatch, folder, tmp_
     assert resolve_offline(monkeypatch, tmp_path, "owner/name").stdout.strip() == str(snapshot)
 
 
+@pytest.mark.processes
 def test_a_hub_id_that_the_hub_does_not_give_is_said_so(monkeypatch, tmp_path):
     said = resolve_offline(monkeypatch, tmp_path, "owner/name").stderr.splitlines()[-1]
     assert said.startswith(

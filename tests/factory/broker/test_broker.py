@@ -28,6 +28,8 @@ from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.tasks.chain import QUEUE_NAMES
 
+pytestmark = pytest.mark.processes
+
 OWNER = (
     "import sys, pathlib, chatgenimage.factory.broker.embedded_redis as b\n"
     "with b.EmbeddedBroker(pathlib.Path(sys.argv[1])) as broker:\n"

@@ -12,6 +12,7 @@ from chatgenimage.factory.broker.broker import ConfiguredBroker, count_waiting
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.settings.model import CONFIGS, load_settings
 from chatgenimage.tasks.chain import QUEUE_NAMES
+from tests import external
 from tests.e2e.conftest import Factory
 from tests.factory.monitoring.test_flower import flower, get
 from tests.factory.processes.test_worker_processes import (
@@ -24,11 +25,9 @@ from tests.factory.processes.test_worker_processes import (
     wait_for,
     worker,
 )
-from tests.rabbitmq import RabbitServer, find_program
+from tests.rabbitmq import RabbitServer
 
-pytestmark = pytest.mark.skipif(
-    find_program() is None, reason="no RabbitMQ here: apt-get install rabbitmq-server"
-)
+pytestmark = [external.RABBITMQ.needed, pytest.mark.processes]
 LOGIN = "somebody:open-sesame"
 
 
@@ -102,7 +101,7 @@ def test_the_main_job_runs_and_flower_shows_it(tmp_path, rabbit, monkeypatch):
         assert all(get(f"{url}/{page}", LOGIN)[0] == 200 for page in ("tasks", "workers", "broker"))
     app = make_celery(load_settings("micro", data_dir=factory.data_dir), rabbit.url)
     assert count_waiting(app, QUEUE_NAMES) == dict.fromkeys(QUEUE_NAMES, 0)
-    app.pool.force_close_all()
+    app.pool.force_close_all()  # type: ignore[attr-defined]  # a stub lacks it
 
 
 def test_a_wrong_password_is_reported_but_not_shown(rabbit):

@@ -269,6 +269,7 @@ def test_a_role_that_the_profile_lacks_is_refused(factory, data_dir):
     assert not data_dir.exists()
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
 def test_an_output_that_is_full_is_one_line(data_dir):
     with FULL.open("w") as full:

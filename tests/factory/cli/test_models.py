@@ -48,8 +48,8 @@ def served(tmp_path):
 
 @pytest.fixture
 def profile(tmp_path):
-    """The micro profile with its encoder from the hub."""
-    content = yaml.safe_load(find_profile("micro").read_text())
+    """The micro profile with its encoder from the hub; finding this device needs no torch."""
+    content = yaml.safe_load(find_profile("micro").read_text()) | {"device": "cpu"}
     content["families"]["similarity"]["checkpoint"] = REPOSITORY
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -76,6 +76,7 @@ def run(command):
     return subprocess.run(**command, capture_output=True, timeout=300, check=False)
 
 
+@pytest.mark.processes
 def test_pull_downloads_only_the_needed_files(served, profile, command):
     called = run(command("pull", profile, "--json"))
     assert called.returncode == 0, called.stderr
@@ -84,6 +85,7 @@ def test_pull_downloads_only_the_needed_files(served, profile, command):
     assert set(served.asked) == {path.name for path in OPEN_CLIP.iterdir()}
 
 
+@pytest.mark.processes
 def test_a_pulled_model_is_listed_and_works_without_the_hub(served, profile, command):
     assert run(command("pull", profile)).returncode == 0
     served.asked.clear()
@@ -99,6 +101,7 @@ def test_a_pulled_model_is_listed_and_works_without_the_hub(served, profile, com
     assert not served.asked
 
 
+@pytest.mark.processes
 def test_the_lock_names_the_commit_that_was_pulled(served, profile, command, tmp_path):
     lock = tmp_path / "pinned.yaml"
     called = run(command("pull", profile, "--lock", lock))
@@ -108,6 +111,7 @@ def test_the_lock_names_the_commit_that_was_pulled(served, profile, command, tmp
     assert {key for key in before if before[key] != after[key]} == {"similarity"}
 
 
+@pytest.mark.processes
 def test_the_lock_does_not_replace_the_profile(profile, command):
     before = profile.read_text()
     called = run(command("pull", profile, "--lock", profile))
@@ -116,6 +120,7 @@ def test_the_lock_does_not_replace_the_profile(profile, command):
     assert profile.read_text() == before
 
 
+@pytest.mark.processes
 def test_a_broken_download_is_resumed(served, profile, command):
     content = served.files[WEIGHTS] = os.urandom(24 * 2**20)  # the client counts in 10 MiB
     served.break_off = {WEIGHTS}
@@ -126,6 +131,7 @@ def test_a_broken_download_is_resumed(served, profile, command):
     assert (Path(pulled["path"]) / WEIGHTS).read_bytes() == content
 
 
+@pytest.mark.processes
 def test_an_interrupted_pull_continues_with_the_missing_files(served, profile, command, tmp_path):
     served.hold = {WEIGHTS}
     whole = {path.name for path in OPEN_CLIP.iterdir()} - {WEIGHTS}
@@ -209,6 +215,7 @@ def test_a_missing_published_file_is_reported(served, tmp_path):
     assert not (tmp_path / "big.pth").exists()
 
 
+@pytest.mark.processes
 def test_a_model_that_fails_its_check_says_what_to_do(tmp_path):
     weights = load_file(OPEN_CLIP / WEIGHTS)
     broken = shutil.copytree(OPEN_CLIP, tmp_path / "broken")
@@ -232,9 +239,10 @@ def test_an_unknown_model_is_refused_with_a_list_of_known_ones():
 
 @pytest.mark.parametrize("name", PUBLISHED_PROFILES)
 def test_every_published_checkpoint_of_a_profile_is_known_and_pinned(name):
-    for config in load_settings(name).families.values():
-        if not isinstance(config, WeightsConfig):
-            continue
+    families = load_settings(name).families.values()
+    with_weights = [config for config in families if isinstance(config, WeightsConfig)]
+    assert with_weights
+    for config in with_weights:
         if hub.is_hub_id(config.checkpoint):
             assert config.checkpoint in PUBLISHED_REPOSITORIES
             assert len(config.revision) == 40

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from sqlalchemy import text as sql
-from typer.main import get_command
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from chatgenimage.db.models import Batch
@@ -278,6 +278,7 @@ def test_a_run_with_nothing_accepted_has_no_contact_sheet(factory, filled_place)
     assert "run 2 has no accepted candidate" in refused(factory("contact-sheet"))
 
 
+@pytest.mark.processes
 def test_importing_the_command_line_loads_no_model_library():
     script = (
         "import sys, chatgenimage.factory.cli, chatgenimage.factory.export.coco\n"
@@ -300,7 +301,7 @@ def test_the_version_is_printed():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"factory {version(PACKAGE)}\n"
 
 
-@pytest.mark.parametrize("command", get_command(app).commands)
+@pytest.mark.parametrize("command", get_group(app).commands)
 def test_every_command_s_help_has_an_example(command):
     text = CliRunner().invoke(app, [command, "--help"]).stdout
     assert ("Example: factory" in text) == (command != "models")
@@ -323,6 +324,7 @@ def shown_on_a_terminal(columns, *words):
     return text.decode()
 
 
+@pytest.mark.processes
 def test_a_terminal_of_80_columns_has_room_for_every_word(filled_place):
     status = shown_on_a_terminal(80, "status", 1, "--data-dir", filled_place.data_dir)
     models = shown_on_a_terminal(80, "models", "list", "sd15")

@@ -298,6 +298,7 @@ def test_a_missing_library_is_reported_with_its_remedy(filled_place, out):
         export(filled_place.sessions, filled_place.images, request)
 
 
+@pytest.mark.processes
 def test_the_command_exports_and_is_repeated_in_the_card(filled_place, out):
     words = ["coco", "--out", str(out), "--splits", exports.HALVES, "--label", "dog"]
     words += ["--min", "clip_similarity=0.1", "--json", "--data-dir", str(filled_place.data_dir)]

@@ -121,6 +121,7 @@ def test_supervision_reads_coco(shapes_place, out, masks):
 
 def test_fiftyone_s_layout_is_coco_per_split(shapes_place, out):
     done = export_as(shapes_place, "fiftyone", out, splits=exports.HALVES)
+    assert sum(done.splits.values()) > 0
     for split, count in done.splits.items():
         coco = exports.read_coco(out / split / "labels.json")
         assert len(coco.imgs) == count

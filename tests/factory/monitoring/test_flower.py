@@ -25,6 +25,8 @@ from chatgenimage.factory.submission.submitter import submit
 from tests import rows
 from tests.factory.sleeping import SLEEP_FILE
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 120
 LOGIN = "somebody:open-sesame"

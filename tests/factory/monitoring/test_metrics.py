@@ -216,6 +216,7 @@ def scrape(url, **headers):
         return error.code, error.read().decode()
 
 
+@pytest.mark.processes
 def test_a_real_process_is_scraped_and_ends_quietly(place):
     with place.sessions.begin() as session:
         rows.add_run(session)
@@ -229,6 +230,7 @@ def test_a_real_process_is_scraped_and_ends_quietly(place):
     assert process.returncode == 0
 
 
+@pytest.mark.processes
 def test_other_machines_need_the_token(place):
     process, url = start(place, "--host", "0.0.0.0", FACTORY_METRICS_TOKEN=TOKEN)  # noqa: S104
     try:
@@ -254,10 +256,12 @@ def refused(place, *arguments):
     return done.stderr
 
 
+@pytest.mark.processes
 def test_it_is_not_opened_to_others_without_a_token(place):
     assert "FACTORY_METRICS_TOKEN" in refused(place, "--host", "0.0.0.0")  # noqa: S104
 
 
+@pytest.mark.processes
 def test_a_used_port_is_reported(place):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -75,6 +75,7 @@ def let_time_pass(place):
         session.execute(update(Notification).values(run_after=0.0))
 
 
+@pytest.mark.processes
 def test_a_command_is_run_once_with_the_results(place, ended, tmp_path):
     told = tmp_path / "told"
     command = script(tmp_path, f'echo "$RUN_ID $RUN_EVENT" >> {told}; cat >> {told}')
@@ -91,6 +92,7 @@ def test_a_command_is_run_once_with_the_results(place, ended, tmp_path):
     assert record["state"] == "done"
 
 
+@pytest.mark.processes
 def test_concurrent_notifiers_send_each_notification_once(place, tmp_path):
     run_ids = [end_run(place) for _ in range(5)]
     told = tmp_path / "told"
@@ -131,6 +133,7 @@ def test_a_run_that_ends_again_sends_another_notification(place, ended):
     assert [event for _, event, channel in events_of(place) if channel == "command"] == ["done"] * 2
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("command", "why"),
     [
@@ -153,6 +156,7 @@ def test_a_command_that_fails_is_tried_again_and_given_up(place, ended, command,
         assert session.get_one(Run, ended).state == RunState.DONE
 
 
+@pytest.mark.processes
 def test_a_command_that_hangs_is_killed_with_what_it_started(sqlite_place, tmp_path):
     end_run(sqlite_place)
     child = tmp_path / "child"
@@ -174,6 +178,7 @@ def is_alive(pid):
         return False
 
 
+@pytest.mark.processes
 def test_a_notification_claimed_by_a_dead_process_is_sent_by_another(sqlite_place, tmp_path):
     end_run(sqlite_place)
     told = tmp_path / "told"
@@ -200,6 +205,7 @@ def test_a_notification_claimed_by_a_dead_process_is_sent_by_another(sqlite_plac
     assert json.loads(told.read_text())["event"] == "done"
 
 
+@pytest.mark.processes
 def test_a_notify_command_may_be_a_factory_command(sqlite_place, tmp_path):
     """Variables that are set for the command must not act as settings."""
     run_id = end_run(sqlite_place)
@@ -227,6 +233,7 @@ except (KeyboardInterrupt, BudgetSpent):
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("how", "is_sent"), [("stopped", False), ("paused", True)])
 def test_run_notifies_when_the_budget_is_spent_but_not_after_ctrl_c(
     sqlite_place, tmp_path, how, is_sent
@@ -300,6 +307,7 @@ def hook():
         each.close()
 
 
+@pytest.mark.processes
 def test_a_webhook_gets_the_same_and_channels_are_independent(place, ended, hook):
     server = hook(503, 302, 204)
     notifier = notifier_of(place, notify_command=["true"], notify_webhook=server.url)
@@ -327,6 +335,7 @@ while Notifier(settings, connect(settings.resolved_database_url())).send_next():
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("code", [204, 500, None], ids=["answers", "refuses", "absent"])
 def test_the_address_of_a_webhook_is_never_logged(sqlite_place, hook, form, code):

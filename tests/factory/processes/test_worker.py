@@ -1,6 +1,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.processes
+
 STUBBORN = """
 import signal, subprocess, sys
 from chatgenimage.factory.processes.worker import end_with_stdin

@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from chatgenimage.factory.processes import worker_identity
 from chatgenimage.factory.processes.worker_identity import is_dead, is_mine, name_owner
 
@@ -11,6 +13,7 @@ def owner_of(pid):
     return name_owner("all", is_child=False).replace(f"#{os.getpid()}", f"#{pid}")
 
 
+@pytest.mark.processes
 def test_a_worker_is_dead_when_its_process_ended_even_as_a_zombie():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert not is_dead(owner_of(process.pid))

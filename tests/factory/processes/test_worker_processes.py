@@ -25,6 +25,8 @@ from chatgenimage.factory.submission.submitter import submit
 from chatgenimage.tasks.item_lifecycle import DIED
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 
+pytestmark = pytest.mark.processes
+
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[3]
 TIME_LIMIT_S = 10

@@ -59,6 +59,7 @@ def watch(place, *arguments):
     )
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("state", "reason", "code"),
     [
@@ -78,6 +79,7 @@ def test_watch_ends_with_the_run_and_prints_its_result(place, state, reason, cod
     assert done.stdout == ""
 
 
+@pytest.mark.processes
 def test_a_run_with_given_up_items_exits_with_1(place):
     begin(place)
     with place.sessions.begin() as session:
@@ -89,6 +91,7 @@ def test_a_run_with_given_up_items_exits_with_1(place):
     assert "1 given up: factory retry 1" in done.stderr
 
 
+@pytest.mark.processes
 def test_json_is_an_object_per_interval_until_the_end(place, tmp_path):
     begin(place)
     url = f"sqlite:///{place.data_dir / 'factory.sqlite3'}"
@@ -155,6 +158,7 @@ def test_durations_are_readable():
     ]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["lines", "json"])
 def test_watch_waits_for_a_database_that_stops_answering(postgres_place, postgres, tmp_path, form):
     begin(postgres_place)

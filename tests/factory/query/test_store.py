@@ -109,6 +109,7 @@ def test_opening_a_missing_store_is_an_error(tmp_path):
         open_store(tmp_path / "new")
 
 
+@pytest.mark.processes
 def test_opening_a_store_loads_no_model_library():
     script = "import sys, factory; print(*{'torch', 'pandas', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run(

@@ -175,6 +175,7 @@ def test_a_wrong_secret_is_not_repeated():
     assert "hush" not in complaint("micro", broker_url="sqs://me:hush@host")
 
 
+@pytest.mark.processes
 def test_reading_settings_loads_no_heavy_library():
     code = (
         "import sys, chatgenimage.factory.settings.model as s; s.load_settings('micro'); "
