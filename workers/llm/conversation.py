@@ -36,7 +36,7 @@ class Question(Generic[T]):
         name: "features", "prompts", "scenes" or "placements".
         messages: The conversation that asks it.
         schema: Of the answer.
-        parse: Reads an answer; raises AnswerRefused with a reason that the model can be told.
+        parse: Reads an answer; raises AnswerRefused with a reason for the model.
         seed: Makes the answer repeatable where the model can.
     """
 

@@ -1,6 +1,6 @@
 """Parsers of a language model's answers to the loop's four questions.
 
-Each returns values, or raises AnswerRefused with a reason that the model can be told. Of several
+Each returns values, or raises AnswerRefused with a reason for the model. Of several
 prompts, scenes or placements those that can be used are kept; the caller asks for the rest.
 """
 

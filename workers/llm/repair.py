@@ -76,7 +76,7 @@ def read_records(text: str, name: str, keys: Sequence[str]) -> list[dict[str, An
 def read_strings(text: str, name: str) -> list[str] | None:
     """Return the strings of a list, or None if there is no list.
 
-    A mapping stands for the value of its key `name`, or of its only key: {"prompts": [...]},
+    A mapping is replaced by the value of its key `name`, or of its only key: {"prompts": [...]},
     [{"prompt": "..."}]. Other keys are left out.
 
     Raises:

@@ -149,7 +149,7 @@ def _upstream(body: object) -> str:
 
 
 def _status(code: object) -> int:
-    """Return the HTTP status that a code in a body stands for; 200 if it stands for none."""
+    """Return the HTTP status that a code in a body means; 200 if it means none."""
     if str(code).isdecimal():
         return int(str(code)) if str(code) in STATUS_CODES else 200
     said = str(code).lower().replace(" ", "_")
