@@ -36,6 +36,7 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
     if run.state in (RunState.ACTIVE, RunState.PAUSED):
         run.state = state
         if state is RunState.ACTIVE:
+            run.pause_reason = None
             _ring_again(session, run.id)
         elif state is RunState.CANCELLED:
             _end_batches(session, run.id)
@@ -101,7 +102,7 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
         .execution_options(synchronize_session=False)
     ).all()
     if whole or retried:
-        run.state = RunState.ACTIVE
+        run.state, run.pause_reason = RunState.ACTIVE, None
     return len(whole) + len(retried)
 
 

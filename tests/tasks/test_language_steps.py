@@ -120,6 +120,7 @@ def test_a_spent_account_pauses_the_run_like_a_spent_budget(place, toy_batch):
         assert calls == [("features", COST), ("prompts", 0.0)]
         with place.sessions.begin() as session:
             control.resume(session, session.scalars(select(Run)).one())
+        assert all_of(place, Run.state, Run.pause_reason) == [(RunState.ACTIVE, None)]
         work_on(place, server, toy_batch)
         assert len(server.requests) == 3
     assert all_of(place, Item.state) == [(ItemState.DONE,)]
