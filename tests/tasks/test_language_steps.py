@@ -8,20 +8,20 @@ from celery.exceptions import Ignore
 from sqlalchemy import select, text
 
 from chatgenimage.db import control
-from chatgenimage.db.models import Item, LlmAnswer, LlmCall, Notification, Prompt, Run
+from chatgenimage.db.models import Item, LlmAnswer, LlmCall, Notification, Prompt, Run, Scene
 from chatgenimage.db.spending import spending
 from chatgenimage.db.states import ItemState, RunState
-from chatgenimage.factory.llm_cache import DatabaseMemory
-from chatgenimage.factory.terminal.tables import tell_spending
-from chatgenimage.tasks import edit, resources
+from chatgenimage.factory.llm_cache import DatabaseLlmCache
+from chatgenimage.factory.terminal.tables import spending_line
+from chatgenimage.tasks import resources
 from chatgenimage.tasks.brainstorm import BRAINSTORM
-from chatgenimage.tasks.edit import IMAGINE, Parent, imagine_around
+from chatgenimage.tasks.edit import IMAGINE, ParentCandidate, imagine_around
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_step
 from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
-from chatgenimage.workers.values import Answer, Exchange, Scene
+from chatgenimage.workers.values import Answer, Exchange, ImaginedScene
 from tests import rows
 from tests.loopback import Loopback, Reply, says
 
@@ -37,7 +37,7 @@ COST = 11 * 1.0 + 7 * 2.0
 def work_on(place, server, batch_id, work=BRAINSTORM):
     """Do the batch's step as a fresh worker process would."""
     config = server.config(prompt_price=1e6, completion_price=2e6)
-    model = OpenAiLanguageModel.load(config, DatabaseMemory(place.sessions))
+    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions))
     options = DeliveryOptions(max_attempts=3, max_backoff_s=0.0)
     resources.use(Resources(place.sessions, place.images, [model], options, "me@here#1"))
     run_step(work, batch_id)
@@ -76,7 +76,7 @@ def test_an_object_s_name_that_no_column_holds_is_left_out(place):
     scene = {"background": "a beach", "objects": ["dog", "x" * 300], "description": "a dog"}
     with Loopback(says(json.dumps({"scenes": [scene, scene]}))) as server:
         work_on(place, server, batch_id, IMAGINE)
-    assert all_of(place, edit.Scene.objects) == [(["dog"],), (["dog"],)]
+    assert all_of(place, Scene.objects) == [(["dog"],), (["dog"],)]
 
 
 def test_what_cannot_be_stored_is_paid_for_once_and_asked_for_again_by_a_retry(place, toy_batch):
@@ -147,7 +147,7 @@ def test_tokens_that_nobody_counted_are_not_taken_for_none(place, toy_batch):
         run = session.scalars(select(Run)).one()
         run.budget = 30.0
         spent = spending(session, run)
-        told = tell_spending(run, spent).plain
+        told = spending_line(run, spent).plain
     assert (spent.unknown, spent.prompt_tokens, spent.cost) == (1, 11, COST)
     assert "11 + 7 tokens, cost 25.0000 of 30.00; 1 answers came without a count" in told
 
@@ -164,11 +164,11 @@ class Painter:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        scenes = tuple(Scene(place, ("dog",), "a dog") for place in answer)
+        scenes = tuple(ImaginedScene(place, ("dog",), "a dog") for place in answer)
         return Answer(scenes, (Exchange("scenes", "painter", (), ""),))
 
 
-PARENT = Parent(1, "a dog", ("dog",), 3, 7)
+PARENT = ParentCandidate(1, "a dog", ("dog",), 3, 7)
 
 
 def test_scenes_that_are_missing_are_asked_for_again():

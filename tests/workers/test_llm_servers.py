@@ -6,7 +6,7 @@ import pytest
 
 from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
-from chatgenimage.workers.values import Placement
+from chatgenimage.workers.values import ProposedObject
 from tests.loopback import Loopback, Reply, fails, says
 
 TEXT = '{"features": ["golden fur", "floppy ears"]}'
@@ -488,7 +488,7 @@ def place(*replies, **changes):
 )
 def test_a_good_place_is_found_in_every_unit(box):
     answer, requests = place(places(box))
-    assert answer.value == (Placement("cat", (32.0, 16.0, 48.0, 40.0), "by the dog"),)
+    assert answer.value == (ProposedObject("cat", (32.0, 16.0, 48.0, 40.0), "by the dog"),)
     assert len(requests) == 1
 
 
@@ -515,6 +515,6 @@ def test_boxes_that_stay_of_no_use_are_kept_with_their_reasons_and_not_remembere
     with Loopback(places([8, 16, 24, 32]), says("xyzzy")) as server:
         model = OpenAiLanguageModel.load(server.config(), memory)
         answer = model.place_objects("a dog", [], ["cat"], 3, size_wh=(64, 64), seed=1)
-    assert answer.value == (Placement("cat", (1.0, 2.0, 3.0, 4.0), "by the dog"),)
+    assert answer.value == (ProposedObject("cat", (1.0, 2.0, 3.0, 4.0), "by the dog"),)
     assert [bool(one.problem) for one in answer.exchanges] == [False, True]
     assert memory.kept == {}
