@@ -45,7 +45,9 @@ site: install-dev  ## build the documentation site in .cache/site; broken links 
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel: install-dev  ## build the wheel in dist/
+	rm -rf build dist  # setuptools would put removed modules of an earlier build into the wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	rm -rf build
 
 image:  ## build the container image that does everything
 	docker build --tag chatgenimage-factory .
