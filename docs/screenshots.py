@@ -95,7 +95,7 @@ def _show_running(browser: Browser, folder: Path, flower: str, gallery: str) -> 
 
 
 def _shows_a_fill(snapshot: RunSnapshot) -> bool:
-    """Return whether a run is far enough to show everything that is told of it."""
+    """Return whether a run is far enough to show every part of the view."""
     return snapshot.eta_s is not None and any(held.step == "fill" for held in snapshot.held_steps)
 
 

@@ -21,7 +21,7 @@ RESERVED = str.maketrans(".?", "  ")
 
 @dataclass(slots=True)
 class GroundingPrompt:
-    """The tokens of "label. label. ..." and where each label's own tokens stand among them."""
+    """The tokens of "label. label. ..." and the position of each label's own tokens."""
 
     input_ids: list[int]
     spans: dict[str, slice] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class GroundingPromptBuilder:
     max_labels: int
 
     def write(self, labels: Iterable[str]) -> list[GroundingPrompt]:
-        """Return the prompts that together ask for every label once.
+        """Return prompts that together contain every label once.
 
         Labels that are equal in lower case are used once, with the first spelling; those with an
         unknown word are left out.
@@ -88,7 +88,7 @@ class GroundingPromptBuilder:
 
 
 class PromptedDetector(ABC):
-    """A Detector that asks a Grounding DINO network by prompts; a family adds the network."""
+    """A Detector that gives a Grounding DINO network prompts; a family adds the network."""
 
     __slots__ = ()
 
@@ -111,12 +111,12 @@ class PromptedDetector(ABC):
     ) -> list[list[Detection]]:
         """Return detections above the confidence threshold, highest first.
 
-        An object may come back under several labels; `boxes.suppress` chooses.
+        An object may be found under several labels; `boxes.suppress` chooses.
 
         Args:
             images: (H, W, 3) each; sizes may differ.
-            labels: The names to look for, per image. Those that read the same in lower case are
-                asked once, under the first spelling; those with an unknown word find nothing.
+            labels: The names to look for, per image. Names that are equal in lower case are used
+                once, with the first spelling; those with an unknown word find nothing.
         """
         prompts = [self.prompter.write(names) for names in labels]
         return detect(images, prompts, self._look, self.config.box_threshold)

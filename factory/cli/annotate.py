@@ -23,13 +23,15 @@ from chatgenimage.workers.config import StableDiffusionConfig
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
 
-Folder = Annotated[Path, typer.Argument(help="Pictures: PNG, JPEG, WebP; subfolders too.")]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of PNG, JPEG and WebP files; also subfolders.")
+]
 LabelNames = Annotated[
     str | None,
     typer.Option(
         "--labels",
         metavar="NAME,...",
-        help="Objects to look for, e.g. dog,house.",
+        help="Labels to look for, e.g. dog,house.",
         show_default="the nouns of each caption",
     ),
 ]
@@ -39,8 +41,8 @@ LongestSide = Annotated[
     typer.Option(
         min=16,
         max=16384,
-        help="Larger pictures are scaled down to so many pixels.",
-        show_default="1333; with --vary the size that the profile generates",
+        help="Scale larger pictures down to this number of pixels.",
+        show_default="1333; with --vary the size of the profile's images",
     ),
 ]
 
@@ -108,7 +110,7 @@ def _roles(settings: Settings) -> list[str]:
 
 
 def _read(settings: Settings, folder: Path) -> ImportResult:
-    """Write a run for the pictures of the folder; Ctrl-C ends the command and says how to go on."""
+    """Write a run for the pictures; Ctrl-C ends the command and says how to continue."""
     from chatgenimage.factory.database import open_database
 
     try:
@@ -140,7 +142,7 @@ def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:
 
 
 def _tell(done: ImportResult) -> None:
-    """Say what became of the files; those that were left out, by name."""
+    """Print how many files were imported, and a table of those that were left out."""
     parts = [f"Run {done.run_id}: {done.added + done.known} of {done.found} pictures"]
     if done.known:
         parts.append(f"{done.known} of them already imported")

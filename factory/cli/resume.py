@@ -50,7 +50,10 @@ def resume(
 @expected_errors()
 @takes(place=StoreOptions)
 def continue_(*, run: RunNumber, budget: Budget = None, place: StoreOptions) -> None:
-    """Do the same as `factory resume --no-worker`, which replaces this command."""
+    """Do the same as `factory resume --no-worker`, which replaces this command.
+
+    Example: factory continue 3 --budget 10
+    """
     _point_to_status(place, _resume(place.open_chosen_store(), run, budget))
 
 

@@ -130,7 +130,7 @@ def test_precision_is_none_where_nothing_passes_and_a_rank_counts_downwards():
         ("candidate,mark\n1,bad\n99,good\n", "line 3"),
         ("candidate,mark\n1,fine\n", "line 2: expected the columns mark"),
         ("label,key,mark\ncat,b0/g0,good\n", "line 2"),
-        ("candidate,mark\n1,good\n", "some candidates good and some bad"),
+        ("candidate,mark\n1,good\n", "good of some candidates and bad of others"),
     ],
     ids=["no such candidate", "no such mark", "no such label", "one kind only"],
 )
@@ -152,4 +152,4 @@ def test_the_command_draws_and_advises(judged, tmp_path):
     assert [score["measured"] for score in told["scores"]] == [6, 6]
     lost = CliRunner().invoke(app, [*words, "--marks", str(tmp_path / "none.csv")])
     assert lost.exit_code == 2
-    assert "cannot read the marks" in lost.stderr
+    assert "cannot read the reviews" in lost.stderr
