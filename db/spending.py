@@ -55,7 +55,7 @@ def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> N
     )
 
 
-def forget_answers(session: Session, keys: Sequence[str]) -> None:
+def delete_answers(session: Session, keys: Sequence[str]) -> None:
     """Remove the conversations that answered these requests."""
     session.execute(delete(LlmAnswer).where(LlmAnswer.key.in_(keys)))
 

@@ -40,7 +40,7 @@ def pause_if_spent(session: Session, step: Step, error: Exception) -> None:
 def forget_answers(session: Session, exchanges: Sequence[Exchange]) -> None:
     """Forget the remembered answers that could not be stored, so that a retry asks again."""
     keys = {exchange.request_key for exchange in exchanges if exchange.request_key}
-    spending.forget_answers(session, sorted(keys))
+    spending.delete_answers(session, sorted(keys))
 
 
 def _to_call(step: Step, subject_id: int, exchange: Exchange, *, is_reused: bool) -> LlmCall:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound
-from chatgenimage.workers.llm.endpoint import make_client, url_of
+from chatgenimage.workers.llm.endpoint import make_client, endpoint_url
 from chatgenimage.workers.llm.text import clean
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _ask(client: "OpenAI", model: str) -> Finding:
         PermissionDeniedError,
     )
 
-    url = url_of(client)
+    url = endpoint_url(client)
     try:
         answer = client.models.with_raw_response.list()
         models = [clean(str(listed["id"])) for listed in json.loads(answer.text)["data"]]

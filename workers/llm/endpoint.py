@@ -69,7 +69,7 @@ def host_of(client: "OpenAI") -> str:
     return urlsplit(str(client.base_url)).netloc.rpartition("@")[2]
 
 
-def url_of(client: "OpenAI") -> str:
+def endpoint_url(client: "OpenAI") -> str:
     """Return the server's address without user, password and query, which may hold secrets."""
     parts = urlsplit(str(client.base_url))
     return urlunsplit((parts.scheme, host_of(client), parts.path.rstrip("/"), "", ""))
