@@ -39,27 +39,29 @@ class VerdictChoice(StrEnum):
     ANY = "any"
 
 
+FormatName = Annotated[str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}.")]
+SplitShares = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=SHARE,...", help="Shares of the splits, e.g. train=0.8,val=0.1,test=0.1."
+    ),
+]
+SplitSeed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="Seed of the splits; families stay together.")
+]
+MaskEncoding = Annotated[Masks | None, typer.Option(help="Mask encoding in COCO; default: rle.")]
+
+
 @expected_errors()
 @takes(wanted=choose_candidates, store=open_chosen_store)
 def export_dataset(
     *,
     context: typer.Context,
-    format_: Annotated[
-        str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}.")
-    ],
+    format_: FormatName,
     out: Annotated[Path, typer.Option(help="Folder to create.")],
-    splits: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME=SHARE,...", help="Shares of the splits, e.g. train=0.8,val=0.1,test=0.1."
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the splits; families stay together.")
-    ] = 0,
-    masks: Annotated[
-        Masks | None, typer.Option(help="Mask encoding in COCO; default: rle.")
-    ] = None,
+    splits: SplitShares = None,
+    seed: SplitSeed = 0,
+    masks: MaskEncoding = None,
     wanted: CandidateFilter,
     verdict: Annotated[
         VerdictChoice, typer.Option(help="Verdict of the candidates to export.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound
-from chatgenimage.workers.llm.endpoint import make_client, endpoint_url
+from chatgenimage.workers.llm.endpoint import endpoint_url, make_client
 from chatgenimage.workers.llm.text import clean
 
 if TYPE_CHECKING:
