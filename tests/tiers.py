@@ -33,7 +33,7 @@ GROUP_OF_FIXTURES = {"chromium": "browser", "micro": "micro models"}
 """Groups that go beyond one file: they share what takes long to start."""
 EACH_ALONE = ("e2e",)
 """Folders whose tests share nothing: each may run in any process."""
-FIRST = ("chaos", "e2e", "deploy", "language")
+FIRST = ("chaos", "e2e", "deploy", "language", "packaging")
 """Folders with tests of minutes: what is begun last should be short."""
 STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
 MODEL_LIBRARIES = ("torch", "transformers", "diffusers", "open_clip", "safetensors.torch")
