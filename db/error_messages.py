@@ -1,5 +1,6 @@
 """Error messages of databases, each with advice for the person who reads it."""
 
+import re
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -20,6 +21,24 @@ REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "Restore it from a backup (docs/deployment.md).",
 }
 """Advice by SQLite's primary error code."""
+RAISED = re.compile(r"((?:\w+\.)*[A-Z]\w*)(?:: (.*)|$)")
+"""The line of a traceback that has the exception's name and message."""
+OURS = "chatgenimage."
+
+
+def reason_of(trace: str | None) -> str:
+    """Return why something failed, in one line: the message that a traceback ends with.
+
+    What libraries add below the message (a statement, a link) is left out.
+    """
+    lines = (trace or "").strip().splitlines()
+    for line in reversed(lines):
+        if found := RAISED.match(line):
+            name, message = found.groups()
+            if message and name.startswith(OURS):
+                return message
+            return ": ".join(filter(None, [name.rpartition(".")[2], message]))
+    return lines[-1] if lines else ""
 
 
 def explain(error: DBAPIError) -> str:

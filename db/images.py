@@ -34,17 +34,18 @@ class StoredFile:
 class ImageStore:
     """Images by the sha256 of their file; a file is complete or it does not exist."""
 
-    def __init__(self, url: str, endpoint: str | None = None) -> None:
+    def __init__(self, url: str, endpoint: str | None = None, *, is_private: bool = False) -> None:
         """Open the store; nothing is read or written yet.
 
         Args:
             url: A folder, or `s3://bucket/prefix`.
             endpoint: URL of an S3 server that is not Amazon's.
+            is_private: Whether files of a folder are for their owner alone (mode 600).
 
         Raises:
             StoreError: If no installed package supports this kind of URL.
         """
-        self._storage = Storage(url, endpoint)
+        self._storage = Storage(url, endpoint, is_private=is_private)
 
     def put(self, pixels: NDArray[np.uint8], provenance: Mapping[str, Any]) -> str:
         """Store (H, W, 3) uint8 RGB pixels as PNG and return the sha256 of the file.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Batch, Item, Label, Run, Step
 from chatgenimage.db.session import now
 from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
@@ -41,7 +42,7 @@ class LatestFailure:
 
     Attributes:
         is_final: Whether the item was given up.
-        error: The last line of its traceback.
+        error: Why, in one line.
     """
 
     step: str
@@ -114,7 +115,7 @@ def list_failures(
         .limit(limit)
     )
     return [
-        LatestFailure(step, label, batch, state == ItemState.QUARANTINED, _last_line(error))
+        LatestFailure(step, label, batch, state == ItemState.QUARANTINED, reason_of(error))
         for step, label, batch, state, error in rows
     ]
 
@@ -196,7 +197,3 @@ def _by_kind(run_id: int) -> Select[str, int, float, int, int, float, float]:
         .where(Batch.run_id == run_id, Batch.state != BatchState.WAITING)
         .group_by(Step.name, Step.round)
     )
-
-
-def _last_line(error: str | None) -> str:
-    return ((error or "").strip().splitlines() or [""])[-1]

@@ -4,7 +4,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from sqlalchemy import (
     event,
     func,
     inspect,
-    make_url,
     select,
     text,
 )
@@ -35,6 +34,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from chatgenimage.db.addresses import show_address
 from chatgenimage.db.deadlines import limit_waiting, tcp_arguments
 from chatgenimage.db.error_messages import unavailable
 from chatgenimage.db.errors import DatabaseUnavailable
@@ -42,6 +42,7 @@ from chatgenimage.db.errors import DatabaseUnavailable
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
 RETRY_S = 0.02
+PRIVATE_FILE = 0o600
 READS_ONLY = "reads_only"
 USED_AT = "used_at"
 REST_S = 1.0
@@ -68,11 +69,13 @@ def connect(url: str, *, durable: bool = True, patience_s: float | None = None) 
     try:
         arguments = _connect_args(url, durable=durable, patience_s=patience_s)
         engine = create_engine(url, connect_args=arguments)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
+        reason = "its port is not a number" if isinstance(error, ValueError) else error
         raise DatabaseUnavailable(
-            f"cannot use the database URL: {error}. Use sqlite:////absolute/path or "
-            f"postgresql+psycopg://user@host/name (pip install '.[postgres]')."
-        ) from error
+            f"cannot use the database URL {show_address(url)}: {reason}. Use "
+            "sqlite:////absolute/path or postgresql+psycopg://user@host/name (pip install "
+            "'.[postgres]')."
+        ) from None
     if engine.dialect.name == "sqlite":
         _refuse_memory(engine)
         event.listen(engine, "connect", _prepare_durable if durable else _prepare_quick)
@@ -99,6 +102,7 @@ def upgrade(url: str) -> None:
 
     sessions = connect(url)
     try:
+        _make_private_file(engine_of(sessions))
         with engine_of(sessions).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(UPGRADE)))
@@ -107,10 +111,10 @@ def upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
-        raise unavailable(make_url(url).render_as_string(), error) from error
+        raise unavailable(show_address(url), error) from error
     except CommandError as error:
         raise DatabaseUnavailable(
-            f"the database at {make_url(url).render_as_string()} has another version: {error}. "
+            f"the database at {show_address(url)} has another version: {error}. "
             "Use the version that wrote it, or another database."
         ) from error
     finally:
@@ -137,8 +141,7 @@ def find_revision(sessions: Sessions) -> str | None:
             revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
             return None if revision is None else str(revision)
     except DBAPIError as error:
-        url = engine_of(sessions).url.render_as_string()
-        raise unavailable(url, error) from error
+        raise unavailable(show_engine(sessions), error) from error
 
 
 def newest_revision() -> str:
@@ -151,6 +154,11 @@ def engine_of(sessions: Sessions) -> Engine:
     engine = sessions.kw["bind"]
     assert isinstance(engine, Engine)  # noqa: S101  # connect() made it
     return engine
+
+
+def show_engine(sessions: Sessions) -> str:
+    """Return the database's URL, fit for output."""
+    return show_address(engine_of(sessions).url.render_as_string(hide_password=False))
 
 
 class Clock(FunctionElement[float]):
@@ -179,6 +187,13 @@ def _read_only(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{READS_ONLY: True})
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _make_private_file(engine: Engine) -> None:
+    """Create a SQLite file that only its owner reads; SQLite's own files beside it follow it."""
+    if engine.dialect.name == "sqlite" and "uri" not in engine.url.query:
+        with suppress(OSError):  # it exists, or SQLite says better why it cannot
+            Path(engine.url.database or "").touch(mode=PRIVATE_FILE, exist_ok=False)
 
 
 def _refuse_memory(engine: Engine) -> None:

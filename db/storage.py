@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ S3_OPTIONS = {
     "use_listings_cache": False,  # other processes write too
     "config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}},
 }
+PRIVATE_FILE = 0o600
 PNG = {"ContentType": "image/png"}
 WAITS = "the work waits and resumes by itself."
 
@@ -29,7 +31,8 @@ class Storage:
         root: The folder, or `s3://bucket/prefix`; every path starts with it.
     """
 
-    def __init__(self, url: str, endpoint: str | None = None) -> None:
+    def __init__(self, url: str, endpoint: str | None = None, *, is_private: bool = False) -> None:
+        self._is_private = is_private
         self._is_s3 = url.startswith("s3://")
         self._endpoint = endpoint
         options = {**S3_OPTIONS, "endpoint_url": endpoint} if self._is_s3 else {}
@@ -99,6 +102,7 @@ class Storage:
         try:
             self._fs.pipe_file(temporary, content)
             if self._is_folder:
+                _allow(temporary, is_private=self._is_private)
                 _sync(temporary)  # so that no row outlives its file in a power cut
             self._fs.mv(temporary, path)
         except OSError:
@@ -144,6 +148,12 @@ def _botocore_error() -> type[Exception]:
 
     error: type[Exception] = BotoCoreError
     return error
+
+
+def _allow(path: str, *, is_private: bool) -> None:
+    """Let nobody but the owner read a private file; others are as the umask says."""
+    if is_private:
+        Path(path).chmod(PRIVATE_FILE)
 
 
 def _sync(path: str) -> None:

@@ -4,6 +4,9 @@ from chatgenimage.db.session import Sessions, connect, newest_revision, upgrade
 from chatgenimage.factory.errors import CannotWrite
 from chatgenimage.factory.settings.model import Settings
 
+PRIVATE_FOLDER = 0o700
+"""Pictures, prompts and captions are for their owner; an existing folder keeps its mode."""
+
 
 def open_database(settings: Settings, *, patience_s: float | None = None) -> Sessions:
     """Return sessions of a database that answers and has the newest schema.
@@ -17,7 +20,7 @@ def open_database(settings: Settings, *, patience_s: float | None = None) -> Ses
         DatabaseUnavailable: If the database does not answer.
     """
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(
             f"cannot create the data folder {settings.data_dir}: {error.strerror}. Name another: "

@@ -9,6 +9,7 @@ FactoryError
 ├── WorkerDied           the worker of `factory run` ended before its work
 ├── WorkerBroken         a worker ended by itself: its models, device or dispatcher failed
 ├── BudgetSpent          a run is paused because its language model used up the budget
+├── NothingSucceeds      all of a run's first items were given up for the same reason
 ├── WorkerSilent         no recent heartbeat from a worker of the role on this host
 ├── NotResumable         a run cannot continue: it is over, or needs other models
 ├── NoDatabase           there is nothing to read yet
@@ -78,6 +79,12 @@ class WorkerBroken(FactoryError):
 
 class BudgetSpent(FactoryError):
     """A run is paused because its language model used up the budget; nothing is lost."""
+
+    exit_code = 1
+
+
+class NothingSucceeds(FactoryError):
+    """All of a run's first items were given up for the same reason; the run was paused."""
 
     exit_code = 1
 

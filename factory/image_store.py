@@ -10,4 +10,8 @@ def open_images(settings: Settings) -> ImageStore:
     Raises:
         StoreError: If no installed library can access that kind of URL.
     """
-    return ImageStore(settings.resolved_image_store_url(), settings.image_store_endpoint)
+    return ImageStore(
+        settings.resolved_image_store_url(),
+        settings.image_store_endpoint,
+        is_private=settings.image_store_url is None,  # in the data folder
+    )

@@ -1,4 +1,4 @@
-"""The main job on one machine: submit, work it off with a real worker, watch it."""
+"""The main job on one machine: submits labels, runs a worker until the run ends, shows progress."""
 
 import os
 import signal
@@ -9,21 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from chatgenimage.db.models import Run
-from chatgenimage.db.session import Sessions, connect
+from chatgenimage.db.run_problems import find_common_failure
+from chatgenimage.db.session import PRIVATE_FILE, Sessions, connect, reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.app import ALL_ROLES
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.database import open_database
-from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, WorkerDied
+from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, NothingSucceeds, WorkerDied
 from chatgenimage.factory.notifications.notifier import notifying
 from chatgenimage.factory.progress.live_view import LiveProgress
 from chatgenimage.factory.settings.model import Settings, environment_for_child
 from chatgenimage.factory.submission.labels import LabelRequest
-from chatgenimage.factory.submission.submitter import Submission, submit
+from chatgenimage.factory.submission.submitter import Submission, budget_advice, submit
 
 POLL_S = 0.5
 STOP_GRACE_S = 90
 LOG_FILE = "worker.log"
+LEAST_FAILURES = 10
+"""A run whose first items all fail for one reason is stopped after so many."""
 
 
 def submit_labels(
@@ -52,6 +55,7 @@ def work_off(
     Raises:
         WorkerDied: If the worker ended before its work.
         BudgetSpent: If the language model has cost what it may.
+        NothingSucceeds: If all of the first items were given up for the same reason.
         KeyboardInterrupt: After Ctrl-C, when the worker has given back what it held.
     """
     sessions = connect(settings.resolved_database_url())
@@ -64,10 +68,10 @@ def work_off(
         while not _is_over(sessions, run_id):
             if worker.poll() is not None:
                 raise WorkerDied(
-                    f"the worker ended with exit code {worker.returncode}. Its last words are in "
-                    f"{settings.data_dir / LOG_FILE}; `factory resume {run_id}` goes on from "
-                    "here."
+                    f"the worker ended with exit code {worker.returncode}. The end of its log "
+                    f"{settings.data_dir / LOG_FILE} says why; `factory resume {run_id}` continues."
                 )
+            _stop_if_nothing_succeeds(sessions, run_id)
             with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
                 broker.revive()
             progress.refresh()
@@ -76,7 +80,7 @@ def work_off(
 
 
 def _is_over(sessions: Sessions, run_id: int) -> bool:
-    """Return whether nothing is left to do.
+    """Return whether the run has ended.
 
     Raises:
         BudgetSpent: If the factory itself paused the run.
@@ -85,21 +89,45 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
         run = session.get_one(Run, run_id)
         if run.state == RunState.PAUSED and run.pause_reason:
             is_spent = run.budget is not None and run.spent >= run.budget
-            more = "with a larger --budget" if is_spent else "when that is solved"
+            advice = budget_advice(run) if is_spent else f"`factory resume {run_id}` continues it."
             raise BudgetSpent(
-                f"run {run_id} is paused: {run.pause_reason}. Nothing is lost; the same command "
-                f"continues it {more}."
+                f"run {run_id} is paused: {run.pause_reason}. Nothing is lost. {advice}"
             )
         return run.state in (RunState.DONE, RunState.CANCELLED)
+
+
+def _stop_if_nothing_succeeds(sessions: Sessions, run_id: int) -> None:
+    """Pause a run in which every item so far was given up for the same reason, e.g. a wrong key.
+
+    Raises:
+        NothingSucceeds: If it is such a run.
+    """
+    with reading(sessions) as session:
+        found = find_common_failure(session, run_id, LEAST_FAILURES)
+    if found is None:
+        return
+    with sessions.begin() as session:
+        run = session.get_one(Run, run_id)
+        if run.state != RunState.ACTIVE:
+            return
+        run.state = RunState.PAUSED
+        run.pause_reason = f"all of the first {found.count} items were given up: {found.reason}"
+    raise NothingSucceeds(
+        f"run {run_id} is paused: all of its first {found.count} items were given up in the step "
+        f"`{found.step}`: {found.reason} When that is corrected: `factory retry {run_id}`, then "
+        f"`factory resume {run_id}`."
+    )
 
 
 @contextmanager
 def _worker(
     settings: Settings, environment: Mapping[str, str], roles: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a worker that ends with us, however we end."""
+    """Start a worker that ends with this process, however it ends."""
     role = ",".join(roles) or ALL_ROLES
-    with (settings.data_dir / LOG_FILE).open("ab") as log_file:
+    log_path = settings.data_dir / LOG_FILE
+    log_path.touch(mode=PRIVATE_FILE)
+    with log_path.open("ab") as log_file:
         worker = subprocess.Popen(  # noqa: S603  # roles of the profile
             [sys.executable, "-m", "chatgenimage", "worker", role, "--until-stdin-closes"],
             stdin=subprocess.PIPE,

@@ -6,19 +6,19 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from pydantic import BaseModel, SecretStr
 
+from chatgenimage.db.addresses import WEB_SCHEMES, list_address_secrets
+from chatgenimage.factory.foreign_text import printable, to_json
 from chatgenimage.factory.settings.model import Settings
 
 HIDDEN = "***"
-ENV_KEY = "OPENAI_API_KEY"
+ENV_KEYS = ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY")
+ENV_ENDPOINT = "OPENAI_BASE_URL"
 SHORTEST = 6
 """Characters. A shorter secret is not hidden: it would also match parts of ordinary words."""
-WEB = ("http", "https")
-"""URL schemes that are hidden completely: anyone who knows a webhook's URL can call it."""
 URL_LOGGERS = ("httpx", "httpx2")
 """Libraries that log the URL of each request, which may contain a secret."""
 
@@ -63,13 +63,16 @@ class _Renderer:
         self._render: structlog.types.Processor = (
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
             if is_plain
-            else structlog.processors.JSONRenderer(ensure_ascii=False)
+            else structlog.processors.JSONRenderer(to_json)
         )
+        self._is_plain = is_plain
         self._secrets = secrets
 
     def __call__(
         self, logger: structlog.types.WrappedLogger, name: str, event: structlog.types.EventDict
     ) -> str:
+        if self._is_plain:  # JSON escapes by itself
+            event = {k: printable(v) if isinstance(v, str) else v for k, v in event.items()}
         line = str(self._render(logger, name, event))
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
@@ -78,7 +81,8 @@ class _Renderer:
 
 def list_secrets(settings: Settings | None) -> Sequence[str]:
     """Return the strings to hide, longest first; each also with JSON escapes."""
-    words = {os.environ.get(ENV_KEY, ""), *_secrets_in(settings)}
+    words = {os.environ.get(name, "") for name in ENV_KEYS}
+    words |= {*list_address_secrets(os.environ.get(ENV_ENDPOINT, "")), *_secrets_in(settings)}
     words |= {json.dumps(word, ensure_ascii=False)[1:-1] for word in words}
     return sorted((word for word in words if len(word) >= SHORTEST), key=len, reverse=True)
 
@@ -86,6 +90,8 @@ def list_secrets(settings: Settings | None) -> Sequence[str]:
 def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # any setting
     if isinstance(value, SecretStr):
         yield from _parts(value.get_secret_value())
+    elif isinstance(value, str):
+        yield from list_address_secrets(value)
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets_in(getattr(value, name))
@@ -95,11 +101,10 @@ def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # any setting
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """Yield the parts of a secret to hide: of a database or broker URL only the password."""
-    parts = urlsplit(secret)
-    if not parts.netloc and "://" not in secret:  # a key, or a login
+    """Yield the parts of a secret to hide: of an address only its secrets."""
+    if "://" not in secret:  # a key, or a login
         yield from (secret, secret.partition(":")[2])
         return
-    if parts.scheme in WEB:
+    if secret.partition("://")[0] in WEB_SCHEMES:  # whoever knows a webhook's may call it
         yield secret
-    yield from (parts.password or "", unquote(parts.password or ""))
+    yield from list_address_secrets(secret)

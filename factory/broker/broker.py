@@ -5,13 +5,13 @@ All differences between the kinds of broker are in this module.
 
 from collections.abc import Sequence
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerDown
 
+from chatgenimage.db.addresses import show_address
 from chatgenimage.factory.broker.embedded_redis import ANSWER_TIMEOUT_S, EmbeddedBroker
 from chatgenimage.factory.broker.foreign_messages import drop_foreign_messages
 from chatgenimage.factory.errors import BrokerUnavailable
@@ -45,7 +45,7 @@ class ConfiguredBroker:
                 connection.ensure_connection(max_retries=0)
         except (BrokerDown, AMQPError, OSError, ValueError) as error:
             raise BrokerUnavailable(
-                f"no broker answers at {hide_password(self.url)}: {_why(error)}. Start it, correct "
+                f"no broker answers at {show_address(self.url)}: {_why(error)}. Start it, correct "
                 "REDIS_URL or broker_url, or leave both unset for the embedded server."
             ) from None
 
@@ -83,15 +83,6 @@ def check_broker(settings: Settings) -> None:
     """
     if settings.broker_url is not None:
         open_broker(settings).ensure()
-
-
-def hide_password(url: str) -> str:
-    """Return the URL without password and query, safe for a log."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    if ":" in user:
-        user = f"{user.partition(':')[0]}:***"
-    return f"{parts.scheme}://{user}{at}{host}{parts.path}"
 
 
 def transport_options(

@@ -1,8 +1,6 @@
 """Shared parts of the commands: options, opening a store, printing, and expected errors."""
 
 import errno
-import json
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
-from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db.error_messages import explain
 from chatgenimage.db.errors import StoreError
+from chatgenimage.factory.commands import PLACE_OPTIONS, Whereabouts, complete, remembering, use
 from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.foreign_text import SafeConsole, to_json
 from chatgenimage.factory.query import store
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
@@ -58,8 +56,8 @@ CandidateId = Annotated[
     int, typer.Argument(min=1, max=MAX_ID, help="Id of the candidate; `factory query` lists ids.")
 ]
 
-stdout = Console(highlight=False, markup=False)  # no markup: a path may contain brackets
-stderr = Console(stderr=True, highlight=False, markup=False)
+stdout = SafeConsole(highlight=False, markup=False)  # no markup: a path may contain brackets
+stderr = SafeConsole(stderr=True, highlight=False, markup=False)
 if not stdout.is_terminal:
     stdout.width = PIPED_WIDTH
 
@@ -78,6 +76,8 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
 
         @wraps(command)
         def call(**options: Any) -> None:  # noqa: ANN401  # options of any command
+            if set(PLACE_OPTIONS) <= options.keys():
+                use(Whereabouts(**{name: options[name] for name in PLACE_OPTIONS}))
             for name, parameters in taken.items():
                 options[name] = makers[name](**{each: options.pop(each) for each in parameters})
             command(**options)
@@ -113,17 +113,6 @@ class StoreOptions:
         """Return the store; see `chatgenimage.factory.query.store.open_store`."""
         return open_chosen_store(self.profile, self.data_dir, self.database_url)
 
-    def spell(self, *command: object) -> str:
-        """Return a command line with these options; passwords are left out."""
-        words = ["factory", *map(str, command)]
-        if self.profile is not None:
-            words += ["--profile", self.profile]
-        if self.data_dir is not None:
-            words += ["--data-dir", str(self.data_dir)]
-        if self.database_url is not None:
-            words += ["--database-url", make_url(self.database_url).render_as_string()]
-        return shlex.join(words)
-
 
 def open_chosen_store(
     profile: ProfileName = None, data_dir: DataDir = None, database_url: DatabaseUrl = None
@@ -139,6 +128,12 @@ def open_chosen_store(
 @contextmanager
 def expected_errors() -> Iterator[None]:
     """End the command with one red line instead of a traceback if the user can fix the error."""
+    with remembering(), _ending():
+        yield
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
@@ -157,11 +152,11 @@ def expected_errors() -> Iterator[None]:
 
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_to_json))
+    typer.echo(to_json(value, indent=2, default=_to_json))
 
 
 def _complain(message: str) -> None:
-    stderr.print(Text(message, style="red"), soft_wrap=True)
+    stderr.print(Text(complete(message), style="red"), soft_wrap=True)
 
 
 def _to_json(value: Any) -> str:  # noqa: ANN401  # any value that json cannot write

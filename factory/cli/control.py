@@ -15,6 +15,7 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.query.store import Store
 
 StepName = Annotated[
@@ -60,9 +61,9 @@ def retry(
         counts = {run_id: control.retry_quarantined(session, run_id, step) for run_id in run_ids}
     for run_id, count in counts.items():
         if count:
-            stdout.print(
-                f"{count} items of run {run_id} will be tried again: factory resume {run_id}"
-            )
+            resume = spell("resume", run_id)
+            line = f"{count} items of run {run_id} will be tried again: {resume}"
+            stdout.print(line, soft_wrap=True)
     if not any(counts.values()):
         stdout.print("no item was given up there")
 

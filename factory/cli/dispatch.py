@@ -44,12 +44,11 @@ def migrate(*, place: StoreOptions) -> None:
     Example: factory migrate --database-url postgresql+psycopg://factory@db/factory
     """
     settings = place.load_settings()
-    from chatgenimage.db.session import engine_of, find_revision
+    from chatgenimage.db.session import find_revision, show_engine
     from chatgenimage.factory.database import open_database
 
     sessions = open_database(settings)
-    url = engine_of(sessions).url.render_as_string()
-    stdout.print(f"{url} has schema {find_revision(sessions)}", soft_wrap=True)
+    stdout.print(f"{show_engine(sessions)} has schema {find_revision(sessions)}", soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:

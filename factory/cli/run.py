@@ -1,4 +1,4 @@
-"""`factory run` and `factory submit`: from label words to rows, and on to a finished dataset."""
+"""`factory run` and `factory submit`: label words become rows, and a finished dataset."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from chatgenimage.factory.cli.common import (
     stderr,
     takes,
 )
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.labels import LabelList, read_labels
 from chatgenimage.factory.submission.submitter import Submission
@@ -111,9 +112,9 @@ def run(
     place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Submit labels, work them off here, and show what came out.
+    """Submit labels, process them on this machine, and show the results.
 
-    Ctrl-C stops cleanly, and says which command goes on from there.
+    Ctrl-C stops cleanly, and prints the command that continues from there.
 
     Example: factory run dog house --per-label 8; with a quota: factory run dog --accepted 50
     """
@@ -149,7 +150,7 @@ def submit(
         print_json({"run": submission.run_id, "resumed": submission.resumed})
     else:
         _tell(submission, wanted)
-        work, look = place.spell("worker", "all"), place.spell("status", submission.run_id)
+        work, look = spell("worker", "all"), spell("status", submission.run_id)
         stderr.print(f"Next: {work}; {look}", soft_wrap=True)
 
 
@@ -168,7 +169,9 @@ def finish_here(
     roles: Sequence[str] = (),
     more: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Work a run off and show what came out; Ctrl-C ends the command and says how to go on.
+    """Work a run off and show its results; Ctrl-C ends the command and prints how to continue.
+
+    The command ends with exit code 1 if the run failed (see `has_failed`).
 
     Args:
         settings: Of the run.
@@ -176,7 +179,7 @@ def finish_here(
         place: As the command was given it.
         as_json: Whether to show it as JSON.
         roles: Those that the run needs; none: all of the profile.
-        more: What else is to be told, in JSON.
+        more: Further keys of the JSON output.
     """
     from chatgenimage.factory.local_run import work_off
     from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
@@ -184,13 +187,16 @@ def finish_here(
     try:
         work_off(settings, place.profile, run_id, roles)
     except KeyboardInterrupt:
-        going_on = place.spell("resume", run_id)
-        stderr.print(f"Stopped; nothing is lost. Go on with: {going_on}", soft_wrap=True)
+        going_on = spell("resume", run_id)
+        stderr.print(f"Stopped; nothing is lost. Continue with: {going_on}", soft_wrap=True)
         raise typer.Exit(130) from None
     if as_json:
-        print_json({**summary_json(settings, run_id), **more})
+        summary = summary_json(settings, run_id)
+        print_json({**summary, **more})
     else:
-        show_summary(settings, run_id, place.spell)
+        summary = show_summary(settings, run_id)
+    if summary["failed"]:
+        raise typer.Exit(1)
 
 
 def _tell(submission: Submission, wanted: LabelList) -> None:
@@ -199,6 +205,6 @@ def _tell(submission: Submission, wanted: LabelList) -> None:
         more = len(wanted.dropped) - SHOWN_DROPPED
         rest = f" and {more} more" if more > 0 else ""
         stderr.print(f"Dropped as duplicates: {shown}{rest}", soft_wrap=True)
-    verb = "goes on" if submission.resumed else "submitted"
+    verb = "continues" if submission.resumed else "submitted"
     labels = "1 label" if submission.labels == 1 else f"{submission.labels} labels"
     stderr.print(f"Run {submission.run_id} {verb}: {labels}, {submission.images} images")

@@ -1,4 +1,4 @@
-"""`factory status`: how far a run has come."""
+"""`factory status`: progress of a run."""
 
 import time
 
@@ -22,7 +22,7 @@ from chatgenimage.factory.query.store import Store
 @expected_errors()
 @takes(store=open_chosen_store)
 def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) -> None:
-    """Show what of a run waits, runs, is done or was given up, and what came out so far.
+    """Show what of a run waits, runs, is done or was given up, and the results so far.
 
     Example: factory status 1 --json
     """
@@ -31,12 +31,13 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
         if as_json:
             print_json(run_record(session, found, store.settings))
             return
-        from chatgenimage.factory.terminal.tables import quarantine_table, status_view
+        from chatgenimage.factory.terminal.tables import quarantine_table, status_view, trouble_of
 
         stdout.print(status_view(session, found, now=time.time(), width=stdout.width))
+        for line in trouble_of(session, found):
+            stdout.print(line, style="yellow", soft_wrap=True)
         if given_up := list_quarantined(session, found.id):
             stdout.print(quarantine_table(given_up))
-            stdout.print(f"Another try for them: factory retry {found.id} (--step for one kind)")
 
 
 def register(app: typer.Typer) -> None:

@@ -30,11 +30,13 @@ def watch(
 ) -> None:
     """Show a run's progress: steps, workers, rates, time left, acceptance, errors.
 
-    Reads only the database. Ends with the run: exit code 0 if it is done without given up items; 1
-    if items were given up, or it was cancelled or paused because its budget is spent.
+    Reads only the database. Ends with the run: exit code 0 if it is done; 1 if items were given up,
+    a label has no candidate, or the run was cancelled or paused by itself.
 
     Example: factory watch 3 --database-url postgresql+psycopg://factory@db/factory
     """
+    from chatgenimage.db.run_problems import Problems
+    from chatgenimage.factory.problems import tell_problems
     from chatgenimage.factory.progress.watch import exit_code, watch, watch_as_json
 
     with reading(store.sessions) as session:
@@ -45,9 +47,9 @@ def watch(
     else:
         last = watch(store.sessions, run_id, interval)
         reason = f": {last.pause_reason}" if last.pause_reason else ""
-        given_up = f"; {last.quarantined} given up: factory retry {run_id}"
-        tail = given_up if last.quarantined else ""
-        stderr.print(f"run {run_id} is {last.state}{reason}{tail}", soft_wrap=True)
+        stderr.print(f"run {run_id} is {last.state}{reason}", soft_wrap=True)
+        for line in tell_problems(run_id, last.problems or Problems()):
+            stderr.print(line, style="yellow", soft_wrap=True)
     raise typer.Exit(exit_code(last))
 
 

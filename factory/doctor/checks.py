@@ -10,10 +10,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from sqlalchemy import make_url
 
+from chatgenimage.db.addresses import show_address
 from chatgenimage.db.errors import StoreError
 from chatgenimage.db.session import connect, find_revision, newest_revision
 from chatgenimage.factory.app import only_speaks
-from chatgenimage.factory.broker.broker import hide_password, open_broker
+from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
 from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.doctor.findings import Finding, Health
@@ -64,7 +65,7 @@ def _has_database(settings: Settings) -> bool:
 
 
 def _database(settings: Settings) -> Finding:
-    url = make_url(settings.resolved_database_url()).render_as_string()
+    url = show_address(settings.resolved_database_url())
     if not _has_database(settings):
         return Finding("database", Health.OK, f"none yet at {url}; `factory run` creates it")
     found = find_revision(connect(settings.resolved_database_url()))
@@ -80,7 +81,7 @@ def _broker(settings: Settings) -> Finding:
     if isinstance(broker, EmbeddedBroker):
         return Finding("broker", Health.OK, f"embedded, {find_server()}")
     broker.ensure()
-    return Finding("broker", Health.OK, f"{hide_password(broker.url)} answers")
+    return Finding("broker", Health.OK, f"{show_address(broker.url)} answers")
 
 
 def _images(settings: Settings) -> Finding:

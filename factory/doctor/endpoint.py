@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from chatgenimage.db.addresses import show_address
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound
@@ -35,7 +36,7 @@ def _ask(client: "OpenAI", model: str) -> Finding:
         PermissionDeniedError,
     )
 
-    url = endpoint_url(client)
+    url = show_address(endpoint_url(client))
     try:
         answer = client.models.with_raw_response.list()
         models = [clean(str(listed["id"])) for listed in json.loads(answer.text)["data"]]

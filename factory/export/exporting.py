@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 from sqlalchemy.orm import Session
 
@@ -26,6 +25,7 @@ from chatgenimage.factory.export.card import CardContent, write_card
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.splits import Splits, group_of
+from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.query.filters import check_stored_names
 from chatgenimage.factory.reports.contact_sheet import draw_sheet
 
@@ -244,7 +244,7 @@ def _draw_samples(
 
 
 def _watched(candidates: Iterable[Candidate], total: int) -> Iterable[Candidate]:
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     return track(
         candidates,
         "Exporting",

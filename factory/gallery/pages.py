@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 from chatgenimage.db import pagination
 from chatgenimage.db.queries import count_candidates, get_candidate, list_candidates
 from chatgenimage.db.reporting import count_proposals
+from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.runs import add_stages, count_funnel_by_label, get_run, list_runs
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked, Origin, RunState, Verdict
@@ -18,6 +19,7 @@ from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
 from chatgenimage.factory.gallery.search import Search, parse_search
 from chatgenimage.factory.gallery.security import FormTokens
+from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.query.filters import parse_number
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.reports.funnel import count_funnel_steps
@@ -83,6 +85,7 @@ class Pages:
                 by_label=dict(list(by_label.items())[:MOST_LABELS]),
                 labels_left=max(len(by_label) - MOST_LABELS, 0),
                 shown=list_candidates(session, show(session, run_id, SAMPLES)),
+                problems=tell_problems(run_id, find_problems(session, run_id))[1:],
                 now=time.time(),
             )
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Notification, Run
 from chatgenimage.db.notifications import claim_notification, find_wait, settle_notification
+from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import overview
 from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import Channel, RunEvent
@@ -21,6 +22,7 @@ from chatgenimage.factory import log as logs
 from chatgenimage.factory.background_thread import BackgroundThread
 from chatgenimage.factory.errors import BudgetSpent
 from chatgenimage.factory.notifications.transports import post_webhook, run_command
+from chatgenimage.factory.problems import has_failed, problems_record
 from chatgenimage.factory.settings.model import Settings
 
 log = structlog.get_logger()
@@ -115,12 +117,15 @@ def notification_record(session: Session, notification: Notification) -> dict[st
     now = overview(session, run.id)
     accepted, made = sum(now.accepted.values()), sum(now.made.values())
     given_up = sum(step.quarantined for step in now.steps)
+    problems = find_problems(session, run.id)
     ends = WORDS[RunEvent(notification.event)]
     return {
         "notification": notification.id,
         "event": notification.event,
         "run": run.id,
         "text": f"Run {run.id} {ends}: {accepted} of {made} images accepted, {given_up} given up",
+        "failed": has_failed(run.state, problems),
+        "problems": problems_record(problems),
         "state": run.state,
         "labels": len({label for label, _ in now.made}),
         "candidates": made,

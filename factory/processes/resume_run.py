@@ -7,6 +7,7 @@ from chatgenimage.db.control import ResumedRun
 from chatgenimage.db.models import Run
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import RunState
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import NotResumable
 from chatgenimage.factory.processes.worker_identity import is_dead
 from chatgenimage.factory.settings.model import Settings
@@ -45,7 +46,7 @@ def describe_resumed(run_id: int, found: ResumedRun) -> str:
     if found.running:
         parts.append(f"{found.running} steps are held by a worker")
     if found.quarantined:
-        parts.append(f"{found.quarantined} items stay given up (factory retry {run_id})")
+        parts.append(f"{found.quarantined} items stay given up ({spell('retry', run_id)})")
     return "; ".join(parts)
 
 

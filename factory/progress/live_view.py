@@ -3,7 +3,7 @@
 import time
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
@@ -13,6 +13,7 @@ from rich.text import Text
 from chatgenimage.db.run_activity import HeldStep, LatestFailure
 from chatgenimage.db.run_progress import RunOverview, StepCount
 from chatgenimage.db.session import Sessions
+from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.progress.collapse_labels import merge_labels
 from chatgenimage.factory.progress.quota_text import format_accepted, format_reasons
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot, acceptance_of, labels_of
@@ -30,7 +31,7 @@ class LiveProgress:
 
     def __init__(self, sessions: Sessions, run_id: int) -> None:
         self._monitor = RunMonitor(sessions, run_id)
-        self._console = Console(stderr=True, highlight=False)
+        self._console = SafeConsole(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
         self._started = time.monotonic()
         self._last_line = ""

@@ -4,6 +4,7 @@ from chatgenimage.db.models import Run
 from chatgenimage.db.quotas import Quota
 from chatgenimage.db.run_progress import RunOverview
 from chatgenimage.db.states import Origin, RunState
+from chatgenimage.factory.commands import spell
 
 MOST_LABELS = 10
 """Most labels that are listed one by one."""
@@ -31,7 +32,7 @@ def list_missed(run: Run, now: RunOverview) -> list[str]:
     if len(missed) > MOST_LABELS:
         lines.append(f"quota_missed: and {len(missed) - MOST_LABELS} more labels")
     most = max(quota.max_images for quota in missed)
-    advice = f"`factory thresholds {run.id}` shows what other thresholds would keep"
+    advice = f"`{spell('thresholds', run.id)}` shows what other thresholds would keep"
     return [*lines, f"  {advice}; submit again with --max-images {2 * most} for more images."]
 
 

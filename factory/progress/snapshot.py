@@ -15,9 +15,11 @@ from chatgenimage.db.run_activity import (
     list_held_steps,
     measure_work,
 )
+from chatgenimage.db.run_problems import Problems, find_problems
 from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.session import Sessions, now, reading
 from chatgenimage.db.states import RunState
+from chatgenimage.factory.problems import problems_record
 from chatgenimage.factory.progress.throughput import ProgressSample, Throughput
 
 
@@ -30,6 +32,7 @@ class RunSnapshot:
         eta_s: Estimated seconds left, at the recent rate; None: not known.
         share: Share of the computing that is done, in [0, 1]; None: not known.
         images_per_min: Recent rate of new images; None: not known yet.
+        problems: What went wrong; None while the run continues.
     """
 
     run_id: int
@@ -43,6 +46,7 @@ class RunSnapshot:
     share: float | None
     images_per_min: float | None
     accepted_per_min: float | None
+    problems: Problems | None = None
 
     @property
     def made(self) -> int:
@@ -67,8 +71,7 @@ class RunSnapshot:
     @property
     def is_over(self) -> bool:
         """Return whether the run has ended, or is paused with a reason."""
-        is_stopped = self.state == RunState.PAUSED and self.pause_reason is not None
-        return is_stopped or self.state in (RunState.DONE, RunState.CANCELLED)
+        return _is_over(self.state, self.pause_reason)
 
 
 class RunMonitor:
@@ -103,7 +106,13 @@ class RunMonitor:
                 work.share,
                 self._throughput.images_per_min,
                 self._throughput.accepted_per_min,
+                find_problems(session, run.id) if _is_over(run.state, run.pause_reason) else None,
             )
+
+
+def _is_over(state: str, pause_reason: str | None) -> bool:
+    is_stopped = state == RunState.PAUSED and pause_reason is not None
+    return is_stopped or state in (RunState.DONE, RunState.CANCELLED)
 
 
 def labels_of(counts: RunOverview) -> list[str]:
@@ -156,4 +165,5 @@ def snapshot_record(snapshot: RunSnapshot) -> dict[str, Any]:
         "steps": [asdict(count) for count in counts.steps],
         "workers": [asdict(held) for held in snapshot.held_steps],
         "failures": [asdict(failure) for failure in snapshot.failures],
+        "problems": snapshot.problems and problems_record(snapshot.problems),
     }

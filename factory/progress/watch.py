@@ -1,14 +1,15 @@
 """Watches a run from any machine that reaches its database, until it ends."""
 
-import json
 import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from chatgenimage.db.error_messages import explain
+from chatgenimage.db.run_problems import Problems
 from chatgenimage.db.session import Sessions
-from chatgenimage.db.states import RunState
+from chatgenimage.factory.foreign_text import to_json
+from chatgenimage.factory.problems import has_failed
 from chatgenimage.factory.progress.live_view import LiveProgress
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot, snapshot_record
 
@@ -40,15 +41,15 @@ def watch_as_json(
     monitor = RunMonitor(sessions, run_id)
     while True:
         snapshot = _patiently(monitor.look, show_outage, interval_s)
-        print(json.dumps(snapshot_record(snapshot), ensure_ascii=False), flush=True)  # noqa: T201
+        print(to_json(snapshot_record(snapshot)), flush=True)  # noqa: T201
         if snapshot.is_over:
             return snapshot
         time.sleep(interval_s)
 
 
 def exit_code(snapshot: RunSnapshot) -> int:
-    """Return 0 for a run that is done and gave nothing up, else 1."""
-    return int(snapshot.state != RunState.DONE or snapshot.quarantined > 0)
+    """Return 0 for a run that is done without a failure, else 1; the same as `factory run` does."""
+    return int(has_failed(snapshot.state, snapshot.problems or Problems()))
 
 
 def _patiently(

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.addresses import show_address
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import (
     LlmCall,
@@ -17,9 +18,11 @@ from chatgenimage.db.models import (
 )
 from chatgenimage.db.queries import CandidateDetail
 from chatgenimage.db.quotas import Quota
+from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import overview
 from chatgenimage.db.runs import count_funnel, count_funnel_by_label, list_quarantined
 from chatgenimage.db.spending import spending
+from chatgenimage.factory.problems import problems_record
 from chatgenimage.factory.query.rows import AnnotationRow, CandidateRow
 from chatgenimage.factory.settings.model import Settings
 
@@ -80,8 +83,9 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
             label: [asdict(stage) for stage in stages]
             for label, stages in count_funnel_by_label(session, run.id).items()
         },
+        "problems": problems_record(find_problems(session, run.id)),
         "quarantined": [asdict(item) for item in list_quarantined(session, run.id)],
-        "images": settings.resolved_image_store_url(),
+        "images": show_address(settings.resolved_image_store_url()),
     }
 
 

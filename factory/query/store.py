@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from sqlalchemy import make_url
 
 from chatgenimage.db import queries, runs
+from chatgenimage.db.addresses import show_address
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.runs import RunSummary
@@ -148,11 +149,12 @@ def open_store(
     settings = load_settings(profile, data_dir=folder, database_url=database_url)
     sessions = connect(settings.resolved_database_url())
     url = make_url(settings.resolved_database_url())
+    shown = show_address(settings.resolved_database_url())
     is_missing = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
     revision = None if is_missing else find_revision(sessions)
     if revision is None:
-        place = url.database if is_missing else url.render_as_string()
-        raise NoDatabase(f"no database at {place or url}; start with `factory run dog house`.")
+        place = url.database if is_missing else shown
+        raise NoDatabase(f"no database at {place or shown}; start with `factory run dog house`.")
     if revision != newest_revision():
-        raise NoDatabase(f"the database at {url.render_as_string()} {describe_schema(revision)}.")
+        raise NoDatabase(f"the database at {shown} {describe_schema(revision)}.")
     return Store(settings, sessions, open_images(settings))

@@ -22,8 +22,10 @@ from chatgenimage.db.models import Candidate, Run
 from chatgenimage.db.queries import list_candidates
 from chatgenimage.db.quotas import Quota, list_quotas
 from chatgenimage.db.reporting import Diversity, RunCost, ScoreValues
+from chatgenimage.db.run_problems import Problems, find_problems
 from chatgenimage.db.runs import FunnelStage, count_funnel, count_funnel_by_label
 from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.reports import charts
 from chatgenimage.factory.reports.charts import Draw, Grid
 from chatgenimage.factory.reports.funnel import count_funnel_steps
@@ -55,6 +57,7 @@ class ReportData:
     spending: RunCost
     examples: Mapping[str, list[Candidate]]
     quotas: tuple[Quota, ...]
+    problems: Problems
     marks: Mapping[tuple[Origin, Verdict, bool], int]
 
     @property
@@ -86,6 +89,7 @@ def read_facts(session: Session, run: Run) -> ReportData:
         spending=reporting.measure_spending(session, run.id),
         examples={kind: list_candidates(session, ids) for kind, ids in examples.items()},
         quotas=tuple(list_quotas(session, run.id)),
+        problems=find_problems(session, run.id),
         marks=count_marks(session, run.id),
     )
 
@@ -110,6 +114,7 @@ def to_page(facts: ReportData, images: ImageStore) -> str:
             )
         },
         spending=_tell_spending(facts),
+        problems=tell_problems(facts.run.id, facts.problems)[1:],
         diversity=_tell_diversity(facts.diversity),
         agreement=_tell_agreement(facts.marks),
     )

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -20,6 +21,7 @@ from pydantic_settings import (
     SettingsError as UnreadableValue,
 )
 
+from chatgenimage.db.addresses import without_secrets
 from chatgenimage.factory.errors import ProfileNotFound, SettingsError
 from chatgenimage.factory.settings.merging import given, merge, read_yaml
 from chatgenimage.factory.settings.validation_errors import SettingSource, complain, nearest
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
     )
     image_store_endpoint: str | None = Field(
         None,
-        pattern=r"^https?://[^@]+$",
+        pattern=r"^https?://[^@?#]+$",
         description="URL of an S3 server that is not Amazon's; its keys: AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY.",
     )
@@ -157,6 +159,18 @@ class Settings(BaseSettings):
         schemes = (*REDIS_SCHEMES, *AMQP_SCHEMES)
         if url and not url.get_secret_value().startswith(schemes):
             raise ValueError(f"the broker must be Redis or RabbitMQ: {', '.join(schemes)}")
+        if url and not _is_readable(url.get_secret_value()):
+            raise ValueError(
+                "expected redis://:PASSWORD@host:port/0 with every /, ?, # and @ of the password "
+                "escaped (%2F, %3F, %23, %40), and no password in the query"
+            )
+        return url
+
+    @field_validator("image_store_url")
+    @classmethod
+    def _holds_no_secret(cls, url: str | None) -> str | None:
+        if url and without_secrets(url) != url:  # a path of the store is printed in errors
+            raise ValueError("expected s3://bucket/folder, its keys in the environment")
         return url
 
     @field_validator("notify_webhook")
@@ -238,6 +252,16 @@ def find_profile(profile: str | Path) -> Path:
     )
 
 
+def _is_readable(url: str) -> bool:
+    """Return whether the broker's client can read the URL."""
+    parts = urlsplit(url)
+    try:
+        is_number = parts.port is None or parts.port > 0
+    except ValueError:  # a password with a slash ends the host early
+        return False
+    return is_number and not {"password", "username"} & set(parse_qs(parts.query))
+
+
 def validated(merged: Mapping[str, Any], sources: Sequence[SettingSource]) -> Settings:
     """Return the settings for merged values.
 
@@ -279,10 +303,11 @@ def environment_for_child(
         ENV_PROFILE: str(path),
         f"{ENV_PREFIX}DATA_DIR": str(settings.data_dir.absolute()),
         f"{ENV_PREFIX}DATABASE_URL": settings.resolved_database_url(),
-        f"{ENV_PREFIX}IMAGE_STORE_URL": settings.resolved_image_store_url(),
         f"{ENV_PREFIX}DEVICE": settings.device,
         f"{ENV_PREFIX}BROKER_URL": broker_url,
     }
+    if settings.image_store_url is not None:
+        places[f"{ENV_PREFIX}IMAGE_STORE_URL"] = settings.image_store_url
     if settings.image_store_endpoint is not None:
         places[f"{ENV_PREFIX}IMAGE_STORE_ENDPOINT"] = settings.image_store_endpoint
     return dict(os.environ) | places

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from chatgenimage.db.addresses import without_secrets
 from chatgenimage.factory.settings.merging import given, merge
 from chatgenimage.factory.settings.model import PLACES, Settings, validated
 from chatgenimage.factory.settings.validation_errors import SettingSource
@@ -15,7 +16,8 @@ from chatgenimage.factory.settings.validation_errors import SettingSource
 def dump_profile(settings: Settings) -> dict[str, Any]:
     """Return the settings that shape the images, as JSON values: no secrets, paths or URLs.
 
-    A run stores them; `settings_from_frozen` turns them into settings again.
+    A run stores them; `settings_from_frozen` turns them into settings again. URLs are stored
+    without user and query: a worker takes those from its own profile and environment.
     """
     frozen = settings.model_dump(mode="json", exclude=set(PLACES))
     return _without_secrets(frozen, settings)
@@ -44,6 +46,9 @@ def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Setting
 def _without_secrets(values: dict[str, Any], model: Settings) -> dict[str, Any]:
     for key, family in model.families.items():
         for name in type(family).model_fields:
-            if isinstance(getattr(family, name), SecretStr):
+            value = getattr(family, name)
+            if isinstance(value, SecretStr):
                 values["families"][key][name] = None
+            elif isinstance(value, str):
+                values["families"][key][name] = without_secrets(value)
     return values

@@ -12,6 +12,7 @@ from chatgenimage.db.models import Batch, Label, Run
 from chatgenimage.db.runs import find_unfinished
 from chatgenimage.db.spending import describe_spent
 from chatgenimage.db.states import RunState
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import BudgetSpent, SettingsError
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import dump_profile, models_key
@@ -81,10 +82,15 @@ def allow(run: Run, budget: float | None) -> None:
     run.budget = run.budget if budget is None else budget
     if run.budget is not None and run.spent >= run.budget:
         raise BudgetSpent(
-            f"run {run.id} is paused: {describe_spent(run.spent, run.budget)}. "
-            f"Give it more: factory resume {run.id} --budget {2 * run.spent:.2f}"
+            f"run {run.id} is paused: {describe_spent(run.spent, run.budget)}. {budget_advice(run)}"
         )
     run.pause_reason = None
+
+
+def budget_advice(run: Run) -> str:
+    """Return which command lets a run continue whose budget is spent."""
+    more = f"{max(2 * run.spent, 0.01):.2f}"
+    return f"Give it more, e.g. `{spell('resume', run.id, '--budget', more)}`."
 
 
 def request_key(

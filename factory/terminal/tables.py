@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,11 +11,15 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Run
+from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import overview
 from chatgenimage.db.runs import QuarantinedItem
 from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
+from chatgenimage.factory.foreign_text import csv_cell, to_json
+from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.progress.collapse_labels import merge_labels
 from chatgenimage.factory.progress.live_view import render
 from chatgenimage.factory.progress.quota_text import list_missed
@@ -30,7 +33,7 @@ COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "
 
 
 def status_view(session: Session, run: Run, *, now: float, width: int) -> RenderableType:
-    """Return a run's state, the counts of its steps, and what became of its candidates.
+    """Return a run's state, the counts of its steps, and the results of its candidates.
 
     Args:
         session: To read with.
@@ -43,13 +46,18 @@ def status_view(session: Session, run: Run, *, now: float, width: int) -> Render
         counts = merge_labels(counts, f"all {len(run.labels)} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
-    missed = [Text(line, style="yellow") for line in list_missed(run, overview(session, run.id))]
     spent = spending_line(run, spending(session, run))
-    return Group(head, spent, steps, "", funnel_table(counts), *missed)
+    return Group(head, spent, steps, "", funnel_table(counts))
+
+
+def trouble_of(session: Session, run: Run) -> list[str]:
+    """Return which quotas a run missed and what went wrong in it, a line each."""
+    missed = list_missed(run, overview(session, run.id))
+    return missed + tell_problems(run.id, find_problems(session, run.id))
 
 
 def spending_line(run: Run, spent: Spending) -> Text:
-    """Return in one line what a run asked its language model and what that cost."""
+    """Return one line: questions to the language model, tokens and cost of a run."""
     text = Text(
         f"{spent.calls} questions: {spent.reused} answered from memory, {spent.refused} refused; "
         f"{spent.prompt_tokens} + {spent.completion_tokens} tokens, cost {spent.cost:.4f}",
@@ -73,16 +81,19 @@ def colour_of(verdict: str | None) -> str:
 
 
 def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
-    """Return what was given up, each with the last line of its error."""
+    """Return what was given up, each with why."""
     table = Table(title="Given up", title_justify="left", box=None, header_style="dim")
     for name in ("item", "label", "step", "round", "subject", "attempts", "error"):
         table.add_column(name)
     for item in items:
-        last_line = (item.error.strip().splitlines() or [""])[-1]
         subject = "whole step" if item.subject_id == WHOLE_STEP else str(item.subject_id)
         numbers = (str(item.round), subject, str(item.attempts))
         table.add_row(
-            str(item.item_id), Text(item.label), item.step, *numbers, Text(last_line, style="red")
+            str(item.item_id),
+            Text(item.label),
+            item.step,
+            *numbers,
+            Text(reason_of(item.error), style="red"),
         )
     return table
 
@@ -92,8 +103,7 @@ def candidates_text(
 ) -> RenderableType:
     """Return candidates as a table, as CSV with a column per score, or as JSON."""
     if form == "json":
-        records = [row.to_record() for row in rows]
-        return Text(json.dumps(records, indent=2, ensure_ascii=False))
+        return Text(to_json([row.to_record() for row in rows], indent=2))
     if form == "csv":
         return Text(_to_csv(rows))
     return _to_table(rows, with_image=width >= WIDTH_FOR_IMAGE)
@@ -118,7 +128,8 @@ def _to_csv(rows: Sequence[CandidateRow]) -> str:
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for record in (row.to_record() for row in rows):
-        writer.writerow({**record, **record["scores"], "objects": " ".join(record["objects"])})
+        cells = {**record, **record["scores"], "objects": " ".join(record["objects"])}
+        writer.writerow({name: csv_cell(value) for name, value in cells.items()})
     return text.getvalue().rstrip("\n")
 
 

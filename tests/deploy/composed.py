@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 SECRETS = {
     "POSTGRES_PASSWORD": "postgresSecret",
+    "REDIS_PASSWORD": "redisSecret",
     "S3_ACCESS_KEY": "factory",
     "S3_SECRET_KEY": "bucketSecret",
     "FLOWER_BASIC_AUTH": "watcher:flowerSecret",

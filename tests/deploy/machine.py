@@ -42,9 +42,11 @@ class Machine:
         self._postgres.start()
         self._postgres.demand_password(password)
         self._postgres.execute("CREATE DATABASE factory")  # as the image does, with the user's name
-        _, *options = self.services["redis"]["command"]
+        redis = self.services["redis"]
         place = ["--bind", "127.0.0.1", "--port", self._ports["redis"], "--dir", "redis"]
-        self._start("redis", [find_server(), *options, *place], {})
+        self._start(
+            "redis", [*self._redis_start(), *redis["command"], *place], redis["environment"]
+        )
         words = self._here(self.services["s3"]["command"])
         self._start("s3", [s3.find_server(), *words], self.services["s3"]["environment"])
 
@@ -145,6 +147,15 @@ class Machine:
         modules = {"python": [], "factory": ["-m", factory]}
         program, *rest = words
         return [sys.executable, *modules.get(program, ["-m", program]), *self._here(rest)]
+
+    def _redis_start(self):
+        """Return the entrypoint of Redis, with the program and the folder of this machine."""
+        folder = f"{self.folder / 'tmp'}/"
+        places = {"valkey-server": str(find_server()), "/tmp/": folder, "$$": "$"}  # noqa: S108
+        words = self.services["redis"]["entrypoint"]
+        for theirs, ours in places.items():
+            words = [word.replace(theirs, ours) for word in words]
+        return words
 
     def _program(self, program):
         """Return this machine's path of a program in a server's image."""

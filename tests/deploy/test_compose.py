@@ -99,6 +99,7 @@ def test_a_secret_reaches_only_services_that_need_it(services):
 
     workers = ROLES | {"migrate", "dispatcher", "submit", "factory", "gallery"}
     assert who_knows(SECRETS["POSTGRES_PASSWORD"]) == workers | {"postgres", "metrics"}
+    assert who_knows(SECRETS["REDIS_PASSWORD"]) == workers | {"redis", "flower"}
     assert who_knows(SECRETS["S3_SECRET_KEY"]) == workers | {"s3"}
     assert who_knows(SECRETS["OPENAI_API_KEY"]) == {"language"}
     assert who_knows(SECRETS["FLOWER_BASIC_AUTH"]) == {"flower"}

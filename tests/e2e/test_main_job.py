@@ -83,7 +83,7 @@ def test_a_killed_and_interrupted_run_has_the_same_results(factory, undisturbed)
 
 def named_command(told):
     """Return the command to continue that was printed after Ctrl-C, without the data folder."""
-    words = shlex.split(told.rpartition("Go on with: ")[2].splitlines()[0])
+    words = shlex.split(told.rpartition("Continue with: ")[2].splitlines()[0])
     assert words[0] == "factory"
     return words[1 : words.index("--data-dir")]
 

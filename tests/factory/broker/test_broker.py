@@ -20,7 +20,6 @@ from chatgenimage.factory.broker.broker import (
     ConfiguredBroker,
     broker_url,
     count_waiting,
-    hide_password,
     open_broker,
 )
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
@@ -266,18 +265,6 @@ def test_a_redis_that_does_not_answer_is_reported_without_its_password():
             ConfiguredBroker(url).ensure()
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://:hush@h:1/0", "redis://:***@h:1/0"),
-        ("redis://h/0?password=hush", "redis://h/0"),
-        ("rediss://me@h", "rediss://me@h"),
-    ],
-)
-def test_a_url_is_shown_without_its_password(url, shown):
-    assert hide_password(url) == shown
 
 
 def test_the_settings_decide_which_broker_it_is(monkeypatch, tmp_path):

@@ -88,7 +88,7 @@ def test_a_run_with_given_up_items_exits_with_1(place):
     end(place, RunState.DONE)
     done = watch(place)
     assert done.returncode == 1
-    assert "1 given up: factory retry 1" in done.stderr
+    assert "1 of 2 items were given up; another try for them: `factory retry 1 --d" in done.stderr
 
 
 @pytest.mark.processes

@@ -1,0 +1,92 @@
+"""A real run against a language server that takes no question: it says why, and fails."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from chatgenimage.factory.settings.model import CONFIGS
+from tests.loopback import Loopback, fails
+
+REASON = "Incorrect API key provided"
+
+
+@pytest.fixture
+def refusing():
+    with Loopback(fails(401, REASON)) as server:
+        yield server
+
+
+@pytest.fixture
+def call(tmp_path, refusing):
+    """A function that calls the factory with the refusing server as its language model."""
+    content = yaml.safe_load((CONFIGS / "micro.yaml").read_text())
+    content["families"]["language"] = {
+        "family": "openai",
+        "model": "m",
+        "base_url": refusing.url,
+        "max_retries": 0,
+    }
+    profile = tmp_path / "refused.yaml"
+    profile.write_text(yaml.safe_dump(content))
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "chatgenimage", *words, "--profile", str(profile)],
+            cwd=tmp_path,
+            env={**os.environ, "OPENAI_API_KEY": "sk-wrong"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_wrong_key_ends_the_run_with_the_servers_reason_and_exit_code_1(call):
+    ended = call("run", "dog", "--per-label", "1")
+    assert ended.returncode == 1
+    for part in (REASON, "Check OPENAI_API_KEY", "1 of 1 items were given up", "no candidate: dog"):
+        assert part in ended.stdout
+    assert "factory export" not in ended.stdout
+    again = call("run", "dog", "--per-label", "1", "--json")
+    assert again.returncode == 1
+    told = json.loads(again.stdout)
+    assert told["failed"] is True
+    assert REASON in told["problems"]["given_up"][0]["reason"]
+    retried = call("retry", "1")
+    assert "1 items of run 1" in retried.stdout
+    resumed = call("resume", "1")
+    assert resumed.returncode == 1
+    assert REASON in resumed.stdout
+
+
+def test_a_long_run_is_stopped_when_all_of_its_first_items_fail_alike(call, tmp_path, refusing):
+    labels = [
+        "dog",
+        "cat",
+        "house",
+        "tree",
+        "ball",
+        "balloon",
+        "car",
+        "bus",
+        "boat",
+        "bird",
+        "fish",
+        "frog",
+        "panda",
+        "owl",
+        "horse",
+    ]
+    ended = call("run", *labels, "--per-label", "64")
+    assert ended.returncode == 1
+    assert "is paused: all of its first" in ended.stderr
+    assert REASON in ended.stderr
+    assert len(refusing.requests) < 100
+    status = call("status", "1", "--json")
+    assert json.loads(status.stdout)["state"] == "paused"
