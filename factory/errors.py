@@ -19,6 +19,7 @@ FactoryError
 ├── ModelChanged         a replay needs the model that generated the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written
+├── CannotFetch          a model's weights cannot be downloaded
 └── LibraryMissing       the request needs a library that is not installed
 """
 
@@ -125,6 +126,12 @@ class UnknownName(FactoryError):
 
 class CannotWrite(FactoryError):
     """A file or folder cannot or must not be written."""
+
+
+class CannotFetch(FactoryError):
+    """A model's weights cannot be downloaded: no network, no such repository, or another file."""
+
+    exit_code = 1
 
 
 class LibraryMissing(FactoryError):

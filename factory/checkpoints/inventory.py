@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.errors import CannotFetch, CannotWrite
 from chatgenimage.factory.settings.model import Settings, find_profile
 from chatgenimage.workers.config import FamilyConfig, RulesConfig, WeightsConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
+from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
 
@@ -90,14 +91,17 @@ def pull(settings: Settings) -> Iterator[PulledFile]:
     """Download everything that a profile's models need; yield each part once it is present.
 
     Raises:
-        CheckpointNotFound: If something cannot be downloaded.
+        CannotFetch: If something cannot be downloaded.
     """
     for need in list_needs(settings):
         config = settings.families[need.key]
         if not isinstance(config, WeightsConfig):
             continue
         for source in local_files.sources_of(config):
-            place = local_files.fetch_source(source)
+            try:
+                place = local_files.fetch_source(source)
+            except CheckpointNotFound as error:
+                raise CannotFetch(f"{need.key}: {error}") from None
             is_own = source.checkpoint == config.checkpoint
             yield PulledFile(need.key, source.checkpoint, is_own, commit_of(place), place)
 

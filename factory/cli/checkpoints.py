@@ -1,5 +1,6 @@
 """`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
+from chatgenimage.factory.commands import Whereabouts, use
 from chatgenimage.factory.settings.model import load_settings
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def check(
     """
     from chatgenimage.factory.checkpoints.smoke_test import try_models
 
+    use(Whereabouts(profile=profile))
     settings = load_settings(profile, device=device)
     tried = []
     for key, outcome in try_models(settings, only or ()):
@@ -108,7 +111,9 @@ def pull(
     from chatgenimage.factory.checkpoints.inventory import pull as pull_all
     from chatgenimage.factory.checkpoints.inventory import write_lock
 
+    use(Whereabouts(profile=profile))
     settings = load_settings(profile)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each retry would be a line
     pulled = []
     for one in pull_all(settings):
         pulled.append(one)

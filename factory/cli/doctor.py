@@ -1,7 +1,7 @@
 """`factory doctor`: check the installation, and compare rows with image files."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +18,7 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
+from chatgenimage.factory.commands import complete
 
 if TYPE_CHECKING:
     from chatgenimage.factory.doctor.findings import Finding
@@ -58,6 +59,7 @@ def doctor(
             stderr.print(f"Repaired: {store.repair(sessions, images, found)}")
             found = store.find_differences(sessions, images, verify)
         findings += store.to_findings(found, verified=checksums)
+    findings = [replace(each, text=complete(each.text)) for each in findings]
     if as_json:
         print_json([asdict(found) for found in findings])
     else:

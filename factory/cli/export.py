@@ -20,6 +20,7 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.cli.filtering import choose_candidates
+from chatgenimage.factory.commands import PLACE_OPTIONS
 from chatgenimage.factory.export.base import Masks
 from chatgenimage.factory.export.exporting import ExportRequest, export
 from chatgenimage.factory.export.formats import FORMATS, get_format
@@ -27,8 +28,9 @@ from chatgenimage.factory.export.splits import Splits, parse_splits
 from chatgenimage.factory.query.store import Store
 
 MAX_SEED = 2**63 - 1
-NOT_REPEATED = frozenset({"profile", "data_dir", "database_url", "overwrite", "as_json"})
-"""Options that a repeated command leaves out: paths and URLs, perhaps secret, and overwriting."""
+NOT_REPEATED = frozenset({*PLACE_OPTIONS, "run", "overwrite", "as_json"})
+"""Options that a repeated command leaves out: places, perhaps secret, the number of a run, which is
+another one elsewhere, and overwriting."""
 
 
 class VerdictChoice(StrEnum):
@@ -101,17 +103,19 @@ def spell_command(context: typer.Context) -> str:
         name = str(parameter.name)
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and name not in NOT_REPEATED:
-            option = parameter.opts[0] if parameter.param_type_name == "option" else None
-            words += _words(option, context.params[name])
+            words += _words(parameter, context.params[name])
     return shlex.join(words)
 
 
-def _words(option: str | None, value: Any) -> Iterator[str]:  # noqa: ANN401  # any option's value
+def _words(parameter: Any, value: Any) -> Iterator[str]:  # noqa: ANN401  # typer's; any value
+    """Yield a parameter as it is typed: a flag alone, an option before each of its values."""
+    if isinstance(value, bool):
+        yield parameter.opts[0] if value else parameter.secondary_opts[0]
+        return
     for single in value if isinstance(value, list | tuple) else [value]:
-        if option is not None:
-            yield option
-        if single is not True:  # a flag has no value
-            yield str(single)
+        if parameter.param_type_name == "option":
+            yield parameter.opts[0]
+        yield str(single)
 
 
 def register(app: typer.Typer) -> None:

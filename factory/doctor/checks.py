@@ -16,14 +16,16 @@ from chatgenimage.db.session import connect, find_revision, newest_revision
 from chatgenimage.factory.app import only_speaks
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.config import OpenAiConfig, WeightsConfig
-from chatgenimage.workers.errors import WorkerError
+from chatgenimage.workers.errors import CheckpointNotFound, WorkerError
 from chatgenimage.workers.weights import hub, local_files
+from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
 
 PACKAGE = "chatgenimage-factory"
 LITTLE_BYTES = 5 * 2**30
@@ -104,16 +106,28 @@ def _disk(settings: Settings) -> Finding:
 
 def _checkpoints(settings: Settings) -> Finding:
     configs = [c for c in settings.families.values() if isinstance(c, WeightsConfig)]
-    absent = []
+    absent, wrong = [], []
     for config in configs:
-        if not hub.is_hub_id(config.checkpoint):
-            local_files.locate(config)
-        elif local_files.find(config) is None:
-            absent.append(config.checkpoint)
+        try:
+            if local_files.find(config) is None and _is_published(config.checkpoint):
+                absent.append(config.checkpoint)
+            elif not hub.is_hub_id(config.checkpoint):
+                local_files.locate(config)
+        except CheckpointNotFound as error:
+            wrong.append(str(error).rstrip("."))
     if absent:
-        text = f"not downloaded yet: {', '.join(absent)}; `factory models pull` downloads them"
-        return Finding("checkpoints", Health.WARNING, text)
+        pull = spell("models", "pull")
+        text = f"{len(absent)} of {len(configs)} are not downloaded: {', '.join(absent)}"
+        wrong.append(f"{text}; `{pull}` downloads them, and so does a worker that starts")
+    if wrong:
+        health = Health.WARNING if absent and len(wrong) == 1 else Health.WRONG
+        return Finding("checkpoints", health, "; ".join(wrong))
     return Finding("checkpoints", Health.OK, f"all {len(configs)} are present")
+
+
+def _is_published(checkpoint: str) -> bool:
+    """Return whether `factory models pull` knows where to fetch it."""
+    return hub.is_hub_id(checkpoint) or Path(checkpoint).name in PUBLISHED_FILES
 
 
 def _device(settings: Settings) -> Finding:

@@ -171,11 +171,11 @@ def _thresholds(facts: CardContent) -> Iterator[str]:
 def _commands(facts: CardContent) -> Iterator[str]:
     yield f"With version {version('chatgenimage-factory')} of the factory, from this folder:"
     yield from ("", "```sh")
-    for run in facts.runs:
+    for number, run in enumerate(facts.runs, start=1):  # as they are numbered in a new folder
         yield _make_again(run)
         if changed := facts.limits[run.id].items() - submitted_limits(run).items():
             options = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
-            yield f"factory refilter {options}"
+            yield f"factory refilter {number} --yes {options}"
         if run.id in facts.marks_csv:
             yield f"factory mark --file {_marks_file(run)}"
     yield from (facts.command, "```", "")

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.curation.thresholds import ScoreSurvey, ThresholdAdvice, ThresholdQuality
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -97,8 +98,8 @@ def _tell_next(run_id: int, advice: Sequence[ThresholdAdvice]) -> str:
     better = [one for one in advice if one.is_better]
     if not better:
         return "no other threshold sorts what is marked better than those in force."
-    options = " ".join(f"--set {one.name}={one.best.threshold:g}" for one in better)
-    return f"to try them, or one of them: factory refilter {run_id} {options}"
+    options = [word for one in better for word in ("--set", f"{one.name}={one.best.threshold:g}")]
+    return f"to try them, or one of them: {spell('refilter', run_id, *options)}"
 
 
 def _tell(quality: ThresholdQuality) -> tuple[str, str, str]:

@@ -43,7 +43,13 @@ def fetch_file(url: str, path: Path, size_bytes: int, sha256: str) -> None:
     )
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _append_rest(url: str, stream: BinaryIO, name: str, size_bytes: int) -> None:
+    from httpx2 import HTTPError
     from huggingface_hub.file_download import http_get
 
     if stream.seek(0, os.SEEK_END) > size_bytes:
@@ -58,8 +64,8 @@ def _append_rest(url: str, stream: BinaryIO, name: str, size_bytes: int) -> None
             displayed_filename=name,
         )
         stream.flush()
-    except OSError as error:
+    except (OSError, HTTPError) as error:
         raise CheckpointNotFound(
-            f"cannot download {url} ({str(error).strip().splitlines()[0]}); "
+            f"cannot download {url} ({first_line(error)}); "
             "try again: the download resumes where it stopped."
         ) from error

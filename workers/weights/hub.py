@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatgenimage.workers.errors import CheckpointNotFound
+from chatgenimage.workers.weights.download import first_line
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHTS_FILES = (".safetensors", ".pth")
@@ -37,13 +38,14 @@ def fetch_snapshot(hub_id: str, revision: str | None, wanted: Sequence[str]) -> 
     Raises:
         CheckpointNotFound: If it is neither on this machine nor on the hub.
     """
+    from httpx2 import HTTPError
+
     try:
         return _snapshot(hub_id, revision, wanted)
-    except OSError as error:
+    except (OSError, HTTPError) as error:
         at = f" at revision {revision}" if revision else ""
         raise CheckpointNotFound(
-            f"no folder {hub_id}, and the hub did not provide {hub_id}{at} "
-            f"({str(error).strip().splitlines()[0]}); "
+            f"no folder {hub_id}, and the hub did not provide {hub_id}{at} ({first_line(error)}); "
             "name a folder, `bundled:<name>` or a hub id (owner/name) in the profile."
         ) from error
 
