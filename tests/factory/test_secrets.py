@@ -1,78 +1,166 @@
-"""Secrets of addresses and private files: searched for in everything that a real run leaves."""
+"""Secrets of addresses and private files: looked for in everything that a real run leaves."""
 
-import json
 import os
+import stat
 import subprocess
 import sys
 
-from chatgenimage.factory.settings.model import load_settings
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from chatgenimage.db.models import Run
+from chatgenimage.db.session import connect, engine_of
+from chatgenimage.factory.broker.embedded_redis import find_server
+from chatgenimage.factory.cli import app
+from chatgenimage.factory.settings.model import CONFIGS
+from tests.deploy.machine import free_port
 from tests.loopback import Loopback, fails
 
-SECRETS = ("hushUser", "hushKey", "hushDatabase", "hushBroker", "hushOption")
+SECRETS = ("hushUser", "hushWord", "hushKey", "hushDatabase", "hushBroker")
 OUTPUTS = (
     ("migrate",),
     ("status", "1"),
     ("status", "1", "--json"),
     ("watch", "1"),
-    ("query", "--format", "json"),
     ("doctor",),
     ("doctor", "--json"),
     ("resume", "1"),
     ("retry", "1"),
     ("report", "1", "--out", "report.html"),
-    ("export", "coco", "--out", "dataset", "--verdict", "any"),
+    ("query", "--format", "json"),
+    ("models", "list"),
 )
 
 
-def profile_with_secrets(tmp_path, url):
-    """Write a profile whose language model has a secret wherever an address can hold one."""
-    text = load_settings("micro").model_dump(mode="json", exclude={"data_dir"})
-    scheme, rest = url.split("://")
-    text["families"]["language"] = {
+@pytest.fixture
+def broker():
+    """The address of a Redis that asks for a password."""
+    port = free_port()
+    words = [find_server(), "--port", str(port), "--requirepass", "hushBroker", "--save", ""]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    yield f"redis://:hushBroker@127.0.0.1:{port}/0"
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture
+def language_server():
+    with Loopback(fails(401, "no such key")) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(tmp_path, postgres, broker, language_server, monkeypatch):
+    """What names a place whose every address holds a secret."""
+    content = yaml.safe_load((CONFIGS / "micro.yaml").read_text())
+    scheme, _, rest = language_server.url.partition("://")
+    content["families"]["language"] = {
         "family": "openai",
         "model": "m",
-        "base_url": f"{scheme}://hushUser:hushUser2@{rest}?api-key=hushKey",
+        "base_url": f"{scheme}://hushUser:hushWord@{rest}?api-key=hushKey",
         "max_retries": 0,
     }
-    path = tmp_path / "secret.yaml"
-    path.write_text(json.dumps({key: text[key] for key in ("families", "roles", "chain")}))
-    return path
+    profile = tmp_path.parent / f"{tmp_path.name}.yaml"  # outside of what is looked through
+    profile.write_text(yaml.safe_dump(content))
+    postgres.execute("CREATE DATABASE secrets")
+    values = {
+        "FACTORY_PROFILE": str(profile),
+        "FACTORY_DATA_DIR": str(tmp_path / "data"),
+        "FACTORY_DATABASE_URL": f"{postgres.url('secrets')}&password=hushDatabase",
+        "REDIS_URL": broker,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return values
 
 
-def call(tmp_path, *words, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "chatgenimage", *words],
-        cwd=tmp_path,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def held_in(text):
+    return [secret for secret in SECRETS if secret in text]
+
+
+def test_no_output_and_no_file_of_a_run_holds_a_secret_of_an_address(
+    environment, tmp_path, language_server, postgres
+):
+    words = [sys.executable, "-m", "chatgenimage", "run", "dog", "--per-label", "1"]
+    ran = subprocess.run(
+        words, env=os.environ, capture_output=True, text=True, timeout=600, check=False
     )
-    return done.stdout + done.stderr
+    assert ran.returncode == 1, ran.stderr
+    assert language_server.requests  # the address worked
+    assert not held_in(ran.stdout + ran.stderr)
+    for output in OUTPUTS:
+        printed = CliRunner().invoke(app, list(output))
+        assert not held_in(printed.output), output
+        assert printed.output
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert not held_in(path.read_bytes().decode(errors="replace")), path
+    sessions = connect(postgres.url("secrets"))
+    with sessions() as session:
+        frozen = session.get_one(Run, 1).profile
+    engine_of(sessions).dispose()
+    assert "127.0.0.1" in str(frozen)
+    assert not held_in(str(frozen))
 
 
-def everything_in(folder):
-    """Return the content of every file below a folder, as text."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FACTORY_DATABASE_URL", "postgresql+psycopg://me:hushWord@127.0.0.1:1/x?password=hushKey"),
+        ("FACTORY_DATABASE_URL", "postgresql+psycopg://me:hushWord@127.0.0.1:port/x"),
+        ("FACTORY_DATABASE_URL", "nothing://me:hushWord@127.0.0.1/x?password=hushKey"),
+        ("REDIS_URL", "redis://:hushWord@127.0.0.1:1/0"),
+        ("REDIS_URL", "redis://:hush/hushWord@127.0.0.1:1/0"),
+        ("REDIS_URL", "redis://127.0.0.1:1/0?password=hushWord"),
+        ("REDIS_URL", "amqp://me:hushWord@127.0.0.1:1//"),
+        ("FACTORY_IMAGE_STORE_URL", "s3://hushKey:hushWord@bucket/images"),
+        ("FACTORY_IMAGE_STORE_ENDPOINT", "http://127.0.0.1:1/?key=hushWord"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_in_one_line_without_its_secret(
+    monkeypatch, tmp_path, name, value
+):
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FACTORY_DATA_DIR", str(tmp_path / "data"))
+    result = CliRunner().invoke(app, ["run", "dog", "--per-label", "1"])
+    assert result.exit_code == 2, result.output
+    assert result.output.count("\n") == 1
+    assert not held_in(result.output)
 
 
-def test_no_output_and_no_file_of_a_run_holds_a_secret_of_an_address(tmp_path, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with Loopback(fails(401, "no such user hushKey")) as server:
-        profile = profile_with_secrets(tmp_path, server.url)
-        data = tmp_path / "data"
-        url = f"sqlite:///{data}/factory.sqlite3?timeout=60&hush=hushOption"
-        places = {
-            "FACTORY_PROFILE": str(profile),
-            "FACTORY_DATA_DIR": str(data),
-            "FACTORY_DATABASE_URL": url,
-        }
-        outputs = [call(tmp_path, "run", "dog", "--per-label", "1", **places)]
-        outputs += [call(tmp_path, *words, **places) for words in OUTPUTS]
-    assert server.requests  # the address worked
-    profile.unlink()
-    for output in outputs:
-        assert not [secret for secret in SECRETS if secret in output], output
-    for path, content in everything_in(tmp_path).items():
-        assert not [secret for secret in SECRETS if secret.encode() in content], path
+def test_a_new_data_folder_is_for_its_owner_alone(monkeypatch, tmp_path):
+    monkeypatch.delenv("FACTORY_DATABASE_URL", raising=False)
+    old = os.umask(0o022)
+    try:
+        done = CliRunner().invoke(app, ["submit", "dog", "--data-dir", str(tmp_path / "data")])
+    finally:
+        os.umask(old)
+    assert done.exit_code == 0, done.output
+    assert mode_of(tmp_path / "data") == 0o700
+    files = [path for path in (tmp_path / "data").iterdir() if path.is_file()]
+    assert {mode_of(path) for path in files} == {0o600}
+
+
+def test_stored_images_are_private_in_the_data_folder_and_nowhere_else(tmp_path):
+    import numpy as np
+
+    from chatgenimage.factory.image_store import open_images
+    from chatgenimage.factory.settings.model import load_settings
+
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    own = open_images(load_settings("micro", data_dir=tmp_path))
+    shared = open_images(load_settings("micro", image_store_url=str(tmp_path / "shared")))
+    assert mode_of(own.path_of(own.put(pixels, {}))) == 0o600
+    assert mode_of(shared.path_of(shared.put(pixels, {}))) == 0o666 & ~_umask()
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116  # a path as fsspec has it
+
+
+def _umask():
+    current = os.umask(0)
+    os.umask(current)
+    return current
