@@ -15,7 +15,6 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.cli.run import finish_here
-from chatgenimage.factory.commands import spell
 from chatgenimage.factory.query.store import Store
 
 Worker = Annotated[
