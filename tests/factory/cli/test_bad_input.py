@@ -224,7 +224,7 @@ def test_submitting_needs_no_broker(factory, data_dir, monkeypatch, free_port):
     [
         pytest.param("nonsense", "sqlite:////absolute/path", id="no URL"),
         pytest.param("http://host", "postgresql+psycopg://", id="no database"),
-        pytest.param("sqlite://", "in memory", id="in memory"),
+        pytest.param("sqlite://", "in-memory", id="in memory"),
         pytest.param("sqlite:////proc/x.db", "unable to open", id="a path that cannot be written"),
         pytest.param("postgresql://me:hush@127.0.0.1:{port}/x", "refused", id="a closed port"),
     ],
