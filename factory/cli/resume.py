@@ -15,6 +15,7 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.cli.run import finish_here
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.query.store import Store
 
 Worker = Annotated[
@@ -44,7 +45,7 @@ def resume(
     if worker:
         finish_here(store.settings, run_id, place, as_json=as_json)
     else:
-        _point_to_status(place, run_id)
+        _point_to_status(run_id)
 
 
 @expected_errors()
@@ -54,7 +55,7 @@ def continue_(*, run: RunNumber, budget: Budget = None, place: StoreOptions) -> 
 
     Example: factory continue 3 --budget 10
     """
-    _point_to_status(place, _resume(place.open_chosen_store(), run, budget))
+    _point_to_status(_resume(place.open_chosen_store(), run, budget))
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +73,6 @@ def _resume(store: Store, run: int | None, budget: float | None) -> int:
     return run_id
 
 
-def _point_to_status(place: StoreOptions, run_id: int) -> None:
-    look = place.spell("status", run_id)
+def _point_to_status(run_id: int) -> None:
+    look = spell("status", run_id)
     stderr.print(f"Workers elsewhere work on it. Next: {look}", soft_wrap=True)

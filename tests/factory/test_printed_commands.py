@@ -4,6 +4,7 @@ import html
 import re
 import shlex
 import shutil
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -86,7 +87,7 @@ def commands_in(text):
 
 def check(words):
     """Raise what is wrong with the words of a command; those that end by themselves are run."""
-    command = get_command(app)
+    command: Any = get_command(app)
     name, *rest = words
     command = command.commands[name]
     if hasattr(command, "commands"):
@@ -127,7 +128,7 @@ def test_what_the_end_of_a_run_prints_can_be_typed(there, run_id, capsys):
 
 
 def test_the_card_of_an_export_makes_it_again_from_its_folder(alone, monkeypatch, tmp_path):
-    asked = ("--run", "1", "--origin", "generated", "--heed-marks", "--splits", "train=1")
+    asked = ("--run", "1", "--origin", "generated", "--use-reviews", "--splits", "train=1")
     call(alone, "refilter", "1", "--set", "clip_similarity=0.1", "--yes")
     assert call(alone, "mark", "good", "1").exit_code == 0
     done = call(alone, "export", "coco", "--out", "dataset", *asked)
