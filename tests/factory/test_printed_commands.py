@@ -102,6 +102,8 @@ def is_of_place(there, words):
     return words[0] == "models" or {there.profile, str(there.data_dir)} <= set(words)
 
 
+@pytest.mark.models
+@pytest.mark.processes
 @pytest.mark.parametrize("words", QUIET, ids=" ".join)
 def test_what_a_command_prints_can_be_typed(there, words, monkeypatch):
     monkeypatch.setenv("FACTORY_FAMILIES__SEGMENTATION__CHECKPOINT", "sam_vit_h_4b8939.pth")
