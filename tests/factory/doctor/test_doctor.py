@@ -111,7 +111,8 @@ def test_a_gpu_that_does_not_answer_is_told_with_its_own_words(doctor, monkeypat
 def test_before_the_first_run_nothing_is_wrong_and_nothing_is_made(tmp_path):
     result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path / "data")])
     assert result.exit_code == 0, result.output
-    assert "`factory run` creates it" in result.stdout
+    place = tmp_path / "data"
+    assert f"`factory run --data-dir {place}` creates it" in result.stdout
 
 
 def test_a_candidate_with_a_missing_file_is_rejected_but_not_deleted(doctor, place, candidates):
