@@ -190,7 +190,7 @@ def _read_only(engine: Engine) -> Engine:
 
 
 def _make_private_file(engine: Engine) -> None:
-    """Create a SQLite file that only its owner reads; SQLite's own files beside it follow it."""
+    """Create a SQLite file that only its owner reads; SQLite gives its own files the same mode."""
     if engine.dialect.name == "sqlite" and "uri" not in engine.url.query:
         with suppress(OSError):  # it exists, or SQLite says better why it cannot
             Path(engine.url.database or "").touch(mode=PRIVATE_FILE, exist_ok=False)

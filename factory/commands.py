@@ -35,7 +35,7 @@ _given: ContextVar[Whereabouts] = ContextVar("whereabouts", default=NOWHERE)
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Forget at the end of the block what `use` was called with inside."""
+    """Forget at the end of the block what `use_places` was called with inside."""
     token = _given.set(NOWHERE)
     try:
         yield
@@ -43,7 +43,7 @@ def remembering() -> Iterator[None]:
         _given.reset(token)
 
 
-def use(whereabouts: Whereabouts) -> None:
+def use_places(whereabouts: Whereabouts) -> None:
     """Add these options to the commands that are printed from now on."""
     _given.set(whereabouts)
 

@@ -105,6 +105,6 @@ def _parts(secret: str) -> Iterator[str]:
     if "://" not in secret:  # a key, or a login
         yield from (secret, secret.partition(":")[2])
         return
-    if secret.partition("://")[0] in WEB_SCHEMES:  # whoever knows a webhook's may call it
+    if secret.partition("://")[0] in WEB_SCHEMES:  # the address of a webhook is a secret
         yield secret
     yield from list_address_secrets(secret)

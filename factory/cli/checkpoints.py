@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
-from chatgenimage.factory.commands import Whereabouts, use
+from chatgenimage.factory.commands import Whereabouts, use_places
 from chatgenimage.factory.settings.model import load_settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def check(
     """
     from chatgenimage.factory.checkpoints.smoke_test import try_models
 
-    use(Whereabouts(profile=profile))
+    use_places(Whereabouts(profile=profile))
     settings = load_settings(profile, device=device)
     tried = []
     for key, outcome in try_models(settings, only or ()):
@@ -111,7 +111,7 @@ def pull(
     from chatgenimage.factory.checkpoints.inventory import pull as pull_all
     from chatgenimage.factory.checkpoints.inventory import write_lock
 
-    use(Whereabouts(profile=profile))
+    use_places(Whereabouts(profile=profile))
     settings = load_settings(profile)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each retry would be a line
     pulled = []

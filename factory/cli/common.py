@@ -15,7 +15,13 @@ from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db.error_messages import explain
 from chatgenimage.db.errors import StoreError
-from chatgenimage.factory.commands import PLACE_OPTIONS, Whereabouts, complete, remembering, use
+from chatgenimage.factory.commands import (
+    PLACE_OPTIONS,
+    Whereabouts,
+    complete,
+    remembering,
+    use_places,
+)
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.foreign_text import SafeConsole, to_json
 from chatgenimage.factory.query import store
@@ -77,7 +83,7 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
         @wraps(command)
         def call(**options: Any) -> None:  # noqa: ANN401  # options of any command
             if set(PLACE_OPTIONS) <= options.keys():
-                use(Whereabouts(**{name: options[name] for name in PLACE_OPTIONS}))
+                use_places(Whereabouts(**{name: options[name] for name in PLACE_OPTIONS}))
             for name, parameters in taken.items():
                 options[name] = makers[name](**{each: options.pop(each) for each in parameters})
             command(**options)

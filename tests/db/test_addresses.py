@@ -1,4 +1,4 @@
-"""What of an address is printed, and what of it is a secret."""
+"""Addresses: the parts that are printed, and the secrets in them."""
 
 import pytest
 

@@ -167,6 +167,8 @@ def test_supervision_reads_voc(shapes_place, out):
     assert sorted(listed) == sorted(known)
 
 
+@pytest.mark.models
+@pytest.mark.processes  # torch looks at the machine
 def test_torchvision_reads_the_image_folder(shapes_place, out):
     from torchvision.datasets import ImageFolder
 
