@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from chatgenimage.db.models import Batch, Run
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.commands import NOWHERE, Whereabouts, complete, remembering, spell, use
+from chatgenimage.factory.commands import NOWHERE, Whereabouts, complete, remembering, spell, use_places
 from chatgenimage.factory.settings.model import CONFIGS, load_settings
 from chatgenimage.factory.terminal.run_summary import show_summary
 from tests import rows
@@ -118,7 +118,7 @@ def test_what_a_command_prints_can_be_typed(there, words, monkeypatch):
 @pytest.mark.parametrize("run_id", [1, 2])
 def test_what_the_end_of_a_run_prints_can_be_typed(there, run_id, capsys):
     with remembering():
-        use(there)
+        use_places(there)
         show_summary(load_settings(there.profile, data_dir=there.data_dir), run_id)
     printed = capsys.readouterr().out
     found = commands_in(printed)
@@ -146,7 +146,7 @@ def test_the_card_of_an_export_makes_it_again_from_its_folder(alone, monkeypatch
 
 def test_a_message_of_a_lower_room_gets_the_places_of_the_command():
     with remembering():
-        use(Whereabouts("sd15", None, "postgresql+psycopg://me:hush@db/x"))
+        use_places(Whereabouts("sd15", None, "postgresql+psycopg://me:hush@db/x"))
         options = "--profile sd15 --database-url 'postgresql+psycopg://me:***@db/x'"
         assert complete("try `factory query`.") == f"try `factory query {options}`."
         assert complete(complete("see `factory status 1`")) == f"see `factory status 1 {options}`"

@@ -3,6 +3,8 @@ import pytest
 
 from chatgenimage.workers import pixels
 
+pytestmark = pytest.mark.models
+
 
 def test_images_survive_the_way_into_a_tensor_and_back():
     images = list(np.random.default_rng(0).integers(0, 256, (2, 13, 10, 3), dtype=np.uint8))
@@ -12,7 +14,6 @@ def test_images_survive_the_way_into_a_tensor_and_back():
     np.testing.assert_array_equal(back, images)
 
 
-@pytest.mark.models
 def test_the_edge_is_repeated_where_an_image_grows():
     image = np.zeros((3, 3, 3), dtype=np.uint8)
     image[2, 2] = 255
@@ -28,7 +29,6 @@ def test_a_single_pixel_whitens_its_cell(pixel):
     assert cells[0, 0, pixel[0] // 4, pixel[1] // 4] == cells.sum() == 1
 
 
-@pytest.mark.models
 def test_a_cell_covers_its_pixels():
     cells = pixels.to_cells([np.eye(8, dtype=bool)], 4)
     whole = pixels.from_cells(cells, 4)

@@ -232,7 +232,6 @@ def test_a_model_that_fails_its_check_says_what_to_do(tmp_path):
 
 
 @pytest.mark.models
-@pytest.mark.processes  # torch looks at the machine
 def test_an_unknown_model_is_refused_with_a_list_of_known_ones():
     result = CliRunner().invoke(app, ["models", "check", "micro", "--only", "taste"])
     assert result.exit_code == 2

@@ -81,6 +81,7 @@ def test_the_accepted_are_written_unless_others_are_asked_for(filled_place, out)
     assert export_as(filled_place, "coco", out, verdict=None, overwrite=True).images == 8
 
 
+@pytest.mark.models
 def test_the_same_rows_give_the_same_files(filled_place, tmp_path):
     first, second = tmp_path / "1" / "dataset", tmp_path / "2" / "dataset"
     export_as(filled_place, "webdataset", first)
@@ -145,6 +146,7 @@ def test_an_interrupted_export_continues_and_keeps_correct_files(filled_place, o
     assert [path.name for path in out.parent.iterdir()] == ["dataset"]
 
 
+@pytest.mark.models
 def test_whole_shards_of_an_interrupted_export_are_kept(filled_place, out, monkeypatch):
     monkeypatch.setattr(shards, "SAMPLES_PER_SHARD", 2)
     partial = interrupt(filled_place, out, "webdataset")
@@ -163,6 +165,7 @@ def test_an_unfinished_export_of_something_else_starts_over(filled_place, out):
     assert len(list(out.rglob("images/train/*.png"))) == 3
 
 
+@pytest.mark.models
 def test_a_damaged_image_stops_the_export(filled_place, out):
     with filled_place.sessions() as session:
         sha256 = session.get_one(Candidate, 1).sha256
@@ -246,6 +249,7 @@ def test_shares_that_add_up_save_for_rounding_are_fine():
         assert str(parse_splits(text)) == text
 
 
+@pytest.mark.models
 def test_the_card_describes_the_contents_and_how_to_repeat_it(filled_place, out):
     export_as(filled_place, "parquet", out, splits=exports.HALVES)
     text = (out / "README.md").read_text("utf-8")

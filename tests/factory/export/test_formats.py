@@ -168,7 +168,6 @@ def test_supervision_reads_voc(shapes_place, out):
 
 
 @pytest.mark.models
-@pytest.mark.processes  # torch looks at the machine
 def test_torchvision_reads_the_image_folder(shapes_place, out):
     from torchvision.datasets import ImageFolder
 
@@ -182,6 +181,7 @@ def test_torchvision_reads_the_image_folder(shapes_place, out):
         np.testing.assert_array_equal(exports.pixels_of(image), truth.pixels)
 
 
+@pytest.mark.models
 def test_the_hub_s_tools_read_the_image_folder(shapes_place, out, load_dataset):
     done = export_as(shapes_place, "imagefolder", out, splits=exports.HALVES)
     dataset = load_dataset(out)
@@ -195,6 +195,7 @@ def test_the_hub_s_tools_read_the_image_folder(shapes_place, out, load_dataset):
         assert_same_objects(read, truth.objects, most_px=1e-3, least_iou=1.0)
 
 
+@pytest.mark.models
 def test_the_hub_s_tools_read_parquet(shapes_place, out, load_dataset):
     done = export_as(shapes_place, "parquet", out, splits=exports.HALVES)
     dataset = load_dataset(out)
@@ -213,6 +214,7 @@ def test_the_hub_s_tools_read_parquet(shapes_place, out, load_dataset):
             assert_same_objects(read, truth.objects, most_px=1e-3, least_iou=1.0)
 
 
+@pytest.mark.models
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # it leaves files open
@@ -234,6 +236,7 @@ def test_webdataset_reads_its_shards(shapes_place, out):
         assert_same_objects(read, truth.objects, most_px=0, least_iou=1.0)
 
 
+@pytest.mark.models
 def test_the_hub_s_tools_read_triplets_in_the_columns_of_instruct_pix2pix(
     filled_place, out, load_dataset
 ):
@@ -310,6 +313,7 @@ def hostile_place(place):
     return place
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("name", ["imagefolder", "label-studio", "voc", "webdataset"])
 def test_hostile_labels_make_no_hostile_files(hostile_place, out, name):
     export_as(hostile_place, name, out, splits=exports.HALVES)
@@ -324,6 +328,7 @@ def test_hostile_labels_make_no_hostile_files(hostile_place, out, name):
     assert "## How to read it" in card
 
 
+@pytest.mark.models
 def test_hostile_labels_come_back(hostile_place, out, load_dataset):
     export_as(hostile_place, "coco", out / "coco")
     coco = exports.read_coco(out / "coco" / "annotations" / "instances_train.json")
