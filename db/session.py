@@ -128,6 +128,29 @@ def reading(sessions: Sessions) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def writing_soon(sessions: Sessions, patience_s: float) -> Iterator[Session]:
+    """Yield a session of one transaction that waits for other writers only for a short time.
+
+    Args:
+        sessions: To write with.
+        patience_s: Maximum time to wait for a lock, seconds; after it, OperationalError is raised.
+    """
+    milliseconds = round(1000 * patience_s)
+    with engine_of(sessions).connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            _set_busy_timeout(connection, milliseconds)
+        try:
+            with sessions(bind=connection) as session, session.begin():
+                if not is_sqlite:
+                    session.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
+                yield session
+        finally:
+            if is_sqlite:
+                _set_busy_timeout(connection, 1000 * BUSY_TIMEOUT_S)
+
+
 def find_revision(sessions: Sessions) -> str | None:
     """Return the migration of the schema, None if the database has no tables of the factory.
 
@@ -244,6 +267,13 @@ def _write_ahead(cursor: DBAPICursor) -> None:
             time.sleep(RETRY_S)
         else:
             return
+
+
+def _set_busy_timeout(connection: Connection, milliseconds: int) -> None:
+    """Set how long SQLite waits for a lock; not through SQLAlchemy, which would take the lock."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
+    cursor.close()
 
 
 def _note_the_time(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from itsdangerous import BadSignature, TimestampSigner
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 8192
@@ -100,8 +100,11 @@ def check_origin(request: Request) -> None:
 
 async def _read_body(request: Request) -> str:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY_BYTES:
-            raise HTTPException(413, TOO_BIG)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_BODY_BYTES:
+                raise HTTPException(413, TOO_BIG)
+    except ClientDisconnect:
+        raise HTTPException(400, "this form did not arrive; nothing was saved.") from None
     return body.decode(errors="replace")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # no free connection
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
@@ -136,6 +136,7 @@ def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
         UnknownName: bad_filter,
         DatabaseUnavailable: database_away,
         DBAPIError: database_away,
+        TimeoutError: database_away,
         HTTPException: refused,
         Exception: broken,
     }

@@ -10,11 +10,11 @@ import uvicorn
 from pydantic import SecretStr
 
 from chatgenimage.factory.errors import SettingsError
+from chatgenimage.factory.gallery.connections import MOST_AT_ONCE, PatientProtocol
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.sockets import is_loopback, listen, url_of
 
-MOST_CONNECTIONS = 128
 LEAST_TOKEN = 16
 
 
@@ -73,7 +73,8 @@ def make_server(store: Store, token: str | None) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        http=PatientProtocol,
+        limit_concurrency=MOST_AT_ONCE,
         timeout_graceful_shutdown=2,
     )
     return uvicorn.Server(config)

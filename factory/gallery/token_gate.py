@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 from urllib.parse import parse_qsl, urlencode
 
 from itsdangerous import BadSignature, TimestampSigner
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chatgenimage.factory.gallery.guesses import Guesses
 from chatgenimage.factory.gallery.rendering import Renderer
 from chatgenimage.factory.gallery.security import read_fields
 
@@ -24,7 +26,8 @@ class TokenGate:
 
     def __init__(self, app: ASGIApp, token: str, renderer: Renderer) -> None:
         self._app = app
-        self._token = token.encode()
+        self._digest = _digest(token)
+        self._guesses = Guesses()
         self._render = renderer.page
         self._signer = TimestampSigner(token, salt="gallery", digest_method=hashlib.sha256)
 
@@ -55,12 +58,29 @@ class TokenGate:
         if request.method == "POST":
             token = await _read_token(request)
             address = HOME if token is None else address  # another form cannot be sent again
-        if token is None or not hmac.compare_digest(token.encode(), self._token):
-            return self._render("token.html", 401, is_wrong=token is not None, address=address)
+        if token is None:
+            return self._render("token.html", 401, is_wrong=False, address=address)
+        client = request.client.host if request.client else ""
+        if wait_s := self._guesses.wait_s(client):
+            return self._too_many(wait_s)
+        if not hmac.compare_digest(_digest(token), self._digest):
+            self._guesses.add(client)
+            return self._render("token.html", 401, is_wrong=True, address=address)
         response = RedirectResponse(address, status_code=303)
         cookie = self._signer.sign(b"known").decode()
         response.set_cookie(COOKIE, cookie, COOKIE_AGE_S, httponly=True, samesite="lax")
         return response
+
+    def _too_many(self, wait_s: float) -> Response:
+        message = f"too many wrong tokens from this address; try again in {wait_s:.0f} seconds."
+        page = self._render("error.html", 429, title="Too many attempts", message=message)
+        page.headers["Retry-After"] = str(math.ceil(wait_s))
+        return page
+
+
+def _digest(token: str) -> bytes:
+    """Return a hash of equal length for all tokens: comparing it reveals nothing of the token."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 async def _read_token(request: Request) -> str | None:

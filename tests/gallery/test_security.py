@@ -3,6 +3,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from chatgenimage.factory.gallery.guesses import MOST_WRONG, WINDOW_S, Guesses
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
 from tests import rows
@@ -168,3 +169,38 @@ def _pixels():
     from tests.rows import paint
 
     return paint("white")[0]
+
+
+def test_a_token_cannot_be_found_by_trying(store):
+    gate = build_gallery(store, token=TOKEN)
+    clients = [
+        TestClient(gate, "http://box.example", follow_redirects=False, client=(host, 1))
+        for host in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2")
+    ]
+    wrong = {"token": "a token that somebody guesses"}
+    codes = [clients[0].get("/runs", params=wrong).status_code for _ in range(MOST_WRONG + 2)]
+    assert codes == [401] * MOST_WRONG + [429] * 2
+    late = clients[0].post("/runs", data={"token": TOKEN})
+    assert (late.status_code, int(late.headers["retry-after"]) <= 60) == (429, True)
+    assert "too many wrong tokens" in late.text
+    assert clients[1].get("/runs", params={"token": TOKEN}).status_code == 303
+    codes = [one.get("/runs", params=wrong).status_code for one in clients[2:] * MOST_WRONG]
+    assert codes.count(401) == MOST_WRONG  # one machine has many addresses
+    assert clients[0].get("/static/gallery.css").status_code == 200
+
+
+def test_a_person_who_has_the_cookie_is_not_kept_out(guarded):
+    guarded.get("/runs", params={"token": TOKEN})
+    for _ in range(MOST_WRONG + 1):
+        assert guarded.get("/runs", params={"token": "wrong"}).status_code == 200
+
+
+def test_wrong_tokens_are_forgotten_after_a_minute():
+    now = 0.0
+    guesses = Guesses(lambda: now)
+    for _ in range(MOST_WRONG):
+        assert guesses.wait_s("a") == 0
+        guesses.add("a")
+    assert guesses.wait_s("a") == WINDOW_S
+    now = WINDOW_S
+    assert guesses.wait_s("a") == 0
