@@ -1,9 +1,8 @@
 """Queries for runs as a whole: lists, summaries, and the results of their candidates."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import func, select
@@ -72,13 +71,20 @@ class AcceptedCandidate:
     parent_id: int | None
 
 
-def get_run(session: Session, run_id: int | None = None) -> Run:
+def get_run(session: Session, run_id: int | None = None, *, with_labels: bool = True) -> Run:
     """Return a run, the latest one if `run_id` is None.
+
+    Args:
+        session: To read with.
+        run_id: Id of the run.
+        with_labels: Whether its labels are loaded too; a run may have 100,000.
 
     Raises:
         RowNotFound: If there is no such run.
     """
-    query = select(Run).options(selectinload(Run.labels)).order_by(Run.id.desc()).limit(1)
+    query = select(Run).order_by(Run.id.desc()).limit(1)
+    if with_labels:
+        query = query.options(selectinload(Run.labels))
     run = session.scalar(query if run_id is None else query.where(Run.id == run_id))
     if run is not None:
         return run
@@ -131,22 +137,42 @@ def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
     return _to_stages((origin, verdict, reason, count) for origin, verdict, reason, count in rows)
 
 
-def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[FunnelStage, ...]]:
-    """Return the same for each label that has candidates."""
+def count_labels(session: Session, run_id: int) -> int:
+    """Return the number of labels of a run."""
+    return session.scalar(select(func.count()).where(Label.run_id == run_id)) or 0
+
+
+def count_labels_with_candidates(session: Session, run_id: int) -> int:
+    """Return the number of labels of a run that have at least one candidate."""
+    labels = func.count(Candidate.label_id.distinct())
+    return session.scalar(select(labels).where(Candidate.run_id == run_id)) or 0
+
+
+def count_funnel_by_label(
+    session: Session, run_id: int, limit: int | None = None
+) -> dict[str, tuple[FunnelStage, ...]]:
+    """Return the same counts for each label that has candidates, by name, up to the limit."""
     by_label: dict[str, list[Outcome]] = defaultdict(list)
-    for label, origin, verdict, reason, count in count_outcomes(session, run_id):
+    for label, origin, verdict, reason, count in count_outcomes(session, run_id, limit):
         by_label[label].append((origin, verdict, reason, count))
     return {label: _to_stages(outcomes) for label, outcomes in by_label.items()}
 
 
 def count_outcomes(
-    session: Session, run_id: int
+    session: Session, run_id: int, limit: int | None = None
 ) -> Iterator[tuple[str, str, str | None, str | None, int]]:
-    """Yield label, origin, verdict, reason and number of candidates, ordered by label."""
+    """Yield label, origin, verdict, reason and number of candidates, ordered by label.
+
+    Args:
+        session: To read with.
+        run_id: Id of the run.
+        limit: Maximum number of labels, the first ones by name; None is no limit.
+    """
+    some = () if limit is None else (Candidate.label_id.in_(_first_labels(session, run_id, limit)),)
     outcome = (Candidate.verdict, Candidate.reason, Candidate.origin, Candidate.label_id)
     counted = (  # in the column order of an index, so that no sort is needed
         select(*outcome, func.count().label("made"))
-        .where(Candidate.run_id == run_id)
+        .where(Candidate.run_id == run_id, *some)
         .group_by(*outcome)
         .subquery()
     )
@@ -159,18 +185,11 @@ def count_outcomes(
     yield from rows
 
 
-def add_stages(each: Iterable[tuple[FunnelStage, ...]]) -> tuple[FunnelStage, ...]:
-    """Return the results of several labels together."""
-    outcomes: list[Outcome] = []
-    for stage in chain.from_iterable(each):
-        rejected = [(stage.origin, Verdict.REJECTED, *found) for found in stage.rejected.items()]
-        waiting = stage.made - stage.accepted - sum(stage.rejected.values())
-        outcomes += [
-            (stage.origin, Verdict.ACCEPTED, None, stage.accepted),
-            *rejected,
-            (stage.origin, None, None, waiting),
-        ]
-    return _to_stages(outcomes)
+def _first_labels(session: Session, run_id: int, limit: int) -> Sequence[int]:
+    """Return the ids of the first labels by name that have candidates."""
+    has_some = select(Candidate.id).where(Candidate.label_id == Label.id).exists()
+    query = select(Label.id).where(Label.run_id == run_id, has_some).order_by(Label.name)
+    return session.scalars(query.limit(limit)).all()
 
 
 def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:

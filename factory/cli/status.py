@@ -27,7 +27,7 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
     Example: factory status 1 --json
     """
     with reading(store.sessions) as session:
-        found = get_run(session, run)
+        found = get_run(session, run, with_labels=as_json)
         if as_json:
             print_json(run_record(session, found, store.settings))
             return

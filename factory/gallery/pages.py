@@ -11,7 +11,14 @@ from chatgenimage.db import pagination
 from chatgenimage.db.queries import count_candidates, get_candidate, list_candidates
 from chatgenimage.db.reporting import count_proposals
 from chatgenimage.db.run_problems import find_problems
-from chatgenimage.db.runs import add_stages, count_funnel_by_label, get_run, list_runs
+from chatgenimage.db.runs import (
+    count_funnel,
+    count_funnel_by_label,
+    count_labels,
+    count_labels_with_candidates,
+    get_run,
+    list_runs,
+)
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked, Origin, RunState, Verdict
 from chatgenimage.factory.gallery.candidate_view import view_candidate
@@ -32,6 +39,9 @@ MOST_RELATIVES = 16
 PAGE_CANDIDATES = 60
 MOST_COUNTED = 10_000
 MOST_LABELS = 500
+"""Suggested while a label is typed in."""
+SHOWN_LABELS = 100
+"""On the page of a run, which is loaded again every three seconds."""
 UNFINISHED = {RunState.ACTIVE, RunState.PAUSED}
 
 
@@ -65,10 +75,11 @@ class Pages:
         """Return a run with its progress and results."""
         run_id: int = request.path_params["run_id"]
         with reading(self._store.sessions) as session:
-            run = get_run(session, run_id)
+            run = get_run(session, run_id, with_labels=False)
             is_unfinished = run.state in UNFINISHED
-            by_label = count_funnel_by_label(session, run_id)
-            stages = add_stages(by_label.values())
+            by_label = count_funnel_by_label(session, run_id, SHOWN_LABELS)
+            stages = count_funnel(session, run_id)
+            labels_left = count_labels_with_candidates(session, run_id) - len(by_label)
             left = (
                 {}
                 if is_unfinished
@@ -82,8 +93,9 @@ class Pages:
                 snapshot=self._watched.look(run_id) if is_unfinished else None,
                 stages=stages,
                 funnel=left,
-                by_label=dict(list(by_label.items())[:MOST_LABELS]),
-                labels_left=max(len(by_label) - MOST_LABELS, 0),
+                by_label=by_label,
+                labels_left=max(labels_left, 0),
+                label_count=count_labels(session, run_id),
                 shown=list_candidates(session, show(session, run_id, SAMPLES)),
                 problems=tell_problems(run_id, find_problems(session, run_id))[1:],
                 now=time.time(),

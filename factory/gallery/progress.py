@@ -35,7 +35,8 @@ class WatchedRuns:
 
     def _monitor(self, run_id: int) -> RunMonitor:
         """Return the run's observer; drop the least recently used one if there are too many."""
-        monitor = self._observers.setdefault(run_id, RunMonitor(self._sessions, run_id))
+        fresh = RunMonitor(self._sessions, run_id, by_label=False)
+        monitor = self._observers.setdefault(run_id, fresh)
         self._observers.move_to_end(run_id)
         if len(self._observers) > MOST_WATCHED:
             self._seen.pop(self._observers.popitem(last=False)[0], None)

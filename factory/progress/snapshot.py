@@ -75,11 +75,18 @@ class RunSnapshot:
 
 
 class RunMonitor:
-    """Reads a run repeatedly, and so measures its rates."""
+    """Reads a run repeatedly, and so measures its rates.
 
-    def __init__(self, sessions: Sessions, run_id: int) -> None:
+    Args:
+        sessions: To read with.
+        run_id: Id of the run.
+        by_label: Whether the snapshots have counts for each label (`db.run_progress.overview`).
+    """
+
+    def __init__(self, sessions: Sessions, run_id: int, *, by_label: bool = True) -> None:
         self._sessions = sessions
         self._run_id = run_id
+        self._by_label = by_label
         self._throughput = Throughput()
         self._durations: Mapping[Kind, float] | None = None
 
@@ -87,7 +94,7 @@ class RunMonitor:
         """Return the run as it is now."""
         with reading(self._sessions) as session:
             run = session.get_one(Run, self._run_id)
-            counts = overview(session, run.id)
+            counts = overview(session, run.id, by_label=self._by_label)
             if self._durations is None:
                 self._durations = list_durations(session, run.id)
             work = measure_work(session, run.id, self._durations)

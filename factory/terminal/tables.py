@@ -15,7 +15,7 @@ from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Run
 from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import overview
-from chatgenimage.db.runs import QuarantinedItem
+from chatgenimage.db.runs import QuarantinedItem, count_labels
 from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
 from chatgenimage.factory.foreign_text import csv_cell, to_json
@@ -41,9 +41,11 @@ def status_view(session: Session, run: Run, *, now: float, width: int) -> Render
         now: Seconds since the epoch.
         width: Columns of the screen.
     """
-    counts = overview(session, run.id)
-    if len(run.labels) > MOST_LABELS:
-        counts = merge_labels(counts, f"all {len(run.labels)} labels")
+    labels = count_labels(session, run.id)
+    is_merged = labels > MOST_LABELS
+    counts = overview(session, run.id, by_label=not is_merged)
+    if is_merged:
+        counts = merge_labels(counts, f"all {labels} labels")
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
     spent = spending_line(run, spending(session, run))
@@ -52,7 +54,9 @@ def status_view(session: Session, run: Run, *, now: float, width: int) -> Render
 
 def trouble_of(session: Session, run: Run) -> list[str]:
     """Return which quotas a run missed and what went wrong in it, a line each."""
-    missed = list_missed(run, overview(session, run.id))
+    counts = overview(session, run.id, by_label=False)
+    if missed := list_missed(run, counts):  # their lines need the counts of each label
+        missed = list_missed(run, overview(session, run.id))
     return missed + tell_problems(run.id, find_problems(session, run.id))
 
 
