@@ -14,7 +14,7 @@ WORKDIR /app
 # installed with an empty package of the project's name, which the wheel replaces later.
 FROM base AS slim-libraries
 COPY pyproject.toml README.md LICENSE requirements.txt ./
-RUN pip install --constraint requirements.txt ".[export,postgres,s3,table]"
+RUN pip install --constraint requirements.txt ".[export,heic,postgres,s3,table]"
 
 FROM slim-libraries AS gpu-libraries
 RUN pip install --constraint requirements.txt ".[gpu]"

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from chatgenimage.db.classes import classes_asked
 from chatgenimage.db.marks import newest_mark
 from chatgenimage.db.models import Annotation, Candidate, Label, Run
 from chatgenimage.db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
@@ -60,20 +62,27 @@ def iter_export_keys(session: Session, wanted: CandidateFilter) -> Iterator[Expo
 
 
 def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:
-    """Return the labels that were requested or found on the candidates, sorted."""
+    """Return the labels that were requested or found on the candidates, sorted.
+
+    Of a run of pictures, all labels that it looks for were requested.
+    """
     some = (
-        select(Candidate.id, Label.name)
+        select(Candidate.id, Candidate.run_id, Label.name)
         .join(Label, Label.id == Candidate.label_id)
         .where(*conditions(wanted))
         .order_by(*IN_ORDER)
         .limit(wanted.limit)
         .subquery()
     )
-    asked = session.scalars(select(some.c.name).distinct())
+    runs = session.scalars(select(Run).where(Run.id.in_(select(some.c.run_id))))
+    pictures = {run.id: asked for run in runs if (asked := classes_asked(run)) is not None}
+    labels = select(some.c.name).where(some.c.run_id.not_in(pictures)).distinct()
     found = session.scalars(
         select(Annotation.label).join(some, some.c.id == Annotation.candidate_id).distinct()
     )
-    return tuple(sorted({*asked, *found}))
+    return tuple(
+        sorted({*session.scalars(labels), *found, *chain.from_iterable(pictures.values())})
+    )
 
 
 def list_runs_of(session: Session, run_ids: Collection[int]) -> list[Run]:

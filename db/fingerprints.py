@@ -30,7 +30,8 @@ class StoredFingerprint:
     """A filtered candidate with its perceptual hash.
 
     Attributes:
-        score: The better of two has the greater one; None if it was not measured.
+        area_px: Width times height of the stored image.
+        score: The score that decides which of two is better; None if it was not measured.
     """
 
     candidate_id: int
@@ -40,6 +41,7 @@ class StoredFingerprint:
     verdict: str | None
     reason: str | None
     phash: str
+    area_px: int
     score: float | None
 
 
@@ -55,6 +57,7 @@ def list_fingerprints(session: Session, scope: Scope, score: str) -> list[Stored
             Candidate.verdict,
             Candidate.reason,
             Fingerprint.phash,
+            Candidate.width_px * Candidate.height_px,
             Score.value,
         )
         .join(Label, Label.id == Candidate.label_id)

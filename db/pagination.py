@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.classes import list_picture_classes
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Candidate, Label
 from chatgenimage.db.queries import IN_ORDER, CandidateFilter, ids_in_order
@@ -96,9 +97,10 @@ def list_newest(session: Session, run_id: int, limit: int) -> Sequence[int]:
 
 
 def list_label_names(session: Session, run_id: int | None, limit: int) -> Sequence[str]:
-    """Return the requested labels, sorted."""
+    """Return the requested labels and the classes of pictures, sorted."""
     query: Select[str] = select(Label.name).distinct().order_by(Label.name).limit(limit)
-    return session.scalars(query if run_id is None else query.where(Label.run_id == run_id)).all()
+    labels = session.scalars(query if run_id is None else query.where(Label.run_id == run_id))
+    return sorted({*labels, *list_picture_classes(session, run_id)})[:limit]
 
 
 def has_image(session: Session, sha256: str) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select
-from sqlalchemy.orm import Session, aliased, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from chatgenimage.db.captions import has_words, with_words
+from chatgenimage.db.classes import is_asked, is_named, list_picture_classes
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.marks import ids_marked, is_marked
 from chatgenimage.db.models import (
@@ -42,7 +43,7 @@ class CandidateFilter:
     """A filter of candidates; a field that is left empty does not restrict.
 
     Attributes:
-        labels: Requested class names, compared without case.
+        labels: Requested class names, compared without case; in a run of pictures, found ones.
         objects: Names that must all be among the annotations, compared without case.
         scores: Ranges by score name; a candidate without the score does not match.
         object_count: Least and most annotations.
@@ -111,11 +112,13 @@ def count_candidates(session: Session, wanted: CandidateFilter) -> int:
 def find_unknown_labels(
     session: Session, names: Sequence[str], run_id: int | None = None
 ) -> list[str]:
-    """Return the names that are no label of this run, or of any; compared without case."""
-    query = select(Label.name).where(_is_named(Label.name.expression, names))
+    """Return the names that are no label or class of this run, or of any; without case."""
+    query = select(Label.name).where(is_named(Label.name.expression, names))
     if run_id is not None:
         query = query.where(Label.run_id == run_id)
     known = set(session.scalars(query.distinct())) if names else set()
+    if names and any(name not in known for name in names):
+        known |= list_picture_classes(session, run_id)
     lowered = {name.lower() for name in known}
     return [name for name in names if name not in known and name.lower() not in lowered]
 
@@ -277,9 +280,7 @@ def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnEl
 def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on other tables."""
     if wanted.labels:
-        asked = aliased(Label)
-        is_named = _is_named(asked.name.expression, wanted.labels)
-        yield Candidate.label_id.in_(select(asked.id).where(is_named))
+        yield is_asked(wanted.labels)
     if wanted.marked is not None:
         yield is_marked(wanted.marked)
     for name in wanted.objects:
@@ -288,11 +289,6 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
         yield Candidate.scores.any(and_(*_within(name, limits)))
     for words in wanted.caption_words:
         yield has_words(Candidate.id, Candidate.caption, words)
-
-
-def _is_named(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bool]:
-    lowered = [name.lower() for name in names]
-    return or_(column.in_(names), func.lower(column).in_(lowered))
 
 
 def _within(name: str, limits: Range) -> Iterator[ColumnElement[bool]]:

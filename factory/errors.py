@@ -14,6 +14,7 @@ FactoryError
 ├── NotResumable         a run cannot continue: it is over, or needs other models
 ├── NoDatabase           there is nothing to read yet
 ├── NothingFound         no candidate, or no picture, matches the request
+├── ImportRuns           another process is importing the same folder of pictures
 ├── RunUnfinished        a run must be over before it is refiltered
 ├── BadMarks             reviews in a file, or for suggesting thresholds, cannot be used
 ├── ModelChanged         a replay needs the model that generated the image
@@ -106,6 +107,10 @@ class NoDatabase(FactoryError):
 
 class NothingFound(FactoryError):
     """No candidate, or no picture, matches the request."""
+
+
+class ImportRuns(FactoryError):
+    """Another process is importing the same folder of pictures."""
 
 
 class RunUnfinished(FactoryError):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from celery import shared_task
@@ -90,7 +90,7 @@ def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelR
         for subject, caption in zip(subjects, captions, strict=True)
     ]
     detections = [
-        one_box_per_object(found, subject.options)
+        one_box_per_object(named(found, subject.options), subject.options)
         for subject, found in zip(subjects, detector.detect(images, names), strict=True)
     ]
     cut_out = cut(segmenter, images, detections)
@@ -150,10 +150,17 @@ def to_annotations(labels: LabelResult) -> list[Annotation]:
 
 
 def names_to_detect(names: Sequence[str], caption: str, options: ChainOptions) -> tuple[str, ...]:
-    """Return the names and the caption's nouns, each once, compared without case."""
+    """Return the names, or their phrases, and the caption's nouns: once, compared without case."""
     nouns = nouns_of(caption) if options.caption_nouns else ()
-    unique = {name.casefold(): name for name in (*nouns, *reversed(names))}
+    phrases = [phrase for name in names for phrase in options.phrases.get(name, (name,))]
+    unique = {name.casefold(): name for name in (*nouns, *reversed(phrases))}
     return tuple(reversed(unique.values()))
+
+
+def named(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
+    """Return the detections, each with the name that its phrase belongs to."""
+    names = {phrase: name for name, some in options.phrases.items() for phrase in some}
+    return [replace(one, label=names.get(one.label, one.label)) for one in found]
 
 
 def nouns_of(caption: str) -> tuple[str, ...]:

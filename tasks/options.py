@@ -70,6 +70,11 @@ class ChainOptions(BaseModel):
     class_list: tuple[str, ...] = Field(
         (), description="Names to detect in addition to the label and the caption's nouns."
     )
+    phrases: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="Phrases to detect instead of a name, by name: {referee: [striped shirt]}. "
+        "What is found has the name.",
+    )
     caption_nouns: bool = Field(
         default=True, description="Whether the detector also looks for the caption's nouns."
     )
@@ -82,6 +87,11 @@ class ChainOptions(BaseModel):
     agnostic_iou: float = Field(
         0.8, ge=0, le=1, description="Boxes of any class with a higher IoU are one object."
     )
+
+
+def phrases_of(chain: ChainOptions) -> list[str]:
+    """Return what the detector looks for instead of the names of the class list."""
+    return [phrase for name in chain.class_list for phrase in chain.phrases.get(name, (name,))]
 
 
 class DeliveryOptions(BaseModel):

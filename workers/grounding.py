@@ -13,10 +13,9 @@ from chatgenimage.workers import boxes, pixels
 from chatgenimage.workers.config import DetectorConfig
 from chatgenimage.workers.device import inference
 from chatgenimage.workers.values import Detection, RgbImage
+from chatgenimage.workers.vocabulary import as_prompt
 
 SEPARATOR = "."
-RESERVED = str.maketrans(".?", "  ")
-"""Characters that separate labels in a prompt; a label cannot contain them."""
 
 
 @dataclass(slots=True)
@@ -77,7 +76,7 @@ class GroundingPromptBuilder:
         """Return each distinct label with its token ids, in order."""
         spelled: dict[str, str] = {}
         for label in labels:
-            spelled.setdefault(" ".join(label.lower().translate(RESERVED).split()), label)
+            spelled.setdefault(as_prompt(label), label)
         tokens = {
             label: self.tokenizer.encode(text, add_special_tokens=False)[: self.max_tokens - 3]
             for text, label in spelled.items()

@@ -1,6 +1,6 @@
 """`factory annotate`: label and filter the user's own pictures with the same models."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,27 +13,32 @@ from rich.text import Text
 from chatgenimage.factory.cli.common import AsJson, StoreOptions, expected_errors, stderr, takes
 from chatgenimage.factory.cli.run import finish_here
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.class_phrases import Classes, read_classes
 from chatgenimage.factory.submission.image_import import ImportResult, Outcome, import_pictures
 from chatgenimage.factory.submission.image_reader import printable_name
-from chatgenimage.factory.submission.label_check import refuse_unknown_words
-from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
 from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.tasks.options import phrases_of
 from chatgenimage.workers.config import StableDiffusionConfig
 
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
 
 Folder = Annotated[
-    Path, typer.Argument(help="Folder of PNG, JPEG and WebP files; also subfolders.")
+    Path, typer.Argument(help="Folder of PNG, JPEG, WebP, HEIC files; also subfolders.")
 ]
 LabelNames = Annotated[
     str | None,
     typer.Option(
         "--labels",
         metavar="NAME,...",
-        help="Labels to look for, e.g. dog,house.",
+        help="Labels to look for, e.g. dog,house; PHRASE=NAME looks for a phrase.",
         show_default="the nouns of each caption",
     ),
+]
+LabelsFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--labels-file", help="Labels to look for: text (one per line), .csv or .jsonl."),
 ]
 Vary = Annotated[bool, typer.Option("--vary", help="Also edit and fill the accepted pictures.")]
 LongestSide = Annotated[
@@ -53,6 +58,7 @@ def annotate(
     *,
     folder: Folder,
     labels: LabelNames = None,
+    labels_file: LabelsFiles = None,
     vary: Vary = False,
     longest_side: LongestSide = None,
     place: StoreOptions,
@@ -63,17 +69,20 @@ def annotate(
     Ctrl-C stops cleanly; the same command continues. Your files are not changed: upright PNG copies
     are stored.
 
-    Example: factory annotate holiday --labels dog,house
+    Example: factory annotate holiday --labels "dog,striped shirt=referee"
     """
     if vary and longest_side is None:
         longest_side = _painted_px(place.load_settings())
-    settings = place.load_settings(chain=_chain(labels, longest_side, vary=vary))
-    refuse_unknown_words(settings, settings.chain.class_list)
+    classes = _read_classes(labels, labels_file or [])
+    settings = place.load_settings(chain=_chain(classes, longest_side, vary=vary))
+    wanted = phrases_of(settings.chain)
+    refuse_unknown_words(settings, wanted)
     from chatgenimage.factory.app import fetch_checkpoints
     from chatgenimage.factory.broker.broker import check_broker
 
     roles = _roles(settings)
     fetch_checkpoints(settings, roles)
+    refuse_unreadable(settings, wanted)
     check_broker(settings)
     done = _read(settings, folder)
     if not as_json:
@@ -87,19 +96,26 @@ def register(app: typer.Typer) -> None:
     app.command()(annotate)
 
 
-def _chain(labels: str | None, longest_side_px: int | None, *, vary: bool) -> dict[str, Any]:
-    """Return the options of a chain that starts with pictures and looks for the labels.
+def _read_classes(labels: str | None, files: Sequence[Path]) -> Classes | None:
+    """Return the classes to look for; None: the nouns of each caption.
 
     Raises:
         BadLabels: If a label is not valid.
     """
-    names = [] if labels is None else [one.label for one in read_labels(labels.split(",")).requests]
+    if labels is None and not files:
+        return None
+    return read_classes([] if labels is None else labels.split(","), files)
+
+
+def _chain(classes: Classes | None, longest_side_px: int | None, *, vary: bool) -> dict[str, Any]:
+    """Return the options of a chain that starts with pictures and looks for the classes."""
     return {
         "source": "pictures",
         "longest_side_px": longest_side_px,
         "rounds": None if vary else 0,
-        "class_list": names,
-        "caption_nouns": not names,
+        "class_list": classes.names if classes else (),
+        "phrases": classes.phrases if classes else {},
+        "caption_nouns": classes is None,
     }
 
 
@@ -142,21 +158,32 @@ def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:
 
 
 def _tell(done: ImportResult) -> None:
-    """Print how many files were imported, and a table of those that were left out."""
+    """Print how many files were imported, and tables of those with a problem."""
     parts = [f"Run {done.run_id}: {done.added + done.known} of {done.found} pictures"]
     if done.known:
         parts.append(f"{done.known} of them already imported")
     if done.ignored:
-        kinds = ", ".join(printable_name(kind) for kind in list(done.ignored)[:SHOWN_KINDS])
-        parts.append(f"{sum(done.ignored.values())} other files ignored ({kinds})")
-    stderr.print("; ".join(parts))
-    if not done.refused:
+        parts.append(f"{sum(done.ignored.values())} other files ignored ({_some(done.ignored)})")
+    if done.skipped:
+        count = sum(done.skipped.values())
+        parts.append(f"{count} images of the factory skipped ({_some(done.skipped)})")
+    stderr.print("; ".join(parts), soft_wrap=True)
+    _tell_names("Left out", "reason", [(one.name, one.reason) for one in done.refused])
+    _tell_names("Read with a remark", "remark", [(one.name, one.remark) for one in done.remarks])
+
+
+def _some(counts: Mapping[str, int]) -> str:
+    return ", ".join(printable_name(kind) for kind in list(counts)[:SHOWN_KINDS])
+
+
+def _tell_names(title: str, column: str, rows: Sequence[tuple[str, str]]) -> None:
+    if not rows:
         return
-    table = Table(title="Left out", title_justify="left", box=None, header_style="dim")
+    table = Table(title=title, title_justify="left", box=None, header_style="dim")
     table.add_column("picture", overflow="fold")
-    table.add_column("reason", style="yellow")
-    for refused in done.refused[:SHOWN_REFUSED]:
-        table.add_row(Text(refused.name), Text(refused.reason))
+    table.add_column(column, style="yellow")
+    for name, text in rows[:SHOWN_REFUSED]:
+        table.add_row(Text(name), Text(text))
     stderr.print(table)
-    if len(done.refused) > SHOWN_REFUSED:
-        stderr.print(f"and {len(done.refused) - SHOWN_REFUSED} more; --json lists all")
+    if len(rows) > SHOWN_REFUSED:
+        stderr.print(f"and {len(rows) - SHOWN_REFUSED} more; --json lists all")

@@ -124,6 +124,7 @@ def run(
     from chatgenimage.factory.broker.broker import check_broker
 
     fetch_checkpoints(settings, list(settings.roles))
+    _refuse_unreadable(settings, wanted)
     check_broker(settings)
     submission = request.submit(settings, wanted)
     _tell(submission, wanted)
@@ -145,6 +146,7 @@ def submit(
     """
     settings = place.load_settings(chain=chain)
     wanted = request.read_labels(settings)
+    _refuse_unreadable(settings, wanted)
     submission = request.submit(settings, wanted)
     if as_json:
         print_json({"run": submission.run_id, "resumed": submission.resumed})
@@ -197,6 +199,12 @@ def finish_here(
         summary = show_summary(settings, run_id)
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+def _refuse_unreadable(settings: Settings, wanted: LabelList) -> None:
+    from chatgenimage.factory.submission.label_check import refuse_unreadable
+
+    refuse_unreadable(settings, [request.label for request in wanted.requests])
 
 
 def _tell(submission: Submission, wanted: LabelList) -> None:

@@ -44,10 +44,11 @@ def load_duplicates(session: Session, scope: Scope, options: RunOptions) -> RunD
     """Return the fingerprints of a scope, the best candidates first.
 
     The better of two has the greater CLIP similarity with its prompt; if that is the same, it is
-    the first by label and key, since ids depend on the order of writing.
+    the first by label and key, since ids depend on the order of writing. Of a person's pictures the
+    larger one is better: the other may be its thumbnail.
     """
     stored = fingerprints.list_fingerprints(session, scope, CLIP_SIMILARITY.name)
-    stored.sort(key=_best_first)
+    stored.sort(key=_largest_first if options.chain.source == "pictures" else _best_first)
     index = PerceptualIndex(
         [HashedImage(one.candidate_id, _family(one), int(one.phash, 16)) for one in stored],
         options.thresholds.duplicate_bits_max,
@@ -76,6 +77,10 @@ def write_duplicates(
 def _best_first(stored: StoredFingerprint) -> tuple[float, str, str]:
     score = -1.0 if stored.score is None else stored.score
     return (-score, stored.label, stored.key)
+
+
+def _largest_first(stored: StoredFingerprint) -> tuple[int, float, str, str]:
+    return (-stored.area_px, *_best_first(stored))
 
 
 def _family(stored: StoredFingerprint) -> tuple[int, str]:

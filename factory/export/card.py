@@ -20,13 +20,14 @@ from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.tasks.chain import plan_chain
-from chatgenimage.tasks.options import run_options
+from chatgenimage.tasks.options import ChainOptions, run_options
 
 CARD_FILE = "README.md"
 SHOWN_LABELS = 100
 SHOWN_CHARACTERS = 60
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 LARGEST = "n>1M"
+YOUR_PICTURES = "your pictures"
 ESCAPES = str.maketrans({character: f"&#{ord(character)};" for character in "|`[]*\\"})
 
 
@@ -129,7 +130,8 @@ def _contents(facts: CardContent) -> Iterator[str]:
     origins = [origin for origin in Origin if origin in found]
     rows: dict[str, Counter[str]] = {}
     for (split, label, origin), count in facts.counts.items():
-        row = rows.setdefault(label, Counter())
+        # A run of pictures has a title instead of a label, which is no class.
+        row = rows.setdefault(label if label in facts.plan.classes else YOUR_PICTURES, Counter())
         row[split] += count
         row[origin] += count
         row["all"] += count
@@ -187,10 +189,19 @@ def _make_again(run: Run) -> str:
         labels, seed = _labels_file(run), run.seed
         return f"factory run --file {labels} --profile {_profile_file(run)} --seed {seed}"
     chain = run_options(run).chain
-    names = f"--labels {shlex.quote(','.join(chain.class_list))} " if chain.class_list else ""
+    names = f"--labels {shlex.quote(_spell_classes(chain))} " if chain.class_list else ""
     vary = "--vary " if chain.rounds else ""
     side = f"--longest-side {chain.longest_side_px}"
     return f"factory annotate FOLDER {names}{vary}{side} --profile {_profile_file(run)}"
+
+
+def _spell_classes(chain: ChainOptions) -> str:
+    """Return the classes as `factory annotate --labels` reads them."""
+    return ",".join(
+        phrase if phrase == name else f"{phrase}={name}"
+        for name in chain.class_list
+        for phrase in chain.phrases.get(name, (name,))
+    )
 
 
 def _is_of_prompts(run: Run) -> bool:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from chatgenimage.db.classes import NO_CLASS, class_of
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.names import safe_names
@@ -12,20 +13,24 @@ from chatgenimage.factory.export.sample import Sample
 NO_PARENT = 0
 """Instead of null: a split without parents must have the same columns as the others."""
 
+NO_OBJECT = "no object"
+"""Folder of a person's pictures on which nothing was found."""
+
 
 class ImageFolderWriter:
     """Writes `<split>/<label>/` for torchvision, with metadata for the hub's tools."""
 
     def __init__(self, folder: Folder, plan: Plan) -> None:
         self._folder = folder
-        self._names = safe_names(plan.classes)
+        names = safe_names({*plan.classes, NO_OBJECT})
+        self._names = {**names, NO_CLASS: names[NO_OBJECT]}
         self._metadata = {
             split: folder.open_text(f"{split}/metadata.jsonl") for split in plan.counts
         }
 
     def add(self, sample: Sample) -> None:
         """Write a sample's image and its line of metadata."""
-        inside = f"{self._names[sample.candidate.label.name]}/{sample.file_name}"
+        inside = f"{self._names[class_of(sample.candidate)]}/{sample.file_name}"
         self._folder.put_image(f"{sample.split}/{inside}", sample)
         line = {
             "file_name": inside,

@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from chatgenimage.db.classes import class_of
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
+
+NO_CLASS_ID = -1
+"""Of a person's picture on which nothing was found."""
 
 
 class TarShard:
@@ -21,14 +25,13 @@ class TarShard:
 
     def add(self, sample: Sample) -> None:
         """Write one sample."""
-        label = sample.candidate.label.name
         self._tar.write(
             {
                 "__key__": sample.name,
                 "png": sample.read_image(),
                 "json": _known(sample),
                 "txt": sample.candidate.caption or "",
-                "cls": self._class_ids[label],
+                "cls": self._class_ids.get(class_of(sample.candidate), NO_CLASS_ID),
             }
         )
 

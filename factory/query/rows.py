@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
+from chatgenimage.db.classes import class_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.db.states import Marked, Origin, Verdict
@@ -94,7 +95,7 @@ class CandidateRow:
         return cls(
             id=candidate.id,
             run=candidate.run_id,
-            label=candidate.label.name,
+            label=class_of(candidate),
             key=candidate.key,
             parent_id=candidate.parent_id,
             origin=Origin(candidate.origin),

@@ -23,13 +23,14 @@ from chatgenimage.factory.errors import NothingFound
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import dump_profile
+from chatgenimage.factory.submission.image_listing import list_pictures
 from chatgenimage.factory.submission.image_reader import (
     BadPicture,
-    list_pictures,
     printable_name,
     read_picture,
     without_warnings,
 )
+from chatgenimage.factory.submission.import_lock import only_one_import
 from chatgenimage.factory.submission.labels import MAX_LABEL_LENGTH
 from chatgenimage.factory.submission.submitter import add_run
 from chatgenimage.tasks.image_lineage import derive_seed
@@ -39,7 +40,10 @@ ANYTHING = "anything"
 IMPORTING = "the import of its pictures is not complete; run the same `factory annotate` again"
 
 MOST_THREADS = 8
-"""Each thread may hold a picture of 180 million pixels in memory."""
+THUMBNAILS_FOLDER = "thumbnails"
+"""In the data folder, written by the gallery."""
+PIXELS_AT_ONCE = 32_000_000
+"""Sum of the sizes of scaled pictures in memory; very large ones are read by fewer threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class RefusedFile:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A picture that is used, and what may be wrong with it."""
+
+    name: str
+    remark: str
+
+
 @dataclass(slots=True)
 class ImportResult:
     """Result of an import.
@@ -57,16 +69,19 @@ class ImportResult:
     Attributes:
         found: Number of picture files.
         ignored: Number of other files, by ending.
+        skipped: Number of images that the factory itself wrote, by folder.
         known: Number of pictures that an interrupted import had already read.
         added: Number of pictures that are new in the run.
     """
 
     found: int
     ignored: dict[str, int]
+    skipped: dict[str, int] = field(default_factory=dict)
     run_id: int = 0
     known: int = 0
     added: int = 0
     refused: list[RefusedFile] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,7 @@ class _Stored:
     name: str
     sha256: str
     size_wh: tuple[int, int]
+    remark: str | None = None
 
 
 Outcome = _Stored | RefusedFile
@@ -91,7 +107,8 @@ def import_pictures(
     """Write a run for the pictures of a folder, or continue an unfinished import.
 
     The run is paused until all pictures are read; an interruption loses nothing. Files that cannot
-    be used, or have the same pixels as another, are left out and listed in the result.
+    be used, or have the same pixels as another, are left out and listed in the result. Images that
+    the factory wrote (its data folder, its image store, exports) are skipped and counted.
 
     Args:
         sessions: Sessions of the database.
@@ -101,13 +118,22 @@ def import_pictures(
 
     Raises:
         NothingFound: If no picture can be used; then nothing was written.
+        ImportRuns: If another process is importing the same folder.
     """
-    listing = list_pictures(folder)
-    run = _PictureRun(sessions, settings, folder.resolve())
-    result = ImportResult(len(listing.names), listing.ignored, known=len(run.names))
+    key = _request_key(folder.resolve(), dump_profile(settings))
+    with only_one_import(settings.data_dir, key, folder):
+        return _import(_PictureRun(sessions, settings, key), settings, folder, watch)
+
+
+def _import(run: "_PictureRun", settings: Settings, folder: Path, watch: Watch) -> ImportResult:
+    listing = list_pictures(folder, settings.data_dir, _stores(settings))
+    result = ImportResult(
+        len(listing.names), listing.ignored, listing.skipped, known=len(run.names)
+    )
     left = [name for name in listing.names if printable_name(name) not in run.names]
-    store = partial(_store, open_images(settings), folder, settings.chain.longest_side_px)
-    pool = ThreadPoolExecutor(MOST_THREADS)
+    longest_side_px = settings.chain.longest_side_px
+    store = partial(_store, open_images(settings), folder, longest_side_px)
+    pool = ThreadPoolExecutor(_threads(longest_side_px))
     try:
         with without_warnings():
             fresh = _sort_out(watch(pool.map(store, left), len(left)), run.shas, result)
@@ -133,10 +159,10 @@ def title_of(labels: Sequence[str]) -> str:
 class _PictureRun:
     """The rows of a run of pictures while it is imported."""
 
-    def __init__(self, sessions: Sessions, settings: Settings, folder: Path) -> None:
+    def __init__(self, sessions: Sessions, settings: Settings, key: str) -> None:
         self._sessions = sessions
         self._settings = settings
-        self._key = _request_key(folder, dump_profile(settings))
+        self._key = key
         self.run_id: int | None = None
         self.names: dict[str | None, str] = {}
         """Images imported before: hash by file name."""
@@ -172,11 +198,12 @@ def _store(
 ) -> _Stored | RefusedFile:
     """Put a copy of a picture into the store, without its path or metadata."""
     try:
-        pixels = read_picture(folder, name, longest_side_px)
+        picture = read_picture(folder, name, longest_side_px)
     except BadPicture as error:
         return RefusedFile(printable_name(name), str(error))
-    sha256 = images.put(pixels, {"origin": Origin.IMPORTED})
-    return _Stored(printable_name(name), sha256, (pixels.shape[1], pixels.shape[0]))
+    sha256 = images.put(picture.pixels, {"origin": Origin.IMPORTED})
+    height_px, width_px = picture.pixels.shape[:2]
+    return _Stored(printable_name(name), sha256, (width_px, height_px), picture.remark)
 
 
 def _sort_out(
@@ -192,6 +219,8 @@ def _sort_out(
         else:
             shas[outcome.sha256] = outcome.name
             result.added += 1
+            if outcome.remark:
+                result.remarks.append(Remark(outcome.name, outcome.remark))
             yield outcome
 
 
@@ -230,6 +259,16 @@ def _imported_of(session: Session, run_id: int) -> Iterator[tuple[str | None, st
         Candidate.run_id == run_id, Candidate.origin == Origin.IMPORTED
     )
     yield from ((name, sha256) for name, sha256 in session.execute(query))
+
+
+def _stores(settings: Settings) -> list[Path]:
+    """Return the folders on this machine that hold only images of the factory."""
+    store = settings.resolved_image_store_url().removeprefix("file://")
+    return [settings.data_dir / THUMBNAILS_FOLDER] + ([] if "://" in store else [Path(store)])
+
+
+def _threads(longest_side_px: int) -> int:
+    return max(1, min(MOST_THREADS, PIXELS_AT_ONCE // longest_side_px**2))
 
 
 def _request_key(folder: Path, profile: dict[str, Any]) -> str:

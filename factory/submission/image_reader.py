@@ -1,25 +1,37 @@
-"""Reader of a person's pictures: lists a folder and decodes files, or refuses them."""
+"""Reader of a person's pictures: decodes a file in bounded memory, or refuses it with a reason."""
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from chatgenimage.factory.errors import FactoryError, NothingFound
+from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.submission.image_colours import is_grey, to_eight_bits, to_srgb
+from chatgenimage.factory.submission.image_listing import ENDINGS
+from chatgenimage.factory.submission.png_chunks import view_png
 from chatgenimage.workers.values import RgbImage
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+HEIF = "HEIF"
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 LEAST_SIDE_PX = 16
 """A smaller picture is refused: models cannot recognise anything in it."""
-WHITE = (255, 255, 255, 255)
-BITS_16_TO_8 = 1 / 257
+LARGE_PX = 8_000_000
+"""Larger pictures are decoded one at a time: each needs up to 4 bytes per pixel."""
+STRIP_PX = 4_000_000
+REDUCING_GAP = 2
+"""A picture is averaged down to this multiple of its final size, then resampled, as Pillow does."""
+ORIENTATION = 0x112
+
+_large = ThreadPoolExecutor(1, "large-picture")
+"""One thread also because each thread keeps the memory that it has used."""
 
 
 class BadPicture(FactoryError):
@@ -27,45 +39,35 @@ class BadPicture(FactoryError):
 
 
 @dataclass(frozen=True, slots=True)
-class FolderListing:
-    """Files of a folder and its subfolders.
+class Picture:
+    """A decoded picture.
 
     Attributes:
-        names: Names of picture files, relative to the folder, sorted.
-        ignored: Number of other files by ending, largest first.
+        pixels: (H, W, 3) uint8, sRGB.
+        remark: What may be wrong with it; None if nothing.
     """
 
-    names: tuple[str, ...]
-    ignored: dict[str, int]
+    pixels: RgbImage
+    remark: str | None = None
 
 
-def list_pictures(folder: Path) -> FolderListing:
-    """Return the files in a folder and its subfolders that are pictures by their endings.
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An opened picture, not decoded yet.
 
-    Names that begin with a dot are skipped; links to folders are not followed.
-
-    Raises:
-        NothingFound: If there is no such folder, or no such file in it.
+    Attributes:
+        size_wh: Of the file.
+        profile: Colour profile of a PNG (`png_chunks`).
     """
-    if not folder.is_dir():
-        raise NothingFound(f"{folder} is not a folder; expected one with {_endings()} files.")
-    names, ignored = [], Counter[str]()
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.startswith("."):
-                continue
-            if Path(name).suffix.lower() in SUFFIXES:
-                names.append(os.path.relpath(Path(place) / name, folder))
-            else:
-                ignored[Path(name).suffix.lower() or "no ending"] += 1
-    if not names:
-        raise NothingFound(f"no picture in {folder}; expected {_endings()} files.")
-    return FolderListing(tuple(sorted(names)), dict(ignored.most_common()))
+
+    image: Image.Image
+    size_wh: tuple[int, int]
+    profile: bytes | None
+    longest_side_px: int
 
 
-def read_picture(folder: Path, name: str, longest_side_px: int) -> RgbImage:
-    """Read a picture: upright, on white, 8 bits per channel, and not larger than asked.
+def read_picture(folder: Path, name: str, longest_side_px: int) -> Picture:
+    """Read a picture: upright, sRGB on white, and not larger than asked.
 
     Args:
         folder: Folder of the file; links that lead out of it are refused.
@@ -83,13 +85,12 @@ def read_picture(folder: Path, name: str, longest_side_px: int) -> RgbImage:
             raise BadPicture("is not a regular file")
         if not path.stat().st_size:
             raise BadPicture("is empty")
-        return _decode(path, longest_side_px)
+        with path.open("rb") as file:
+            return _decode(file, longest_side_px)
     except FileNotFoundError:
         raise BadPicture("does not exist, or is a link to a missing file") from None
     except UnidentifiedImageError:
-        raise BadPicture(f"is not a {_endings()} picture") from None
-    except Image.DecompressionBombError:
-        raise BadPicture("has too many pixels") from None
+        raise BadPicture(f"is not a {ENDINGS} picture") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # raised by Pillow's decoders
         raise BadPicture(f"cannot be read: {_reason(error)}") from None
 
@@ -108,32 +109,110 @@ def printable_name(name: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def _decode(path: Path, longest_side_px: int) -> RgbImage:
-    with Image.open(path, formats=FORMATS) as opened:
+def _decode(file: BinaryIO, longest_side_px: int) -> Picture:
+    png = view_png(file)
+    file.seek(0)
+    formats = (HEIF,) if _is_heif(file) else FORMATS
+    with _open(png.content if png else file, formats) as opened:
+        source = _Source(opened, opened.size, png.profile if png else None, longest_side_px)
         opened.draft("RGB", (longest_side_px, longest_side_px))  # decodes a large JPEG smaller
-        opened.load()
-        upright = ImageOps.exif_transpose(opened)
-    rgb = _to_rgb(upright)
+        if opened.width * opened.height > LARGE_PX:
+            return _large.submit(_load, source).result()
+        return _load(source)
+
+
+def _load(source: _Source) -> Picture:
+    """Decode a picture; the memory of the decoded one is free again afterwards."""
+    image, longest_side_px = source.image, source.longest_side_px
+    image.load()
+    small = _reduce(image, longest_side_px)
+    profile = source.profile if image.format == "PNG" else image.info.get("icc_profile")
+    orientation, grey = image.getexif().get(ORIENTATION, 1), is_grey(image)
+    image.close()
+    coloured = to_srgb(small, profile, grey=grey)
+    coloured.image.getexif()[ORIENTATION] = orientation
+    rgb = ImageOps.exif_transpose(coloured.image)
     rgb.thumbnail((longest_side_px, longest_side_px), Image.Resampling.LANCZOS)
     if min(rgb.size) < LEAST_SIDE_PX:
-        raise BadPicture(f"is too small: {rgb.width}x{rgb.height} pixels")
-    return np.array(rgb)
+        raise BadPicture(_too_small(source.size_wh, rgb.size))
+    return Picture(np.array(rgb), coloured.remark)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return RGB with 8 bits per channel; transparent parts become white."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64) * BITS_16_TO_8
-        return Image.fromarray(values.clip(0, 255).round().astype(np.uint8), "L").convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba).convert("RGB")
-    return image.convert("RGB")
+def _open(content: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
+    """Return the opened picture; only its header is read."""
+    try:
+        return Image.open(content, formats=formats)
+    except Image.DecompressionBombError:
+        width, height = _size_in_header(content, formats)
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise BadPicture(
+            f"has too many pixels: {width}x{height}, {width * height // 10**6} million; at most "
+            f"{most} million are read, make it smaller"
+        ) from None
+
+
+def _size_in_header(content: BinaryIO, formats: tuple[str, ...]) -> tuple[int, int]:
+    """Return the width and height that a file claims, without decoding it."""
+    for name in formats:
+        factory, accept = Image.OPEN[name]
+        content.seek(0)
+        if accept is None or accept(content.read(16)):
+            content.seek(0)
+            with factory(content, "") as header:
+                return header.size
+    raise UnidentifiedImageError
+
+
+def _is_heif(file: BinaryIO) -> bool:
+    """Return whether a file is HEIC or HEIF; makes Pillow able to read it.
+
+    Raises:
+        BadPicture: If the library for it is not installed.
+    """
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] != b"ftyp" or head[8:] not in HEIF_BRANDS:
+        return False
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise BadPicture(
+            "is HEIC; install its reader (pip install 'chatgenimage-factory[heic]') or convert it "
+            "to JPEG"
+        ) from None
+    register_heif_opener()
+    return True
+
+
+def _reduce(image: Image.Image, longest_side_px: int) -> Image.Image:
+    """Return a picture with 8 bits, scaled down by a whole number to near its final size.
+
+    It is done in strips: converted as a whole, a palette or 16 bits would need several times the
+    memory of the decoded picture.
+    """
+    factor = max(int(max(image.size) / longest_side_px / REDUCING_GAP), 1)
+    if factor == 1:
+        return to_eight_bits(image).copy()
+    width, height = image.size
+    rows = factor * max(STRIP_PX // (width * factor), 1)
+    strips = [
+        to_eight_bits(image.crop((0, top, width, min(top + rows, height)))).reduce(factor)
+        for top in range(0, height, rows)
+    ]
+    small = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    top = 0
+    for strip in strips:
+        small.paste(strip, (0, top))
+        top += strip.height
+    return small
+
+
+def _too_small(own_wh: tuple[int, int], scaled_wh: tuple[int, int]) -> str:
+    told = f"is too small: {own_wh[0]}x{own_wh[1]} pixels"
+    if min(own_wh) >= LEAST_SIDE_PX:
+        told += f", scaled down {scaled_wh[0]}x{scaled_wh[1]}"
+    return f"{told}; each side needs at least {LEAST_SIDE_PX}"
 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _endings() -> str:
-    return ", ".join(sorted(suffix.removeprefix(".") for suffix in SUFFIXES))

@@ -137,8 +137,9 @@ def _read_jsonl(text: str, name: str) -> Iterator[LabelEntry]:
     for where, line in _lines(text, name):
         try:
             values = json.loads(line)
-        except ValueError as error:
-            yield LabelEntry(where, None, problem=f"is not valid JSON: {error}")
+        except (ValueError, RecursionError) as error:
+            problem = "is nested too deeply" if isinstance(error, RecursionError) else error
+            yield LabelEntry(where, None, problem=f"is not valid JSON: {problem}")
             continue
         yield _entry_of_object(where, values)
 

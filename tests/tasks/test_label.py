@@ -1,6 +1,6 @@
 import pytest
 
-from chatgenimage.tasks.label import names_to_detect, nouns_of, one_box_per_object
+from chatgenimage.tasks.label import named, names_to_detect, nouns_of, one_box_per_object
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.workers.values import Detection
 
@@ -42,3 +42,16 @@ def test_the_same_object_found_twice_is_one_box():
         ("dog", 0.9),
         ("cat", 0.7),
     ]
+
+
+def test_what_a_phrase_finds_has_the_name_of_its_class():
+    options = ChainOptions(caption_nouns=False, phrases={"referee": ("striped shirt", "whistle")})
+    names = names_to_detect(["referee", "dog"], "", options)
+    assert sorted(names) == ["dog", "striped shirt", "whistle"]
+    found = [
+        Detection("striped shirt", 0.8, (0, 0, 10, 10)),
+        Detection("whistle", 0.6, (0, 0, 10, 9.8)),
+        Detection("dog", 0.9, (20, 20, 30, 30)),
+    ]
+    kept = one_box_per_object(named(found, options), options)
+    assert [(one.label, one.confidence) for one in kept] == [("dog", 0.9), ("referee", 0.8)]

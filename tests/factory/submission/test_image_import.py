@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 
 from chatgenimage.db.models import Base, Batch, Candidate, Label, Run
 from chatgenimage.db.session import engine_of
-from chatgenimage.factory.errors import NothingFound, SettingsError
+from chatgenimage.factory.errors import ImportRuns, NothingFound, SettingsError
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.image_import import RefusedFile, import_pictures, title_of
 from chatgenimage.factory.submission.labels import read_labels
@@ -71,7 +71,7 @@ def test_only_bad_files_and_copies_are_left_out(place, settings, folder):
     done = import_pictures(place.sessions, settings, folder)
     assert (done.added, done.ignored) == (COUNT, {".txt": 1})
     assert done.refused == [
-        RefusedFile("00-bad.png", "is not a jpeg, jpg, png, webp picture"),
+        RefusedFile("00-bad.png", "is not a heic, jpeg, jpg, png, webp picture"),
         RefusedFile("copy.png", "has the same pixels as 03.png"),
         RefusedFile("copy.webp", "has the same pixels as 04.png"),
     ]
@@ -121,6 +121,37 @@ def test_other_labels_make_another_run(place, settings, folder):
     chain = settings.chain.model_copy(update={"class_list": ("car",)})
     other = import_pictures(place.sessions, settings.model_copy(update={"chain": chain}), folder)
     assert (other.run_id, other.added) == (2, COUNT)
+
+
+def test_the_factory_s_own_images_are_skipped_and_counted(place, folder, settings):
+    inside = folder / "data"
+    import_pictures(place.sessions, settings, folder)
+    (inside / "images").mkdir(parents=True)
+    save(inside / "run-1-contact-sheet.png", 98)
+    own = settings.model_copy(update={"data_dir": inside})
+    again = import_pictures(place.sessions, own, folder)
+    assert (again.found, again.known, again.added, again.skipped) == (COUNT, COUNT, 0, {"data": 1})
+
+
+def test_a_second_import_of_the_same_folder_says_so(place, settings, folder):
+    def start_another(outcomes, _):
+        with pytest.raises(ImportRuns, match=r"another .* is reading .*my pictures"):
+            import_pictures(place.sessions, settings, folder)
+        return outcomes
+
+    done = import_pictures(place.sessions, settings, folder, start_another)
+    assert (done.run_id, done.added) == (1, COUNT)
+    assert import_pictures(place.sessions, settings, folder).run_id == 1
+
+
+def test_a_remark_on_a_picture_is_in_the_result(place, settings, folder):
+    with Image.open(folder / "03.png") as picture:
+        picture.save(folder / "03.png", icc_profile=b"no profile")
+    done = import_pictures(place.sessions, settings, folder)
+    assert [(one.name, one.remark) for one in done.remarks] == [
+        ("03.png", "its colour profile cannot be used; read as sRGB")
+    ]
+    assert done.added == COUNT
 
 
 def test_without_usable_pictures_nothing_is_written(place, settings, tmp_path):

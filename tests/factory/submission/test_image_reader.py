@@ -5,11 +5,12 @@ import pytest
 from PIL import Image
 
 from chatgenimage.factory.errors import NothingFound
+from chatgenimage.factory.export.folder import MANIFEST
+from chatgenimage.factory.submission import image_reader
+from chatgenimage.factory.submission.image_listing import EXPORT_MANIFEST, list_pictures
 from chatgenimage.factory.submission.image_reader import (
     BadPicture,
-    list_pictures,
     printable_name,
-    read_picture,
     without_warnings,
 )
 
@@ -17,6 +18,16 @@ TURN_RIGHT = 6
 """EXIF orientations with the rotation that makes the picture upright."""
 ORIENTATION = 0x112
 SIZE_WH = (40, 24)
+
+
+NARROW = "too small: 5000x40 pixels, scaled down 1000x8; .* at least 16"
+
+
+def read_picture(folder, name, longest_side_px):
+    """Return the pixels of a picture that is read without a remark."""
+    picture = image_reader.read_picture(folder, name, longest_side_px)
+    assert picture.remark is None
+    return picture.pixels
 
 
 @pytest.fixture
@@ -113,12 +124,18 @@ def link_out(folder, picture):
     ("write", "reason"),
     [
         (lambda folder, _: (folder / "a.jpg").write_bytes(b""), "is empty"),
-        (lambda folder, _: (folder / "a.jpg").write_text("hello"), "is not a jpeg, jpg, png, webp"),
-        (lambda folder, image: image.save(folder / "a.jpg", format="GIF"), "is not a jpeg"),
+        (
+            lambda folder, _: (folder / "a.jpg").write_text("hello"),
+            "is not a heic, jpeg, jpg, png",
+        ),
+        (lambda folder, image: image.save(folder / "a.jpg", format="GIF"), "is not a heic"),
         (write_truncated, "cannot be read: .*truncated"),
-        (write_bomb, "has too many pixels"),
+        (write_bomb, "too many pixels: 30000x30000, 900 million; at most 178 million"),
         (lambda folder, image: image.crop((0, 0, 9, 9)).save(folder / "a.jpg"), "too small: 9x9"),
-        (lambda folder, _: Image.new("L", (5000, 40)).save(folder / "a.jpg"), "too small: 1000x8"),
+        (
+            lambda folder, _: Image.new("L", (5000, 40)).save(folder / "a.jpg"),
+            NARROW,
+        ),
         (link_out, "is a link out of the folder"),
         (lambda folder, _: (folder / "a.jpg").symlink_to("gone"), "a link to a missing file"),
         (lambda folder, _: (folder / "a.jpg").symlink_to("a.jpg"), "cannot be read|missing file"),
@@ -160,6 +177,36 @@ def test_a_folder_without_pictures_is_reported(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(NothingFound, match=folder):
         list_pictures(tmp_path / folder)
+
+
+def test_what_the_factory_wrote_is_never_input(tmp_path):
+    data_dir, store = tmp_path / "data", tmp_path / "elsewhere" / "store"
+    for name in ("a.png", "data/run-1-contact-sheet.png", "data/images/ab/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("elsewhere/b.jpg", "elsewhere/store/d.png", "dataset/samples.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "dataset" / "export.json").touch()
+    listing = list_pictures(tmp_path, data_dir, [store])
+    assert listing.names == ("a.png", "elsewhere/b.jpg")
+    assert listing.skipped == {"data": 2, "dataset": 1, "elsewhere/store": 1}
+    for own in ("data", "dataset", "elsewhere/store"):
+        with pytest.raises(NothingFound, match="never input"):
+            list_pictures(tmp_path / own, data_dir, [store])
+    (data_dir / "mine").mkdir()
+    (data_dir / "mine" / "a.png").touch()
+    assert list_pictures(data_dir / "mine", data_dir, [store]).names == ("a.png",)
+
+
+def test_an_export_has_the_file_by_which_it_is_known():
+    assert EXPORT_MANIFEST == MANIFEST
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.JPE", "a.jpg", "a.heic", "a.HIF"])
+def test_every_usual_ending_is_listed(tmp_path, name):
+    (tmp_path / name).touch()
+    assert list_pictures(tmp_path).names == (name,)
 
 
 def test_any_file_name_becomes_text(tmp_path):

@@ -211,3 +211,9 @@ def test_a_missing_file_and_a_folder_are_reported(tmp_path):
 def test_a_wrong_file_hides_no_other_problem(tmp_path, write):
     files = [tmp_path / "nowhere.txt", write("a.csv", "name\ndog\n"), write("b.txt", "a/b\ncat")]
     assert len(problems_of(["dog", "1+1"], files)) == 4
+
+
+def test_json_that_is_nested_very_deeply_is_a_line_with_a_problem(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"label": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    with pytest.raises(BadLabels, match=r"a\.jsonl, line 1: is not valid JSON: .*too deeply"):
+        read_labels(files=[tmp_path / "a.jsonl"])
