@@ -14,7 +14,14 @@ from typer.testing import CliRunner
 from chatgenimage.db.models import Batch, Run
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.commands import NOWHERE, Whereabouts, complete, remembering, spell, use_places
+from chatgenimage.factory.commands import (
+    NOWHERE,
+    Whereabouts,
+    complete,
+    remembering,
+    spell,
+    use_places,
+)
 from chatgenimage.factory.settings.model import CONFIGS, load_settings
 from chatgenimage.factory.terminal.run_summary import show_summary
 from tests import rows
