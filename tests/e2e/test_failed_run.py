@@ -68,20 +68,20 @@ def test_a_wrong_key_ends_the_run_with_the_servers_reason_and_exit_code_1(call):
 def test_a_long_run_is_stopped_when_all_of_its_first_items_fail_alike(call, tmp_path, refusing):
     labels = [
         "dog",
-        "cat",
         "house",
         "tree",
+        "car",
+        "owl",
+        "castle",
         "ball",
         "balloon",
-        "car",
         "bus",
-        "boat",
-        "bird",
-        "fish",
         "frog",
         "panda",
-        "owl",
-        "horse",
+        "crown",
+        "clock",
+        "tent",
+        "gift",
     ]
     ended = call("run", *labels, "--per-label", "64")
     assert ended.returncode == 1
