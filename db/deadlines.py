@@ -21,8 +21,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 MARGIN_S = 5.0
 """The server's deadline is this much earlier than the client's, so that it comes first."""
 CHECK_S = 0.5
-IDLE_IN_TRANSACTION = "25P03"
-"""SQLSTATE of a transaction that the server ended because its client did nothing."""
+ENDED_TRANSACTION = frozenset({"25P03", "25P04"})
+"""SQLSTATEs of a transaction that the server ended: its client did nothing, or it took too long."""
 MS = 1000
 
 
@@ -66,10 +66,10 @@ def limit_waiting(engine: Engine, patience_s: float) -> None:
 def _as_lost_connection(context: ExceptionContext) -> OperationalError | None:
     """Report a transaction that the server ended like any lost connection.
 
-    psycopg 3.3 raises it as an internal error, and SQLAlchemy 2.1 would keep the connection.
+    psycopg 3.3 raises it as an internal error, which is not waited for elsewhere.
     """
     error = context.original_exception
-    if getattr(error, "sqlstate", None) != IDLE_IN_TRANSACTION:
+    if getattr(error, "sqlstate", None) not in ENDED_TRANSACTION:
         return None
     context.is_disconnect = True
     return OperationalError(context.statement, context.parameters, error)

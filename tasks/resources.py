@@ -26,6 +26,7 @@ class Resources:
         owner: This worker's name in its claims.
         models_key: Hash of its profile's families; only runs with the same hash are claimed.
         pass_sizes: Number of items of each step that fit into the device's memory.
+        verified_runs: Runs whose images come from the weights that this process has.
     """
 
     sessions: Sessions
@@ -35,6 +36,7 @@ class Resources:
     owner: str
     models_key: str | None = None
     pass_sizes: PassSizes = field(default_factory=PassSizes)
+    verified_runs: set[int] = field(default_factory=set)
 
     def able(self, capability: type[C]) -> C:
         """Return the family that satisfies a protocol of `chatgenimage.workers.interfaces`.

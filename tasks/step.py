@@ -15,6 +15,7 @@ from chatgenimage.db.delivery import LeaseLost
 from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.tasks.failures import TRANSIENT, Fault
 from chatgenimage.tasks.heartbeat import Heartbeat
+from chatgenimage.tasks.model_revisions import find_changed_weights
 from chatgenimage.tasks.resources import Resources, current
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.tasks.step_executor import StepExecutor, StepFailed
@@ -101,5 +102,13 @@ def _take_step(
         return None, False
     claim, is_first = claimed
     step = delivery.get_held_step(session, claim)
-    structlog.contextvars.bind_contextvars(run_id=step.batch.run_id)
+    run_id = step.batch.run_id
+    structlog.contextvars.bind_contextvars(run_id=run_id)
+    if changed := find_changed_weights(session, run_id, resources):
+        log.error("weights_changed", batch_id=batch_id, step=work.name, error=changed)
+        delay_s = resources.delivery.max_backoff_s
+        step.attempts -= 1  # a first claim plans the step, which this one does not
+        session.flush()
+        delivery.release_step(session, claim, delay_s=delay_s, error=changed)
+        return None, False
     return StepExecutor(work, resources, claim, step), is_first
