@@ -98,6 +98,7 @@ def _set_options(host: str, port: int, login: str) -> None:
     options.address, options.port = host, port
     options.basic_auth = [login]
     options.read_only = True
+    options.enable_events = False  # workers send them anyway, and refuse to be asked
     options.tasks_columns = COLUMNS
     options.max_tasks = MOST_TASKS
     options.purge_offline_workers = FORGET_WORKERS_S

@@ -29,6 +29,7 @@ from chatgenimage.factory.notifications.notifier import Notifier
 from chatgenimage.factory.processes.abort_signal import failing_with_celery
 from chatgenimage.factory.processes.consumption import ConsumptionMonitor
 from chatgenimage.factory.processes.liveness import pulse_file
+from chatgenimage.factory.processes.remote_control import refuse_commands
 from chatgenimage.factory.processes.startup import open_dispatcher, open_sessions
 from chatgenimage.factory.processes.worker_identity import is_mine, name_owner
 from chatgenimage.factory.settings.model import Settings
@@ -88,6 +89,7 @@ def _serve(app: Celery, role: str, queues: list[str], pool: list[str]) -> None:
         "--without-mingle",
         "--loglevel=INFO",
     ]
+    refuse_commands()
     with failing_with_celery(f"worker {role!r}"):
         app.worker_main(arguments)
 

@@ -143,6 +143,42 @@ def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, sett
     assert "cannot recover from" in (tmp_path / "log").read_text()
 
 
+def test_a_redis_that_becomes_a_replica_ends_the_worker_with_an_error(place, settings, tmp_path):
+    sleep(place, 0.2)
+    socket_path = tmp_path / "redis.sock"
+    url = f"redis+socket://{socket_path}?virtual_host=0"
+    submit_run(place, settings)
+    with (
+        forgetful_redis(socket_path),
+        redis.Redis(unix_socket_path=str(socket_path)) as client,
+        worker(settings, tmp_path, REDIS_URL=url) as process,
+    ):
+        wait_for(lambda: count_items(place, ItemState.DONE) > 2)
+        client.replicaof("127.0.0.1", "1")  # of a server that does not exist: read-only from now on
+        assert process.wait(PATIENCE_S) == 1
+    log = (tmp_path / "log").read_text()
+    assert "read only replica" in log
+    assert "the error above says" in log or "the last error above says" in log
+
+
+def test_factory_run_says_that_its_broker_cannot_serve(tmp_path, monkeypatch):
+    socket_path = tmp_path / "redis.sock"
+    monkeypatch.setenv("REDIS_URL", f"redis+socket://{socket_path}?virtual_host=0")
+    command = [sys.executable, "-m", "chatgenimage", "run", "dog", "--per-label", "1"]
+    with forgetful_redis(socket_path), redis.Redis(unix_socket_path=str(socket_path)) as client:
+        client.set("language", "a key of another type under the name of a queue")
+        done = subprocess.run(
+            [*command, "--data-dir", tmp_path / "data"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    assert "the worker ended with exit code 1" in done.stderr
+
+
 PROPERTIES = {"delivery_tag": "5", "delivery_info": {"exchange": "", "routing_key": "x"}}
 JSON = {"content-type": "application/json", "content-encoding": "utf-8"}
 FOREIGN = (
