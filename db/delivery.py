@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from chatgenimage.db.clock import Clock
 from chatgenimage.db.models import Batch, Item, Run, Step
-from chatgenimage.db.session import Clock
 from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
 
 FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}

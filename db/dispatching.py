@@ -24,15 +24,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from chatgenimage.db import delivery
+from chatgenimage.db.clock import Clock
 from chatgenimage.db.delivery import IS_WORKABLE
 from chatgenimage.db.models import Batch, Label, Run, Step
-from chatgenimage.db.session import Clock
 from chatgenimage.db.states import BatchState, RunState, StepState
 
 PlanSteps = Callable[[Batch], Sequence[dict[str, Any]]]
 
 TURN = 0x666163746F7279
 """Id of the dispatchers' lock among the database's advisory locks."""
+AHEAD_S = 1.0
+"""A message from the future was sent before the database server's clock was set back."""
 TOLD_LENGTH = 40
 """Longest label, in characters, in the text of a message that people see."""
 
@@ -99,7 +101,10 @@ RUNG = (
     in_flight(
         Batch.id,
         Step.queue,
-        (Batch.rung_at < Clock() - bindparam("stale_s", type_=Float)).label("stale"),
+        or_(
+            Batch.rung_at < Clock() - bindparam("stale_s", type_=Float),
+            Batch.rung_at > Clock() + AHEAD_S,
+        ).label("stale"),
     )
     .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
     .order_by(Batch.rung_at, Batch.id)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.dispatching import in_flight
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.runs import count_outcomes
-from chatgenimage.db.session import now
 from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.models import Notification
-from chatgenimage.db.session import now
 from chatgenimage.db.states import Channel, RunEvent
 
 MAX_ATTEMPTS = 4

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Batch, Item, Label, Run, Step
-from chatgenimage.db.session import now
 from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 
 SHOWN_FAILURES = 3

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Candidate, Run
 from chatgenimage.db.notifications import add_notifications
-from chatgenimage.db.session import now
 from chatgenimage.db.states import BatchState, RunEvent, RunState
 
 _is_open = (

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    Float,
     create_engine,
     event,
     func,
@@ -28,13 +26,11 @@ from sqlalchemy.exc import (
     DisconnectionError,
     NoSuchModuleError,
 )
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from chatgenimage.db.addresses import show_address
+from chatgenimage.db.clock import add_clock, start_clock
 from chatgenimage.db.deadlines import limit_waiting, tcp_arguments
 from chatgenimage.db.error_messages import unavailable
 from chatgenimage.db.errors import DatabaseUnavailable
@@ -110,6 +106,7 @@ def upgrade(url: str) -> None:
             config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            start_clock(connection)
     except DBAPIError as error:
         raise unavailable(show_address(url), error) from error
     except CommandError as error:
@@ -184,28 +181,6 @@ def show_engine(sessions: Sessions) -> str:
     return show_address(engine_of(sessions).url.render_as_string(hide_password=False))
 
 
-class Clock(FunctionElement[float]):
-    """The database's clock in epoch seconds, for statements: all leases use this one clock."""
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(Clock, "sqlite")
-def _julian_clock(_element: Clock, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
-    return "((julianday('now') - 2440587.5) * 86400.0)"  # 2440587.5: Julian day of the epoch
-
-
-@compiles(Clock, "postgresql")
-def _wall_clock(_element: Clock, _compiler: SQLCompiler, **_: Any) -> str:  # noqa: ANN401
-    return "date_part('epoch', clock_timestamp())"
-
-
-def now(session: Session) -> float:
-    """Return the database's clock in epoch seconds."""
-    return float(session.scalars(select(Clock())).one())
-
-
 def _read_only(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{READS_ONLY: True})
@@ -248,6 +223,7 @@ def _prepare_quick(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 def _prepare_sqlite(connection: DBAPIConnection, synchronous: str) -> None:
     connection.isolation_level = None  # BEGIN is sent below
+    add_clock(connection)
     cursor = connection.cursor()
     _write_ahead(cursor)
     cursor.execute(f"PRAGMA synchronous={synchronous}")

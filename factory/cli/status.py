@@ -1,9 +1,8 @@
 """`factory status`: progress of a run."""
 
-import time
-
 import typer
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.runs import get_run, list_quarantined
 from chatgenimage.db.session import reading
 from chatgenimage.factory.cli.common import (
@@ -33,7 +32,7 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
             return
         from chatgenimage.factory.terminal.tables import quarantine_table, status_view, trouble_of
 
-        stdout.print(status_view(session, found, now=time.time(), width=stdout.width))
+        stdout.print(status_view(session, found, now=now(session), width=stdout.width))
         for line in trouble_of(session, found):
             stdout.print(line, style="yellow", soft_wrap=True)
         if given_up := list_quarantined(session, found.id):

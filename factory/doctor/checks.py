@@ -11,8 +11,9 @@ from packaging.requirements import Requirement
 from sqlalchemy import make_url
 
 from chatgenimage.db.addresses import show_address
+from chatgenimage.db.clock import measure_difference_s
 from chatgenimage.db.errors import StoreError
-from chatgenimage.db.session import connect, find_revision, newest_revision
+from chatgenimage.db.session import connect, find_revision, newest_revision, reading
 from chatgenimage.factory.app import only_speaks
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
@@ -28,6 +29,7 @@ from chatgenimage.workers.weights import hub, local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
 
 PACKAGE = "chatgenimage-factory"
+CLOCK_DIFFERENCE_S = 5.0
 LITTLE_BYTES = 5 * 2**30
 TOO_LITTLE_BYTES = 2**30
 LITTLE_VRAM_SHARE = 0.5
@@ -39,6 +41,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", Health.OK, f"profile {settings.profile}, data in {settings.data_dir}")
     for look in (
         _database,
+        _clock,
         _broker,
         _images,
         _disk,
@@ -76,6 +79,28 @@ def _database(settings: Settings) -> Finding:
     if found == newest_revision():
         return Finding("database", Health.OK, f"{url} answers, schema {found}")
     return Finding("database", Health.WRONG, f"{url} {describe_schema(found)}")
+
+
+def _clock(settings: Settings) -> Finding | None:
+    """Compare the clocks if there is a database with the newest schema."""
+    sessions = connect(settings.resolved_database_url())
+    if not _has_database(settings) or find_revision(sessions) != newest_revision():
+        return None
+    with reading(sessions) as session:
+        return judge_clock(measure_difference_s(session))
+
+
+def judge_clock(difference_s: float) -> Finding:
+    """Return the finding about the database's clock, ahead of this machine's by so many seconds."""
+    if abs(difference_s) <= CLOCK_DIFFERENCE_S:
+        return Finding("clock", Health.OK, "this machine and the database agree on the time")
+    side = "ahead of" if difference_s > 0 else "behind"
+    text = (
+        f"the database's clock is {abs(difference_s):.0f} s {side} this machine's: times that are "
+        "shown are wrong, work is not. Correct the clock that is wrong (NTP); with SQLite the "
+        "database follows at the next boot"
+    )
+    return Finding("clock", Health.WARNING, text)
 
 
 def _broker(settings: Settings) -> Finding:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.models import Run
 from chatgenimage.db.run_activity import (
     HeldStep,
@@ -17,7 +18,7 @@ from chatgenimage.db.run_activity import (
 )
 from chatgenimage.db.run_problems import Problems, find_problems
 from chatgenimage.db.run_progress import RunOverview, overview
-from chatgenimage.db.session import Sessions, now, reading
+from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.problems import problems_record
 from chatgenimage.factory.progress.throughput import ProgressSample, Throughput

@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.errors import DatabaseUnavailable
 from chatgenimage.db.models import Base, LlmCall, Run
 from chatgenimage.db.session import (
@@ -16,7 +17,6 @@ from chatgenimage.db.session import (
     engine_of,
     find_revision,
     newest_revision,
-    now,
     reading,
     upgrade,
 )

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db import control, delivery, items
+from chatgenimage.db.clock import now
 from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable
 from chatgenimage.db.models import Item, LlmCall, Run, Step
-from chatgenimage.db.session import engine_of, now
+from chatgenimage.db.session import engine_of
 from chatgenimage.db.states import WHOLE_STEP, ItemState, StepState
 from chatgenimage.tasks import adaptive_batch_size, resources
 from chatgenimage.tasks.heartbeat import Heartbeat

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from sqlalchemy import select
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
-from chatgenimage.db.models import Batch, Candidate
+from chatgenimage.db.models import Batch, Boot, Candidate
 from chatgenimage.db.states import Verdict
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.doctor.checks import Gpu, judge_gpus
@@ -58,10 +58,20 @@ def healths(place):
 def test_a_healthy_factory_has_an_ok_line_per_check(doctor, candidates):
     code, found = doctor()
     assert code == 0, found
-    names = ["settings", "database", "broker", "images", "disk", "checkpoints", "device"]
+    names = ["settings", "database", "clock", "broker", "images", "disk", "checkpoints", "device"]
     assert [name for name in names if name in found] == names
     assert found["rows"]["text"] == "every candidate has its file"
     assert found["files"]["text"] == "every file has its candidate"
+
+
+@pytest.mark.parametrize(("seconds", "side"), [(600, "ahead of"), (-600, "behind")])
+def test_a_clock_that_differs_from_the_database_s_is_a_warning(doctor, place, seconds, side):
+    with place.sessions.begin() as session:
+        session.execute(update(Boot).values(booted_at=Boot.booted_at + seconds))
+    code, found = doctor()
+    assert code == 0
+    assert found["clock"]["health"] == "warning"
+    assert f"0 s {side} this machine's" in found["clock"]["text"]
 
 
 def test_a_problem_is_reported_with_its_remedy(doctor, place, monkeypatch):

@@ -5,8 +5,8 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from chatgenimage.db import delivery
+from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
-from chatgenimage.db.session import now
 from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.commands import Whereabouts, spell

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.processes
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[3]
 TIME_LIMIT_S = 10
+FAKETIME = [str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
+"""A library that gives a process another wall clock."""
 
 
 @pytest.fixture
@@ -262,6 +264,24 @@ def test_a_worker_waits_for_redis_and_finishes_a_run_after_redis_restarts_empty(
         with forgetful_redis(socket_path):
             wait_for(lambda: is_done(place, run_id))
     assert_whole(place)
+
+
+@pytest.mark.skipif(not FAKETIME, reason="apt-get install faketime")
+def test_workers_whose_clocks_differ_by_ten_minutes_lose_no_lease(place, settings, tmp_path):
+    sleep(place, 0.2)
+    run_id = submit_run(place, settings)
+    ahead = {
+        "LD_PRELOAD": FAKETIME[0],
+        "FAKETIME": "+600s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with worker(settings, tmp_path), worker(settings, tmp_path, **ahead):
+        wait_for(lambda: is_done(place, run_id))
+    assert_whole(place)
+    assert "lease_lost" not in (tmp_path / "log").read_text()
+    with place.sessions() as session:
+        assert set(session.scalars(select(Item.attempts))) == {1}
+        assert len({owner.partition("/")[0] for owner in session.scalars(select(Step.owner))}) == 2
 
 
 def test_a_dead_worker_s_step_is_taken_over_at_once_and_a_stopped_one_gives_the_rest_back(
