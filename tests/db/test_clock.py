@@ -1,7 +1,6 @@
 """The clock of the database: wall clocks of processes do not matter on SQLite."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,9 +14,9 @@ from chatgenimage.db.clock import boot_id, measure_difference_s, now
 from chatgenimage.db.models import Batch, Boot
 from chatgenimage.db.session import connect, engine_of, upgrade
 from tests.db.test_dispatching import add_batches, queue_lengths, tick
+from tests.wall_clock import COMPILER, WallClock
 
 ROOT = Path(__file__).parents[2]
-FAKETIME = shutil.which("faketime")
 TEN_MINUTES_S = 600
 HOUR_S = 3600
 ASK = """
@@ -27,27 +26,27 @@ from chatgenimage.db.session import connect
 with connect(sys.argv[1])() as session:
     print(now(session), measure_difference_s(session))
 """
-needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="apt-get install faketime")
 
 
-def ask_with_clock(url, offset):
+def ask_with_clock(url, wall_clock):
     """Return the database's clock and its difference, for a process whose wall clock is off."""
     done = subprocess.run(
-        [FAKETIME, "-f", offset, sys.executable, "-c", ASK, url],
+        [sys.executable, "-c", ASK, url],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
-        env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
+        env={**os.environ, **wall_clock.environment},
     )
     return map(float, done.stdout.split())
 
 
-@needs_faketime
+@pytest.mark.processes
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 @pytest.mark.parametrize("offset_s", [TEN_MINUTES_S, -TEN_MINUTES_S])
-def test_processes_with_different_clocks_have_one_time_on_sqlite(sqlite_place, offset_s):
+def test_processes_with_different_clocks_have_one_time_on_sqlite(sqlite_place, tmp_path, offset_s):
     url = str(engine_of(sqlite_place.sessions).url)
-    found, difference_s = ask_with_clock(url, f"{offset_s:+}s")
+    found, difference_s = ask_with_clock(url, WallClock(tmp_path, offset_s))
     assert abs(found - time.time()) < 60
     assert abs(difference_s + offset_s) < 5
 

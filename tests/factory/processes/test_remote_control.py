@@ -39,8 +39,8 @@ COMMANDS = {
 
 
 @pytest.fixture
-def ask(place, settings, tmp_path):
-    """Return a function that sends a command to a real worker and returns its answer."""
+def controlled(place, settings, tmp_path):
+    """A function that sends a command to a real worker and returns its answer; its process."""
     sleep(place, 0.05)
     with worker(settings, tmp_path) as process:
         app = make_celery(settings, EmbeddedBroker(settings.data_dir).url)
@@ -59,12 +59,12 @@ def ask(place, settings, tmp_path):
             return next(iter(answers[0].values()))
 
         wait_for(lambda: "worker_ready" in (tmp_path / "log").read_text())
-        send.process = process
-        yield send
-        app.pool.force_close_all()
+        yield send, process
+        app.connection_for_write().close()
 
 
-def test_a_worker_refuses_commands_and_answers_what_flower_asks(place, settings, ask):
+def test_a_worker_refuses_commands_and_answers_what_flower_asks(place, settings, controlled):
+    ask, process = controlled
     for name, arguments in COMMANDS.items():
         assert ask(name, arguments) == {"error": REFUSAL}, name
     assert ask("ping") == {"ok": "pong"}
@@ -72,8 +72,8 @@ def test_a_worker_refuses_commands_and_answers_what_flower_asks(place, settings,
     assert ask("revoked") == []
     assert ask("stats")["pool"]["max-concurrency"] == 1
     run_id = submit_run(place, settings)
-    wait_for(lambda: is_done(place, run_id) or ask.process.poll() is not None)
-    assert ask.process.poll() is None
+    wait_for(lambda: is_done(place, run_id) or process.poll() is not None)
+    assert process.poll() is None
     assert_whole(place)
 
 
