@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     func,
     literal_column,
     or_,
@@ -106,6 +107,9 @@ FINISH = (
 )
 OWNERS = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
 _is_dead = or_(Step.lease_until < Clock(), Step.owner.in_(bindparam("dead", expanding=True)))
+DIED = "process exited"
+"""Beginning of the reason that `note_death` stores; a sweep that comes later keeps it."""
+_why_expired = case((Step.error.startswith(DIED), Step.error), else_="lease expired")
 EXPIRED = select(Step.id).where(Step.state == StepState.RUNNING, _is_dead)
 
 
@@ -237,10 +241,27 @@ def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
         connection.execute(
             update(Step)
             .where(Step.id.in_(ids), Step.state == StepState.RUNNING, _is_dead)
-            .values(state=StepState.READY, token=None, lease_until=None, error="lease expired"),
+            .values(FREE | {"error": _why_expired}),
             {"dead": owners},
         )
     return len(ids)
+
+
+def note_death(session: Session, batch_id: int, owners: str, reason: str) -> None:
+    """Store why a worker's child ended, with the step of the batch that it held.
+
+    Args:
+        session: An open transaction.
+        batch_id: Of the message that the child had.
+        owners: The beginning of the names of the worker's children.
+        reason: For people; begins with `DIED`, and is kept until the step is done.
+    """
+    session.connection().execute(
+        update(Step)
+        .where(Step.batch_id == batch_id, Step.state != StepState.DONE)
+        .where(Step.owner.startswith(owners, autoescape=True))
+        .values(error=reason)
+    )
 
 
 def list_owners(session: Session) -> list[str]:

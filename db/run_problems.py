@@ -14,12 +14,11 @@ from chatgenimage.db.models import (
     Item,
     Label,
     Placement,
-    Prompt,
     Run,
-    Scene,
     Step,
 )
-from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, Verdict
+from chatgenimage.db.states import ItemState, RunState, Verdict
+from chatgenimage.db.subjects import locate_item
 
 MOST_REASONS = 50
 NAMED_LABELS = 10
@@ -139,35 +138,9 @@ def _list_given_up(session: Session, run_id: int) -> tuple[GivenUp, ...]:
         counts[kind] += count
         examples[kind] = min(item_id, examples.get(kind, item_id))
     return tuple(
-        GivenUp(step, reason, count, *_place_of(session, examples[step, reason]))
+        GivenUp(step, reason, count, *locate_item(session, examples[step, reason]))
         for (step, reason), count in counts.most_common(MOST_REASONS)
     )
-
-
-def _place_of(session: Session, item_id: int) -> tuple[str, str]:
-    """Return the label of an item, and where in it the item belongs."""
-    item = session.get_one(Item, item_id)
-    batch = item.step.batch
-    key = None if item.subject_id == WHOLE_STEP else _key_of(session, item)
-    return batch.label.name, key or f"b{batch.index}"
-
-
-def _key_of(session: Session, item: Item) -> str | None:
-    """Return the key of the candidate that an item is about; None if it is about a batch."""
-    subject_id = item.subject_id
-    match item.step.name:
-        case "brainstorm":
-            return None
-        case "generate":
-            prompt = session.get(Prompt, subject_id)
-            return None if prompt is None else f"b{item.step.batch.index}/g{prompt.index}"
-        case "edit":
-            query = select(Scene.candidate_id).where(Scene.id == subject_id)
-        case "fill":
-            query = select(Placement.candidate_id).where(Placement.id == subject_id)
-        case _:
-            query = select(Candidate.id).where(Candidate.id == subject_id)
-    return session.scalar(select(Candidate.key).where(Candidate.id == query.scalar_subquery()))
 
 
 def _count_placements(session: Session, run_id: int) -> tuple[dict[str, int], int]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
 from chatgenimage.db.states import ItemState, Origin, RunState, Verdict
+from chatgenimage.db.subjects import locate_item
 
 Outcome = tuple[str, str | None, str | None, int]
 """Origin, verdict, reason and number of candidates."""
@@ -32,12 +33,14 @@ class QuarantinedItem:
     """A unit of work that was given up: its last error, its inputs, and the worker that tried it.
 
     Attributes:
+        key: Of its candidate or prompt, e.g. "b0/g3"; of its batch where there is neither.
         subject_id: Id of the row that the step read; `db.states.WHOLE_STEP` for the step itself.
         inputs: Values read for the subject, such as prompt and seed; None if reading failed.
     """
 
     item_id: int
     label: str
+    key: str
     step: str
     round: int
     subject_id: int
@@ -197,7 +200,6 @@ def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[Qu
     rows = session.execute(
         select(
             Item.id,
-            Label.name,
             Step.name,
             Step.round,
             Item.subject_id,
@@ -208,12 +210,13 @@ def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[Qu
         )
         .join(Step, Step.id == Item.step_id)
         .join(Batch, Batch.id == Step.batch_id)
-        .join(Label, Label.id == Batch.label_id)
         .where(Batch.run_id == run_id, Item.state == ItemState.QUARANTINED)
         .order_by(Item.id)
         .limit(limit)
     )
-    return [QuarantinedItem(*row) for row in rows]
+    return [
+        QuarantinedItem(item_id, *locate_item(session, item_id), *rest) for item_id, *rest in rows
+    ]
 
 
 def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:

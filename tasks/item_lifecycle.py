@@ -177,6 +177,7 @@ class StepItems(Generic[In, Out]):
             raise
         except Exception:  # noqa: BLE001  # it cannot be read either
             inputs = None
+        died = f"{DIED}: {step.error}" if step.error else DIED
         items.settle_items(
-            session, [item.id], ItemState.QUARANTINED, error=item.error or DIED, inputs=inputs
+            session, [item.id], ItemState.QUARANTINED, error=item.error or died, inputs=inputs
         )

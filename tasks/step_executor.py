@@ -20,6 +20,7 @@ from chatgenimage.db.delivery import Claim, LeaseLost
 from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.db.models import Item, Step
 from chatgenimage.db.states import ItemState
+from chatgenimage.db.subjects import locate_item
 from chatgenimage.tasks.failures import TRANSIENT, Fault, exchanges_of
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup, StepItems
@@ -171,8 +172,16 @@ class StepExecutor(Generic[In, Out]):
 
     def _fail(self, part: ItemGroup[In, Out], fault: Fault) -> None:
         [item], [subject] = part.items, part.subjects
-        log.warning("item_failed", item_id=item.id, step=self._work.name, error=fault.summary)
-        self._commit(lambda session, step: self._items.fail(session, step, item, fault, subject))
+        named = {}
+
+        def write(session: Session, step: Step) -> None:
+            named["label"], named["candidate"] = locate_item(session, item.id)
+            self._items.fail(session, step, item, fault, subject)
+
+        self._commit(write)
+        log.warning(
+            "item_failed", item_id=item.id, step=self._work.name, error=fault.summary, **named
+        )
 
     def _stop_at(self, part: ItemGroup[In, Out]) -> None:
         """Give the step back because this pass took too long."""

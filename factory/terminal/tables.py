@@ -87,7 +87,7 @@ def colour_of(verdict: str | None) -> str:
 def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
     """Return what was given up, each with why."""
     table = Table(title="Given up", title_justify="left", box=None, header_style="dim")
-    for name in ("item", "label", "step", "round", "subject", "attempts", "error"):
+    for name in ("item", "label", "candidate", "step", "round", "subject", "attempts", "error"):
         table.add_column(name)
     for item in items:
         subject = "whole step" if item.subject_id == WHOLE_STEP else str(item.subject_id)
@@ -95,6 +95,7 @@ def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
         table.add_row(
             str(item.item_id),
             Text(item.label),
+            item.key,
             item.step,
             *numbers,
             Text(reason_of(item.error), style="red"),

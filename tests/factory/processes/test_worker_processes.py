@@ -334,7 +334,8 @@ def test_an_item_that_kills_its_worker_is_quarantined_alone(place, settings, tmp
         ).all()
         killers = session.scalars(select(Item).where(Item.state == ItemState.QUARANTINED)).all()
     assert [item.subject_id for item in killers] == [KILLER]
-    assert DIED in killers[0].error
+    assert killers[0].error == f"{DIED}: process exited prematurely: signal 9 (SIGKILL)"
+    assert "child_lost" in (tmp_path / "log").read_text()
     assert [item.attempts for item in made] == [2, 2, 2, 2]
 
 
