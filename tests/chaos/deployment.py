@@ -1,5 +1,6 @@
 """Deployment of the factory: real processes with real servers, in one folder."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import yaml
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.session import connect, engine_of, upgrade
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
-from tests.chaos.inside import ARMED, FOLDER_VARIABLE, MUTANT_VARIABLE, STRUCK
-from tests.chaos.servers import Disk, EmbeddedRedis, ForgetfulRedis
+from tests.chaos.inside import ARMED, BOOT_VARIABLE, FOLDER_VARIABLE, MUTANT_VARIABLE, STRUCK
+from tests.chaos.servers import Disk, EmbeddedRedis, ForgetfulRedis, RabbitMq
+from tests.wall_clock import WallClock
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -38,6 +40,10 @@ class Deployment:
         delivery: Delivery options that override those of `profile.yaml`.
         mutant: A change from `inside.MUTANTS` in every process.
         schema_change: A statement that damages the fresh database.
+        reached_by: The database's URL for the processes, if it is not `database_url`.
+        rabbit: Whether the broker is a RabbitMQ.
+        clones: Whether each worker seems to be on a machine of its own, all of one name.
+        clocks: Whether each worker has a wall clock of its own.
     """
 
     def __init__(
@@ -53,6 +59,10 @@ class Deployment:
         delivery=None,
         mutant=None,
         schema_change=None,
+        reached_by=None,
+        rabbit=False,
+        clones=False,
+        clocks=False,
     ):
         self.folder = folder
         self.labels = labels
@@ -65,9 +75,14 @@ class Deployment:
         images_folder = self.disk.folder / "images" if self.disk else self.data_dir / "images"
         self.images_folder = images_folder
         self.images = ImageStore(str(images_folder))
-        self.redis = ForgetfulRedis() if forgetful else EmbeddedRedis(EmbeddedBroker(self.data_dir))
+        self.reached_by = reached_by or self.database_url
+        self.broker = _open_broker(self.data_dir, forgetful=forgetful, rabbit=rabbit)
+        self.spoiled = {}
         profile = self._write_profile(endpoint_url, delivery or {})
         self._environment = self._make_environment(profile, mutant)
+        names = [f"{number}-{role}" for number, role in enumerate(workers)]
+        self.clocks = {name: WallClock(_new(folder / f"clock-{name}")) for name in names if clocks}
+        self._clones = clones
         self._commands = {
             f"{number}-{role}": ("worker", role, "--until-stdin-closes")
             for number, role in enumerate(workers)
@@ -85,7 +100,7 @@ class Deployment:
     def __exit__(self, *_):
         self.end()
         engine_of(self.sessions).dispose()
-        self.redis.remove()
+        self.broker.remove()
         if self.disk:
             self.disk.remove()
 
@@ -147,12 +162,21 @@ class Deployment:
             return subprocess.Popen(
                 [sys.executable, "-m", "chatgenimage", *words],
                 cwd=ROOT,
-                env=self._environment,
+                env=self._environment | self._environment_of(name),
                 stdin=subprocess.PIPE,  # closed when the test process ends, which ends the worker
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _environment_of(self, name):
+        """Return what one process has for itself: its wall clock, the boot of its machine."""
+        own = dict(self.clocks[name].environment) if name in self.clocks else {}
+        if self._clones:
+            boot = self.folder / f"boot-{name}"
+            boot.write_text(hashlib.sha256(name.encode()).hexdigest()[:32])
+            own[BOOT_VARIABLE] = str(boot)
+        return own
 
     def _words(self, command):
         return (command, *self.labels, "--per-label", str(PER_LABEL), "--seed", "7")
@@ -164,12 +188,14 @@ class Deployment:
             FOLDER_VARIABLE: str(self.folder),
             "FACTORY_PROFILE": str(profile),
             "FACTORY_DATA_DIR": str(self.data_dir),
-            "FACTORY_DATABASE_URL": self.database_url,
+            "FACTORY_DATABASE_URL": self.reached_by,
             "FACTORY_IMAGE_STORE_URL": str(self.images_folder),
             "NO_PROXY": "127.0.0.1",
         }
-        if isinstance(self.redis, ForgetfulRedis):
-            ours["REDIS_URL"] = self.redis.url
+        if isinstance(self.broker, ForgetfulRedis):
+            ours["REDIS_URL"] = self.broker.url
+        if isinstance(self.broker, RabbitMq):
+            ours["FACTORY_BROKER_URL"] = self.broker.url
         if mutant:
             ours[MUTANT_VARIABLE] = mutant
         theirs = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
@@ -184,6 +210,17 @@ class Deployment:
         path = self.folder / "chaos.yaml"
         path.write_text(yaml.safe_dump(profile))
         return path
+
+
+def _open_broker(data_dir, *, forgetful, rabbit):
+    if rabbit:
+        return RabbitMq()
+    return ForgetfulRedis() if forgetful else EmbeddedRedis(EmbeddedBroker(data_dir))
+
+
+def _new(folder):
+    folder.mkdir()
+    return folder
 
 
 def _bury(process):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from redis import RedisError
 
 from chatgenimage.db.failpoints import Failpoint
+from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests.chaos.inside import ARMED, STRUCK, TRIPLING
 from tests.chaos.servers import kill
 from tests.chaos.targets import (
@@ -16,9 +17,11 @@ from tests.chaos.targets import (
     any_child,
     any_worker,
     held_by,
+    image_in_flight,
     names_left,
     waits_for_space,
 )
+from tests.foreign import FOREIGN
 
 IN_ANY_STEP = (
     *(Failpoint.AFTER_CLAIM, Failpoint.BEFORE_COMMIT, Failpoint.AFTER_COMMIT),
@@ -31,6 +34,9 @@ DISK_PATIENCE_S = 8
 LONGER_THAN_A_LEASE_S = 4.5
 FROZEN_WITH_FILE_S = 6.5
 TRIPLING_S = 2.0
+REFUSING_S = 4.0
+JUMP_S = 600.0
+JUMPED_S = 5.0
 
 
 def kill_child(scenario):
@@ -98,7 +104,7 @@ def terminate(scenario):
 def cut_redis(scenario):
     """Close every connection to Redis."""
     held = held_by(scenario, None)
-    client = scenario.deployment.redis.client()
+    client = scenario.deployment.broker.client()
     try:
         for kind in ("normal", "pubsub"):
             client.client_kill_filter(_type=kind, skipme=True)
@@ -111,7 +117,7 @@ def flush_redis(scenario):
     """Delete everything in Redis."""
     held = held_by(scenario, None)
     try:
-        scenario.deployment.redis.client().flushall()
+        scenario.deployment.broker.client().flushall()
     except RedisError:
         return None
     return held
@@ -120,7 +126,7 @@ def flush_redis(scenario):
 def restart_redis(scenario):
     """Kill -9 Redis; it restarts empty."""
     held = held_by(scenario, None)
-    scenario.deployment.redis.restart_empty(scenario.random.uniform(0.1, 1.5))
+    scenario.deployment.broker.restart_empty(scenario.random.uniform(0.1, 1.5))
     return held
 
 
@@ -153,6 +159,102 @@ def restart_postgres(scenario, how=signal.SIGINT):
 def crash_postgres(scenario):
     """Stop PostgreSQL immediately: the workers' last commits may be lost (ADR 0010)."""
     return restart_postgres(scenario, signal.SIGQUIT)
+
+
+def freeze_in_transaction(scenario):
+    """Stop a process inside its transaction, in which it holds locks, for longer than its lease."""
+    struck = _arm(scenario, str(Failpoint.BEFORE_COMMIT), "freeze_self")
+    if struck:
+        scenario.later(FROZEN_WITH_FILE_S, lambda: _wake(struck.pid))
+    return struck
+
+
+def swallow_postgres(scenario):
+    """Let every open connection to PostgreSQL be silent for ever; new ones work."""
+    struck = held_by(scenario, None)
+    scenario.proxy.swallow()
+    return struck
+
+
+def refuse_acknowledgements(scenario):
+    """Let Redis close idle connections and refuse new ones for some seconds."""
+    held, client = held_by(scenario, None), scenario.deployment.broker.client()
+    try:
+        client.config_set("timeout", 1)
+        client.config_set("maxclients", 1)
+        until = time.monotonic() + REFUSING_S
+        scenario.wait_for(lambda: client.ping() and time.monotonic() > until, 2 * REFUSING_S)
+    finally:
+        client.config_set("timeout", 0)
+        client.config_set("maxclients", 1000)
+    return held
+
+
+def send_foreign(scenario):
+    """Put what no factory sent into a queue, between its messages."""
+    held = held_by(scenario, None)
+    try:
+        scenario.deployment.broker.client().lpush(scenario.random.choice(QUEUE_NAMES), *FOREIGN)
+    except RedisError:
+        return None
+    return held
+
+
+def spoil_image(how):
+    """Return a fault that damages or removes the image of a candidate whose batch is in flight."""
+
+    def strike(scenario):
+        found = image_in_flight(scenario)
+        if found is None:
+            return None
+        struck, sha256 = found
+        [path] = scenario.deployment.images_folder.rglob(f"{sha256}.png")
+        scenario.deployment.spoiled[sha256] = how.__name__
+        how(path)
+        return struck
+
+    return strike
+
+
+def damage(path):
+    """Change one byte in the middle of a file, as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def remove(path):
+    """Delete a file."""
+    path.unlink()
+
+
+def jump_clock(scenario):
+    """Set the wall clock of one worker ten minutes ahead or back, for some seconds."""
+    clock = scenario.random.choice(list(scenario.deployment.clocks.values()))
+    clock.set(scenario.random.choice((-JUMP_S, JUMP_S)))
+    scenario.later(JUMPED_S, lambda: clock.set(0.0))
+    return held_by(scenario, None)
+
+
+def restart_rabbit(scenario):
+    """Kill -9 RabbitMQ and start it again."""
+    held = held_by(scenario, None)
+    scenario.deployment.broker.restart()
+    return held
+
+
+def delete_queues(scenario):
+    """Delete every queue in RabbitMQ."""
+    held = held_by(scenario, None)
+    scenario.deployment.broker.delete_queues()
+    return held
+
+
+def freeze_rabbit(scenario):
+    """Let RabbitMQ answer nothing for some seconds."""
+    scenario.deployment.broker.freeze()
+    scenario.later(LONGER_THAN_A_LEASE_S, scenario.deployment.broker.thaw)
+    return held_by(scenario, None)
 
 
 def fill_disk(scenario):
@@ -218,8 +320,11 @@ FROZEN = {
     "child frozen past its lease": freeze,
     "child frozen past its lease, after_file": freeze_with_file,
 }
+FOREIGN_MESSAGES = {"foreign messages": send_foreign}
+SIGTERM = {"SIGTERM to worker": terminate}
 SURROUNDINGS = {
-    "SIGTERM to worker": terminate,
+    **SIGTERM,
+    **FOREIGN_MESSAGES,
     "Redis connections cut": cut_redis,
     "Redis flushed": flush_redis,
     "Redis killed, back empty": restart_redis,
@@ -229,6 +334,16 @@ SUBMITTER = {"kill -9 factory run": kill_submitter}
 POSTGRES = {
     "PostgreSQL connections cut": cut_postgres,
     "PostgreSQL restarted": restart_postgres,
+}
+SILENT = {"PostgreSQL connections silently gone": swallow_postgres}
+IN_TRANSACTION = {"child frozen in its transaction": freeze_in_transaction}
+REFUSED = {"Redis refuses acknowledgements": refuse_acknowledgements}
+SPOILED = {"image damaged": spoil_image(damage), "image removed": spoil_image(remove)}
+CLOCKS = {"wall clock of a worker jumps": jump_clock}
+RABBIT = {
+    "RabbitMQ killed": restart_rabbit,
+    "RabbitMQ queues deleted": delete_queues,
+    "RabbitMQ frozen": freeze_rabbit,
 }
 POSTGRES_CRASH = {"PostgreSQL crashed": crash_postgres}
 DISK = {"disk full": fill_disk}

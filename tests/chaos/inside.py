@@ -17,6 +17,9 @@ from pathlib import Path
 
 FOLDER_VARIABLE = "CHAOS_FOLDER"
 MUTANT_VARIABLE = "CHAOS_MUTANT"
+BOOT_VARIABLE = "CHAOS_BOOT"
+"""File with the id of another boot: the worker seems to be on another machine of the same name."""
+DEAF_S = 5.0
 ARMED, STRUCK, TRIPLING = "armed", "struck", "tripling"
 
 FAMILIES = Path(__file__).with_name("families.py")
@@ -44,6 +47,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     def __init__(self, folder):
         self._changes = {
             "chatgenimage.db.failpoints": lambda module: module.arm(Strikes(folder)),
+            "chatgenimage.factory.processes.consumption": hear_sooner,
+            "chatgenimage.factory.processes.worker_identity": live_elsewhere,
             "kombu.transport.redis": lambda module: send_thrice(module, folder / TRIPLING),
             **MUTANTS[os.environ.get(MUTANT_VARIABLE)],
         }
@@ -138,6 +143,17 @@ def send_thrice(transport, switch):
             put(self, queue, message, **kwargs)
 
     transport.Channel._put = put_thrice
+
+
+def hear_sooner(consumption):
+    """Let a worker notice within seconds that it gets no messages."""
+    consumption.DEAF_S = DEAF_S
+
+
+def live_elsewhere(worker_identity):
+    """Give this process the boot id of another machine, if there is one for it."""
+    if BOOT_VARIABLE in os.environ:
+        worker_identity.BOOT_ID = Path(os.environ[BOOT_VARIABLE])
 
 
 def without_sweeper(dispatching):

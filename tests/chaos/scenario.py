@@ -54,7 +54,7 @@ class Scenario:
         deck: Faults by kind.
         most: Maximum number of faults after the submission.
         submit_kills: Maximum number of times that `factory submit` is killed before it succeeds.
-        postgres, endpoint: Targets of the faults of their kinds.
+        postgres, proxy, endpoint: Targets of the faults of their kinds.
         patience_s: Maximum time without progress.
         alone_share: Share of the faults that get time until the affected step is done.
         struck_before: Number of earlier faults by kind: the rarest come first.
@@ -62,12 +62,14 @@ class Scenario:
     """
 
     def __init__(
-        self, deployment, seed, deck, *, most, submit_kills=2, postgres=None, endpoint=None,
-        patience_s=PATIENCE_S, alone_share=ALONE_SHARE, struck_before=None, say=print,
+        self, deployment, seed, deck, *, most, submit_kills=2, postgres=None, proxy=None,
+        endpoint=None, patience_s=PATIENCE_S, alone_share=ALONE_SHARE, struck_before=None,
+        say=print,
     ):  # fmt: skip
         self.deployment = deployment
         self.random = random.Random(seed)
         self.postgres = postgres
+        self.proxy = proxy
         self.endpoint = endpoint
         self.faults = []
         self._deck = deck

@@ -12,6 +12,8 @@ from pathlib import Path
 import redis
 
 from chatgenimage.factory.broker.embedded_redis import find_server
+from chatgenimage.tasks.chain import QUEUE_NAMES
+from tests.rabbitmq import RabbitServer
 
 START_UP_S = 10
 DISK = "4m"
@@ -77,6 +79,38 @@ class EmbeddedRedis:
 
     def remove(self):
         """Do nothing: it ends with its processes."""
+
+
+class RabbitMq:
+    """A RabbitMQ; its queues outlive its death."""
+
+    def __init__(self):
+        self._server = RabbitServer()
+        self._server.start()
+        self.url = self._server.url
+
+    def restart(self):
+        """Kill it and start it again."""
+        self._server.kill()
+        self._server.start()
+
+    def delete_queues(self):
+        """Delete every queue with its messages."""
+        for queue in QUEUE_NAMES:
+            with suppress(subprocess.CalledProcessError):
+                self._server.control("delete_queue", queue)
+
+    def freeze(self):
+        """Let it answer nothing until `thaw`."""
+        self._server.freeze()
+
+    def thaw(self):
+        """Let it continue."""
+        self._server.thaw()
+
+    def remove(self):
+        """End it and delete its data."""
+        self._server.remove()
 
 
 class Disk:

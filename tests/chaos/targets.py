@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from chatgenimage.db.models import Step
+from chatgenimage.db.models import Batch, Candidate, Step
 from chatgenimage.db.session import reading
-from chatgenimage.db.states import StepState
+from chatgenimage.db.states import BatchState, StepState
 
 WORK_PATIENCE_S = 3
 
@@ -67,3 +67,22 @@ def waits_for_space(scenario):
             select(Step.name, Step.batch_id).where(Step.error.contains("No space left"))
         ).first()
     return Struck(*waiting) if waiting else None
+
+
+def image_in_flight(scenario):
+    """Return the target and sha256 of a random stored image whose batch is in flight."""
+    query = (
+        select(Candidate.sha256, Candidate.batch_id, Step.name)
+        .join(Batch, Batch.id == Candidate.batch_id)
+        .join(Step, Step.batch_id == Batch.id)
+        .where(Batch.state == BatchState.IN_FLIGHT, Step.state != StepState.DONE)
+        .order_by(Candidate.id, Step.position)
+    )
+    with reading(scenario.deployment.sessions) as session:
+        found = [
+            row for row in session.execute(query) if row.sha256 not in scenario.deployment.spoiled
+        ]
+    if not found:
+        return None
+    chosen = scenario.random.choice(found)
+    return Struck(chosen.name, chosen.batch_id), chosen.sha256

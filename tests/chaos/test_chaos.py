@@ -40,6 +40,40 @@ def test_nothing_is_lost_and_nothing_done_twice_under_fire(tmp_path, expected, p
     raise AssertionError(f"only {struck} faults occurred")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        (campaign.FLEET, faults.SPOILED | faults.REFUSED | faults.CLOCKS | faults.FOREIGN_MESSAGES),
+        (campaign.POSTGRES, faults.SILENT | faults.IN_TRANSACTION),
+    ],
+    ids=["SQLite", "PostgreSQL"],
+)
+def test_nothing_stops_for_ever(tmp_path, expected, postgres, setting):
+    kind, deck = setting
+    if not kind.clocks:
+        deck = {name: strike for name, strike in deck.items() if name not in faults.CLOCKS}
+    struck = set()
+    for seed in range(21, 27):
+        left = {name: strike for name, strike in deck.items() if name not in struck}
+        played = campaign.play(
+            tmp_path / f"{seed}",
+            kind,
+            seed,
+            expected,
+            most=len(left),
+            submit_kills=0,
+            alone_share=0.0,
+            postgres=postgres,
+            labels=FEW_LABELS,
+            deck=left,
+        )
+        assert played.outcome.problems == []
+        struck.update(fault.kind for fault in played.faults)
+        if struck == deck.keys():
+            return
+    raise AssertionError(f"only {struck} occurred")
+
+
 def test_without_the_sweeper_the_harness_sees_a_run_that_never_ends(tmp_path, expected):
     played = campaign.play(
         tmp_path / "c",

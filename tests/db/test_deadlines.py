@@ -1,10 +1,6 @@
 """Deadlines on a real PostgreSQL: frozen clients, locks, long statements, silent connections."""
 
-import socket
-import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +9,7 @@ from chatgenimage.db import deadlines
 from chatgenimage.db.session import connect, engine_of
 from chatgenimage.tasks.failures import TRANSIENT
 from tests import rows
+from tests.proxy import SwallowingProxy
 
 PATIENCE_S = 1.0
 LOCK = text("SELECT id FROM run FOR UPDATE")
@@ -60,56 +57,16 @@ def test_a_connection_that_is_silently_gone_is_noticed_and_replaced(
 ):
     monkeypatch.setattr(deadlines, "MARGIN_S", 0.5)
     url = postgres.url(postgres_database)
-    with swallowing_proxy(postgres.folder, tmp_path) as swallow:
-        sessions = connect(url.replace(str(postgres.folder), str(tmp_path)), patience_s=PATIENCE_S)
-        with sessions() as session:
+    proxy = SwallowingProxy(postgres.folder, tmp_path)
+    sessions = connect(url.replace(str(postgres.folder), str(tmp_path)), patience_s=PATIENCE_S)
+    with sessions() as session:
+        session.execute(LOCK)
+        proxy.swallow()
+        started = time.monotonic()
+        with pytest.raises(TRANSIENT):
             session.execute(LOCK)
-            swallow.set()
-            started = time.monotonic()
-            with pytest.raises(TRANSIENT):
-                session.execute(LOCK)
-            assert time.monotonic() - started < PATIENCE_S + 5
-            swallow.clear()
-            session.rollback()
-            session.execute(LOCK)
-        engine_of(sessions).dispose()
-
-
-@contextmanager
-def swallowing_proxy(folder, own_folder):
-    """Forward a PostgreSQL socket; while the event is set, what arrives is thrown away."""
-    name = ".s.PGSQL.5432"
-    swallow, threads = threading.Event(), []
-
-    def forward(source, target):
-        with suppress(OSError):
-            while content := source.recv(65536):
-                if not swallow.is_set():
-                    target.sendall(content)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
-
-    with ExitStack() as opened:
-        server = opened.enter_context(socket.socket(socket.AF_UNIX))
-        server.bind(str(own_folder / name))
-        server.listen()
-
-        def serve():
-            while True:
-                try:
-                    client = opened.enter_context(server.accept()[0])
-                except OSError:
-                    return
-                upstream = opened.enter_context(socket.socket(socket.AF_UNIX))
-                upstream.connect(str(Path(folder) / name))
-                for pair in ((client, upstream), (upstream, client)):
-                    threads.append(threading.Thread(target=forward, args=pair))
-                    threads[-1].start()
-
-        acceptor = threading.Thread(target=serve)
-        acceptor.start()
-        yield swallow
-        server.shutdown(socket.SHUT_RDWR)
-        acceptor.join()
-        for thread in threads:
-            thread.join()
+        assert time.monotonic() - started < PATIENCE_S + 5
+        session.rollback()
+        session.execute(LOCK)
+    engine_of(sessions).dispose()
+    proxy.stop()

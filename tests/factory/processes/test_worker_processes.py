@@ -1,6 +1,5 @@
 """Real worker processes whose steps only sleep: lost work is recovered automatically."""
 
-import json
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
 from chatgenimage.tasks.item_lifecycle import DIED
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
+from tests.foreign import FOREIGN
 from tests.wall_clock import COMPILER, WallClock
 
 pytestmark = pytest.mark.processes
@@ -178,36 +178,6 @@ def test_factory_run_says_that_its_broker_cannot_serve(tmp_path, monkeypatch):
         )
     assert done.returncode == 1, done.stderr
     assert "the worker ended with exit code 1" in done.stderr
-
-
-PROPERTIES = {"delivery_tag": "5", "delivery_info": {"exchange": "", "routing_key": "x"}}
-JSON = {"content-type": "application/json", "content-encoding": "utf-8"}
-FOREIGN = (
-    b"hello",
-    b"\xff\xfe",
-    *(
-        json.dumps(item).encode()
-        for item in (
-            None,
-            [],
-            {},
-            {"body": "x"},
-            {"body": "x", "properties": {}},
-            {"body": "x", "properties": {"delivery_tag": "1"}},
-            {"body": "x", "properties": {"delivery_tag": "2", "delivery_info": {}}},
-            {"body": "x", "headers": {}, "properties": PROPERTIES},
-            {"body": "x", "headers": {"task": "other", "id": "3"}, "properties": PROPERTIES},
-            {"body": "x", "headers": {"task": "generate"}, "properties": PROPERTIES, **JSON},
-            {
-                "body": "[[1], {}, {}]",
-                "headers": {"task": "generate", "id": "5"},
-                "properties": PROPERTIES,
-                **JSON,
-            },
-        )
-    ),
-)
-"""Items of a Redis list that no factory has sent, from plain text to nearly a message."""
 
 
 def test_messages_of_other_programs_are_dropped_and_the_run_ends(place, settings, tmp_path):
