@@ -5,6 +5,7 @@ import typer
 from chatgenimage.db.clock import now
 from chatgenimage.db.runs import get_run, list_quarantined
 from chatgenimage.db.session import reading
+from chatgenimage.db.waits import list_waits
 from chatgenimage.factory.cli.common import (
     AsJson,
     RunOrLatest,
@@ -33,6 +34,8 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
         from chatgenimage.factory.terminal.tables import quarantine_table, status_view, trouble_of
 
         stdout.print(status_view(session, found, now=now(session), width=stdout.width))
+        for line in list_waits(session, found.id, 2 * store.settings.delivery.lease_s):
+            stdout.print(f"Waits: {line}", style="yellow", soft_wrap=True, markup=False)
         for line in trouble_of(session, found):
             stdout.print(line, style="yellow", soft_wrap=True)
         if given_up := list_quarantined(session, found.id):

@@ -25,6 +25,7 @@ from chatgenimage.factory.broker.broker import count_waiting
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.processes.abort_signal import end_process
 from chatgenimage.factory.processes.finalize_run import finish_run, top_up
+from chatgenimage.factory.processes.stalls import StallLog
 from chatgenimage.factory.processes.worker_identity import is_dead
 from chatgenimage.tasks.chain import QUEUE_NAMES, plan_chain, ring
 from chatgenimage.tasks.options import DeliveryOptions, run_options
@@ -57,6 +58,7 @@ class Dispatcher:
         self._models_key = models_key
         self.observe: Callable[[Mapping[str, int]], None] = lambda _waiting: None
         self._topped_up_at = -TOP_UP_S
+        self._stalls = StallLog(sessions, delivery.lease_s)
 
     def tick(self) -> int:
         """Sweep, admit, commit, then send messages; return how many were sent.
@@ -68,13 +70,14 @@ class Dispatcher:
         finished: list[int] = []
         with self._sessions.begin() as session:
             due = []
-            if dispatching.take_turn(session):
+            if has_turn := dispatching.take_turn(session):
                 due = self._decide(session, waiting)
                 finished = list_finished(session)
         if due:
             reach(Failpoint.BEFORE_RING)
         for batch_id, names, descriptions in due:
             ring(self._app, batch_id, names, descriptions)
+        self._stalls.look(has_turn=has_turn)
         for run_id in finished:
             finish_run(self._sessions, run_id)
         self._top_up()

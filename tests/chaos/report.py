@@ -37,24 +37,26 @@ and image store. Only the model families are stand-ins, which are deterministic 
 Leases are short (`tests/chaos/{PROFILE.name}`), so that minutes show what would otherwise take
 hours. After each run:
 
-- it ended by itself: every batch is done, no step is running, and nothing is given up except items whose image a fault
-  damaged or removed;
+- it ended by itself: every batch is done, no step is running, and nothing is given up except items
+  whose image a fault damaged or removed;
 - every candidate, annotation, score, scene, placement and prompt exists once;
 - every image has its row and every row its image with the right checksum; partly written files of
   killed processes were set aside by the repair of `factory doctor`;
 - each candidate (pixels, seed, prompt, parent, caption, boxes, masks, scores, verdict) is equal to
-  that of a run without faults, and so is the accepted set. If an image was damaged or removed, this holds for all
-  other batches; in its own batch the verdicts may differ, because filters rank the images of a batch, and
-  near-duplicates in other batches may differ in which one is kept.
+  that of a run without faults, and so is the accepted set. If an image was damaged or removed,
+  this holds for all other batches; in its own batch the verdicts may differ, because filters rank
+  the images of a batch, and near-duplicates in other batches may differ in which one is kept.
 
 ## What is equal after a fault
 
-Rows, prompts, seeds, parents and their order follow from the seed of the run and are always equal. The pixels are equal if
-the models give an image the same pixels alone and in a batch, as the stand-ins of this suite do. Real networks do so only up to
-rounding: an item that is tried again runs alone, and its image then differs from the one of an undisturbed run by at most one
-level of 255 in a few pixels (with the micro models, 9 of 57 images after several kills; all verdicts were equal). A score that
-is within this rounding of its threshold may give another verdict. A pass is not repeated as it was: that would need
-the other items of the pass to be computed again, and an item that kills its process would take them with it each time.
+Rows, prompts, seeds, parents and their order follow from the seed of the run and are always equal.
+The pixels are equal if the models give an image the same pixels alone and in a batch, as the
+stand-ins of this suite do. Real networks do so only up to rounding: an item that is tried again
+runs alone, and its image then differs from the one of an undisturbed run by at most one level of
+255 in a few pixels (with the micro models, 9 of 57 images after several kills; all verdicts were
+equal). A score that is within this rounding of its threshold may give another verdict. A pass is
+not repeated as it was: that would need the other items of the pass to be computed again, and an
+item that kills its process would take them with it each time.
 
 {repeated} item attempts were repeated, which is the only cost of the faults. The suite would \
 detect a loss

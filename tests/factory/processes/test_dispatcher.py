@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from chatgenimage.db.models import Batch
 from chatgenimage.db.states import BatchState
@@ -12,6 +13,7 @@ from chatgenimage.factory.broker.broker import count_waiting
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
 from chatgenimage.factory.errors import BrokerUnavailable
 from chatgenimage.factory.processes.dispatcher import Dispatcher
+from chatgenimage.factory.processes.stalls import StallLog
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests import rows
@@ -80,3 +82,16 @@ def test_two_dispatchers_fill_the_window_once_and_again_after_the_broker_forgot(
         with app.pool.acquire(block=True) as connection:
             connection.default_channel.client.flushall()  # type: ignore[attr-defined]  # a stub lacks it
         wait_for(lambda: waiting() >= WINDOW)
+
+
+def test_a_run_that_makes_no_progress_is_logged_with_the_reason(place):
+    with place.sessions.begin() as session:
+        rows.add_run(session)
+    stalls = StallLog(place.sessions, lease_s=-1.0)
+    with capture_logs() as lines:
+        stalls.look(has_turn=False)
+    events = {line["event"]: line for line in lines}
+    assert events["run_waits"]["waits"] == [
+        "1 batch has not started: no dispatcher for the models of this run"
+    ]
+    assert "dispatcher_has_no_turn" in events
