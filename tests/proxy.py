@@ -1,23 +1,23 @@
-"""A proxy for PostgreSQL's socket that can swallow what its connections send."""
+"""A proxy for a server's Unix socket that can swallow what its connections send."""
 
 import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
 
-NAME = ".s.PGSQL.5432"
+POSTGRES = ".s.PGSQL.5432"
 
 
 class SwallowingProxy:
     """Forwards connections from a socket in `own_folder` to the server's in `folder`."""
 
-    def __init__(self, folder, own_folder):
+    def __init__(self, folder, own_folder, name=POSTGRES):
         self.folder = str(own_folder)
-        self._target = str(Path(folder) / NAME)
+        self._target = str(Path(folder) / name)
         self._swallowed = set()
         self._connections = []
         self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(own_folder / NAME))
+        self._server.bind(str(own_folder / name))
         self._server.listen()
         self._threads = [threading.Thread(target=self._serve, daemon=True)]
         self._threads[0].start()
@@ -34,7 +34,8 @@ class SwallowingProxy:
             _shut(*pair)
         for thread in self._threads:
             thread.join(5)
-        self._server.close()
+        for one in (self._server, *(one for pair in self._connections for one in pair)):
+            one.close()
 
     def _serve(self):
         while True:

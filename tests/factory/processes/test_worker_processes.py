@@ -24,6 +24,7 @@ from chatgenimage.factory.submission.submitter import submit
 from chatgenimage.tasks.item_lifecycle import DIED
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
 from tests.foreign import FOREIGN
+from tests.proxy import SwallowingProxy
 from tests.wall_clock import COMPILER, WallClock
 
 pytestmark = pytest.mark.processes
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.processes
 PATIENCE_S = 300
 ROOT = Path(__file__).parents[3]
 TIME_LIMIT_S = 10
+SIGTERM_S = 90
+"""The bound that docs/deployment.md states, for a server that is silent."""
 
 
 @pytest.fixture
@@ -142,6 +145,25 @@ def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, sett
         with worker(settings, tmp_path, REDIS_URL=url) as process:
             assert process.wait(PATIENCE_S) == 1
     assert "cannot recover from" in (tmp_path / "log").read_text()
+
+
+def test_a_worker_obeys_sigterm_though_its_redis_is_silent(place, settings, tmp_path):
+    sleep(place, 1)
+    submit_run(place, settings)
+    (tmp_path / "own").mkdir()
+    url = f"redis+socket://{tmp_path / 'own' / 'redis.sock'}?virtual_host=0"
+    with forgetful_redis(tmp_path / "redis.sock"):
+        proxy = SwallowingProxy(tmp_path, tmp_path / "own", "redis.sock")
+        with worker(settings, tmp_path, REDIS_URL=url) as process:
+            wait_for(lambda: count_items(place, ItemState.DONE) > 1)
+            proxy.swallow()
+            process.terminate()
+            started = time.monotonic()
+            assert process.wait(PATIENCE_S) in {0, 1}
+            assert time.monotonic() - started < SIGTERM_S
+        proxy.stop()
+    with place.sessions() as session:
+        assert StepState.RUNNING not in set(session.scalars(select(Step.state)))
 
 
 def test_a_redis_that_becomes_a_replica_ends_the_worker_with_an_error(place, settings, tmp_path):
