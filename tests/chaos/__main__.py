@@ -29,7 +29,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=FAULTS, help="minimum number of faults")
     parser.add_argument("--each", type=int, default=EACH, help="minimum number of each kind")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the first scenario")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1], help="first seeds; scenarios take them in turn"
+    )
     parser.add_argument("--kind", help="only this kind of fault, in the first setting that has it")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
@@ -68,14 +70,14 @@ def play_all(folder, options, struck):
     postgres = PostgresServer(binaries)
     postgres.start()
     try:
-        for setting, seed in zip(cycle(settings), count(options.seed)):
+        for setting, seed in zip(cycle(settings), _seeds(options.seeds)):
             print(f"seed {seed}: {setting.name}", flush=True)
             yield campaign.play(
                 folder / f"seed-{seed}",
                 setting,
                 seed,
                 expected[setting.speaks],
-                most=PER_SCENARIO,
+                most=min(PER_SCENARIO, options.faults),
                 postgres=postgres,
                 disk=os.geteuid() == 0,
                 struck_before=struck,
@@ -86,6 +88,12 @@ def play_all(folder, options, struck):
     finally:
         postgres.stop()
         postgres.remove()
+
+
+def _seeds(first):
+    """Yield each first seed, then each one's next, endlessly."""
+    for number in count():
+        yield from (seed + number for seed in first)
 
 
 def _tell(scenario, total):
