@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from itertools import count, cycle
+from itertools import count
 from pathlib import Path
 
 from tests.chaos import campaign
@@ -30,7 +30,11 @@ def main():
     parser.add_argument("--faults", type=int, default=FAULTS, help="minimum number of faults")
     parser.add_argument("--each", type=int, default=EACH, help="minimum number of each kind")
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[1], help="first seeds; scenarios take them in turn"
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[1],
+        help="first seeds; every deployment is played with each",
     )
     parser.add_argument("--kind", help="only this kind of fault, in the first setting that has it")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
@@ -70,7 +74,7 @@ def play_all(folder, options, struck):
     postgres = PostgresServer(binaries)
     postgres.start()
     try:
-        for setting, seed in zip(cycle(settings), _seeds(options.seeds)):
+        for setting, seed in _plan(settings, options.seeds):
             print(f"seed {seed}: {setting.name}", flush=True)
             yield campaign.play(
                 folder / f"seed-{seed}",
@@ -90,10 +94,12 @@ def play_all(folder, options, struck):
         postgres.remove()
 
 
-def _seeds(first):
-    """Yield each first seed, then each one's next, endlessly."""
+def _plan(settings, seeds):
+    """Yield settings with seeds, endlessly: every setting with each seed, then with the next."""
     for number in count():
-        yield from (seed + number for seed in first)
+        for seed in seeds:
+            for setting in settings:
+                yield setting, seed + number
 
 
 def _tell(scenario, total):
