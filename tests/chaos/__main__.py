@@ -34,7 +34,7 @@ def main():
         type=int,
         nargs="+",
         default=[1],
-        help="first seeds; every deployment is played with each",
+        help="first seeds, each for every deployment",
     )
     parser.add_argument("--kind", help="only this kind of fault, in the first setting that has it")
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
