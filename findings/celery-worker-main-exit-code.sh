@@ -3,7 +3,7 @@
 #
 # Guess: `app.worker_main(argv)` is what the command line calls, so it ends alike: SystemExit, or the error itself.
 # What happens: both log the same CRITICAL line with the same traceback. The command line ends with exit code 1.
-#   worker_main swallows the exit code and returns None, so the program continues and ends with 0.
+#   worker_main drops the exit code and returns None, so the program continues and ends with 0.
 # What a user meets: a supervisor that restarts only failed processes (systemd's Restart=on-failure, a Kubernetes Job)
 #   takes the dead worker for a finished one.
 # Decision here: our worker process starts Celery by worker_main and listens for Celery's signal of the worker's end,
