@@ -3,11 +3,11 @@
 #
 # Guess: the three converters agree: each writes the box around the rotated rectangle, or refuses rotation.
 # What happens: COCO gets the box around the rotated rectangle. YOLO and VOC get the rectangle as it was before the turn,
-#   without a warning. For a rectangle turned by 90 degrees the two boxes share less than a third of their area.
+#   without a warning. Below, where the rectangle is turned by 90 degrees, the two boxes do not overlap at all.
 # What a user meets: someone turns a box in the editor to fit a slanted object (the handle is there unless the
 #   configuration says canRotate="false"). A model trained on the YOLO export then learns boxes next to the objects.
-# Decision here: our boxes have no angle and are exported from our database, never from Label Studio. Configurations
-#   for axis-aligned boxes should set canRotate="false".
+# Decision here: boxes have no angle and datasets are exported from our own database. A project in Label Studio whose
+#   boxes are exported there should have canRotate="false" on its RectangleLabels.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# One VOC box has two sizes in two tools, and grows each time that one of them reads its own file. (Installs 700 MB.)
+# One VOC box is 10 pixels wide for supervision 0.31.2 and 9 for datumaro 1.13.12, a pixel further right. (Installs 700 MB.)
 #
-# Guess: VOC counts pixels from 1 and includes the last one, so 11 to 20 are ten pixels; readers turn that into the edges
-#   10 and 20, and a tool reads back exactly what it has written.
-# What happens: supervision 0.31.2 reads 10 to 20, as meant, but its writer adds 1 to all four corners: what it writes
-#   and reads again is a pixel wider and higher each time, up to the edge of the image. datumaro 1.13.12 takes the numbers
-#   as they are: 11 to 20, nine pixels, and converts them so to COCO.
-# What a user meets: the error is about a pixel, so that training works and only small objects suffer: this object
-#   of 10 pixels has an IoU of 0.83 with itself after one round trip.
-# Decision here: VOC is written as VOC defines it: the first pixel is 1, the last one is included. Other formats hold edges,
-#   which have one meaning.
+# Guess: VOC counts pixels from 1 and includes the last one, so 11 to 20 are ten pixels, and every reader turns that into
+#   the edges 10 and 20.
+# What happens: supervision does so, and reads back what it writes. datumaro takes the numbers as edges: 11 to 20, nine
+#   pixels. Converted to COCO by datumaro, the box is [11, 11, 9, 9] instead of [10, 10, 10, 10].
+# What a user meets: the error is one pixel, so that training works and only small objects suffer: the two boxes of
+#   this object have an IoU of 0.81. Nothing is reported.
+# Decision here: VOC is written as VOC defines it: the first pixel is 1, the last one is included. Who wants COCO exports
+#   COCO, and does not convert VOC.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -53,21 +52,18 @@ def box(dataset: supervision.DetectionDataset) -> list[float]:
 first = by_supervision(VOC / "Annotations")
 first.as_pascal_voc(annotations_directory_path=str(FOLDER / "again"))
 second = by_supervision(FOLDER / "again")
-second.as_pascal_voc(annotations_directory_path=str(FOLDER / "third"))
-third = by_supervision(FOLDER / "third")
 
 dataset = datumaro.Dataset.import_from(str(VOC), "voc_detection")
 dataset.export(str(FOLDER / "coco"), "coco_instances")
 annotations = next((FOLDER / "coco/annotations").glob("*.json")).read_text()
 found = {
     "supervision, x1 y1 x2 y2": box(first),
-    "after one round trip": box(second),
-    "after two": box(third),
+    "the same, written by supervision and read again": box(second),
     "datumaro's COCO, x y width height": json.loads(annotations)["annotations"][0]["bbox"],
 }
 for name, numbers in found.items():
     print(f"{name}: {numbers}")
-if list(found.values()) != [[10, 10, 20, 20], [10, 10, 21, 21], [10, 10, 22, 22], [11, 11, 9, 9]]:
+if list(found.values()) != [[10, 10, 20, 20], [10, 10, 20, 20], [11, 11, 9, 9]]:
     sys.exit("changed")
 PYTHON
 "$python" -W ignore "$folder/read.py" "$folder" 2>"$folder/log" || {
