@@ -7,8 +7,8 @@
 #   pixels. Converted to COCO by datumaro, the box is [11, 11, 9, 9] instead of [10, 10, 10, 10].
 # What a user meets: the error is one pixel, so that training works and only small objects suffer: the two boxes of
 #   this object have an IoU of 0.81. Nothing is reported.
-# Decision here: VOC is written as VOC defines it: the first pixel is 1, the last one is included. Who wants COCO exports
-#   COCO, and does not convert VOC.
+# Decision here: VOC is written as VOC defines it: the first pixel is 1, the last one is included. COCO is exported as
+#   COCO, not converted from VOC.
 set -euo pipefail
 
 folder=$(mktemp -d)
