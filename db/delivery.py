@@ -105,6 +105,11 @@ FINISH = (
     .where(Step.id == bindparam("held_step"), ~_open_item)
     .values(FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None})
 )
+POSTPONE = (
+    update(Step)
+    .where(Step.id == _first_unfinished, Step.state == StepState.READY)
+    .values(run_after=Clock() + bindparam("delay_s", type_=Float))
+)
 OWNERS = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
 _is_dead = or_(Step.lease_until < Clock(), Step.owner.in_(bindparam("dead", expanding=True)))
 DIED = "process exited"
@@ -219,6 +224,13 @@ def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error:
         .values(rung_at=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def postpone_step(session: Session, batch_id: int, *, delay_s: float) -> None:
+    """Queue the batch's current step again after `delay_s` seconds, unless a worker holds it."""
+    asked = {"of_batch": batch_id, "delay_s": delay_s}
+    if session.connection().execute(POSTPONE, asked).rowcount:
+        session.connection().execute(update(Batch).where(Batch.id == batch_id).values(rung_at=None))
 
 
 def request_stop(session: Session, owner: str) -> None:

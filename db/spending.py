@@ -4,13 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.models import LlmAnswer, LlmCall, Run
+from chatgenimage.db.models import Batch, LlmAnswer, LlmCall, Run, Step
 from chatgenimage.db.notifications import add_notifications
-from chatgenimage.db.states import RunEvent, RunState
+from chatgenimage.db.states import PAID_QUEUE, RunEvent, RunState, StepState
+
+FUNDS = (
+    select(Run.state, Run.spent, Run.budget, Run.costliest_item)
+    .where(Run.id == bindparam("of_run"))
+    .with_for_update(key_share=True)
+)
+# From the few running steps to their batches, never through all batches of the run.
+_run_of_step = select(Batch.run_id).where(Batch.id == Step.batch_id).scalar_subquery()
+RUNNING_PAID_STEPS = select(func.count()).where(
+    Step.state == StepState.RUNNING, Step.queue == PAID_QUEUE, _run_of_step == bindparam("of_run")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +78,38 @@ def is_recorded(session: Session, request_key: str) -> bool:
 
 
 def spend(session: Session, run_id: int, cost: float) -> None:
-    """Add a cost to the run, and pause the run if its budget is spent."""
+    """Add the cost of an item to the run, and pause the run if its budget is spent."""
+    most_so_far = func.coalesce(Run.costliest_item, 0.0)
     session.execute(
         update(Run)
         .where(Run.id == run_id)
-        .values(spent=Run.spent + cost)
+        .values(
+            spent=Run.spent + cost,
+            costliest_item=case((most_so_far < cost, cost), else_=most_so_far),
+        )
         .execution_options(synchronize_session=False)
     )
     spent, budget = session.execute(select(Run.spent, Run.budget).where(Run.id == run_id)).one()
-    if budget is not None and spent >= budget:
+    if cost and budget is not None and spent >= budget:
         pause(session, run_id, describe_spent(spent, budget))
+
+
+def may_start_item(session: Session, run_id: int) -> bool:
+    """Return whether the budget of an active run pays for an item of a step that is now running.
+
+    Each running language step works on one item, which may cost as much as the costliest so far;
+    while no cost is known, only one may run. The only one may always start an item, so that the
+    run continues. The row of the run is locked until the transaction ends, so that steps which are
+    claimed at the same time see each other.
+    """
+    asked = {"of_run": run_id}
+    state, spent, budget, costliest = session.connection().execute(FUNDS, asked).one()
+    if state != RunState.ACTIVE:
+        return False
+    running = session.connection().scalar(RUNNING_PAID_STEPS, asked) or 0
+    if budget is None or running <= 1:
+        return True
+    return costliest is not None and spent + running * costliest <= budget
 
 
 def pause(session: Session, run_id: int, reason: str) -> None:

@@ -52,6 +52,9 @@ class ItemState(StrEnum):
     QUARANTINED = "quarantined"
 
 
+PAID_QUEUE = "language"
+"""Queue of the steps whose items may cost money."""
+
 WHOLE_STEP = -1
 """Subject of the item that represents its whole step; exists once the step itself failed."""
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from celery import Celery, chain
 
+from chatgenimage.db.states import PAID_QUEUE
 from chatgenimage.tasks.options import ChainOptions
 
 QUEUES = {
-    "brainstorm": "language",
+    "brainstorm": PAID_QUEUE,
     "generate": "diffusion",
     "label": "labeling",
-    "imagine": "language",
+    "imagine": PAID_QUEUE,
     "edit": "editing",
-    "place": "language",
+    "place": PAID_QUEUE,
     "fill": "diffusion",
     "filter": "scoring",
 }

@@ -6,8 +6,12 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db import spending
 from chatgenimage.db.models import LlmCall, Step
+from chatgenimage.db.states import PAID_QUEUE
 from chatgenimage.workers.errors import CreditSpent
 from chatgenimage.workers.values import Exchange
+
+BUDGET_WAIT_S = 1.0
+"""Time until a step is tried again that the budget has no room for now."""
 
 
 def record_exchanges(
@@ -25,9 +29,20 @@ def record_exchanges(
         for exchange in exchanges
     ]
     session.add_all(calls)
-    if cost := sum(call.cost for call in calls):
+    cost = sum(call.cost for call in calls)
+    if cost or (has_budget(step) and not all(call.is_reused for call in calls)):
         session.flush()
         spending.spend(session, step.batch.run_id, cost)
+
+
+def has_budget(step: Step) -> bool:
+    """Return whether the items of the step are paid from a budget."""
+    return step.queue == PAID_QUEUE and step.batch.run.budget is not None
+
+
+def may_start_item(session: Session, step: Step) -> bool:
+    """Return whether the claimed step may start an item, as far as the run's budget goes."""
+    return not has_budget(step) or spending.may_start_item(session, step.batch.run_id)
 
 
 def pause_if_spent(session: Session, step: Step, error: Exception) -> None:

@@ -1,12 +1,14 @@
 """Options of a run that shape its chain and the delivery of its work."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatgenimage.db.models import Run
 from chatgenimage.tasks.thresholds import FilterThresholds
+
+if TYPE_CHECKING:  # settings use these options too, without SQLAlchemy
+    from chatgenimage.db.models import Run
 
 
 class ChainOptions(BaseModel):
@@ -130,10 +132,10 @@ class RunOptions(BaseModel):
     thresholds: FilterThresholds = FilterThresholds()
 
 
-_validated: WeakKeyDictionary[Run, tuple[dict[str, Any], RunOptions]] = WeakKeyDictionary()
+_validated: WeakKeyDictionary["Run", tuple[dict[str, Any], RunOptions]] = WeakKeyDictionary()
 
 
-def run_options(run: Run) -> RunOptions:
+def run_options(run: "Run") -> RunOptions:
     """Return the options of a run, from its frozen profile.
 
     They are validated once for a `Run` in memory, so once for an execution of a step, which keeps

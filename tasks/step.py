@@ -15,6 +15,7 @@ from chatgenimage.db.delivery import LeaseLost
 from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.tasks.failures import TRANSIENT, Fault
 from chatgenimage.tasks.heartbeat import Heartbeat
+from chatgenimage.tasks.ledger import BUDGET_WAIT_S, may_start_item
 from chatgenimage.tasks.model_revisions import find_changed_weights
 from chatgenimage.tasks.resources import Resources, current
 from chatgenimage.tasks.step_definition import StepWork
@@ -24,6 +25,10 @@ log = structlog.get_logger()
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+
+class BudgetInUse(Exception):
+    """The items that run now may cost all that is left of the run's budget."""
 
 
 def run_step(work: StepWork[In, Out], batch_id: int) -> None:
@@ -68,7 +73,8 @@ def _claim_or_fail(
 ) -> StepExecutor[In, Out] | None:
     """Claim the batch's current step and start its first pass, in one transaction.
 
-    If planning fails, that transaction is rolled back, and a second claim stores the error.
+    If planning fails, that transaction is rolled back, and a second claim stores the error. It is
+    rolled back, too, if the budget has no room for an item: no attempt is counted.
 
     Returns:
         The step's executor, or None if this is not the current step or another worker holds it.
@@ -78,6 +84,10 @@ def _claim_or_fail(
             passes, is_first = _take_step(session, work, batch_id, resources)
             if passes:
                 passes.start(session, is_first=is_first)
+    except BudgetInUse:
+        with resources.sessions.begin() as session:
+            delivery.postpone_step(session, batch_id, delay_s=BUDGET_WAIT_S)
+        return None
     except StepFailed as error:
         fault = Fault.of(error.__cause__ or error)
         with resources.sessions.begin() as session:
@@ -102,6 +112,8 @@ def _take_step(
         return None, False
     claim, is_first = claimed
     step = delivery.get_held_step(session, claim)
+    if not may_start_item(session, step):
+        raise BudgetInUse
     run_id = step.batch.run_id
     structlog.contextvars.bind_contextvars(run_id=run_id)
     if changed := find_changed_weights(session, run_id, resources):

@@ -24,7 +24,12 @@ from chatgenimage.db.subjects import locate_item
 from chatgenimage.tasks.failures import TRANSIENT, Fault, exchanges_of
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup, StepItems
-from chatgenimage.tasks.ledger import pause_if_spent, record_exchanges
+from chatgenimage.tasks.ledger import (
+    BUDGET_WAIT_S,
+    may_start_item,
+    pause_if_spent,
+    record_exchanges,
+)
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.device import forget_peak_memory, peak_memory_bytes
@@ -233,6 +238,8 @@ class StepExecutor(Generic[In, Out]):
     def _next_turn(self, session: Session) -> NextAction[In, Out]:
         """End the step, or start a pass of open items."""
         while not delivery.finish_step(session, self.claim):
+            if not may_start_item(session, self._step):
+                return self._give_back(session, delay_s=BUDGET_WAIT_S)
             if part := self._items.take(session, self._step):
                 return NextAction(part)
         self._work.conclude(session, self._step)
@@ -254,9 +261,9 @@ class StepExecutor(Generic[In, Out]):
         window = self._options.window
         return NextAction(goes_on=dispatching.hand_on(session, self._step.batch_id, window=window))
 
-    def _give_back(self, session: Session) -> NextAction[In, Out]:
+    def _give_back(self, session: Session, delay_s: float = 0.0) -> NextAction[In, Out]:
         items.put_back_items(session, [item_id for part in self._waiting for item_id in part.ids])
-        delivery.release_step(session, self.claim)
+        delivery.release_step(session, self.claim, delay_s=delay_s)
         return NextAction()
 
     def _wait(self, part: ItemGroup[In, Out], error: Exception, heartbeat: Heartbeat) -> None:

@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers like an OpenAI-compatible endpoint, as scripted."""
 
 import json
+import platform
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from chatgenimage.workers.config import OpenAiConfig
 
 KEY = "sk-very-hidden"
+
+platform.processor()
+"""OpenAI's client asks for it once in a process, and Python starts `uname` to answer."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class Run(Base):
     """Maximum cost of its language model, in the currency of the profile's prices."""
     spent: Mapped[float] = mapped_column(default=0.0)
     """Cost of its language model so far: the sum of all its calls."""
+    costliest_item: Mapped[float | None]
+    """Cost of the language step's item that cost most so far; NULL before the first paid answer."""
     pause_reason: Mapped[str | None] = mapped_column(Text)
     """Why the factory paused it; NULL if a person did."""
     created_at: Mapped[float] = mapped_column(default=time.time)

@@ -1,0 +1,21 @@
+"""Cost of a run's costliest item: how much may be asked for before the budget is spent.
+
+Revision ID: 0013
+Revises: 0012
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("run", sa.Column("costliest_item", sa.Float(53)))
+
+
+def downgrade() -> None:
+    op.drop_column("run", "costliest_item")
