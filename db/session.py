@@ -34,11 +34,11 @@ from chatgenimage.db.clock import add_clock, start_clock
 from chatgenimage.db.deadlines import limit_waiting, tcp_arguments
 from chatgenimage.db.error_messages import unavailable
 from chatgenimage.db.errors import DatabaseUnavailable
+from chatgenimage.db.private_files import PRIVATE_FILE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 60
 RETRY_S = 0.02
-PRIVATE_FILE = 0o600
 READS_ONLY = "reads_only"
 USED_AT = "used_at"
 REST_S = 1.0

@@ -13,13 +13,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from chatgenimage.db.errors import StorageUnavailable, StoreError
 from chatgenimage.db.failpoints import Failpoint, reach
+from chatgenimage.db.private_files import PRIVATE_FILE
 
 S3_OPTIONS = {
     "skip_instance_cache": True,  # a cached client keeps the credentials of its creation
     "use_listings_cache": False,  # other processes write too
     "config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}},
 }
-PRIVATE_FILE = 0o600
 PNG = {"ContentType": "image/png"}
 WAITS = "the work waits and resumes by itself."
 

@@ -1,11 +1,9 @@
 """Open the database for writing: create its folder and upgrade its schema."""
 
+from chatgenimage.db.private_files import PRIVATE_FOLDER
 from chatgenimage.db.session import Sessions, connect, newest_revision, upgrade
 from chatgenimage.factory.errors import CannotWrite
 from chatgenimage.factory.settings.model import Settings
-
-PRIVATE_FOLDER = 0o700
-"""Pictures, prompts and captions are for their owner; an existing folder keeps its mode."""
 
 
 def open_database(settings: Settings, *, patience_s: float | None = None) -> Sessions:

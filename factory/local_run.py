@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from chatgenimage.db.models import Run
+from chatgenimage.db.private_files import PRIVATE_FILE
 from chatgenimage.db.run_problems import find_common_failure
-from chatgenimage.db.session import PRIVATE_FILE, Sessions, connect, reading
+from chatgenimage.db.session import Sessions, connect, reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.app import ALL_ROLES
 from chatgenimage.factory.broker.broker import open_broker

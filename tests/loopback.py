@@ -60,6 +60,7 @@ class Loopback:
     def __init__(self, *replies):
         self.replies = list(replies)
         self.requests = []
+        self.paths = []
         self.authorizations = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -102,6 +103,7 @@ class Loopback:
                 self._answer(json.loads(self.rfile.read(length)))
 
             def _answer(self, request):
+                loopback.paths.append(self.path)
                 loopback.authorizations.append(self.headers["Authorization"])
                 reply = loopback._next(request)
                 self.send_response(reply.status)

@@ -21,6 +21,7 @@ from signal import SIGKILL
 from typing import Self
 from urllib.parse import quote
 
+from chatgenimage.db.private_files import PRIVATE_FOLDER
 from chatgenimage.factory.errors import BrokerUnavailable
 
 SERVERS_ON_PATH = ("valkey-server", "redis-server")
@@ -100,7 +101,7 @@ class EmbeddedBroker:
         self.stop()
 
     def _start_or_join(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         _make_private(self.socket_path.parent)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -229,7 +230,7 @@ def _socket_path(folder: Path) -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise BrokerUnavailable(

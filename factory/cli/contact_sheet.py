@@ -41,7 +41,10 @@ def contact_sheet(
     with reading(store.sessions) as session:
         run_id = get_run(session, run).id
     path = out or default_path(store.settings, run_id)
-    if not write_contact_sheet(store.sessions, store.images, path, run_id=run_id, limit=limit):
+    data_dir = store.settings.data_dir
+    if not write_contact_sheet(
+        store.sessions, store.images, path, run_id=run_id, limit=limit, data_dir=data_dir
+    ):
         raise NothingFound(
             f"run {run_id} has no accepted candidate; see `factory status {run_id}`."
         )

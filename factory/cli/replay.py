@@ -44,7 +44,7 @@ def replay(
     path = out or store.settings.data_dir / f"replay-{candidate_id}.png"
     buffer = io.BytesIO()
     Image.fromarray(done.pixels).save(buffer, format="PNG")
-    write_file(path, buffer.getvalue())
+    write_file(path, buffer.getvalue(), data_dir=store.settings.data_dir)
     if as_json:
         result = {"identical": done.is_identical, "psnr_db": done.psnr_db}
         print_json({**result, "pass_size": done.pass_size, "image": path})

@@ -45,8 +45,8 @@ def report(
         page = to_page(facts, store.images)
     path = out or store.settings.data_dir / f"run-{facts.run.id}-report.html"
     picture = path.with_suffix(".png")
-    write_file(path, page.encode())
-    write_file(picture, to_picture(facts))
+    write_file(path, page.encode(), data_dir=store.settings.data_dir)
+    write_file(picture, to_picture(facts), data_dir=store.settings.data_dir)
     if as_json:
         print_json({"page": path, "picture": picture})
     else:

@@ -53,7 +53,8 @@ def thresholds(
         print_json(view.surveys_record(surveys, advice))
         return
     path = out or store.settings.data_dir / f"run-{found.id}-thresholds.png"
-    write_file(path, view.surveys_picture(surveys, f"Run {found.id}: scores and thresholds"))
+    picture = view.surveys_picture(surveys, f"Run {found.id}: scores and thresholds")
+    write_file(path, picture, data_dir=store.settings.data_dir)
     stdout.print(view.surveys_view(surveys))
     if marks:
         stdout.print(view.advice_view(found.id, advice))

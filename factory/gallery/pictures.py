@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import anyio
 from anyio.to_thread import run_sync
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from chatgenimage.db.errors import ImageBroken, ImageMissing
 from chatgenimage.db.pagination import has_image
 from chatgenimage.db.session import reading
+from chatgenimage.factory.atomic_write import replace_file
 from chatgenimage.factory.query.store import Store
 
 THUMBNAIL_PX = 256
@@ -103,11 +103,8 @@ class Thumbnails:
             return content
 
     def _keep(self, path: Path, content: bytes) -> None:
-        temporary = path.with_suffix(f".{uuid4().hex}.tmp")
         with self._lock:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            replace_file(path, content, is_private=True)
             self._count += 1
             if self._count > self._most:
                 self._make_room()

@@ -1,12 +1,11 @@
 """Contact sheet: accepted candidates of a run in one image, each next to its parent."""
 
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cache
 from itertools import chain, cycle
 from pathlib import Path
-from uuid import uuid4
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,7 +15,7 @@ from chatgenimage.db.queries import list_candidates
 from chatgenimage.db.runs import AcceptedCandidate, get_run, list_accepted
 from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import Origin, Verdict
-from chatgenimage.factory.errors import CannotWrite
+from chatgenimage.factory.atomic_write import write_file
 from chatgenimage.factory.reports.overlay import (
     WHITE,
     Colour,
@@ -65,8 +64,14 @@ def default_path(settings: Settings, run_id: int) -> Path:
     return settings.data_dir / f"run-{run_id}-contact-sheet.png"
 
 
-def write_contact_sheet(
-    sessions: Sessions, images: ImageStore, path: Path, *, run_id: int, limit: int = 24
+def write_contact_sheet(  # noqa: PLR0913  # from where, what, and to where
+    sessions: Sessions,
+    images: ImageStore,
+    path: Path,
+    *,
+    run_id: int,
+    limit: int = 24,
+    data_dir: Path | None = None,
 ) -> int:
     """Draw a run's accepted candidates as PNG; return how many (0: nothing is written).
 
@@ -82,7 +87,8 @@ def write_contact_sheet(
         return 0
     asked = [label.name for label in run.labels]
     title = f"Run {run.id}: {len(candidates)} of {len(accepted)} accepted candidates"
-    _save(draw_sheet(images, candidates, title, asked), path)
+    sheet = _to_png(draw_sheet(images, candidates, title, asked))
+    write_file(path, sheet, data_dir=data_dir)
     return len(candidates)
 
 
@@ -281,13 +287,7 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size_px)
 
 
-def _save(sheet: Image.Image, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(temporary, format="PNG", optimize=True)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise CannotWrite(f"cannot write {path}: {error}. Name another file.") from error
+def _to_png(sheet: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

@@ -62,7 +62,7 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
         "problems": problems_record(problems),
         "quotas": [quota_record(quota) for quota in now.quotas],
         "contact_sheet": str(path)
-        if write_contact_sheet(sessions, images, path, run_id=run_id)
+        if write_contact_sheet(sessions, images, path, run_id=run_id, data_dir=settings.data_dir)
         else None,
         "database": show_address(settings.resolved_database_url()),
     }

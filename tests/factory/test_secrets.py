@@ -1,5 +1,7 @@
 """Secrets of addresses and private files: looked for in everything that a real run leaves."""
 
+import io
+import json
 import os
 import stat
 import subprocess
@@ -7,17 +9,21 @@ import sys
 
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from chatgenimage.db.models import Run
 from chatgenimage.db.session import connect, engine_of
 from chatgenimage.factory.broker.embedded_redis import find_server
 from chatgenimage.factory.cli import app
+from chatgenimage.factory.gallery.pictures import Thumbnails
 from chatgenimage.factory.settings.model import CONFIGS
+from tests import s3
 from tests.deploy.machine import free_port
-from tests.loopback import Loopback, fails
+from tests.loopback import Loopback, fails, says
 
-SECRETS = ("hushUser", "hushWord", "hushKey", "hushDatabase", "hushBroker")
+PLACES = ("on grass", "on sand", "in snow", "in a field", "at night", "on a road")
+SECRETS = (s3.SECRET, "hushUser", "hushWord", "hushKey", "hushDatabase", "hushBroker")
 OUTPUTS = (
     ("migrate",),
     ("status", "1"),
@@ -44,9 +50,28 @@ def broker():
     server.wait()
 
 
+class PickyServer:
+    """Writes prompts that the micro models understand, or refuses the key."""
+
+    def __init__(self):
+        self.refuses = True
+
+    def __call__(self, request):
+        if self.refuses:
+            return fails(401, "no such key")
+        if "visual features" in request["messages"][-1]["content"]:
+            return says('{"features": ["brown fur"]}')
+        return says(json.dumps({"prompts": [f"a dog {place}" for place in PLACES]}))
+
+
 @pytest.fixture
-def language_server():
-    with Loopback(fails(401, "no such key")) as server:
+def picky():
+    return PickyServer()
+
+
+@pytest.fixture
+def language_server(picky):
+    with Loopback(picky) as server:
         yield server
 
 
@@ -73,7 +98,8 @@ def environment(tmp_path, postgres, broker, language_server, monkeypatch):
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    return values
+    yield values
+    postgres.execute("DROP DATABASE secrets WITH (FORCE)")
 
 
 def call(*words):
@@ -108,6 +134,27 @@ def test_no_output_and_no_file_of_a_run_holds_a_secret_of_an_address(
     engine_of(sessions).dispose()
     assert "127.0.0.1" in str(frozen)
     assert not held_in(str(frozen))
+
+
+@pytest.mark.models
+@pytest.mark.processes
+def test_no_file_of_an_exported_dataset_holds_a_secret_of_an_address(
+    environment, tmp_path, picky, s3_server, monkeypatch
+):
+    picky.refuses = False
+    monkeypatch.setenv("FACTORY_IMAGE_STORE_URL", f"s3://{s3.BUCKET}/images")
+    monkeypatch.setenv("FACTORY_IMAGE_STORE_ENDPOINT", s3_server.endpoint)
+    monkeypatch.setenv("FACTORY_CHAIN__ROUNDS", "0")
+    ran = call("run", "dog", "--per-label", "6")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for layout in ("coco", "webdataset", "fiftyone"):
+        made = call("export", layout, "--out", layout)
+        assert made.returncode == 0, made.stderr
+        assert not held_in(made.stdout + made.stderr)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {tmp_path / "coco" / "runs" / "1.yaml", tmp_path / "coco" / "README.md"} <= {*files}
+    for path in files:
+        assert not held_in(path.read_bytes().decode(errors="replace")), path
 
 
 @pytest.mark.parametrize(
@@ -146,6 +193,36 @@ def test_a_new_data_folder_is_for_its_owner_alone(monkeypatch, tmp_path):
     assert mode_of(tmp_path / "data") == 0o700
     files = [path for path in (tmp_path / "data").iterdir() if path.is_file()]
     assert {mode_of(path) for path in files} == {0o600}
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    "words", [("report", "1"), ("contact-sheet",), ("thresholds", "1")], ids=" ".join
+)
+def test_what_commands_write_is_private_in_the_data_folder_and_nowhere_else(
+    filled_place, tmp_path_factory, words
+):
+    """The data folder may be an older one, which others may enter."""
+    data_dir = filled_place.data_dir
+    before, elsewhere = set(data_dir.iterdir()), tmp_path_factory.mktemp("out")
+    old = os.umask(0o022)
+    try:
+        for out in ([], ["--out", str(elsewhere / "written.png")]):
+            done = CliRunner().invoke(app, [*words, "--data-dir", str(data_dir), *out])
+            assert done.exit_code == 0, done.output
+    finally:
+        os.umask(old)
+    written = set(data_dir.iterdir()) - before
+    assert written
+    assert {mode_of(path) for path in written} == {0o600}
+    assert {mode_of(path) for path in elsewhere.iterdir()} == {0o644}
+
+
+def test_thumbnails_are_private(tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 300)).save(picture, format="PNG")
+    Thumbnails(tmp_path / "thumbnails").get("0" * 64, picture.getvalue)
+    assert [mode_of(path) for path in (tmp_path / "thumbnails").iterdir()] == [0o600]
 
 
 def test_stored_images_are_private_in_the_data_folder_and_nowhere_else(tmp_path):

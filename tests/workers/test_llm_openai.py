@@ -240,6 +240,37 @@ def test_the_key_is_in_no_error_no_log_and_no_record(caplog):
     assert KEY not in "".join([*shown, caplog.text])
 
 
+SECRETS = ("hushUser", "hush/Word", "hush%2FWord", "hushKey")
+
+
+def with_secrets(server):
+    address = server.url.replace("://", "://hushUser:hush%2FWord@")
+    return f"{address}/?api-version=2024-10-21&key=hushKey#top"
+
+
+@pytest.mark.parametrize("is_in_environment", [False, True])
+def test_the_query_of_an_address_is_sent_behind_the_path(monkeypatch, is_in_environment):
+    with Loopback(GOOD) as server:
+        config = server.config(base_url=with_secrets(server))
+        if is_in_environment:
+            monkeypatch.setenv("OPENAI_BASE_URL", config.base_url)
+            config = server.config(base_url=None)
+        model = OpenAiLanguageModel.load(config)
+        assert model.describe_features("dog", seed=1).value == FEATURES
+    assert server.paths == ["/v1/chat/completions?api-version=2024-10-21&key=hushKey"]
+    assert not [secret for secret in SECRETS if secret in repr(model.identity)]
+
+
+def test_no_secret_of_an_address_is_shown_even_if_the_server_repeats_it():
+    echo = fails(400, f"2024-10-21: cannot serve {' '.join(SECRETS)}, hushKeys, {KEY}")
+    with Loopback(echo) as server, pytest.raises(AnswerRefused) as caught:
+        features_from(server, base_url=with_secrets(server))
+    shown = f"{caught.value} {caught.value.exchanges!r}"
+    assert "2024-10-21: cannot serve *** *** *** ***, hushKeys, ***" in shown
+    shown = shown.replace("hushKeys", "")
+    assert not [secret for secret in (*SECRETS, KEY) if secret in shown]
+
+
 def test_the_environment_names_endpoint_and_key_where_the_profile_does_not(monkeypatch):
     with Loopback(GOOD) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)

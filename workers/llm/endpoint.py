@@ -17,6 +17,7 @@ from chatgenimage.workers.errors import (
     CreditSpent,
     EndpointUnavailable,
 )
+from chatgenimage.workers.llm.address import HIDDEN, ServerAddress
 from chatgenimage.workers.llm.completion import Completion, read_completion
 from chatgenimage.workers.llm.dialect import SCHEMA, TEXT, Dialect
 from chatgenimage.workers.llm.schemas import Schema
@@ -47,9 +48,15 @@ def make_client(config: OpenAiConfig, timeout_s: float, max_retries: int) -> "Op
     """
     from openai import OpenAI, OpenAIError
 
+    address = ServerAddress.of(config.base_url)
+
     def connect(api_key: str | None) -> OpenAI:
         return OpenAI(
-            api_key=api_key, base_url=config.base_url, timeout=timeout_s, max_retries=max_retries
+            api_key=api_key,
+            base_url=address.base_url,
+            default_query=address.query,
+            timeout=timeout_s,
+            max_retries=max_retries,
         )
 
     try:
@@ -81,6 +88,7 @@ class Endpoint:
     def __init__(self, client: "OpenAI", config: OpenAiConfig) -> None:
         self._client = client
         self._config = config
+        self._address = ServerAddress.of(config.base_url)
         self._dialect = Dialect()
         self._takes_schemas = False
         self._suspects_schemas = False
@@ -238,8 +246,8 @@ class Endpoint:
             raise ServerRefused(ServerError.of(error)) from None
 
     def _describe(self, error: ServerError) -> str:
-        """Return a failed request in one line, without the key even if the server repeats it."""
-        reason = clean(error.text).replace(self._client.api_key, "***")
+        """Return a failed request in one line, without secrets that the server may repeat."""
+        reason = self._address.hide(clean(error.text).replace(self._client.api_key, HIDDEN))
         text = f"{self._config.model} at {self.host}: {reason[:MAX_REASON_LENGTH].rstrip('.')}."
         return f"{text} {error.remedy}"
 
