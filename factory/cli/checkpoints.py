@@ -1,6 +1,5 @@
 """`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -108,12 +107,14 @@ def pull(
 
     Example: factory models pull sd15 --lock sd15-pinned.yaml
     """
+    from huggingface_hub.utils.logging import set_verbosity_error
+
     from chatgenimage.factory.checkpoints.inventory import pull as pull_all
     from chatgenimage.factory.checkpoints.inventory import write_lock
 
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile)
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each retry would be a line
+    set_verbosity_error()  # each retry would be a line
     pulled = []
     for one in pull_all(settings):
         pulled.append(one)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.gallery.progress import sum_steps
 from chatgenimage.factory.progress.live_view import format_worker
 from chatgenimage.factory.query.filters import MAX_ID
@@ -39,7 +40,7 @@ class Renderer:
             "query": lambda asked: f"?{urlencode(asked)}",
             "spaced": lambda name: str(name).replace("_", " "),
         }
-        self._environment.globals |= {"crisp_px": CRISP_PX, "max_id": MAX_ID}
+        self._environment.globals |= {"crisp_px": CRISP_PX, "max_id": MAX_ID, "spell": spell}
 
     def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Return a page."""

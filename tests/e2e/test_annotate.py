@@ -46,6 +46,7 @@ def test_a_person_s_pictures_are_labelled_and_judged(factory, pictures, tmp_path
     }
     assert told["pictures"]["added"] == told["made"]["imported"] == len(truth)
     assert told["made"]["edited"] == 0
+    assert (told["failed"], told["problems"]["quarantined"]) == (False, 0)
 
     with factory.sessions() as session:
         for candidate in session.scalars(select(Candidate)):

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ import yaml
 from chatgenimage.factory.settings.model import CONFIGS
 from tests.loopback import Loopback, fails
 
+WORLD = Path(__file__).parent.parent / "data" / "world"
 REASON = "Incorrect API key provided"
 
 
@@ -63,6 +66,18 @@ def test_a_wrong_key_ends_the_run_with_the_servers_reason_and_exit_code_1(call):
     resumed = call("resume", "1")
     assert resumed.returncode == 1
     assert REASON in resumed.stdout
+
+
+def test_annotate_whose_pictures_cannot_be_varied_fails_and_says_why(call, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(WORLD / "dog_on_a_beach.png", folder)
+    ended = call("annotate", str(folder), "--labels", "dog", "--vary")
+    assert ended.returncode == 1
+    assert REASON in ended.stdout
+    assert "items were given up" in ended.stdout
+    told = json.loads(call("status", "1", "--json").stdout)
+    assert told["problems"]["given_up"][0]["step"] == "imagine"
 
 
 def test_a_long_run_is_stopped_when_all_of_its_first_items_fail_alike(call, tmp_path, refusing):

@@ -37,6 +37,9 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path, monkeypatch)
         assert_the_independent_judge_agrees(accepted, factory.images)
         annotations = sum(len(c.annotations) for c in accepted)
     assert sum(result["accepted"].values()) == len(accepted)
+    assert result["failed"] is False
+    assert (result["problems"]["quarantined"], result["problems"]["given_up"]) == (0, [])
+    assert result["problems"]["without_candidates"]["count"] == 0
     with Image.open(result["contact_sheet"]) as sheet:
         assert sheet.width > 300
     assert_the_log_says_of_which_run_batch_and_step(factory.data_dir / "worker.log")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from starlette.testclient import TestClient
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -22,6 +23,9 @@ from chatgenimage.factory.commands import (
     spell,
     use_places,
 )
+from chatgenimage.factory.gallery import pages
+from chatgenimage.factory.gallery.server import build_gallery
+from chatgenimage.factory.query.store import open_store
 from chatgenimage.factory.settings.model import CONFIGS, load_settings
 from chatgenimage.factory.terminal.run_summary import show_summary
 from tests import rows
@@ -134,6 +138,31 @@ def test_what_the_end_of_a_run_prints_can_be_typed(there, run_id, capsys):
     for words in found:
         assert is_of_place(there, words)
         check(words)
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/1", "/runs/2"])
+def test_what_a_page_of_the_gallery_names_can_be_typed(there, monkeypatch, path):
+    monkeypatch.setattr(pages, "SHOWN_LABELS", 1)
+    with remembering(), open_store(there.data_dir, profile=there.profile) as store:
+        use_places(there)
+        page = TestClient(build_gallery(store), "http://127.0.0.1").get(path)
+    found = commands_in(page.text)
+    assert {words[0] for words in found} == {
+        "/runs": set(),
+        "/runs/1": {"status"},
+        "/runs/2": {"retry", "resume"},
+    }[path]
+    for words in found:
+        assert is_of_place(there, words)
+        check(words)
+
+
+def test_the_first_page_of_an_empty_gallery_says_how_to_begin(place):
+    with open_store(place.data_dir) as store:
+        page = TestClient(build_gallery(store), "http://127.0.0.1").get("/runs")
+    [words] = commands_in(page.text)
+    assert words[0] == "run"
+    check(words)
 
 
 def test_the_card_of_an_export_makes_it_again_from_its_folder(alone, monkeypatch, tmp_path):

@@ -114,3 +114,23 @@ def test_an_active_run_shows_its_workers_and_failures(sqlite_place):
     assert "generate · dog · batch 0 · round 0" in text
     assert "failed, will be retried: generate" in text
     assert "OutOfMemory: &lt;b&gt;too big" in text
+
+
+def test_a_run_s_page_says_what_went_wrong_only_if_something_did(sqlite_place):
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, ["dog", "house"], state="done")
+        dog, house = rows.batches_of(session, run)
+        rows.add_family(sqlite_place, session, dog)
+        steps = rows.add_steps(session, house)
+    with open_store(sqlite_place.data_dir) as store:
+        client = TestClient(build_gallery(store), "http://127.0.0.1")
+        with sqlite_place.sessions.begin() as session:
+            fine = rows.add_run(session, ["dog"], state="done")
+            rows.add_family(sqlite_place, session, rows.batch_of(session, fine))
+            trace = "Traceback\nValueError: <b>no key"
+            rows.add_item(session, steps[0], house.id, "quarantined", trace)
+        text = client.get("/runs/1").text
+        assert "What went wrong" not in client.get("/runs/2").text
+    assert "What went wrong" in text
+    assert "1 brainstorm: ValueError: &lt;b&gt;no key (e.g. house" in text
+    assert "1 label has no candidate: house" in text

@@ -86,6 +86,25 @@ def test_pull_downloads_only_the_needed_files(served, profile, command):
 
 
 @pytest.mark.processes
+@pytest.mark.parametrize(
+    ("family", "checkpoint"),
+    [("similarity", REPOSITORY), ("segmentation", "checkpoints/sam_vit_h_4b8939.pth")],
+)
+def test_pull_without_a_network_says_so_in_one_line(command, tmp_path, family, checkpoint):
+    """A hub or a publisher behind a port where nobody listens."""
+    content = yaml.safe_load(find_profile("micro").read_text())
+    content["families"][family]["checkpoint"] = checkpoint
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    nobody = "http://127.0.0.1:9"
+    environment = {"HF_ENDPOINT": nobody, "HTTPS_PROXY": nobody, "https_proxy": nobody}
+    called = run(command("pull", tmp_path / "mine.yaml", **environment) | {"cwd": tmp_path})
+    assert called.returncode == 1
+    assert called.stderr.count("\n") == 1, called.stderr
+    assert checkpoint.rpartition("/")[2] in called.stderr
+    assert "Traceback" not in called.stdout
+
+
+@pytest.mark.processes
 def test_a_pulled_model_is_listed_and_works_without_the_hub(served, profile, command):
     assert run(command("pull", profile)).returncode == 0
     served.asked.clear()

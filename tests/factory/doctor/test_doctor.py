@@ -96,6 +96,22 @@ def test_a_problem_is_reported_with_its_remedy(doctor, place, monkeypatch):
     assert "rows" not in found  # rows and files cannot be compared
 
 
+def test_every_missing_file_is_named_with_the_command_that_downloads_all(
+    place, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    monkeypatch.chdir(tmp_path)
+    words = ["doctor", "--profile", "sd15", "--data-dir", str(place.data_dir)]
+    monkeypatch.setenv("FACTORY_DEVICE", "cpu")
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    [checkpoints] = [one for one in found if one["name"] == "checkpoints"]
+    assert checkpoints["health"] == "warning"
+    assert checkpoints["text"].startswith("6 of 6 are not downloaded: ")
+    for checkpoint in ("instruct-pix2pix", "blip2-opt-2.7b", "checkpoints/sam_vit_h_4b8939.pth"):
+        assert checkpoint in checkpoints["text"]
+    assert "`factory models pull sd15` downloads them" in checkpoints["text"]
+
+
 def test_free_gpu_memory_is_reported_with_a_warning_if_low():
     free, busy = Gpu("A100", 39 * 2**30, 40 * 2**30), Gpu("T4", 2**30, 15 * 2**30)
     well = judge_gpus("auto", [free], "torch 2")

@@ -4,10 +4,12 @@ import shlex
 
 from typer.testing import CliRunner
 
+from chatgenimage.db.models import Run
+from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.commands import Whereabouts, remembering, use_places
 from chatgenimage.factory.settings.model import load_settings
-from chatgenimage.factory.terminal.run_summary import show_summary
+from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
 
 
 def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path, capsys):
@@ -32,3 +34,14 @@ def test_a_submission_names_the_worker_command(tmp_path):
     shown = f"--data-dir '{tmp_path / 'a b'}'"
     assert f"Next: factory worker all {shown}; factory status 1 {shown}" in told
     assert CliRunner().invoke(app, ["status", "1", *places]).exit_code == 0
+
+
+def test_the_json_of_a_run_in_which_nothing_went_wrong_says_so(filled_place):
+    with filled_place.sessions.begin() as session:
+        session.get_one(Run, 1).state = RunState.DONE
+    told = summary_json(load_settings(data_dir=filled_place.data_dir), 1)
+    assert told["failed"] is False
+    assert told["problems"]["given_up"] == []
+    assert told["problems"]["refused"] == {}
+    for without in ("without_candidates", "without_accepted"):
+        assert told["problems"][without]["count"] == 0
