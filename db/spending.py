@@ -94,7 +94,7 @@ def spend(session: Session, run_id: int, cost: float) -> None:
         pause(session, run_id, describe_spent(spent, budget))
 
 
-def may_start_item(session: Session, run_id: int) -> bool:
+def has_funds(session: Session, run_id: int) -> bool:
     """Return whether the budget of an active run pays for an item of a step that is now running.
 
     Each running language step works on one item, which may cost as much as the costliest so far;

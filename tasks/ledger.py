@@ -42,7 +42,7 @@ def has_budget(step: Step) -> bool:
 
 def may_start_item(session: Session, step: Step) -> bool:
     """Return whether the claimed step may start an item, as far as the run's budget goes."""
-    return not has_budget(step) or spending.may_start_item(session, step.batch.run_id)
+    return not has_budget(step) or spending.has_funds(session, step.batch.run_id)
 
 
 def pause_if_spent(session: Session, step: Step, error: Exception) -> None:

@@ -1,5 +1,6 @@
 """`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -107,14 +108,14 @@ def pull(
 
     Example: factory models pull sd15 --lock sd15-pinned.yaml
     """
-    from huggingface_hub.utils.logging import set_verbosity_error
+    from huggingface_hub.utils.logging import set_verbosity
 
     from chatgenimage.factory.checkpoints.inventory import pull as pull_all
     from chatgenimage.factory.checkpoints.inventory import write_lock
 
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile)
-    set_verbosity_error()  # each retry would be a line
+    set_verbosity(logging.ERROR)  # each retry would be a line
     pulled = []
     for one in pull_all(settings):
         pulled.append(one)

@@ -86,6 +86,15 @@ def test_nobody_is_asked_for_ever():
     assert len(language.asked) == MOST_TURNS
 
 
+def test_short_answers_with_something_new_are_not_counted():
+    """docs/models.md: a batch of n images asks at most n + 2 times."""
+    repeats = [["a dog at sea"]] * MOST_TURNS
+    language = Parrot(["a dog at sea"], ["a dog on a beach"], *repeats)
+    ideas = ask(language, 3)
+    assert len(ideas.prompts) == 2
+    assert len(language.asked) == 3 + 2
+
+
 def test_a_refusal_of_more_leaves_what_there_is_and_what_it_cost():
     ideas = ask(Parrot(["a dog at sea", "a dog at sea"], None), 2)
     assert ideas.prompts == ("a dog at sea",)

@@ -41,7 +41,8 @@ def test_the_json_of_a_run_in_which_nothing_went_wrong_says_so(filled_place):
         session.get_one(Run, 1).state = RunState.DONE
     told = summary_json(load_settings(data_dir=filled_place.data_dir), 1)
     assert told["failed"] is False
-    assert told["problems"]["given_up"] == []
-    assert told["problems"]["refused"] == {}
+    assert (told["problems"]["quarantined"], told["problems"]["placements"]) == (0, 2)
+    assert not told["problems"]["given_up"]
+    assert not told["problems"]["refused"]
     for without in ("without_candidates", "without_accepted"):
         assert told["problems"][without]["count"] == 0
