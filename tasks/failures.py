@@ -2,7 +2,8 @@
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,3 +107,26 @@ def inputs_of(subject: object) -> dict[str, Any]:
     """Return the inputs of a step for one subject (prompt, seed, names), as JSON values."""
     inputs = to_jsonable_python(subject, fallback=str)
     return inputs if isinstance(inputs, dict) else {"subject": inputs}
+
+
+class WriteFailed(Exception):
+    """A result could not be written, because of the result itself."""
+
+
+class StepFailed(Exception):
+    """A step could not be planned or concluded; no single item is the cause."""
+
+
+@contextmanager
+def faults_of_the_step() -> Iterator[None]:
+    """Raise what fails inside, unless it is transient, as a failure of the step.
+
+    Raises:
+        StepFailed: With the failure as its cause.
+    """
+    try:
+        yield
+    except TRANSIENT:
+        raise
+    except Exception as error:
+        raise StepFailed from error

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from chatgenimage.db import delivery
 from chatgenimage.db.delivery import LeaseLost
 from chatgenimage.db.failpoints import Failpoint, reach
-from chatgenimage.tasks.failures import TRANSIENT, Fault
+from chatgenimage.tasks.failures import TRANSIENT, Fault, StepFailed
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.ledger import BUDGET_WAIT_S, may_start_item
 from chatgenimage.tasks.model_revisions import find_changed_weights
 from chatgenimage.tasks.resources import Resources, current
 from chatgenimage.tasks.step_definition import StepWork
-from chatgenimage.tasks.step_executor import StepExecutor, StepFailed
+from chatgenimage.tasks.step_executor import StepExecutor
 
 log = structlog.get_logger()
 

@@ -6,8 +6,7 @@ transaction more than it has passes.
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -21,7 +20,14 @@ from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.db.models import Item, Step
 from chatgenimage.db.states import ItemState
 from chatgenimage.db.subjects import locate_item
-from chatgenimage.tasks.failures import TRANSIENT, Fault, exchanges_of
+from chatgenimage.tasks.failures import (
+    TRANSIENT,
+    Fault,
+    StepFailed,
+    WriteFailed,
+    exchanges_of,
+    faults_of_the_step,
+)
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup, StepItems
 from chatgenimage.tasks.ledger import (
@@ -45,14 +51,6 @@ RETRY_S = 0.5
 MOST_DOUBLINGS = 16
 
 Write = Callable[[Session, Step], None]
-
-
-class WriteFailed(Exception):
-    """A result could not be written, because of the result itself."""
-
-
-class StepFailed(Exception):
-    """A step could not be planned or concluded; no single item is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class StepExecutor(Generic[In, Out]):
             StepFailed: If that fails.
         """
         self._whole = None if is_first else items.find_whole(session, self.claim)
-        with _faults_of_the_step():
+        with faults_of_the_step():
             is_planned = not is_first and self._whole is None
             part = (self._items.take if is_planned else self._items.plan)(session, self._step)
             turn = NextAction(part) if part else self._next_turn(session)
@@ -204,7 +202,7 @@ class StepExecutor(Generic[In, Out]):
                 return self._give_back(session)
             if self._waiting:
                 return None
-            with _faults_of_the_step():
+            with faults_of_the_step():
                 return self._next_turn(session)
 
         try:
@@ -298,13 +296,3 @@ class StepExecutor(Generic[In, Out]):
     def _is_late(self) -> bool:
         used_s = time.monotonic() - self.claim.claimed_at
         return used_s > SHARE_OF_TIME_LIMIT * self._options.time_limit_s
-
-
-@contextmanager
-def _faults_of_the_step() -> Iterator[None]:
-    try:
-        yield
-    except TRANSIENT:
-        raise
-    except Exception as error:
-        raise StepFailed from error

@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from chatgenimage.factory.errors import CannotFetch, CannotWrite
-from chatgenimage.factory.settings.model import Settings, find_profile
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.profiles import find_profile
 from chatgenimage.workers.config import FamilyConfig, RulesConfig, WeightsConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound

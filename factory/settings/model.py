@@ -22,14 +22,14 @@ from pydantic_settings import (
 )
 
 from chatgenimage.db.addresses import without_secrets
-from chatgenimage.factory.errors import ProfileNotFound, SettingsError
+from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.merging import given, merge, read_yaml
+from chatgenimage.factory.settings.profiles import find_profile
 from chatgenimage.factory.settings.validation_errors import SettingSource, complain, nearest
 from chatgenimage.tasks.options import ChainOptions, DeliveryOptions
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers.config import FamilyConfig
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DEFAULT_PROFILE = "micro"
 ENV_PREFIX = "FACTORY_"
 ENV_PROFILE = "FACTORY_PROFILE"
@@ -237,19 +237,6 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
             sources.append(SettingSource(name, {key: os.environ[name]}))
             merged = merge(merged, sources[-1].values)
     return validated(merged, sources)
-
-
-def find_profile(profile: str | Path) -> Path:
-    """Return the file of a profile, given by name or path."""
-    path = Path(profile).expanduser()
-    if path.suffix not in {".yaml", ".yml"} and path.name == str(profile):
-        path = CONFIGS / f"{profile}.yaml"
-    if path.is_file():
-        return path
-    known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml"))) or "none"
-    raise ProfileNotFound(
-        f"no profile at {path}; {CONFIGS} has: {known}. Name one of them, or give a path."
-    )
 
 
 def _is_readable(url: str) -> bool:

@@ -9,7 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.tasks.chain import QUEUES
 from tests.deploy.composed import COMPOSE, ROOT, SECRETS, read_services, read_targets
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chatgenimage.factory.settings.model import CONFIGS
+from chatgenimage.factory.settings.profiles import CONFIGS
 from tests.loopback import Loopback, fails
 
 WORLD = Path(__file__).parent.parent / "data" / "world"

@@ -26,7 +26,8 @@ from chatgenimage.factory.commands import (
 from chatgenimage.factory.gallery import pages
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
-from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.terminal.run_summary import show_summary
 from tests import rows
 

@@ -17,7 +17,7 @@ from chatgenimage.db.session import connect, engine_of
 from chatgenimage.factory.broker.embedded_redis import find_server
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.gallery.pictures import Thumbnails
-from chatgenimage.factory.settings.model import CONFIGS
+from chatgenimage.factory.settings.profiles import CONFIGS
 from tests import s3
 from tests.deploy.machine import free_port
 from tests.loopback import Loopback, fails, says

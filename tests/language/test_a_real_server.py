@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from chatgenimage.db.models import Batch, Candidate, Item, LlmCall, Placement, Prompt, Run
 from chatgenimage.db.states import BatchState, ItemState, RunState
-from chatgenimage.factory.settings.model import find_profile
+from chatgenimage.factory.settings.profiles import find_profile
 from tests.e2e.conftest import Factory
 
 pytestmark = pytest.mark.skipif(

@@ -6,7 +6,6 @@ nothing else. Every choice is drawn from the seed: the same question has the sam
 
 import hashlib
 import json
-import math
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
@@ -14,9 +13,9 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from chatgenimage.workers.boxes import MAX_SIDE_PX, REFERENCE_SIDE_PX, placement_problem
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound, UnknownWord
+from chatgenimage.workers.llm.free_box import find_free_box
 from chatgenimage.workers.llm.rulebook import (
     FILE_NAME,
     RuleBook,
@@ -27,7 +26,6 @@ from chatgenimage.workers.llm.rulebook import (
 )
 from chatgenimage.workers.values import (
     Answer,
-    BoxXyxy,
     Detection,
     Exchange,
     ImaginedScene,
@@ -41,12 +39,9 @@ NEW_OBJECTS_PER_SCENE = 5
 NOUNS_PER_SENTENCE = 3
 COMPANION_WEIGHTS = (5, 4, 1)
 """Odds that a prompt names none, one or two other objects: a small model cannot paint more."""
-LEAST_SIDE = 0.21
-"""Share of the image's side; Table 1 allows 0.15, but a small model cannot paint that small."""
 FEATURE_SHARE = 0.3
 BESIDE_SHARE = 0.2
 ATTEMPTS_PER_PROMPT = 50
-ATTEMPTS_PER_BOX = 400
 
 
 class Rules:
@@ -164,7 +159,7 @@ class Rules:
         placements: list[ProposedObject] = []
         for index in range(count if labels else 0):
             label = labels[index % len(labels)]
-            box_xyxy = _free_box(rng, taken, size_wh, self._book.objects[label].aspect)
+            box_xyxy = find_free_box(rng, taken, size_wh, self._book.objects[label].aspect)
             if box_xyxy is None:
                 break
             taken.append(box_xyxy)
@@ -249,39 +244,6 @@ def _unlike(written: Collection[str], write: Callable[[], str]) -> str:
             break
         text = write()
     return text
-
-
-def _free_box(
-    rng: random.Random, taken: Sequence[BoxXyxy], size_wh: tuple[int, int], aspect: float
-) -> BoxXyxy | None:
-    """Return a box in whole pixels where Table 1 allows one, or None if none was found.
-
-    Starts near the size of its neighbours and shrinks towards the least allowed size. Its shape
-    is near `aspect`, width to height in pixels, so that the object fills it.
-    """
-    least, most = LEAST_SIDE, 0.9 * MAX_SIDE_PX / REFERENCE_SIDE_PX
-    sides = [(box[2] - box[0]) / size_wh[0] for box in taken] or [0.4]
-    wanted = min(max(sum(sides) / len(sides), 0.3), 0.45)
-    shape = aspect * size_wh[1] / size_wh[0]
-    for attempt in range(ATTEMPTS_PER_BOX):
-        shrunk = wanted + (least - wanted) * attempt / ATTEMPTS_PER_BOX
-        extent = [
-            min(max(shrunk * stretch * rng.uniform(0.9, 1.1), least), most)
-            for stretch in (math.sqrt(shape), 1 / math.sqrt(shape))
-        ]
-        corner = [rng.uniform(0, 1 - side) for side in extent]
-        box = _whole_pixels(corner, extent, size_wh)
-        if placement_problem(box, taken, size_wh) is None:
-            return box
-    return None
-
-
-def _whole_pixels(
-    corner: Sequence[float], extent: Sequence[float], size_wh: tuple[int, int]
-) -> BoxXyxy:
-    x_min, y_min = (float(int(part * side)) for part, side in zip(corner, size_wh, strict=True))
-    width, height = (float(round(part * side)) for part, side in zip(extent, size_wh, strict=True))
-    return (x_min, y_min, x_min + width, y_min + height)
 
 
 def _scene_json(scene: ImaginedScene) -> dict[str, Any]:

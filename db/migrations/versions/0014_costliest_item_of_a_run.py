@@ -1,7 +1,7 @@
 """Cost of a run's costliest item: how much may be asked for before the budget is spent.
 
-Revision ID: 0013
-Revises: 0012
+Revision ID: 0014
+Revises: 0013
 """
 
 import sqlalchemy as sa

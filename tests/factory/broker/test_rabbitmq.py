@@ -10,7 +10,8 @@ from chatgenimage.db.states import ItemState
 from chatgenimage.factory.app import make_celery
 from chatgenimage.factory.broker.broker import ConfiguredBroker, count_waiting
 from chatgenimage.factory.errors import BrokerUnavailable
-from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests import external
 from tests.e2e.conftest import Factory

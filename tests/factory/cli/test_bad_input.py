@@ -15,7 +15,8 @@ from chatgenimage.db.models import Run
 from chatgenimage.db.session import connect
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.errors import BadLabels
-from chatgenimage.factory.settings.model import CONFIGS, DATABASE_FILE
+from chatgenimage.factory.settings.model import DATABASE_FILE
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.submission.labels import read_labels
 
 FULL = Path("/dev/full")

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from chatgenimage.factory.app import fetch_checkpoints
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.settings.model import CONFIGS, find_profile, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS, find_profile
 from chatgenimage.workers.config import WeightsConfig
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.weights import download, hub

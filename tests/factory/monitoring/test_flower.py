@@ -19,7 +19,8 @@ import yaml
 from sqlalchemy import select
 
 from chatgenimage.db.models import Label, Run
-from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
 from tests import rows

@@ -18,7 +18,8 @@ from chatgenimage.db.models import Item, Run, Step
 from chatgenimage.db.states import ItemState, RunState, StepState
 from chatgenimage.factory.broker.embedded_redis import PID_FILE, EmbeddedBroker, find_server
 from chatgenimage.factory.processes.liveness import probe
-from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
 from chatgenimage.tasks.item_lifecycle import DIED

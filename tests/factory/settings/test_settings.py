@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from chatgenimage.factory.errors import ProfileNotFound, SettingsError
-from chatgenimage.factory.settings.model import CONFIGS, load_settings
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.settings.run_profile import dump_profile, settings_from_frozen
 from chatgenimage.workers.config import OpenAiConfig, RulesConfig
 
