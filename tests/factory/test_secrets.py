@@ -112,6 +112,7 @@ def held_in(text):
     return [secret for secret in SECRETS if secret in text]
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.processes
 def test_no_output_and_no_file_of_a_run_holds_a_secret_of_an_address(

@@ -18,6 +18,8 @@ from tests.factory.processes.test_worker_processes import (
 
 __all__ = ["settings"]  # the fixture
 
+pytestmark = pytest.mark.processes
+
 QUEUE = "language"
 COMMANDS = {
     "shutdown": {},

@@ -148,6 +148,7 @@ def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, sett
     assert "cannot recover from" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_obeys_sigterm_though_its_redis_is_silent(place, settings, tmp_path):
     sleep(place, 1)
     submit_run(place, settings)
@@ -223,6 +224,7 @@ def test_messages_of_other_programs_are_dropped_and_the_run_ends(place, settings
     assert log.count("foreign_message_dropped") >= 2 * 8
 
 
+@pytest.mark.slow
 def test_a_worker_that_could_not_acknowledge_connects_again(place, settings, tmp_path):
     sleep(place, 5)
     run_id = submit_run(place, settings, ["dog"])
@@ -343,6 +345,7 @@ SHORT = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @SHORT
 def test_a_pass_that_takes_too_long_is_given_up_before_its_worker_s_child_must_be_killed(
     place, settings, tmp_path
@@ -363,6 +366,7 @@ def test_a_pass_that_takes_too_long_is_given_up_before_its_worker_s_child_must_b
         assert "took too long for delivery.time_limit_s" in given_up.error
 
 
+@pytest.mark.slow
 @SHORT
 def test_a_hanging_pass_ends_at_its_time_limit_and_another_child_continues(
     place, settings, tmp_path
