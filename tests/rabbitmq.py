@@ -76,7 +76,7 @@ class RabbitServer:
         self._signal(self._processes[-1], signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._signal(self._processes[-1], signal.SIGCONT)
 
     def remove(self) -> None:

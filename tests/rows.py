@@ -151,7 +151,7 @@ _numbers = count()
 
 
 def add_candidate(place, session, batch, objects=(), *, background="white", parent=None, **columns):
-    """Add an image with `objects` [(label, colour, box)], and its row; accepted unless told."""
+    """Add an image with `objects` [(label, colour, box)], and its row; accepted by default."""
     pixels, found = paint(background, *((colour, box) for _, colour, box in objects))
     key = columns.pop("key", f"b{batch.index}/g{next(_numbers)}")
     scores = columns.pop("scores", {"clip_similarity": 0.3})

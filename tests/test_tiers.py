@@ -1,4 +1,4 @@
-"""The tiers name folders that exist, and a fast test is held to what it may do."""
+"""The tiers name folders that exist, and a fast test does only what it may."""
 
 import subprocess
 import sys

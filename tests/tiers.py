@@ -41,7 +41,7 @@ IMPORTS_MODELS = re.compile(rf"^(import|from) ({'|'.join(MODEL_LIBRARIES)})\b", 
 
 
 def add_marks(items):
-    """Give each test the marks of its folder and its fixtures, or `fast`; and its group."""
+    """Give each test the pytest markers of its folder and fixtures, or `fast`; and its group."""
     for item in items:
         for name in _marks_of(item.path):
             item.add_marker(name)
@@ -65,7 +65,7 @@ def is_of_another_tier(path, expression):
 
 @cache
 def _marks_of(path):
-    """Return the marks of every test in a file or folder."""
+    """Return the pytest markers of every test in a file or folder."""
     if marks := OF_FOLDERS.get(_folder_of(path)):
         return marks
     is_code = path.suffix == ".py" and path.name != "conftest.py"

@@ -47,7 +47,7 @@ class ThresholdEffect:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSurvey:
-    """A score of a run, over all origins that are held to it.
+    """A score of a run, over all origins that are compared with its threshold.
 
     Attributes:
         rule: By which it is judged.

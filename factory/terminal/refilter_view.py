@@ -1,4 +1,4 @@
-"""What judging again changes, as a table for people and as values for programs."""
+"""Effects of refiltering a run, as a table for people and as values for programs."""
 
 from collections import Counter
 from collections.abc import Sequence

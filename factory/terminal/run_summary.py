@@ -91,7 +91,7 @@ def _next_commands(summary: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
 
 
 def funnel_table(now: RunOverview) -> Table:
-    """Return what was made and what became of it, per label."""
+    """Return the candidates made and accepted, and the reasons of rejections, per label."""
     table = Table(title="Results by label", title_justify="left", box=None)
     table.add_column("label")
     made_of = {origin for _, origin in now.made}

@@ -23,8 +23,8 @@ def surveys_view(surveys: Sequence[ScoreSurvey]) -> RenderableType:
 
 
 def advice_view(run_id: int, advice: Sequence[ThresholdAdvice]) -> RenderableType:
-    """Return what the marks speak for, score by score."""
-    table = Table(title="What the marks speak for", title_justify="left", box=None)
+    """Return the thresholds that the reviews suggest, score by score."""
+    table = Table(title="Suggested by the reviews", title_justify="left", box=None)
     for name in (
         "score",
         "marked",

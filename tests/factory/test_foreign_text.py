@@ -1,4 +1,4 @@
-"""What models and file names say reaches neither a terminal nor a spreadsheet as a command."""
+"""Texts of models and file names reach neither a terminal nor a spreadsheet as a command."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What went wrong in a run, as each output shows it: rows of a run in which much failed."""
+"""Problems of a run as each output shows them: rows of a run in which much failed."""
 
 import json
 
