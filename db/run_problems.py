@@ -17,7 +17,7 @@ from chatgenimage.db.models import (
     Run,
     Step,
 )
-from chatgenimage.db.states import ItemState, RunState, Verdict
+from chatgenimage.db.states import SURPLUS, ItemState, RunState, Verdict
 from chatgenimage.db.subjects import locate_item
 
 MOST_REASONS = 50
@@ -151,7 +151,7 @@ def _count_placements(session: Session, run_id: int) -> tuple[dict[str, int], in
         .group_by(Placement.problem)
         .order_by(func.count().desc(), Placement.problem)
     ).all()
-    refused = {problem: count for problem, count in rows if problem is not None}
+    refused = {problem: count for problem, count in rows if problem not in {None, SURPLUS}}
     return refused, sum(count for _, count in rows)
 
 

@@ -57,6 +57,8 @@ PAID_QUEUE = "language"
 
 WHOLE_STEP = -1
 """Subject of the item that represents its whole step; exists once the step itself failed."""
+SURPLUS = "surplus"
+"""`Placement.problem` of a valid place that is not needed: the run fills fewer."""
 
 
 class Origin(StrEnum):

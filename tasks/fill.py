@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Candidate, Placement, Step
-from chatgenimage.db.states import Origin
+from chatgenimage.db.states import SURPLUS, Origin
 from chatgenimage.tasks.filter_rules import find_place
 from chatgenimage.tasks.image_lineage import (
     Lineage,
@@ -33,7 +33,6 @@ from chatgenimage.workers.values import Answer, BoxXyxy, Detection
 from chatgenimage.workers.values import ProposedObject as Proposal
 
 PROPOSALS_PER_PLACEMENT = 3
-SURPLUS = "surplus"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def failed_place(place):
         root, *_ = rows.add_family(place, session, dog)
         rows.add_candidate(place, session, tree, key="b0/g0", verdict="rejected", reason="blank")
         session.flush()
-        for index in range(10, 34):
+        for index in range(10, 36):
             session.add(
                 Placement(
                     candidate_id=root.id,
@@ -49,7 +49,7 @@ def failed_place(place):
                     x_max=1,
                     y_max=1,
                     relationship_text="",
-                    problem="too_small",
+                    problem="too_small" if index < 34 else "surplus",
                 )
             )
         steps = rows.add_steps(session, house)
@@ -77,6 +77,7 @@ def test_the_problems_of_a_run_are_counted_with_an_example_each(failed_place):
     assert by_step["filter"].reason == "ValueError: bad"
     assert (by_step["filter"].count, by_step["filter"].key) == (2, root.key)
     assert found.refused["too_small"] == 24
+    assert "surplus" not in found.refused  # valid, and only not needed
     assert found.without_candidates.examples == ("house",)
     assert found.without_accepted.examples == ("tree",)
     assert has_failed(RunState.DONE, found)

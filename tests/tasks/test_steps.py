@@ -18,7 +18,7 @@ from chatgenimage.db.models import (
     Scene,
     Step,
 )
-from chatgenimage.db.states import BatchState, ItemState, StepState, Verdict
+from chatgenimage.db.states import SURPLUS, BatchState, ItemState, StepState, Verdict
 from chatgenimage.factory.processes.dispatcher import plan_steps
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.labels import read_labels
@@ -27,7 +27,7 @@ from chatgenimage.tasks import resources
 from chatgenimage.tasks.brainstorm import BRAINSTORM
 from chatgenimage.tasks.chain import QUEUE_NAMES
 from chatgenimage.tasks.edit import EDIT, IMAGINE
-from chatgenimage.tasks.fill import FILL, PLACE, SURPLUS
+from chatgenimage.tasks.fill import FILL, PLACE
 from chatgenimage.tasks.filter import FILTER
 from chatgenimage.tasks.generate import GENERATE
 from chatgenimage.tasks.label import LABEL
