@@ -71,23 +71,35 @@ def _claim(
 def _claim_or_fail(
     work: StepWork[In, Out], batch_id: int, resources: Resources
 ) -> StepExecutor[In, Out] | None:
-    """Claim the batch's current step and start its first pass, in one transaction.
-
-    If planning fails, that transaction is rolled back, and a second claim stores the error. It is
-    rolled back, too, if the budget has no room for an item: no attempt is counted.
+    """Claim the batch's current step and start its first pass; postpone it without a budget.
 
     Returns:
-        The step's executor, or None if this is not the current step or another worker holds it.
+        The step's executor, or None if this is not the current step, another worker holds it, or
+        the run's budget has no room for an item: then no attempt is counted.
+    """
+    try:
+        return _claim_and_start(work, batch_id, resources)
+    except BudgetInUse:
+        with resources.sessions.begin() as session:
+            delivery.postpone_step(session, batch_id, delay_s=BUDGET_WAIT_S)
+        return None
+
+
+def _claim_and_start(
+    work: StepWork[In, Out], batch_id: int, resources: Resources
+) -> StepExecutor[In, Out] | None:
+    """Claim the step and start its first pass, in one transaction.
+
+    If planning fails, that transaction is rolled back, and a second claim stores the error.
+
+    Raises:
+        BudgetInUse: If the budget has no room for an item; the transaction is rolled back.
     """
     try:
         with resources.sessions.begin() as session:
             passes, is_first = _take_step(session, work, batch_id, resources)
             if passes:
                 passes.start(session, is_first=is_first)
-    except BudgetInUse:
-        with resources.sessions.begin() as session:
-            delivery.postpone_step(session, batch_id, delay_s=BUDGET_WAIT_S)
-        return None
     except StepFailed as error:
         fault = Fault.of(error.__cause__ or error)
         with resources.sessions.begin() as session:

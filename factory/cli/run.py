@@ -53,7 +53,11 @@ Mode = Annotated[
 Rounds = Annotated[int | None, typer.Option(help="Rounds of edit and fill.")]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same dataset."),
+    typer.Option(
+        min=0,
+        max=MAX_SEED,
+        help="The same seed gives the same dataset, up to rounding in the models.",
+    ),
 ]
 
 

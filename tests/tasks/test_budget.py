@@ -11,6 +11,7 @@ from celery.exceptions import Ignore
 from sqlalchemy import select, text
 
 from chatgenimage.db import delivery, spending
+from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.states import ItemState, RunState, StepState
 from chatgenimage.tasks import resources, step, step_executor
@@ -166,3 +167,33 @@ def test_the_budget_counts_running_steps_without_a_look_at_all(sqlite_place):
         plan = " ".join(row[3] for row in explained)
     assert "ix_step_state" in plan
     assert "SCAN" not in plan
+
+
+def test_a_plan_that_fails_while_another_step_may_spend_the_rest_is_made_again(place):
+    first, other, *_ = add_run(place, budget=3.0, costliest_item=3.0)
+
+    class Sessions:
+        """The worker's sessions; another worker takes the budget before the second transaction."""
+
+        begun = 0
+
+        def begin(self):
+            self.begun += 1
+            if self.begun == 2:
+                with place.sessions.begin() as session:
+                    assert delivery.claim_step(
+                        session, other, "brainstorm", owner="another", lease_s=60
+                    )
+            return place.sessions.begin()
+
+    def plan(_session, _step):
+        raise ValueError("no plan")
+
+    options = DeliveryOptions(max_attempts=3, max_backoff_s=0.0)
+    resources.use(Resources(Sessions(), place.images, (), options, "me@here#1"))
+    with pytest.raises(Ignore):
+        run_step(dataclasses.replace(Toy().work, plan=plan), first)
+    with place.sessions() as session:
+        found = rows.current_step(session, first)
+        assert (found.state, found.attempts, found.error) == (StepState.READY, 0, None)
+        assert found.run_after > now(session)

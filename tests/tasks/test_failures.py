@@ -9,6 +9,7 @@ import pytest
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from chatgenimage.db import control, delivery, items
 from chatgenimage.db.clock import now
@@ -34,6 +35,15 @@ def test_one_bad_item_is_quarantined_with_its_traceback_and_the_rest_is_done(pla
     assert bad.state == ItemState.QUARANTINED
     assert "ValueError: bad item" in bad.error
     assert toy.passes.count([3]) == 3
+
+
+def test_the_log_of_a_failed_item_names_its_label(place, toy_batch):
+    with capture_logs() as logs:
+        run_step(Toy(failing={3}).work, toy_batch)
+    [failed] = {line["item_id"]: line for line in logs if line["event"] == "item_failed"}.values()
+    assert failed["label"] == "dog"
+    assert failed["candidate"] == "b0"
+    assert "bad item" in failed["error"]
 
 
 def test_a_batch_that_is_too_big_for_the_memory_is_halved(place, toy_batch):

@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy import text as sql
 from typer.main import get_group
 from typer.testing import CliRunner
 
-from chatgenimage.db.models import Batch
+from chatgenimage.db.models import Batch, Candidate, Run
 from chatgenimage.factory.cli import PANELS, app
 from chatgenimage.factory.doctor.checks import PACKAGE
 from tests import rows
@@ -114,6 +114,14 @@ def test_status_shows_steps_funnel_and_what_was_given_up(factory, filled_place):
     assert "run 1" in text
     assert "pixels_changed" in text
     assert "ValueError: too [dark]" in text
+
+
+def test_status_says_what_a_run_without_progress_waits_for(factory, filled_place):
+    assert "Waits:" not in answered(factory("status"))  # created just now
+    with filled_place.sessions.begin() as session:
+        session.execute(update(Run).values(created_at=0.0))
+        session.execute(update(Candidate).values(created_at=0.0))
+    assert "Waits: 2 batches have not started: no dispatcher" in answered(factory("status"))
 
 
 def test_status_sums_up_more_labels_than_fit_on_a_screen(factory, filled_place):
