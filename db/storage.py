@@ -18,8 +18,9 @@ from chatgenimage.db.private_files import PRIVATE_FILE
 S3_OPTIONS = {
     "skip_instance_cache": True,  # a cached client keeps the credentials of its creation
     "use_listings_cache": False,  # other processes write too
-    "config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}},
+    "config_kwargs": {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 2}},
 }
+"""A request to a silent server fails after three attempts of 20 s; the work then waits."""
 PNG = {"ContentType": "image/png"}
 WAITS = "the work waits and resumes by itself."
 
@@ -45,6 +46,8 @@ class Storage:
             ) from error
         self._is_folder = isinstance(self._fs, LocalFileSystem)
         self.root: str = root if self._is_folder else self._fs.unstrip_protocol(root)
+        if self._is_s3:
+            self._fs.retries = 1  # s3fs would repeat all attempts of botocore five times
         self._faults = (OSError, _botocore_error()) if self._is_s3 else (OSError,)
 
     def __str__(self) -> str:

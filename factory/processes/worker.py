@@ -31,6 +31,7 @@ from chatgenimage.factory.processes.consumption import ConsumptionMonitor
 from chatgenimage.factory.processes.liveness import pulse_file
 from chatgenimage.factory.processes.lost_children import note_lost_children
 from chatgenimage.factory.processes.remote_control import refuse_commands
+from chatgenimage.factory.processes.silent_broker import cut_connections_when_silent
 from chatgenimage.factory.processes.startup import open_dispatcher, open_sessions
 from chatgenimage.factory.processes.worker_identity import is_mine, name_owner
 from chatgenimage.factory.settings.model import Settings
@@ -62,6 +63,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
     with open_dispatcher(settings, sessions, f"worker {role!r}") as (app, dispatcher):
         app.conf.update({ROLE_KEY: role})
         _stop_politely(sessions)
+        cut_connections_when_silent(settings)
         note_lost_children(sessions, role)
         monitor = ConsumptionMonitor(queues)
         _beat(pulse_file(settings, role), monitor)

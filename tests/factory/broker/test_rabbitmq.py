@@ -89,6 +89,23 @@ def test_a_step_may_take_longer_than_rabbitmq_waits_for_an_answer(
         rabbit.remove()
 
 
+def test_a_worker_ends_though_its_rabbitmq_answers_nothing_any_more(
+    place, settings, tmp_path, rabbit
+):
+    rabbit.start()
+    sleep(place, 0.3)
+    submit_run(place, settings)
+    with worker(settings, tmp_path, FACTORY_BROKER_URL=rabbit.url) as process:
+        wait_for(lambda: count_items(place, ItemState.DONE) > 2)
+        rabbit.freeze()
+        try:
+            process.terminate()
+            assert process.wait(90) == 0  # each of about ten answers would be waited for 30 s
+        finally:
+            rabbit.thaw()
+    assert "broker_silent_at_shutdown" in (tmp_path / "log").read_text()
+
+
 def test_the_main_job_runs_and_flower_shows_it(tmp_path, rabbit, monkeypatch):
     rabbit.start()
     monkeypatch.setenv("FACTORY_BROKER_URL", rabbit.url)
