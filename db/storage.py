@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from fsspec.asyn import sync
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -21,6 +22,8 @@ S3_OPTIONS = {
     "config_kwargs": {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 2}},
 }
 """A request to a silent server fails after three attempts of 20 s; the work then waits."""
+WRITE_S = 60
+"""Longest upload of one image: botocore waits without a limit for leave to send the content."""
 PNG = {"ContentType": "image/png"}
 WAITS = "the work waits and resumes by itself."
 
@@ -59,10 +62,14 @@ class Storage:
         with self._explaining(f"write {path}"):
             reach(Failpoint.BEFORE_FILE)
             if self._is_s3:  # one request: the object appears complete or not at all
-                self._fs.pipe_file(path, content, **PNG)
+                self._upload(path, content)
             else:
                 self._write_and_rename(path, content)
             reach(Failpoint.AFTER_FILE)
+
+    def _upload(self, path: str, content: bytes) -> None:
+        upload = self._fs._pipe_file  # noqa: SLF001  # fsspec's name for the asynchronous method
+        sync(self._fs.loop, upload, path, content, **PNG, timeout=WRITE_S)
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""

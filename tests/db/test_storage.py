@@ -1,13 +1,16 @@
 """The image store in a bucket, on a real S3 server."""
 
 import io
+import socket
+from contextlib import closing
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from chatgenimage.db import storage
 from chatgenimage.db.consistency import find_disagreement
-from chatgenimage.db.errors import ImageBroken, ImageMissing, StoreError
+from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable, StoreError
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.storage import Storage
 from tests import s3
@@ -136,3 +139,13 @@ def try_to(store, act):
         list(store.list_files())
     else:
         store.check_writable()
+
+
+def test_an_upload_to_a_server_that_is_silent_ends(monkeypatch):
+    monkeypatch.setattr(storage, "WRITE_S", 1)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.SECRET)
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        store = ImageStore(URL, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(StorageUnavailable, match="Start the server"):
+            store.put(PIXELS, PROVENANCE)
