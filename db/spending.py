@@ -8,20 +8,29 @@ from sqlalchemy import bindparam, case, delete, exists, func, or_, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.models import Batch, LlmAnswer, LlmCall, Run, Step
+from chatgenimage.db.models import Batch, Item, LlmAnswer, LlmCall, Run, Step
 from chatgenimage.db.notifications import add_notifications
-from chatgenimage.db.states import PAID_QUEUE, RunEvent, RunState, StepState
+from chatgenimage.db.states import PAID_QUEUE, ItemState, RunEvent, RunState, StepState
 
 FUNDS = (
     select(Run.state, Run.spent, Run.budget, Run.costliest_item)
     .where(Run.id == bindparam("of_run"))
     .with_for_update(key_share=True)
 )
+_started_items = (
+    select(func.count())
+    .where(Item.step_id == Step.id, Item.state == ItemState.READY, Item.attempts > 0)
+    .scalar_subquery()
+)
 # From the few running steps to their batches, never through all batches of the run.
 _run_of_step = select(Batch.run_id).where(Batch.id == Step.batch_id).scalar_subquery()
-RUNNING_PAID_STEPS = select(func.count()).where(
-    Step.state == StepState.RUNNING, Step.queue == PAID_QUEUE, _run_of_step == bindparam("of_run")
+OTHER_PAID_STEPS = select(_started_items).where(
+    Step.state == StepState.RUNNING,
+    Step.queue == PAID_QUEUE,
+    Step.id != bindparam("of_step"),
+    _run_of_step == bindparam("of_run"),
 )
+"""Per running paid step of the run, except one: its started items, those to be retried included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +103,31 @@ def spend(session: Session, run_id: int, cost: float) -> None:
         pause(session, run_id, describe_spent(spent, budget))
 
 
-def has_funds(session: Session, run_id: int) -> bool:
-    """Return whether the budget of an active run pays for an item of a step that is now running.
+def affordable_items(session: Session, run_id: int, step_id: int, most: int) -> int:
+    """Return how many items a running step may start: as many as the run's budget pays for.
 
-    Each running language step works on one item, which may cost as much as the costliest so far;
-    while no cost is known, only one may run. The only one may always start an item, so that the
-    run continues. The row of the run is locked until the transaction ends, so that steps which are
-    claimed at the same time see each other.
+    Every item may cost as much as the costliest so far; while no cost is known, only one may run.
+    A step that runs alone may always start one, so that the run continues. The row of the run is
+    locked until the transaction ends, so that steps which are claimed at the same time see each
+    other.
+
+    Args:
+        session: An open transaction.
+        run_id: The run; if it is not active, the answer is 0.
+        step_id: A running step of it, none of whose items is being computed.
+        most: The highest answer, at least 1.
     """
-    asked = {"of_run": run_id}
+    asked = {"of_run": run_id, "of_step": step_id}
     state, spent, budget, costliest = session.connection().execute(FUNDS, asked).one()
     if state != RunState.ACTIVE:
-        return False
-    running = session.connection().scalar(RUNNING_PAID_STEPS, asked) or 0
-    if budget is None or running <= 1:
-        return True
-    return costliest is not None and spent + running * costliest <= budget
+        return 0
+    if budget is None:
+        return most
+    others = sum(max(1, n) for n in session.connection().scalars(OTHER_PAID_STEPS, asked))
+    most = most if costliest is not None else 1 - min(others, 1)
+    costliest = costliest or 0.0
+    paid = (n for n in range(most, 0, -1) if spent + (others + n) * costliest <= budget)
+    return next(paid, 0 if others else 1)
 
 
 def pause(session: Session, run_id: int, reason: str) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Candidate, Scene, Step
 from chatgenimage.db.states import Verdict
+from chatgenimage.tasks.ask_each import ask_each
 from chatgenimage.tasks.image_lineage import (
     Lineage,
     PaintedImage,
@@ -72,7 +73,8 @@ def compute_imagine(
     resources: Resources, parents: Sequence[ParentCandidate]
 ) -> list[Answer[tuple[ImaginedScene, ...]]]:
     """Ask for scenes around each parent."""
-    return [imagine_around(resources.able(LanguageModel), parent) for parent in parents]
+    language = resources.able(LanguageModel)
+    return ask_each(lambda parent: imagine_around(language, parent), parents)
 
 
 def imagine_around(
@@ -150,7 +152,7 @@ def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[Pain
     return store_painted(resources, lineages, images, editor)
 
 
-IMAGINE = StepWork("imagine", plan_imagine, read_parent, compute_imagine, write_scenes, pass_size=1)
+IMAGINE = StepWork("imagine", plan_imagine, read_parent, compute_imagine, write_scenes, asks=True)
 EDIT = StepWork("edit", plan_edit, read_edit, compute_edit, add_candidate)
 
 

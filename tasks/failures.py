@@ -109,6 +109,18 @@ def inputs_of(subject: object) -> dict[str, Any]:
     return inputs if isinstance(inputs, dict) else {"subject": inputs}
 
 
+class SomeFailed(Exception):
+    """Some subjects of a pass failed, each by itself; the others have results.
+
+    Attributes:
+        outcomes: The result or the exception of each subject, in order.
+    """
+
+    def __init__(self, outcomes: Sequence[Any]) -> None:
+        super().__init__(f"{sum(isinstance(each, Exception) for each in outcomes)} failed")
+        self.outcomes = outcomes
+
+
 class WriteFailed(Exception):
     """A result could not be written, because of the result itself."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Candidate, Placement, Step
 from chatgenimage.db.states import SURPLUS, Origin
+from chatgenimage.tasks.ask_each import ask_each
 from chatgenimage.tasks.filter_rules import find_place
 from chatgenimage.tasks.image_lineage import (
     Lineage,
@@ -88,7 +89,8 @@ def compute_place(
     resources: Resources, canvases: Sequence[EditedCandidate]
 ) -> list[Answer[tuple[Proposal, ...]]]:
     """Request more boxes than needed: some will break the rules."""
-    return [_propose(resources.able(LanguageModel), canvas) for canvas in canvases]
+    language = resources.able(LanguageModel)
+    return ask_each(lambda canvas: _propose(language, canvas), canvases)
 
 
 def write_place(
@@ -189,7 +191,7 @@ def _propose(language: LanguageModel, canvas: EditedCandidate) -> Answer[tuple[P
     )
 
 
-PLACE = StepWork("place", plan_place, read_place, compute_place, write_place, pass_size=1)
+PLACE = StepWork("place", plan_place, read_place, compute_place, write_place, asks=True)
 FILL = StepWork("fill", plan_fill, read_fill, compute_fill, write_fill)
 
 

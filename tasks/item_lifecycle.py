@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -12,9 +12,15 @@ from chatgenimage.db.items import OpenItem
 from chatgenimage.db.models import Step
 from chatgenimage.db.states import ItemState
 from chatgenimage.tasks.failures import TRANSIENT, Fault, inputs_of
-from chatgenimage.tasks.ledger import forget_answers, record_exchanges
+from chatgenimage.tasks.ledger import (
+    forget_answers,
+    items_in_budget,
+    record_exchanges,
+    record_failed_call,
+)
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.workers.interfaces import LanguageModel
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -25,11 +31,17 @@ DIED = "its worker died in each attempt"
 
 @dataclass(slots=True)
 class ItemGroup(Generic[In, Out]):
-    """Items that are computed and written together: a pass, or a part of a failed pass."""
+    """Items that are computed and written together: a pass, or a part of a failed pass.
+
+    Attributes:
+        results: One for each item, as soon as they are computed.
+        error: Why the only item failed in a pass in which others did not.
+    """
 
     items: list[OpenItem]
     subjects: list[In]
     results: Sequence[Out] | None = None
+    error: Exception | None = None
     duration_s: float = 0.0
     gpu_peak_bytes: int | None = None
 
@@ -37,6 +49,34 @@ class ItemGroup(Generic[In, Out]):
     def ids(self) -> list[int]:
         """Return the items' ids."""
         return [item.id for item in self.items]
+
+    @property
+    def is_computed(self) -> bool:
+        """Return whether there is something to write: results or a failure."""
+        return self.results is not None or self.error is not None
+
+    def raise_error(self) -> None:
+        """Raise the failure of the only item, if it failed."""
+        if self.error:
+            raise self.error
+
+    def by_outcome(self, outcomes: Sequence[Any]) -> "list[ItemGroup[In, Out]]":
+        """Return a group of the items with results, then each failed item alone.
+
+        The failures of the environment are last: they make the step wait.
+
+        Args:
+            outcomes: The result or the exception of each item.
+        """
+        good = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
+        failed = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
+        failed.sort(key=lambda i: isinstance(outcomes[i], TRANSIENT))
+        groups = [self._part(good, results=[outcomes[i] for i in good])] if good else []
+        return [*groups, *(self._part([i], error=outcomes[i]) for i in failed)]
+
+    def _part(self, indices: Sequence[int], **changes: Any) -> "ItemGroup[In, Out]":  # noqa: ANN401  # any field
+        items, subjects = [self.items[i] for i in indices], [self.subjects[i] for i in indices]
+        return replace(self, items=items, subjects=subjects, **changes)
 
     def halves(self) -> "list[ItemGroup[In, Out]]":
         """Return the first and the second half, with their results if there are any."""
@@ -63,7 +103,7 @@ class StepItems(Generic[In, Out]):
     def plan(self, session: Session, step: Step) -> ItemGroup[In, Out] | None:
         """Add the step's items that do not exist yet, and start a pass."""
         subject_ids = self._work.plan(session, step)
-        worker, most = self._resources.owner, self._most(step)
+        worker, most = self._resources.owner, self._most(session, step)
         started = items.add_items(session, self._claim, subject_ids, most=most, worker=worker)
         return self.take(session, step, started)
 
@@ -107,6 +147,12 @@ class StepItems(Generic[In, Out]):
             error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
             items.settle_items(session, part.ids, ItemState.READY, error=error)
 
+    def put_back(self, session: Session, step: Step, parts: Sequence[ItemGroup[In, Out]]) -> None:
+        """Uncount the attempts of items that the environment interrupted; record what was paid."""
+        items.put_back_items(session, [item_id for part in parts for item_id in part.ids])
+        for part in parts:
+            record_failed_call(session, step, part.items[0].subject_id, part.error)
+
     def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
         """Store the failure of the step itself; return whether it is given up.
 
@@ -130,7 +176,7 @@ class StepItems(Generic[In, Out]):
 
     def _start(self, session: Session, step: Step) -> Sequence[OpenItem]:
         """Start a pass of untried items, or a single item that was tried before."""
-        worker, most = self._resources.owner, self._most(step)
+        worker, most = self._resources.owner, self._most(session, step)
         if untried := items.start_untried(session, self._claim, most=most, worker=worker):
             return untried
         for item in items.open_items(session, self._claim):
@@ -139,8 +185,11 @@ class StepItems(Generic[In, Out]):
             self._bury(session, step, item)
         return []
 
-    def _most(self, step: Step) -> int:
+    def _most(self, session: Session, step: Step) -> int:
         """Return the maximum number of items in a pass."""
+        if self._work.asks:
+            most = self._resources.able(LanguageModel).concurrency
+            return items_in_budget(session, step, most)
         return self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
 
     def _most_tries(self, item: OpenItem) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from chatgenimage.db import spending
 from chatgenimage.db.models import LlmCall, Step
 from chatgenimage.db.states import PAID_QUEUE
-from chatgenimage.workers.errors import CreditSpent
+from chatgenimage.workers.errors import ConversationFailed, CreditSpent
 from chatgenimage.workers.values import Exchange
 
 BUDGET_WAIT_S = 1.0
@@ -42,11 +42,30 @@ def has_budget(step: Step) -> bool:
 
 def may_start_item(session: Session, step: Step) -> bool:
     """Return whether the claimed step may start an item, as far as the run's budget goes."""
-    return not has_budget(step) or spending.has_funds(session, step.batch.run_id)
+    if not has_budget(step):
+        return True
+    return spending.affordable_items(session, step.batch.run_id, step.id, 1) == 1
 
 
-def pause_if_spent(session: Session, step: Step, error: Exception) -> None:
-    """Pause the run if its language model's account has no credit left, as for a spent budget."""
+def items_in_budget(session: Session, step: Step, most: int) -> int:
+    """Return how many items the claimed step may start at once: 1 to `most`.
+
+    Call after `may_start_item`, in the same transaction.
+    """
+    if not has_budget(step):
+        return most
+    return max(1, spending.affordable_items(session, step.batch.run_id, step.id, most))
+
+
+def record_failed_call(
+    session: Session, step: Step, subject_id: int, error: Exception | None
+) -> None:
+    """Record the conversation that failed with this error, if it is one.
+
+    If the language model's account has no credit left, the run is paused, as for a spent budget.
+    """
+    if isinstance(error, ConversationFailed):
+        record_exchanges(session, step, subject_id, error.exchanges)
     if isinstance(error, CreditSpent):
         reason = f"the language model's account has no credit left: {error}".rstrip(".")
         spending.pause(session, step.batch.run_id, reason)

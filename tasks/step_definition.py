@@ -27,6 +27,8 @@ class StepWork(Generic[In, Out]):
         write: Stores one result; idempotent for the same result.
         conclude: Derives results that need all items, in the transaction that ends the step.
         pass_size: Maximum number of items in one forward pass; None is the run's batch size.
+        asks: Whether each item is a request to a language model: a pass has as many items as the
+            model takes at once and the run's budget pays for. `compute` uses `ask_each`.
     """
 
     name: str
@@ -36,6 +38,7 @@ class StepWork(Generic[In, Out]):
     write: Callable[[Session, Step, In, Out], None]
     conclude: Callable[[Session, Step], None] = lambda _session, _step: None
     pass_size: int | None = None
+    asks: bool = False
 
 
 def names_asked(step: Step) -> tuple[str, ...]:

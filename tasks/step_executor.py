@@ -23,19 +23,14 @@ from chatgenimage.db.subjects import locate_item
 from chatgenimage.tasks.failures import (
     TRANSIENT,
     Fault,
+    SomeFailed,
     StepFailed,
     WriteFailed,
-    exchanges_of,
     faults_of_the_step,
 )
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup, StepItems
-from chatgenimage.tasks.ledger import (
-    BUDGET_WAIT_S,
-    may_start_item,
-    pause_if_spent,
-    record_exchanges,
-)
+from chatgenimage.tasks.ledger import BUDGET_WAIT_S, may_start_item
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.device import forget_peak_memory, peak_memory_bytes
@@ -120,7 +115,11 @@ class StepExecutor(Generic[In, Out]):
         if part.results is None and len(part.items) > self._items.fitting(len(part.items)):
             self._split(part)
             return
-        fault = self._compute(part) or self._store(part)
+        try:
+            fault = self._compute(part) or self._store(part)
+        except SomeFailed as some:
+            self._waiting += reversed(part.by_outcome(some.outcomes))
+            return
         if fault is None:
             return
         if fault.is_out_of_memory:
@@ -137,12 +136,14 @@ class StepExecutor(Generic[In, Out]):
         started = time.perf_counter()
         forget_peak_memory()
         try:
+            part.raise_error()
             part.results = self._work.compute(self._resources, part.subjects)
-        except (SoftTimeLimitExceeded, *TRANSIENT):
+        except (SoftTimeLimitExceeded, SomeFailed, *TRANSIENT):
             raise
         except Exception as error:  # noqa: BLE001  # the one place that may
             return Fault.of(error)
-        part.duration_s = (time.perf_counter() - started) / len(part.items)
+        finally:
+            part.duration_s = (time.perf_counter() - started) / len(part.items)
         part.gpu_peak_bytes = peak_memory_bytes()
         self._resources.pass_sizes.fitted(self._work.name, len(part.items))
         return None
@@ -198,6 +199,8 @@ class StepExecutor(Generic[In, Out]):
         """Write after `fence`; then start the next pass if none is left, or give the rest back."""
 
         def choose(session: Session, may_go_on: bool) -> NextAction[In, Out] | None:  # noqa: FBT001
+            if not gives_back and any(part.is_computed for part in self._waiting):
+                return None  # what is computed was paid for
             if gives_back or not may_go_on or self._is_late():
                 return self._give_back(session)
             if self._waiting:
@@ -272,16 +275,13 @@ class StepExecutor(Generic[In, Out]):
         trace = None if isinstance(error, TRANSIENT) else error
         log.warning("step_waits", step=self._work.name, error=str(error), exc_info=trace)
         delay_s = self._delay_s()
+        part.error = error
+        left = [part, *self._waiting]
         while not heartbeat.lost:
             try:
                 with self._resources.sessions.begin() as session:
                     self._enter(session)
-                    items.put_back_items(
-                        session, [i for p in (part, *self._waiting) for i in p.ids]
-                    )
-                    subject_id = part.items[0].subject_id
-                    record_exchanges(session, self._step, subject_id, exchanges_of(error))
-                    pause_if_spent(session, self._step, error)
+                    self._items.put_back(session, self._step, left)
                     delivery.release_step(session, self.claim, delay_s=delay_s, error=str(error))
             except TRANSIENT:
                 time.sleep(RETRY_S)

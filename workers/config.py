@@ -172,6 +172,14 @@ class OpenAiConfig(BaseModel):
     )
     timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
     max_retries: int = Field(4, ge=0, description="Retries of a request on transient failures.")
+    max_concurrency: int = Field(
+        8,
+        ge=1,
+        le=256,
+        exclude=True,  # a run does not keep it: it changes no answer
+        description="Most requests of one worker process at the same time; halved while the "
+        "server is overloaded (HTTP 429, 503, no answer in time), then raised again.",
+    )
     max_repairs: int = Field(1, ge=0, description="Repeated requests after an unusable answer.")
     reuse_answers: bool = Field(
         default=True, description="Whether to reuse the answers to equal earlier requests."

@@ -50,6 +50,11 @@ class LanguageModel(Family, Protocol):
         UnknownWord: If the model does not know a word; the message lists the words it knows.
     """
 
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests it takes now, each from a thread of its own; at least 1."""
+        ...
+
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features that distinguish `label` in a photo (Visual Descriptor)."""
         ...

@@ -20,6 +20,7 @@ from chatgenimage.workers.errors import (
 from chatgenimage.workers.llm.address import HIDDEN, ServerAddress
 from chatgenimage.workers.llm.completion import Completion, read_completion
 from chatgenimage.workers.llm.dialect import SCHEMA, TEXT, Dialect
+from chatgenimage.workers.llm.request_slots import OVERLOADED, RequestSlots, limited_client
 from chatgenimage.workers.llm.schemas import Schema
 from chatgenimage.workers.llm.server_errors import ServerError, ServerRefused
 from chatgenimage.workers.llm.templates import Message
@@ -40,8 +41,16 @@ SCHEMA_FAULTS = frozenset({500, 501})
 PRICED_TOKENS = 1_000_000
 
 
-def make_client(config: OpenAiConfig, timeout_s: float, max_retries: int) -> "OpenAI":
+def make_client(
+    config: OpenAiConfig, timeout_s: float, max_retries: int, slots: RequestSlots | None = None
+) -> "OpenAI":
     """Return a client of the configured server; a server of your own may need no key.
+
+    Args:
+        config: Names the server and the key.
+        timeout_s: Longest wait for one answer.
+        max_retries: Of one request, on transient failures.
+        slots: Limit of requests at the same time; None: no limit.
 
     Raises:
         CheckpointNotFound: If there is no key to the public server.
@@ -57,6 +66,7 @@ def make_client(config: OpenAiConfig, timeout_s: float, max_retries: int) -> "Op
             default_query=address.query,
             timeout=timeout_s,
             max_retries=max_retries,
+            http_client=limited_client(slots) if slots else None,
         )
 
     try:
@@ -85,7 +95,8 @@ def endpoint_url(client: "OpenAI") -> str:
 class Endpoint:
     """A model on a server."""
 
-    def __init__(self, client: "OpenAI", config: OpenAiConfig) -> None:
+    def __init__(self, client: "OpenAI", config: OpenAiConfig, slots: RequestSlots) -> None:
+        self.slots = slots
         self._client = client
         self._config = config
         self._address = ServerAddress.of(config.base_url)
@@ -101,7 +112,8 @@ class Endpoint:
             CheckpointNotFound: If there is neither a key nor a server of your own, which may need
                 none.
         """
-        return cls(make_client(config, config.timeout_s, config.max_retries), config)
+        slots = RequestSlots(config.max_concurrency)
+        return cls(make_client(config, config.timeout_s, config.max_retries, slots), config, slots)
 
     @property
     def host(self) -> str:
@@ -236,12 +248,17 @@ class Endpoint:
         from openai import APIError
 
         conversation: Any = list(messages)
+        asked_at = time.monotonic()
         client = self._client.with_options(max_retries=0) if is_last else self._client
         try:
             response = client.chat.completions.with_raw_response.create(
                 model=self._config.model, messages=conversation, **options
             )
             return read_completion(response.text, max_tokens)
+        except ServerRefused as refused:  # the body of a 200 says it
+            if refused.error.status in OVERLOADED:
+                self.slots.lower_limit(asked_at)
+            raise
         except APIError as error:
             raise ServerRefused(ServerError.of(error)) from None
 

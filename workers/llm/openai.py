@@ -78,6 +78,11 @@ class OpenAiLanguageModel:
         """
         return cls(Endpoint.connect(config), config, memory)
 
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests the server takes now, as far as is known; at least 1."""
+        return max(1, self._endpoint.slots.free)
+
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features of `label` (Visual Descriptor)."""
         messages = fill_template("visual_descriptor", {"category name": label})

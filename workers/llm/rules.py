@@ -47,6 +47,9 @@ ATTEMPTS_PER_PROMPT = 50
 class Rules:
     """Family `rules`: satisfies LanguageModel for the words of its book."""
 
+    concurrency = 1
+    """Threads would not make it faster: it computes and waits for nobody."""
+
     def __init__(self, book: RuleBook, identity: ModelIdentity) -> None:
         self._book = book
         self.identity = identity

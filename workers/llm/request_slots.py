@@ -1,0 +1,107 @@
+"""Request slots: a limit on the requests that a server answers at the same time.
+
+The limit is halved when the server is overloaded, and raised again one by one while it answers
+(additive increase, multiplicative decrease).
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from openai import DefaultHttpxClient
+
+log = structlog.get_logger()
+
+OVERLOADED = frozenset({408, 429, 503, 504, 529})
+"""HTTP statuses by which a server says that it gets too many requests."""
+
+
+class RequestSlots:
+    """Slots for the requests of one process to one server; for any number of threads."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with all slots.
+
+        Args:
+            most: Highest limit, at least 1.
+        """
+        self._most = self._limit = most
+        self._used = self._answered = 0
+        self._lowered_at = 0.0
+        self._changed = threading.Condition()
+
+    @property
+    def limit(self) -> int:
+        """Return how many requests may be sent at the same time now; at least 1."""
+        return self._limit
+
+    @property
+    def free(self) -> int:
+        """Return how many more requests may be sent now; 0 or less if all slots are in use."""
+        return self._limit - self._used
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a slot; wait for one if all are in use."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used < self._limit)
+            self._used += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= 1
+                self._changed.notify_all()
+
+    def raise_limit(self) -> None:
+        """Count an answer; after as many as there are slots, one slot is added."""
+        with self._changed:
+            self._answered += 1
+            if self._limit < self._most and self._answered >= self._limit:
+                self._limit, self._answered = self._limit + 1, 0
+                self._changed.notify_all()
+
+    def lower_limit(self, asked_at: float) -> None:
+        """Halve the limit, unless it was lowered after this request was sent.
+
+        Args:
+            asked_at: When the request was sent, by `time.monotonic`.
+        """
+        with self._changed:
+            if asked_at < self._lowered_at:
+                return
+            self._lowered_at, self._answered = time.monotonic(), 0
+            self._limit = max(1, self._limit // 2)
+        log.info("language_server_overloaded", max_concurrency=self._limit)
+
+
+def limited_client(slots: RequestSlots) -> "DefaultHttpxClient":
+    """Return the HTTP client of the package `openai`, each of whose requests takes a slot.
+
+    A request that the package repeats gives its slot back while it waits.
+    """
+    from openai import DefaultHttpxClient
+
+    class LimitedClient(DefaultHttpxClient):
+        """Client that sends a request when a slot is free."""
+
+        def send(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as its base class
+            with slots.take():
+                asked_at = time.monotonic()
+                try:
+                    response = super().send(*args, **options)
+                except Exception:
+                    slots.lower_limit(asked_at)
+                    raise
+            if response.status_code in OVERLOADED:
+                slots.lower_limit(asked_at)
+            elif response.is_success:
+                slots.raise_limit()
+            return response
+
+    return LimitedClient()
