@@ -1,6 +1,7 @@
 """Masks: COCO run-length encoding, area, and the box around a mask."""
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -13,6 +14,11 @@ class Rle(TypedDict):
 
     size: list[int]
     counts: str
+
+
+def to_rle(stored: Mapping[str, Any]) -> Rle:
+    """Return an RLE that was stored as JSON."""
+    return {"size": stored["size"], "counts": stored["counts"]}
 
 
 def encode(mask: Mask) -> Rle:

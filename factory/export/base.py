@@ -1,13 +1,12 @@
 """Base of the formats: the plan of an export, the writer protocol and shared fields."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from chatgenimage.db.models import Annotation
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.sample import Sample
-from chatgenimage.workers.masks import Rle
 
 Masks = Literal["rle", "polygons"]
 
@@ -70,18 +69,7 @@ class Format:
     hub: Callable[[Plan], Mapping[str, Any]] | None = None
 
 
-def box_xywh(annotation: Annotation) -> list[float]:
-    """Return a box in COCO's form: corner and size, in pixels."""
-    x_min, y_min, x_max, y_max = annotation.box_xyxy
-    return [x_min, y_min, x_max - x_min, y_max - y_min]
-
-
-def rle_of(annotation: Annotation) -> Rle:
-    """Return the mask as COCO's run-length encoding."""
-    return Rle(size=annotation.rle["size"], counts=annotation.rle["counts"])
-
-
-def objects_in_columns(annotations: list[Annotation]) -> dict[str, list[Any]]:
+def objects_in_columns(objects: Iterable[ExportedObject]) -> dict[str, list[Any]]:
     """Return objects in the form of the hub's datasets: one list per property."""
     columns: dict[str, list[Any]] = {
         "id": [],
@@ -91,16 +79,16 @@ def objects_in_columns(annotations: list[Annotation]) -> dict[str, list[Any]]:
         "score": [],
         "segmentation": [],
     }
-    for annotation in annotations:
-        for name, value in _properties(annotation):
+    for found in objects:
+        for name, value in _properties(found):
             columns[name].append(value)
     return columns
 
 
-def _properties(annotation: Annotation) -> Iterator[tuple[str, Any]]:
-    yield "id", annotation.id
-    yield "bbox", box_xywh(annotation)
-    yield "category", annotation.label
-    yield "area", annotation.area_px
-    yield "score", annotation.confidence
-    yield "segmentation", dict(rle_of(annotation))
+def _properties(found: ExportedObject) -> Iterator[tuple[str, Any]]:
+    yield "id", found.id
+    yield "bbox", found.box_xywh
+    yield "category", found.label
+    yield "area", found.area_px
+    yield "score", found.confidence
+    yield "segmentation", dict(found.rle)

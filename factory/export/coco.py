@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from chatgenimage.db.models import Annotation
-from chatgenimage.factory.export.base import Format, Plan, box_xywh, rle_of
+from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.listfile import ListFile
+from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.outlines import polygons_of
 from chatgenimage.factory.export.sample import Sample
 
@@ -43,8 +43,8 @@ class CocoWriter:
         self._folder.put_image(f"{images}/{sample.file_name}", sample)
         parts = self._parts[sample.split]
         parts.images.add(_image(sample))
-        for annotation in sample.candidate.annotations:
-            parts.annotations.add(self._annotation(annotation))
+        for found in sample.objects:
+            parts.annotations.add(self._annotation(found))
 
     def close(self) -> None:
         """Write the JSON files."""
@@ -71,22 +71,22 @@ class CocoWriter:
             ],
         }
 
-    def _annotation(self, annotation: Annotation) -> dict[str, Any]:
+    def _annotation(self, found: ExportedObject) -> dict[str, Any]:
         return {
-            "id": annotation.id,
-            "image_id": annotation.candidate_id,
-            "category_id": self._category_ids[annotation.label],
-            "bbox": box_xywh(annotation),
-            "segmentation": self._segmentation(annotation),
-            "area": annotation.area_px,
+            "id": found.id,
+            "image_id": found.candidate_id,
+            "category_id": self._category_ids[found.label],
+            "bbox": found.box_xywh,
+            "segmentation": self._segmentation(found),
+            "area": found.area_px,
             "iscrowd": 0,  # each annotation is one object
-            "score": annotation.confidence,
+            "score": found.confidence,
         }
 
-    def _segmentation(self, annotation: Annotation) -> object:
+    def _segmentation(self, found: ExportedObject) -> object:
         if self._plan.masks == "polygons":
-            return [ring.ravel().tolist() for ring in polygons_of(annotation)]
-        return rle_of(annotation)
+            return [ring.ravel().tolist() for ring in polygons_of(found)]
+        return found.rle
 
 
 class _Parts:
@@ -113,11 +113,12 @@ class _Parts:
 
 
 def _image(sample: Sample) -> dict[str, Any]:
+    width, height = sample.size_wh
     return {
         "id": sample.candidate.id,
         "file_name": sample.file_name,
-        "width": sample.candidate.width_px,
-        "height": sample.candidate.height_px,
+        "width": width,
+        "height": height,
         **sample.metadata,
     }
 

@@ -229,8 +229,9 @@ def _write_samples(
         if _takes(request.format, candidate.parent_id):
             seed = first_pass.run_seeds[candidate.run_id]
             split = request.splits.of(group_of(seed, candidate.label.name, candidate.key))
-            writer.add(Sample(candidate, split, images))
-            annotations += len(candidate.annotations)
+            sample = Sample(candidate, split, images)
+            writer.add(sample)
+            annotations += len(sample.objects)
     return annotations
 
 

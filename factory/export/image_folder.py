@@ -36,7 +36,7 @@ class ImageFolderWriter:
             "file_name": inside,
             **sample.metadata,
             "parent_id": sample.candidate.parent_id or NO_PARENT,
-            "objects": objects_in_columns(sample.candidate.annotations),
+            "objects": objects_in_columns(sample.objects),
         }
         self._metadata[sample.split].write(json.dumps(line, ensure_ascii=False) + "\n")
 

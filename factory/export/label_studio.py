@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.listfile import ListFile
+from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.outlines import single_ring
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.reports.overlay import colours_of
@@ -37,7 +37,7 @@ class LabelStudioWriter:
         self._tasks.add(
             {
                 "data": shown | sample.metadata,
-                "predictions": [_prediction(sample.candidate)],
+                "predictions": [_prediction(sample)],
             }
         )
 
@@ -58,26 +58,26 @@ def _config(classes: tuple[str, ...]) -> ET.Element:
     return view
 
 
-def _prediction(candidate: Candidate) -> dict[str, Any]:
-    detector = (candidate.labelled_by or {}).get("detector", {})
-    confidences = [annotation.confidence for annotation in candidate.annotations]
+def _prediction(sample: Sample) -> dict[str, Any]:
+    detector = (sample.candidate.labelled_by or {}).get("detector", {})
+    confidences = [found.confidence for found in sample.objects]
     return {
         "model_version": f"{detector.get('family')}@{detector.get('revision')}",
         "score": min(confidences, default=0.0),  # sorting by it shows the least certain first
-        "result": [region for a in candidate.annotations for region in _regions(a, candidate)],
+        "result": [region for found in sample.objects for region in _regions(found, sample)],
     }
 
 
-def _regions(annotation: Annotation, candidate: Candidate) -> Iterator[dict[str, Any]]:
+def _regions(found: ExportedObject, sample: Sample) -> Iterator[dict[str, Any]]:
     """Yield the box, and the mask's outline as its child."""
-    x_min, y_min, x_max, y_max = annotation.box_xyxy
-    width, height = candidate.width_px, candidate.height_px
+    x_min, y_min, x_max, y_max = found.box_xyxy
+    width, height = sample.size_wh
     common = {
         "to_name": IMAGE,
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "score": annotation.confidence,
+        "score": found.confidence,
     }
     box = {
         "x": 100 * x_min / width,
@@ -85,14 +85,14 @@ def _regions(annotation: Annotation, candidate: Candidate) -> Iterator[dict[str,
         "width": 100 * (x_max - x_min) / width,
         "height": 100 * (y_max - y_min) / height,
         "rotation": 0,
-        "rectanglelabels": [annotation.label],
+        "rectanglelabels": [found.label],
     }
-    points = [[100 * int(x) / width, 100 * int(y) / height] for x, y in single_ring(annotation)]
-    polygon = {"points": points, "closed": True, "polygonlabels": [annotation.label]}
-    box_id = f"box-{annotation.id}"
+    points = [[100 * int(x) / width, 100 * int(y) / height] for x, y in single_ring(found)]
+    polygon = {"points": points, "closed": True, "polygonlabels": [found.label]}
+    box_id = f"box-{found.id}"
     yield {"id": box_id, "from_name": BOXES, "type": "rectanglelabels", "value": box, **common}
     yield {
-        "id": f"mask-{annotation.id}",
+        "id": f"mask-{found.id}",
         "parentID": box_id,
         "from_name": POLYGONS,
         "type": "polygonlabels",

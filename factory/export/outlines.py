@@ -6,8 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from chatgenimage.db.models import Annotation
-from chatgenimage.factory.export.base import rle_of
+from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.workers import masks
 from chatgenimage.workers.values import Mask
 
@@ -17,18 +16,18 @@ Ring = NDArray[np.int_]
 _INSET_PX = 0.125
 
 
-def polygons_of(annotation: Annotation) -> list[Ring]:
+def polygons_of(found: ExportedObject) -> list[Ring]:
     """Return one polygon per part of the mask; without a mask, the polygon of the box.
 
     COCO's polygons have no holes: a hole is joined to its outer outline by a seam of width 0.
     """
-    parts = [_joined(part) for part in find_outlines(masks.decode(rle_of(annotation)))]
-    return parts or [_box_ring(annotation)]
+    parts = [_joined(part) for part in find_outlines(masks.decode(found.rle))]
+    return parts or [_box_ring(found)]
 
 
-def single_ring(annotation: Annotation) -> Ring:
+def single_ring(found: ExportedObject) -> Ring:
     """Return one polygon around all parts, for formats with one polygon per object."""
-    return _joined(polygons_of(annotation))
+    return _joined(polygons_of(found))
 
 
 def find_outlines(mask: Mask) -> list[list[Ring]]:
@@ -77,6 +76,6 @@ def _joined(rings: Sequence[Ring]) -> Ring:
     return joined
 
 
-def _box_ring(annotation: Annotation) -> Ring:
-    x_min, y_min, x_max, y_max = (round(side) for side in annotation.box_xyxy)
+def _box_ring(found: ExportedObject) -> Ring:
+    x_min, y_min, x_max, y_max = (round(side) for side in found.box_xyxy)
     return np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])

@@ -111,7 +111,7 @@ def _row(sample: Sample) -> Row:
         "image": png(sample),
         **sample.metadata,
         "label": class_of(sample.candidate) or None,
-        "objects": objects_in_columns(sample.candidate.annotations),
+        "objects": objects_in_columns(sample.objects),
     }
 
 

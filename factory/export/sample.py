@@ -1,16 +1,24 @@
 """Sample: one candidate with its split, to be exported."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
+from chatgenimage.factory.export.objects import ExportedObject, object_of
 from chatgenimage.factory.query.rows import CandidateRow
 
+SizeWh = tuple[int, int]
+"""Width and height of an image in pixels."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Sample:
-    """One candidate to be exported."""
+    """One candidate to be exported.
+
+    Writers take objects and size from here, not from the candidate's rows.
+    """
 
     candidate: Candidate
     split: str
@@ -25,6 +33,16 @@ class Sample:
     def file_name(self) -> str:
         """Return the name of the image file."""
         return f"{self.name}.png"
+
+    @property
+    def size_wh(self) -> SizeWh:
+        """Return the size of the image that `read_image` returns."""
+        return self.candidate.width_px, self.candidate.height_px
+
+    @cached_property
+    def objects(self) -> tuple[ExportedObject, ...]:
+        """Return the objects, highest confidence first; boxes and masks fit `size_wh`."""
+        return tuple(object_of(each, each.label) for each in self.candidate.annotations)
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import re
 from xml.etree import ElementTree as ET
 
-from chatgenimage.db.models import Annotation
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.sample import Sample
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -34,24 +34,23 @@ class VocWriter:
 
 
 def _tree(sample: Sample) -> ET.Element:
-    candidate = sample.candidate
     root = ET.Element("annotation")
     _put(root, "folder", "JPEGImages")
     _put(root, "filename", sample.file_name)
     size = ET.SubElement(root, "size")
-    for name, value in (("width", candidate.width_px), ("height", candidate.height_px)):
+    for name, value in zip(("width", "height"), sample.size_wh, strict=True):
         _put(size, name, value)
     _put(size, "depth", 3)
     _put(root, "segmented", 0)
-    for annotation in candidate.annotations:
-        root.append(_object(annotation))
+    for found in sample.objects:
+        root.append(_object(found))
     ET.indent(root)
     return root
 
 
-def _object(annotation: Annotation) -> ET.Element:
+def _object(found: ExportedObject) -> ET.Element:
     """Return an object; VOC counts pixels from 1 and includes the last one."""
-    x_min, y_min, x_max, y_max = (round(side) for side in annotation.box_xyxy)
+    x_min, y_min, x_max, y_max = (round(side) for side in found.box_xyxy)
     corners = {
         "xmin": x_min + 1,
         "ymin": y_min + 1,
@@ -59,7 +58,7 @@ def _object(annotation: Annotation) -> ET.Element:
         "ymax": max(y_max, y_min + 1),
     }
     element = ET.Element("object")
-    _put(element, "name", annotation.label)
+    _put(element, "name", found.label)
     _put(element, "pose", "Unspecified")
     _put(element, "truncated", 0)
     _put(element, "difficult", 0)

@@ -51,12 +51,12 @@ def _shard_name(split: str, number: int, _total: int) -> str:
 
 
 def _known(sample: Sample) -> dict[str, Any]:
-    candidate = sample.candidate
+    width, height = sample.size_wh
     return {
         **sample.metadata,
-        "width": candidate.width_px,
-        "height": candidate.height_px,
-        "objects": objects_in_columns(candidate.annotations),
+        "width": width,
+        "height": height,
+        "objects": objects_in_columns(sample.objects),
     }
 
 

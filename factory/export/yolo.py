@@ -1,18 +1,20 @@
 """YOLO: a text file of boxes or polygons per image, and data.yaml."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import yaml
 
-from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.outlines import single_ring
-from chatgenimage.factory.export.sample import Sample
+from chatgenimage.factory.export.sample import Sample, SizeWh
 
 DECIMALS = 6
 """Decimals of relative coordinates: 0.01 pixels on the largest images."""
+UNITS: int = 10**DECIMALS
+"""Units of a side: coordinates are rounded to whole units."""
 
 
 class YoloWriter:
@@ -22,7 +24,7 @@ class YoloWriter:
         self,
         folder: Folder,
         plan: Plan,
-        shape: Callable[[Annotation, Candidate], Iterable[float]],
+        shape: Callable[[ExportedObject, SizeWh], Iterable[int]],
     ) -> None:
         self._folder = folder
         self._plan = plan
@@ -32,7 +34,7 @@ class YoloWriter:
     def add(self, sample: Sample) -> None:
         """Write an image and its objects, one per line; without objects the file is empty."""
         self._folder.put_image(f"images/{sample.split}/{sample.file_name}", sample)
-        lines = [self._line(annotation, sample) for annotation in sample.candidate.annotations]
+        lines = [self._line(found, sample.size_wh) for found in sample.objects]
         self._folder.put_text(f"labels/{sample.split}/{sample.name}.txt", "".join(lines))
 
     def close(self) -> None:
@@ -42,32 +44,44 @@ class YoloWriter:
         text = yaml.safe_dump({**content, "names": names}, sort_keys=False, allow_unicode=True)
         self._folder.put_text("data.yaml", text)
 
-    def _line(self, annotation: Annotation, sample: Sample) -> str:
-        shares = self._shape(annotation, sample.candidate)
+    def _line(self, found: ExportedObject, size_wh: SizeWh) -> str:
+        shares = (units / UNITS for units in self._shape(found, size_wh))
         numbers = " ".join(f"{share:.{DECIMALS}f}" for share in shares)
-        return f"{self._class_ids[annotation.label]} {numbers}\n"
+        return f"{self._class_ids[found.label]} {numbers}\n"
 
 
-def to_box(annotation: Annotation, candidate: Candidate) -> list[float]:
-    """Return centre and size of a box as shares of the image."""
-    x_min, y_min, x_max, y_max = annotation.box_xyxy
-    width, height = candidate.width_px, candidate.height_px
-    return [
-        (x_min + x_max) / 2 / width,
-        (y_min + y_max) / 2 / height,
-        (x_max - x_min) / width,
-        (y_max - y_min) / height,
-    ]
+def to_box(found: ExportedObject, size_wh: SizeWh) -> list[int]:
+    """Return centre and size of a box in units of the image's sides."""
+    x_min, y_min, x_max, y_max = found.box_xyxy
+    x, width = _centre_and_size(x_min, x_max, size_wh[0])
+    y, height = _centre_and_size(y_min, y_max, size_wh[1])
+    return [x, y, width, height]
 
 
-def to_polygon(annotation: Annotation, candidate: Candidate) -> Iterable[float]:
-    """Yield the corners of the polygon around an object as shares of the image.
+def to_polygon(found: ExportedObject, size_wh: SizeWh) -> Iterator[int]:
+    """Yield the corners of the polygon around an object in units of the image's sides.
 
     YOLO has one polygon per object: parts are joined by seams of width 0.
     """
-    for x, y in single_ring(annotation):
-        yield x / candidate.width_px
-        yield y / candidate.height_px
+    for corner in single_ring(found):
+        for position, side in zip(corner, size_wh, strict=True):
+            yield _to_units(float(position), side)
+
+
+def _centre_and_size(least: float, most: float, side: int) -> tuple[int, int]:
+    """Return the middle and the length of a range; neither end leaves the image.
+
+    Centre and size are whole units, so the length is made even. If each were rounded by itself, the
+    ends that a reader computes from them could be half a unit outside of the image.
+    """
+    start, end = _to_units(least, side), _to_units(most, side)
+    if (end - start) % 2:
+        start, end = (start - 1, end) if start else (start, end + 1)
+    return (start + end) // 2, end - start
+
+
+def _to_units(position: float, side: int) -> int:
+    return min(max(round(UNITS * position / side), 0), UNITS)
 
 
 YOLO_DETECT = Format(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from PIL import ImageFont
 
 from chatgenimage.db.models import Annotation, Candidate
-from chatgenimage.factory.export.base import rle_of
 from chatgenimage.factory.export.outlines import Ring, find_outlines
 from chatgenimage.factory.reports.overlay import Colour, colours_of, join_lines, text_colour_on
 from chatgenimage.workers import masks
@@ -90,7 +89,7 @@ def _to_tag(candidate: Candidate, found: Annotation) -> LabelTag:
 
 
 def _paths(found: Annotation) -> Iterator[str]:
-    for part in find_outlines(masks.decode(rle_of(found))):
+    for part in find_outlines(masks.decode(masks.to_rle(found.rle))):
         yield from map(_to_path, part)
 
 

@@ -8,7 +8,6 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.workers import masks
-from chatgenimage.workers.masks import Rle
 from chatgenimage.workers.values import BoxXyxy, RgbImage
 
 Colour = tuple[int, int, int]
@@ -126,7 +125,7 @@ def draw_tag(
 
 def _tint(image: Image.Image, annotation: Annotation, colour: Colour) -> None:
     """Draw the mask translucently, with an opaque line along its edge."""
-    mask = masks.decode(Rle(size=annotation.rle["size"], counts=annotation.rle["counts"]))
+    mask = masks.decode(masks.to_rle(annotation.rle))
     large = Image.fromarray(mask.astype(np.uint8) * 255).resize(
         image.size, Image.Resampling.BILINEAR
     )

@@ -35,8 +35,8 @@ def shapes_place(filled_place):
     with filled_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ("ring",)))
         candidate = rows.add_candidate(filled_place, session, batch)
-        box = (4.0, 6.0, 34.0, 40.0)
-        candidate.annotations.append(rows.annotation("ring", box, with_a_hole(box)))
+        mask, box = with_a_hole((4.0, 6.0, 34.0, 40.0)), (4.0, 6.0, 64.0, 63.0)
+        candidate.annotations.append(rows.annotation("ring", box, mask))
     return filled_place
 
 

@@ -1,0 +1,76 @@
+"""Objects of a sample: the annotations of a candidate in the form that every format writes.
+
+The mask of an object ends at its box: the box is what the filters and the reviewers judged.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from pycocotools import mask as coco_mask
+
+from chatgenimage.db.models import Annotation
+from chatgenimage.workers import masks
+from chatgenimage.workers.masks import Rle
+from chatgenimage.workers.values import BoxXyxy, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedObject:
+    """One object of a sample.
+
+    Attributes:
+        id: Of its annotation; unique in the database.
+        label: Its class in this export.
+        box_xyxy: In pixels of the sample's image, the maximum sides exclusive.
+        rle: Its mask in COCO's run-length encoding, with no pixel outside of the box.
+        area_px: Of the mask.
+    """
+
+    id: int
+    candidate_id: int
+    label: str
+    confidence: float
+    box_xyxy: BoxXyxy
+    rle: Rle
+    area_px: int
+
+    @property
+    def box_xywh(self) -> list[float]:
+        """Return the box in COCO's form: corner and size, in pixels."""
+        x_min, y_min, x_max, y_max = self.box_xyxy
+        return [x_min, y_min, x_max - x_min, y_max - y_min]
+
+
+def object_of(annotation: Annotation, label: str) -> ExportedObject:
+    """Return an annotation as an object of the class `label`, its mask cut at its box."""
+    stored = ExportedObject(
+        annotation.id,
+        annotation.candidate_id,
+        label,
+        annotation.confidence,
+        annotation.box_xyxy,
+        masks.to_rle(annotation.rle),
+        annotation.area_px,
+    )
+    if _is_inside(stored.rle, stored.box_xyxy):
+        return stored
+    return _with_mask(stored, masks.within(masks.decode(stored.rle), stored.box_xyxy, margin=0))
+
+
+def _with_mask(known: ExportedObject, mask: Mask) -> ExportedObject:
+    return replace(known, rle=masks.encode(mask), area_px=masks.mask_area(mask))
+
+
+def _is_inside(rle: Rle, box_xyxy: BoxXyxy) -> bool:
+    """Return whether a mask touches no pixel that its box does not touch."""
+    left, top, width, height = coco_mask.toBbox({**rle, "counts": rle["counts"].encode("ascii")})
+    x_min, y_min, x_max, y_max = box_xyxy
+    return bool(
+        not width
+        or (
+            left >= math.floor(x_min)
+            and top >= math.floor(y_min)
+            and left + width <= math.ceil(x_max)
+            and top + height <= math.ceil(y_max)
+        )
+    )
