@@ -40,7 +40,7 @@ def is_asked(names: Sequence[str]) -> ColumnElement[bool]:
     is_label = is_named(asked.name.expression, names)
     by_label = Candidate.label_id.in_(select(asked.id).where(is_label))
     is_found = Candidate.annotations.any(func.lower(Annotation.label).in_(lowered))
-    return or_(by_label, and_(Candidate.run_id.in_(_runs_of_pictures()), is_found))
+    return or_(by_label, and_(Candidate.run_id.in_(runs_of_pictures()), is_found))
 
 
 def is_named(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bool]:
@@ -62,5 +62,6 @@ def list_picture_classes(session: Session, run_id: int | None) -> set[str]:
     return classes
 
 
-def _runs_of_pictures() -> Select[int]:
+def runs_of_pictures() -> Select[int]:
+    """Return a query for the ids of runs of pictures."""
     return select(Run.id).where(Run.profile["chain"]["source"].as_string() == PICTURES)

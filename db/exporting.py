@@ -1,28 +1,38 @@
 """Queries of an export that run before it reads the candidates."""
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from chatgenimage.db.classes import classes_asked
+from chatgenimage.db.classes import NO_CLASS, classes_asked, runs_of_pictures
 from chatgenimage.db.marks import newest_mark
 from chatgenimage.db.models import Annotation, Candidate, Label, Run
 from chatgenimage.db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
 
+ROOT_PARTS = 2
+"""The first parts of a key, which are the key of its root: the initial image or the picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportKey:
-    """The columns of a candidate that decide its split and whether an export is up to date."""
+    """What decides a candidate's split, and whether an export is up to date.
+
+    Attributes:
+        class_name: The label that was asked for; of a picture, the label found with the most
+            confidence, or `NO_CLASS`.
+        root_sha256: Image of its root: the candidate that it was derived from over any number of
+            steps, or itself.
+        found: Labels of its objects, each once, highest confidence first.
+    """
 
     candidate_id: int
     run_id: int
-    run_seed: int
     label: str
-    key: str
     parent_id: int | None
     origin: str
     verdict: str | None
@@ -30,59 +40,100 @@ class ExportKey:
     caption: str | None
     created_at: float
     is_good: bool | None
+    class_name: str
+    root_sha256: str
+    found: tuple[str, ...]
 
 
 def iter_export_keys(session: Session, wanted: CandidateFilter) -> Iterator[ExportKey]:
     """Yield the export key of each candidate in the order of `iter_candidates`."""
-    query = (
-        select(
-            Candidate.id,
-            Candidate.run_id,
-            Run.seed,
-            Label.name,
-            Candidate.key,
-            Candidate.parent_id,
-            Candidate.origin,
-            Candidate.verdict,
-            Candidate.sha256,
-            Candidate.caption,
-            Candidate.created_at,
-            newest_mark(),
-        )
-        .join(Label, Label.id == Candidate.label_id)
-        .join(Run, Run.id == Candidate.run_id)
-        .where(*conditions(wanted))
-        .order_by(*IN_ORDER)
-        .limit(wanted.limit)
-        .execution_options(yield_per=PAGE_ROWS)
-    )
-    for row in session.execute(query):
-        values: tuple[Any, ...] = tuple(row)
-        yield ExportKey(*values)
+    columns = {
+        "candidate_id": Candidate.id,
+        "run_id": Candidate.run_id,
+        "label": Label.name,
+        "parent_id": Candidate.parent_id,
+        "origin": Candidate.origin,
+        "verdict": Candidate.verdict,
+        "sha256": Candidate.sha256,
+        "caption": Candidate.caption,
+        "created_at": Candidate.created_at,
+        "is_good": newest_mark(),
+    }
+    more = (Candidate.label_id, Candidate.key)
+    query = _keys(wanted).with_only_columns(*columns.values(), *more)
+    pictures = set(session.scalars(runs_of_pictures()))
+    pages = session.execute(query.execution_options(yield_per=PAGE_ROWS)).partitions()
+    for page in pages:
+        roots, found = _roots_of(session, page), _labels_found(session, page)
+        for row in page:
+            stored: dict[str, Any] = dict(zip(columns, row, strict=False))
+            labels = tuple(found[row.id])
+            name = next(iter(labels), NO_CLASS) if row.run_id in pictures else row.name
+            root = roots.get((row.label_id, _root_key(row.key)), row.sha256)
+            yield ExportKey(**stored, class_name=name, root_sha256=root, found=labels)
 
 
-def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:
-    """Return the labels that were requested or found on the candidates, sorted.
-
-    Of a run of pictures, all labels that it looks for were requested.
-    """
-    some = (
+def _keys(wanted: CandidateFilter) -> Select[int, int, str]:
+    """Return id, run and label of each candidate."""
+    return (
         select(Candidate.id, Candidate.run_id, Label.name)
         .join(Label, Label.id == Candidate.label_id)
         .where(*conditions(wanted))
         .order_by(*IN_ORDER)
         .limit(wanted.limit)
-        .subquery()
     )
-    runs = session.scalars(select(Run).where(Run.id.in_(select(some.c.run_id))))
-    pictures = {run.id: asked for run in runs if (asked := classes_asked(run)) is not None}
-    labels = select(some.c.name).where(some.c.run_id.not_in(pictures)).distinct()
-    found = session.scalars(
-        select(Annotation.label).join(some, some.c.id == Annotation.candidate_id).distinct()
+
+
+def _roots_of(session: Session, page: Sequence[Any]) -> dict[tuple[int, str], str]:
+    """Return the images of the roots of derived candidates, by label and key of the root."""
+    derived = [row for row in page if row.parent_id is not None]
+    query = select(Candidate.label_id, Candidate.key, Candidate.sha256).where(
+        Candidate.label_id.in_({row.label_id for row in derived}),
+        Candidate.key.in_({_root_key(row.key) for row in derived}),
     )
-    return tuple(
-        sorted({*session.scalars(labels), *found, *chain.from_iterable(pictures.values())})
+    rows = session.execute(query) if derived else ()
+    return {(label_id, key): sha256 for label_id, key, sha256 in rows}
+
+
+def _labels_found(session: Session, page: Sequence[Any]) -> dict[int, list[str]]:
+    """Return the labels of the objects on candidates, highest confidence first."""
+    query = (
+        select(Annotation.candidate_id, Annotation.label)
+        .where(Annotation.candidate_id.in_([row.id for row in page]))
+        .group_by(Annotation.candidate_id, Annotation.label)
+        .order_by(Annotation.candidate_id, func.min(Annotation.index))
     )
+    found: dict[int, list[str]] = defaultdict(list)
+    for candidate_id, label in session.execute(query):
+        found[candidate_id].append(label)
+    return found
+
+
+def _root_key(key: str) -> str:
+    return "/".join(key.split("/")[:ROOT_PARTS])
+
+
+def list_labels_asked(session: Session, wanted: CandidateFilter) -> dict[int, tuple[str, ...]]:
+    """Return the labels that were asked for and have candidates here, by run.
+
+    Of a run of pictures, all labels that it looks for were asked for.
+    """
+    some = _keys(wanted).subquery()
+    query = select(some.c.run_id, some.c.name).distinct().order_by(some.c.run_id, some.c.name)
+    asked: dict[int, tuple[str, ...]] = {}
+    for run_id, label in session.execute(query):
+        asked[run_id] = (*asked.get(run_id, ()), label)
+    runs = session.scalars(select(Run).where(Run.id.in_(asked)))
+    pictures = {run.id: looked for run in runs if (looked := classes_asked(run)) is not None}
+    return asked | pictures
+
+
+def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:
+    """Return the labels that were requested or found on the candidates, sorted."""
+    some = _keys(wanted).subquery()
+    query = select(Annotation.label).join(some, some.c.id == Annotation.candidate_id).distinct()
+    asked = list_labels_asked(session, wanted).values()
+    return tuple(sorted({*session.scalars(query), *chain.from_iterable(asked)}))
 
 
 def list_runs_of(session: Session, run_ids: Collection[int]) -> list[Run]:

@@ -13,6 +13,7 @@ FactoryError
 ├── WorkerSilent         no recent heartbeat from a worker of the role on this host
 ├── NotResumable         a run cannot continue: it is over, or needs other models
 ├── NoDatabase           there is nothing to read yet
+├── SplitsIncomplete     a split of an export has no image or lacks a label
 ├── NothingFound         no candidate, or no picture, matches the request
 ├── ImportRuns           another process is importing the same folder of pictures
 ├── RunUnfinished        a run must be over before it is refiltered
@@ -103,6 +104,12 @@ class NotResumable(FactoryError):
 
 class NoDatabase(FactoryError):
     """There is nothing to read yet."""
+
+
+class SplitsIncomplete(FactoryError):
+    """A split of an export has no image or lacks a label; nothing was written."""
+
+    exit_code = 1
 
 
 class NothingFound(FactoryError):

@@ -160,8 +160,8 @@ def _parent(candidate: Candidate) -> dict[str, Any]:
 
 
 def _provenance(lineage: Lineage, model: dict[str, Any]) -> dict[str, Any]:
+    # Without the number of the run: the same image made again has the same hash.
     return {
-        "run": lineage.run_id,
         "label": lineage.label,
         "key": lineage.key,
         "origin": lineage.origin,

@@ -172,7 +172,7 @@ def add_candidate(place, session, batch, objects=(), *, background="white", pare
         parent_id=parent.id if parent else None,
         model=MODEL,
         labelled_by={"detector": MODEL},
-        sha256=place.images.put(pixels, {"key": key}),
+        sha256=place.images.put(pixels, {"label": batch.label.name, "key": key}),
         width_px=SIZE_PX,
         height_px=SIZE_PX,
         object_count=len(objects),

@@ -22,8 +22,9 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.cli.filtering import choose_candidates
 from chatgenimage.factory.commands import PLACE_OPTIONS
 from chatgenimage.factory.export.base import Masks
-from chatgenimage.factory.export.exporting import ExportRequest, export
+from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import FORMATS, get_format
+from chatgenimage.factory.export.request import ExportRequest
 from chatgenimage.factory.export.splits import Splits, parse_splits
 from chatgenimage.factory.query.store import Store
 
@@ -63,6 +64,9 @@ def export_dataset(
     out: Annotated[Path, typer.Option(help="Folder to create.")],
     splits: SplitShares = None,
     seed: SplitSeed = 0,
+    strict_splits: Annotated[
+        bool, typer.Option(help="Fail if a split has no image or lacks a label.")
+    ] = False,
     masks: MaskEncoding = None,
     wanted: CandidateFilter,
     verdict: Annotated[
@@ -88,6 +92,7 @@ def export_dataset(
         masks=masks,
         command=spell_command(context),
         overwrite=overwrite,
+        strict_splits=strict_splits,
     )
     done = export(store.sessions, store.images, request)
     if as_json:

@@ -40,6 +40,7 @@ class CardContent:
         runs: Runs that the samples come from.
         limits: Thresholds of their verdicts, by run and score.
         command: Command of the export.
+        gaps: Sentences about splits that have no image or lack labels.
         marks: Number of reviewed samples, by verdict and whether the review is good.
         marks_csv: Reviews that decided which samples are exported, by run; empty if only the
             filters decided.
@@ -51,6 +52,7 @@ class CardContent:
     runs: Sequence[Run]
     limits: Mapping[int, Mapping[str, float]]
     command: str
+    gaps: Sequence[str] = ()
     marks: Mapping[tuple[str | None, bool], int] = field(default_factory=dict)
     marks_csv: Mapping[int, str] = field(default_factory=dict)
 
@@ -104,7 +106,7 @@ def _about(facts: CardContent) -> list[str]:
         f"Boxes, masks and captions are the output of models; {_checked(facts)}.",
         "",
         "An initial image and everything edited or filled from it are in the same split.",
-        "The split depends only on the seed and the image: adding data moves no image.",
+        *(_cell(gap, len(gap)) for gap in facts.gaps),
     ]
 
 
@@ -249,9 +251,9 @@ def _table_row(*values: object) -> str:
     return f"| {' | '.join(_cell(str(value)) for value in values)} |"
 
 
-def _cell(text: str) -> str:
-    """Return a text in one line, escaped for Markdown and HTML."""
+def _cell(text: str, most: int = SHOWN_CHARACTERS) -> str:
+    """Return a text in one line of at most `most` characters, escaped for Markdown and HTML."""
     line = " ".join(text.split())
-    if len(line) > SHOWN_CHARACTERS:
-        line = line[: SHOWN_CHARACTERS - 3] + "..."
+    if len(line) > most:
+        line = line[: most - 3] + "..."
     return html.escape(line, quote=False).translate(ESCAPES)

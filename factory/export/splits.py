@@ -1,22 +1,31 @@
-"""Splits: by group, seeded, and stable when data is added."""
+"""Splits: names and shares of the parts of a dataset, and the place of a family among them."""
 
 import hashlib
 import math
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 
 from chatgenimage.factory.errors import SettingsError
 
-WHOLE = "train"
+TRAIN, VAL, TEST = "train", "val", "test"
+WHOLE = TRAIN
 """Name of the only split of a dataset without splits, as on the hub."""
 
+ROLES = {TRAIN: TRAIN, VAL: VAL, "valid": VAL, "validation": VAL, TEST: TEST}
+"""What a split is for, by its name in small letters."""
+
+POINTS = 2**64
+"""Points are integers from 0 to this number, exclusive."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
-_ROOT_PARTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Shares of a dataset; a group's split depends only on the seed and the group.
+    """Shares of a dataset: each split has a range of points, and a family has one point.
 
     Attributes:
         shares: Names and shares in order; the shares sum to 1.
@@ -30,33 +39,40 @@ class Splits:
         """Return the names in order."""
         return tuple(name for name, _ in self.shares)
 
-    def of(self, group: str) -> str:
-        """Return the split of a group."""
-        digest = hashlib.sha256(f"{self.seed}/{group}".encode()).digest()
-        point = int.from_bytes(digest[:8], "big") / 2**64
-        for name, share in self.shares[:-1]:
-            if point < share:
-                return name
-            point -= share
-        return self.shares[-1][0]
+    def by_share(self) -> tuple[str, ...]:
+        """Return the names, largest share first."""
+        return tuple(name for name, _ in sorted(self.shares, key=lambda pair: -pair[1]))
+
+    def point_of(self, root_sha256: str) -> int:
+        """Return the point of a family: it depends on the seed and the root's image alone."""
+        digest = hashlib.sha256(f"{self.seed}/{root_sha256}".encode()).digest()
+        return int.from_bytes(digest[:8], "big")
+
+    def at(self, point: int) -> str:
+        """Return the split whose range has a point."""
+        number = bisect_right(_ends(self.shares), point)
+        return self.shares[min(number, len(self.shares) - 1)][0]
+
+    def distance(self, point: int, name: str) -> int:
+        """Return how far a point is from the range of a split that does not have it."""
+        ends = _ends(self.shares)
+        number = self.names.index(name)
+        start = ends[number - 1] if number else 0
+        return min(abs(point - start), abs(point - ends[number]))
 
     def __str__(self) -> str:
         return ",".join(f"{name}={share:g}" for name, share in self.shares)
 
 
-def group_of(run_seed: int, label: str, key: str) -> str:
-    """Return the name of a candidate's group: its initial image and everything derived from it.
+@cache
+def _ends(shares: tuple[tuple[str, float], ...]) -> list[int]:
+    """Return where each split's range ends."""
+    return [round(POINTS * total) for total in accumulate(share for _, share in shares)]
 
-    The seed represents the run: two runs with equal requests generate the same images, which then
-    get the same split, also in another database.
 
-    Args:
-        run_seed: Seed of its run.
-        label: The requested label.
-        key: Key of the candidate; its first two parts name the initial image, e.g. "b0/g3".
-    """
-    root = "/".join(key.split("/")[:_ROOT_PARTS])
-    return f"{run_seed}/{label}/{root}"
+def role_of(name: str) -> str | None:
+    """Return what a split is for: train, val, test, or None for a name of another kind."""
+    return ROLES.get(name.lower())
 
 
 def parse_splits(text: str, seed: int = 0) -> Splits:
@@ -66,7 +82,8 @@ def parse_splits(text: str, seed: int = 0) -> Splits:
         SettingsError: If it is malformed, or the shares do not sum to 1.
     """
     shares = tuple(_parse_share(part.strip()) for part in text.split(","))
-    names = [name.lower() for name, _ in shares]
+    # val, valid and validation are one split: a trainer's layout has one name for it.
+    names = [role_of(name) or name.lower() for name, _ in shares]
     if len(set(names)) < len(names):
         raise SettingsError(f"--splits {text!r} names a split twice.")
     total = math.fsum(share for _, share in shares)

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.states import Verdict
-from chatgenimage.factory.export.exporting import ExportRequest, export
+from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import get_format
+from chatgenimage.factory.export.request import ExportRequest
 from chatgenimage.factory.export.splits import Splits, parse_splits
 from chatgenimage.workers import masks
 
@@ -32,17 +33,29 @@ class Known:
     """List of (label, box_xyxy, mask)."""
 
 
-def export_as(place, name, out, *, masks=None, splits=None, overwrite=False, **wanted):
+def export_as(place, name, out, **options):
     """Export candidates; by default the accepted ones."""
-    request = ExportRequest(
+    return run(place, request_of(name, out, **options))
+
+
+def run(place, request):
+    """Carry out a request."""
+    return export(place.sessions, place.images, request)
+
+
+def request_of(
+    name, out, *, masks=None, splits=None, seed=0, overwrite=False, strict_splits=False, **wanted
+):
+    """Return a request for an export; by default of the accepted candidates."""
+    return ExportRequest(
         format=get_format(name),
         out_dir=out,
         wanted=CandidateFilter(**{"verdict": Verdict.ACCEPTED, **wanted}),
-        splits=parse_splits(splits) if splits else Splits(),
+        splits=parse_splits(splits, seed) if splits else Splits(),
         masks=masks,
         overwrite=overwrite,
+        strict_splits=strict_splits,
     )
-    return export(place.sessions, place.images, request)
 
 
 def known_candidates(place):

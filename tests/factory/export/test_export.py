@@ -23,17 +23,15 @@ from chatgenimage.factory.errors import (
 )
 from chatgenimage.factory.export import shards
 from chatgenimage.factory.export.base import Format
-from chatgenimage.factory.export.exporting import ExportRequest, export
+from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import get_format
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.export.names import safe_names
-from chatgenimage.factory.export.splits import Splits, group_of, parse_splits
+from chatgenimage.factory.export.request import ExportRequest
+from chatgenimage.factory.export.splits import Splits
 from chatgenimage.factory.settings.model import load_settings
-from tests import rows
 from tests.factory import exports
 from tests.factory.exports import export_as, files_in
-
-THREE = "train=0.7,val=0.2,test=0.1"
 
 
 @pytest.fixture
@@ -193,60 +191,6 @@ def test_two_exports_into_one_folder_do_not_mix(filled_place, out):
         export_as(filled_place, "coco", out)
     os.close(descriptor)
     assert export_as(filled_place, "coco", out).images == 6
-
-
-def test_families_stay_together(place, out):
-    with place.sessions.begin() as session:
-        run = rows.add_run(session, ("dog", "house"), batches=12)
-        for batch in rows.batches_of(session, run):
-            rows.add_family(place, session, batch)
-    done = export_as(place, "coco", out, splits="train=0.4,val=0.3,test=0.3")
-    assert set(done.splits) == {"train", "val", "test"}
-    split_of = {
-        image["candidate_id"]: (split, image["parent_id"])
-        for split in done.splits
-        for image in exports.read_coco(
-            out / "annotations" / f"instances_{split}.json"
-        ).imgs.values()
-    }
-    assert len(split_of) == 72
-    assert all(
-        split == split_of[parent_id][0]
-        for split, parent_id in split_of.values()
-        if parent_id is not None
-    )
-
-
-def test_more_data_moves_nothing_and_shares_come_true():
-    splits = parse_splits(THREE, seed=3)
-    few = [splits.of(group_of(0, "dog", f"b{index}/g0")) for index in range(100)]
-    many = [splits.of(group_of(0, "dog", f"b{index}/g0/e1/f0")) for index in range(20_000)]
-    assert many[:100] == few
-    shares = {name: many.count(name) / len(many) for name in splits.names}
-    assert shares == pytest.approx({"train": 0.7, "val": 0.2, "test": 0.1}, abs=0.01)
-    other = [parse_splits(THREE, seed=4).of(group_of(0, "dog", f"b{i}/g0")) for i in range(100)]
-    assert other != few
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("train=0.8,val=0.1", "sum to 0.9"),
-        ("train=0.5,train=0.5", "twice"),
-        ("train", "is not a split"),
-        ("train=much", "is not a split"),
-        ("../train=1", "is not a split"),
-        ("train=1,val=0", "is not a split"),
-    ],
-)
-def test_invalid_splits_are_refused(text, told):
-    with pytest.raises(SettingsError, match=told):
-        parse_splits(text)
-
-
-def test_shares_that_add_up_save_for_rounding_are_fine():
-    for text in ("a=0.7,b=0.2,c=0.1", "a=0.6,b=0.3,c=0.1", "a=0.333333,b=0.333333,c=0.333334"):
-        assert str(parse_splits(text)) == text
 
 
 @pytest.mark.models

@@ -1,0 +1,115 @@
+"""First pass of an export: assigns families to splits, counts, and plans."""
+
+import hashlib
+import heapq
+import json
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from itertools import chain
+
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.classes import NO_CLASS
+from chatgenimage.db.exporting import (
+    ExportKey,
+    iter_export_keys,
+    list_classes,
+    list_labels_asked,
+)
+from chatgenimage.factory.export.base import Plan
+from chatgenimage.factory.export.families import Assignment, Families, Tag
+from chatgenimage.factory.export.gaps import describe_gaps
+from chatgenimage.factory.export.request import ExportRequest
+from chatgenimage.factory.export.splits import Splits
+
+SHOWN_SAMPLES = 12
+
+
+@dataclass
+class FirstPass:
+    """The first pass: counts, and a fingerprint to detect an export that can be continued."""
+
+    request: ExportRequest
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Number of samples by split, label and origin."""
+    marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
+    """Number of reviewed samples, by verdict and whether the review is good."""
+    run_ids: set[int] = field(default_factory=set)
+    assignment: Assignment = field(default_factory=lambda: Assignment(Splits()))
+    made_at: float = 0.0
+    shown: list[tuple[int, int]] = field(default_factory=list)
+    """A heap of candidates to draw, chosen by the hash of their image."""
+
+    def run(self, session: Session) -> str:
+        """Read all export keys and return a fingerprint of the dataset to write."""
+        request = self.request
+        self.assignment = _assign(session, request)
+        content = [request.format.name, request.masks, str(request.splits), request.splits.seed]
+        digest = hashlib.sha256(json.dumps(content).encode())
+        for key in iter_keys(session, request):
+            split = self.assignment.of(key.root_sha256)
+            self._take(key, split)
+            known = (key.candidate_id, key.sha256, key.label, key.verdict, key.caption)
+            digest.update(json.dumps((*known, key.is_good, split)).encode())
+        return digest.hexdigest()
+
+    def _take(self, key: ExportKey, split: str) -> None:
+        self.counts[split, key.label, key.origin] += 1
+        if key.is_good is not None:
+            self.marks[key.verdict, key.is_good] += 1
+        self.run_ids.add(key.run_id)
+        self.made_at = max(self.made_at, key.created_at)
+        heapq.heappush(self.shown, (-int(key.sha256[:12], 16), key.candidate_id))
+        if len(self.shown) > SHOWN_SAMPLES:
+            heapq.heappop(self.shown)
+
+    def totals(self) -> dict[str, int]:
+        """Return the number of samples of each split."""
+        totals = dict.fromkeys(self.request.splits.names, 0)
+        for (split, _, _), count in self.counts.items():
+            totals[split] += count
+        return totals
+
+    def gaps(self) -> list[str]:
+        """Return a sentence for each split that has no image or lacks a label."""
+        return list(describe_gaps(self.totals(), self.assignment.lacking))
+
+    def plan(self, session: Session) -> Plan:
+        """Return the plan for the writer."""
+        return Plan(
+            classes=list_classes(session, self.request.wanted),
+            counts={name: count for name, count in self.totals().items() if count},
+            masks=self.request.masks or "rle",
+            made_at=self.made_at,
+            out_name=self.request.out_dir.name,
+        )
+
+
+def iter_keys(session: Session, request: ExportRequest) -> Iterator[ExportKey]:
+    """Yield the key of each candidate to export."""
+    for key in iter_export_keys(session, request.wanted):
+        if key.parent_id is not None or not request.format.needs_parent:
+            yield key
+
+
+def _assign(session: Session, request: ExportRequest) -> Assignment:
+    """Return the split of each family."""
+    if len(request.splits.shares) == 1:
+        return Assignment(request.splits)
+    families = Families(request.splits)
+    asked = list_labels_asked(session, request.wanted)
+    all_asked = frozenset(chain.from_iterable(asked.values()))
+    for key in iter_keys(session, request):
+        # A run of pictures that looks for no label has those that it found.
+        families.add(key.root_sha256, _tags_of(key, all_asked if asked[key.run_id] else None))
+    return families.assign()
+
+
+def _tags_of(key: ExportKey, labels: AbstractSet[str] | None) -> Iterator[Tag]:
+    """Yield what a candidate brings to its split; None: every label counts."""
+    tags = [Tag("image", key.class_name), *(Tag("object", label) for label in key.found)]
+    for tag in tags:
+        if tag.label != NO_CLASS and (labels is None or tag.label in labels):
+            yield tag

@@ -1,0 +1,56 @@
+"""Request for an export, and its result."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.factory.export.base import Format, Masks
+from chatgenimage.factory.export.gaps import describe_gaps
+from chatgenimage.factory.export.splits import Splits
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """A request for an export.
+
+    Attributes:
+        out_dir: The folder to create.
+        command: The command that repeats it.
+        overwrite: Whether an earlier export may be replaced.
+        strict_splits: Whether to refuse if a split has no image or lacks a label.
+    """
+
+    format: Format
+    out_dir: Path
+    wanted: CandidateFilter
+    splits: Splits = field(default_factory=Splits)
+    masks: Masks | None = None
+    command: str = ""
+    overwrite: bool = False
+    strict_splits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """Result of an export.
+
+    Attributes:
+        splits: Number of images of each split, 0 for a split that got none.
+        lacking: Labels that a split has no image or no object of, by split.
+    """
+
+    folder: Path
+    format: str
+    images: int
+    annotations: int
+    classes: int
+    splits: dict[str, int]
+    lacking: dict[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
+        summary = (
+            f"{self.folder}: {self.images} images ({splits}), {self.annotations} annotations, "
+            f"{self.classes} classes"
+        )
+        return "\n".join([summary, *describe_gaps(self.splits, self.lacking)])
