@@ -4,9 +4,10 @@ A run of a person's pictures has one label row, its title; the labels to look fo
 profile. So a picture's class is the object that was found with the most confidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.models import Annotation, Candidate, Label, Run
@@ -60,6 +61,56 @@ def list_picture_classes(session: Session, run_id: int | None) -> set[str]:
         classes.update(classes_asked(run) or ())
         classes.update(session.scalars(found.where(Candidate.run_id == run.id).distinct()))
     return classes
+
+
+def find_unknown_labels(
+    session: Session, names: Sequence[str], run_id: int | None = None
+) -> list[str]:
+    """Return the names that are no label or class of this run, or of any; without case."""
+    query = select(Label.name).where(is_named(Label.name.expression, names))
+    if run_id is not None:
+        query = query.where(Label.run_id == run_id)
+    known = set(session.scalars(query.distinct())) if names else set()
+    if names and any(name not in known for name in names):
+        known |= list_picture_classes(session, run_id)
+    lowered = {name.lower() for name in known}
+    return [name for name in names if name not in known and name.lower() not in lowered]
+
+
+def list_run_classes(session: Session, run_ids: Collection[int] | None = None) -> list[str]:
+    """Return the classes of runs: those asked for in the runs' order, then those found, sorted.
+
+    Args:
+        session: To read with.
+        run_ids: The runs; None: all of them.
+    """
+    runs, labels, found = select(Run), select(Label), select(Annotation.label).distinct()
+    if run_ids is not None:
+        runs = runs.where(Run.id.in_(run_ids))
+        labels = labels.where(Label.run_id.in_(run_ids))
+        found = found.join(Candidate, Candidate.id == Annotation.candidate_id)
+        found = found.where(Candidate.run_id.in_(run_ids))
+    asked = {run.id: classes_asked(run) for run in session.scalars(runs.order_by(Run.id))}
+    names = {run_id: list(classes or ()) for run_id, classes in asked.items()}
+    for label in session.scalars(labels.order_by(Label.id)):
+        if asked[label.run_id] is None:
+            names[label.run_id].append(label.name)
+    all_asked = chain.from_iterable(names.values())
+    return list(dict.fromkeys([*all_asked, *sorted(session.scalars(found))]))
+
+
+def shows_class(names: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a candidate's label or one of its objects is one of the names.
+
+    A person's picture without objects fulfils it too: it has no class that could be another one.
+    """
+    is_picture = Candidate.run_id.in_(runs_of_pictures())
+    is_label = Candidate.label_id.in_(select(Label.id).where(Label.name.in_(names)))
+    return or_(
+        Candidate.annotations.any(Annotation.label.in_(names)),
+        and_(not_(is_picture), is_label),
+        and_(is_picture, Candidate.object_count == 0),
+    )
 
 
 def runs_of_pictures() -> Select[int]:

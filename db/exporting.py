@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -128,12 +127,18 @@ def list_labels_asked(session: Session, wanted: CandidateFilter) -> dict[int, tu
     return asked | pictures
 
 
-def list_classes(session: Session, wanted: CandidateFilter) -> tuple[str, ...]:
-    """Return the labels that were requested or found on the candidates, sorted."""
+def list_exported_runs(session: Session, wanted: CandidateFilter) -> list[int]:
+    """Return the runs of the candidates of a filter."""
     some = _keys(wanted).subquery()
-    query = select(Annotation.label).join(some, some.c.id == Annotation.candidate_id).distinct()
-    asked = list_labels_asked(session, wanted).values()
-    return tuple(sorted({*session.scalars(query), *chain.from_iterable(asked)}))
+    return list(session.scalars(select(some.c.run_id).distinct().order_by(some.c.run_id)))
+
+
+def count_objects(session: Session, wanted: CandidateFilter) -> dict[str, int]:
+    """Return the number of objects on the candidates of a filter, by label."""
+    some = _keys(wanted).subquery()
+    query = select(Annotation.label, func.count()).group_by(Annotation.label)
+    rows = session.execute(query.join(some, some.c.id == Annotation.candidate_id))
+    return {label: count for label, count in rows}  # noqa: C416  # rows are no pairs for mypy
 
 
 def list_runs_of(session: Session, run_ids: Collection[int]) -> list[Run]:

@@ -8,13 +8,12 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from chatgenimage.db.captions import has_words, with_words
-from chatgenimage.db.classes import is_asked, is_named, list_picture_classes
+from chatgenimage.db.classes import is_asked, shows_class
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.marks import ids_marked, is_marked
 from chatgenimage.db.models import (
     Annotation,
     Candidate,
-    Label,
     LlmCall,
     Placement,
     Rejudging,
@@ -52,6 +51,7 @@ class CandidateFilter:
         marked: What the newest review must say.
         use_reviews: Whether a review outranks the verdict: what people find good counts as
             accepted, what they find bad as rejected.
+        classes: Exact names, as `db.classes.shows_class` compares them.
         limit: Most candidates.
     """
 
@@ -68,6 +68,7 @@ class CandidateFilter:
     caption_words: tuple[str, ...] = ()
     marked: Marked | None = None
     use_reviews: bool = False
+    classes: tuple[str, ...] | None = None
     limit: int | None = None
 
 
@@ -107,20 +108,6 @@ def count_candidates(session: Session, wanted: CandidateFilter) -> int:
     among = () if few is None else (Candidate.id.in_(few),)
     ids = select(Candidate.id).where(*among, *conditions(wanted)).limit(wanted.limit)
     return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
-
-
-def find_unknown_labels(
-    session: Session, names: Sequence[str], run_id: int | None = None
-) -> list[str]:
-    """Return the names that are no label or class of this run, or of any; without case."""
-    query = select(Label.name).where(is_named(Label.name.expression, names))
-    if run_id is not None:
-        query = query.where(Label.run_id == run_id)
-    known = set(session.scalars(query.distinct())) if names else set()
-    if names and any(name not in known for name in names):
-        known |= list_picture_classes(session, run_id)
-    lowered = {name.lower() for name in known}
-    return [name for name in names if name not in known and name.lower() not in lowered]
 
 
 def list_candidates(session: Session, candidate_ids: Sequence[int]) -> list[Candidate]:
@@ -281,6 +268,8 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on other tables."""
     if wanted.labels:
         yield is_asked(wanted.labels)
+    if wanted.classes is not None:
+        yield shows_class(wanted.classes)
     if wanted.marked is not None:
         yield is_marked(wanted.marked)
     for name in wanted.objects:

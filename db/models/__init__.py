@@ -7,6 +7,7 @@ Annotation, Score, Scene and Placement, and has a parent if it was edited or fil
 from chatgenimage.db.models.base import Base
 from chatgenimage.db.models.boots import Boot
 from chatgenimage.db.models.candidates import Annotation, Candidate, Placement, Scene
+from chatgenimage.db.models.class_numbers import ClassNumber
 from chatgenimage.db.models.judgements import Fingerprint, Mark, Rejudging, Score, VerdictChange
 from chatgenimage.db.models.llm_calls import LlmAnswer, LlmCall
 from chatgenimage.db.models.notifications import Notification
@@ -18,6 +19,7 @@ __all__ = [
     "Batch",
     "Boot",
     "Candidate",
+    "ClassNumber",
     "Fingerprint",
     "Item",
     "Label",

@@ -49,6 +49,11 @@ class Candidate(Base):
     """Family, checkpoint, revision and settings of the model that generated it."""
     source_name: Mapped[str | None] = mapped_column(Text)
     """File name of an imported image in its folder; only shown, never opened."""
+    source_width_px: Mapped[int | None]
+    """Width of the imported file, upright; NULL if it is not known."""
+    source_height_px: Mapped[int | None]
+    source_sha256: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the imported file."""
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     """SHA-256 of the stored PNG."""
     width_px: Mapped[int]

@@ -22,6 +22,12 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.cli.filtering import choose_candidates
 from chatgenimage.factory.commands import PLACE_OPTIONS
 from chatgenimage.factory.export.base import Masks
+from chatgenimage.factory.export.class_choice import (
+    CLASSES_FILE,
+    ClassChoice,
+    parse_classes,
+    parse_merges,
+)
 from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import FORMATS, get_format
 from chatgenimage.factory.export.request import ExportRequest
@@ -32,6 +38,8 @@ MAX_SEED = 2**63 - 1
 NOT_REPEATED = frozenset({*PLACE_OPTIONS, "run", "overwrite", "as_json"})
 """Options that a repeated command leaves out: places, perhaps secret, the number of a run, which is
 another one elsewhere, and overwriting."""
+INSTEAD = {"classes": CLASSES_FILE}
+"""Values in a repeated command by option: what the folder of the export has."""
 
 
 class VerdictChoice(StrEnum):
@@ -52,11 +60,30 @@ SplitShares = Annotated[
 SplitSeed = Annotated[
     int, typer.Option(min=0, max=MAX_SEED, help="Seed of the splits; families stay together.")
 ]
+ClassNames = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE|A,B,...",
+        help="The classes in the order of their numbers; all others are left out.",
+        show_default="as earlier exports",
+    ),
+]
+Merges = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="OLD=NEW", help="Merge a class into another; may be repeated."),
+]
 MaskEncoding = Annotated[Masks | None, typer.Option(help="Mask encoding in COCO; default: rle.")]
 
 
+def choose_classes(classes: ClassNames = None, map_: Merges = None) -> ClassChoice:
+    """Return the classes that the options ask for."""
+    names = None if classes is None else parse_classes(classes)
+    return ClassChoice(names, parse_merges(map_ or ()))
+
+
 @expected_errors()
-@takes(wanted=choose_candidates, store=open_chosen_store)
+@takes(chosen=choose_classes, wanted=choose_candidates, store=open_chosen_store)
 def export_dataset(
     *,
     context: typer.Context,
@@ -68,6 +95,7 @@ def export_dataset(
         bool, typer.Option(help="Fail if a split has no image or lacks a label.")
     ] = False,
     masks: MaskEncoding = None,
+    chosen: ClassChoice,
     wanted: CandidateFilter,
     verdict: Annotated[
         VerdictChoice, typer.Option(help="Verdict of the candidates to export.")
@@ -90,6 +118,7 @@ def export_dataset(
         wanted=replace(wanted, verdict=None if verdict is VerdictChoice.ANY else Verdict(verdict)),
         splits=Splits(seed=seed) if splits is None else parse_splits(splits, seed),
         masks=masks,
+        classes=chosen,
         command=spell_command(context),
         overwrite=overwrite,
         strict_splits=strict_splits,
@@ -108,7 +137,7 @@ def spell_command(context: typer.Context) -> str:
         name = str(parameter.name)
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and name not in NOT_REPEATED:
-            words += _words(parameter, context.params[name])
+            words += _words(parameter, INSTEAD.get(name, context.params[name]))
     return shlex.join(words)
 
 

@@ -16,6 +16,7 @@ from chatgenimage.db.models import Run
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.curation.refilter import submitted_limits
 from chatgenimage.factory.export.base import Format, Plan
+from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.submission.label_files import COLUMNS
@@ -44,6 +45,8 @@ class CardContent:
         marks: Number of reviewed samples, by verdict and whether the review is good.
         marks_csv: Reviews that decided which samples are exported, by run; empty if only the
             filters decided.
+        merged: Classes that became another one: new name by old name.
+        notes: What a reader may not expect of the classes, a sentence each.
     """
 
     format: Format
@@ -55,6 +58,8 @@ class CardContent:
     gaps: Sequence[str] = ()
     marks: Mapping[tuple[str | None, bool], int] = field(default_factory=dict)
     marks_csv: Mapping[int, str] = field(default_factory=dict)
+    merged: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def count(self, origin: Origin) -> int:
         """Return how many samples are of an origin."""
@@ -77,6 +82,7 @@ def _lines(facts: CardContent) -> Iterator[str]:
     yield from (f"# {_cell(facts.plan.out_name)}", "", *_about(facts), "")
     yield from ("![Some of the samples](samples.png)", "")
     yield from ("## Contents", "", *_contents(facts), "")
+    yield from ("## Classes", "", *_classes(facts), "")
     yield from ("## Models", "", *_models(facts), "")
     yield from ("## Thresholds", "", *_thresholds(facts), "")
     yield from ("## Repeat it", "", *_commands(facts), "")
@@ -130,10 +136,12 @@ def _contents(facts: CardContent) -> Iterator[str]:
     splits = list(facts.plan.counts)
     found = {origin for _, _, origin in facts.counts}
     origins = [origin for origin in Origin if origin in found]
+    titles = {label.name for run in facts.runs if not _is_of_prompts(run) for label in run.labels}
     rows: dict[str, Counter[str]] = {}
     for (split, label, origin), count in facts.counts.items():
         # A run of pictures has a title instead of a label, which is no class.
-        row = rows.setdefault(label if label in facts.plan.classes else YOUR_PICTURES, Counter())
+        is_title = label in titles and label not in facts.plan.classes
+        row = rows.setdefault(YOUR_PICTURES if is_title else label, Counter())
         row[split] += count
         row[origin] += count
         row["all"] += count
@@ -146,6 +154,16 @@ def _contents(facts: CardContent) -> Iterator[str]:
         yield _table_row(f"and {len(rows) - SHOWN_LABELS} more labels", *[""] * len(columns))
     total = sum(rows.values(), Counter())
     yield _table_row("all", *(total[column] for column in columns))
+
+
+def _classes(facts: CardContent) -> Iterator[str]:
+    yield (
+        f"The {len(facts.plan.classes)} classes are in [{CLASSES_FILE}]({CLASSES_FILE}), one on "
+        "each line; the first has the number 0. `factory export --classes` reads this file."
+    )
+    for old, new in facts.merged.items():
+        yield f"- {_cell(old)} became {_cell(new)}."
+    yield from (f"- {_escape(note)}" for note in facts.notes)
 
 
 def _models(facts: CardContent) -> Iterator[str]:
@@ -256,4 +274,8 @@ def _cell(text: str, most: int = SHOWN_CHARACTERS) -> str:
     line = " ".join(text.split())
     if len(line) > most:
         line = line[: most - 3] + "..."
+    return _escape(line)
+
+
+def _escape(line: str) -> str:
     return html.escape(line, quote=False).translate(ESCAPES)

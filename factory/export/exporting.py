@@ -8,7 +8,7 @@ from itertools import islice
 from rich.progress import track
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.exporting import list_runs_of
+from chatgenimage.db.exporting import list_exported_runs, list_runs_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.queries import PAGE_ROWS, CandidateFilter, list_candidates
 from chatgenimage.db.session import Sessions, reading
@@ -22,6 +22,15 @@ from chatgenimage.factory.errors import (
 )
 from chatgenimage.factory.export.base import Format, Masks, Writer
 from chatgenimage.factory.export.card import CardContent, write_card
+from chatgenimage.factory.export.class_choice import CLASSES_FILE, write_classes
+from chatgenimage.factory.export.classes import (
+    ExportClasses,
+    check_choice,
+    count_left_out,
+    describe_classes,
+    plan_classes,
+    try_to_number,
+)
 from chatgenimage.factory.export.first_pass import FirstPass, iter_keys
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
 from chatgenimage.factory.export.request import ExportRequest, ExportResult
@@ -47,36 +56,53 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
         NothingFound: If no candidate matches.
         SplitsIncomplete: If a split has no image or lacks a label, and that is asked to be refused.
         RowNotFound: If the filter names a run that does not exist.
-        UnknownName: If it names a label that no run was asked for.
+        UnknownName: If it names a label that no run was asked for, or the choice of classes has a
+            name that does not exist.
         ImageMissing: If an image is no longer in the store.
         ImageBroken: If an image's file is damaged.
     """
     request = replace(request, out_dir=request.out_dir.resolve(), masks=_masks_of(request))
     _require(request.format)
     refuse_to_replace(request.out_dir, overwrite=request.overwrite)
-    with reading(sessions) as session:
-        check_stored_names(session, request.wanted)
-        first_pass = FirstPass(request)
-        fingerprint = first_pass.run(session)
-        if not first_pass.counts:
-            raise NothingFound(_nothing(request.format))
-        _refuse_gaps(first_pass)
-        with growing(request.out_dir, fingerprint) as folder:
-            return _write(session, images, folder, first_pass)
+    problem = None
+    while True:
+        with reading(sessions) as session:
+            check_stored_names(session, request.wanted)
+            wanted = replace(request.wanted, classes=check_choice(session, request.classes))
+            run_ids = list_exported_runs(session, wanted)
+            classes = plan_classes(session, request.classes, run_ids, problem)
+            if not classes.unnumbered:
+                return _export(session, images, replace(request, wanted=wanted), classes)
+        problem = try_to_number(sessions, classes.unnumbered)
+
+
+def _export(
+    session: Session, images: ImageStore, request: ExportRequest, classes: ExportClasses
+) -> ExportResult:
+    first_pass = FirstPass(request, classes)
+    fingerprint = first_pass.run(session)
+    if not first_pass.counts:
+        raise NothingFound(_nothing(request.format))
+    _refuse_gaps(first_pass)
+    with growing(request.out_dir, fingerprint) as folder:
+        return _write(session, images, folder, first_pass)
 
 
 def _write(
     session: Session, images: ImageStore, folder: Folder, first_pass: FirstPass
 ) -> ExportResult:
     """Write the samples, then the card and the manifest."""
-    request, plan = first_pass.request, first_pass.plan(session)
+    request, plan = first_pass.request, first_pass.plan()
     writer = request.format.open(folder, plan)
     annotations = _write_samples(session, images, first_pass, writer)
     writer.close()
+    folder.put_text(CLASSES_FILE, write_classes(plan.classes))
     _draw_samples(session, images, folder, first_pass.shown)
     runs = list_runs_of(session, first_pass.run_ids)
     limits = {run.id: limits_in_force(session, run) for run in runs}
     marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(request.wanted) else {}
+    left_out = count_left_out(session, request.wanted, first_pass.classes)
+    notes = tuple(describe_classes(first_pass.classes, left_out))
     facts = CardContent(
         request.format,
         plan,
@@ -87,6 +113,8 @@ def _write(
         gaps=first_pass.gaps(),
         marks=first_pass.marks,
         marks_csv=marks,
+        merged=first_pass.classes.choice.merged,
+        notes=notes,
     )
     write_card(folder, facts)
     done = ExportResult(
@@ -97,6 +125,9 @@ def _write(
         classes=len(plan.classes),
         splits=first_pass.totals(),
         lacking=dict(first_pass.assignment.lacking),
+        left_out_objects=left_out.objects,
+        left_out_images=left_out.images,
+        notes=notes,
     )
     known = {
         "folder": request.out_dir.name,
@@ -163,7 +194,8 @@ def _iter_samples(session: Session, images: ImageStore, first_pass: FirstPass) -
     while page := list(islice(keys, PAGE_ROWS)):
         candidates = list_candidates(session, [key.candidate_id for key in page])
         for key, candidate in zip(page, candidates, strict=True):
-            yield Sample(candidate, first_pass.assignment.of(key.root_sha256), images)
+            split = first_pass.assignment.of(key.root_sha256)
+            yield Sample(candidate, split, first_pass.classes, images)
 
 
 def _draw_samples(

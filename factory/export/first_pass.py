@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -15,10 +16,10 @@ from chatgenimage.db.classes import NO_CLASS
 from chatgenimage.db.exporting import (
     ExportKey,
     iter_export_keys,
-    list_classes,
     list_labels_asked,
 )
 from chatgenimage.factory.export.base import Plan
+from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.families import Assignment, Families, Tag
 from chatgenimage.factory.export.gaps import describe_gaps
 from chatgenimage.factory.export.request import ExportRequest
@@ -32,6 +33,7 @@ class FirstPass:
     """The first pass: counts, and a fingerprint to detect an export that can be continued."""
 
     request: ExportRequest
+    classes: ExportClasses
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Number of samples by split, label and origin."""
     marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
@@ -45,8 +47,9 @@ class FirstPass:
     def run(self, session: Session) -> str:
         """Read all export keys and return a fingerprint of the dataset to write."""
         request = self.request
-        self.assignment = _assign(session, request)
-        content = [request.format.name, request.masks, str(request.splits), request.splits.seed]
+        self.assignment = _assign(session, request, self.classes)
+        content: list[Any] = [request.format.name, request.masks, str(request.splits)]
+        content += [request.splits.seed, self.classes.names, dict(self.classes.choice.merged)]
         digest = hashlib.sha256(json.dumps(content).encode())
         for key in iter_keys(session, request):
             split = self.assignment.of(key.root_sha256)
@@ -56,7 +59,7 @@ class FirstPass:
         return digest.hexdigest()
 
     def _take(self, key: ExportKey, split: str) -> None:
-        self.counts[split, key.label, key.origin] += 1
+        self.counts[split, self.classes.of(key.label) or key.label, key.origin] += 1
         if key.is_good is not None:
             self.marks[key.verdict, key.is_good] += 1
         self.run_ids.add(key.run_id)
@@ -76,10 +79,10 @@ class FirstPass:
         """Return a sentence for each split that has no image or lacks a label."""
         return list(describe_gaps(self.totals(), self.assignment.lacking))
 
-    def plan(self, session: Session) -> Plan:
+    def plan(self) -> Plan:
         """Return the plan for the writer."""
         return Plan(
-            classes=list_classes(session, self.request.wanted),
+            classes=self.classes.names,
             counts={name: count for name, count in self.totals().items() if count},
             masks=self.request.masks or "rle",
             made_at=self.made_at,
@@ -94,22 +97,27 @@ def iter_keys(session: Session, request: ExportRequest) -> Iterator[ExportKey]:
             yield key
 
 
-def _assign(session: Session, request: ExportRequest) -> Assignment:
+def _assign(session: Session, request: ExportRequest, classes: ExportClasses) -> Assignment:
     """Return the split of each family."""
     if len(request.splits.shares) == 1:
         return Assignment(request.splits)
     families = Families(request.splits)
     asked = list_labels_asked(session, request.wanted)
-    all_asked = frozenset(chain.from_iterable(asked.values()))
+    all_asked = frozenset(map(classes.of, chain.from_iterable(asked.values())))
     for key in iter_keys(session, request):
         # A run of pictures that looks for no label has those that it found.
-        families.add(key.root_sha256, _tags_of(key, all_asked if asked[key.run_id] else None))
+        labels = all_asked if asked[key.run_id] else None
+        families.add(key.root_sha256, _tags_of(key, classes, labels))
     return families.assign()
 
 
-def _tags_of(key: ExportKey, labels: AbstractSet[str] | None) -> Iterator[Tag]:
+def _tags_of(
+    key: ExportKey, classes: ExportClasses, labels: AbstractSet[str] | None
+) -> Iterator[Tag]:
     """Yield what a candidate brings to its split; None: every label counts."""
-    tags = [Tag("image", key.class_name), *(Tag("object", label) for label in key.found)]
+    found = [classes.of(label) for label in key.found]
+    own = classes.of(key.class_name) or next(filter(None, found), NO_CLASS)
+    tags = [Tag("image", own), *(Tag("object", label) for label in found)]
     for tag in tags:
         if tag.label != NO_CLASS and (labels is None or tag.label in labels):
             yield tag

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chatgenimage.db.classes import NO_CLASS, class_of
+from chatgenimage.db.classes import NO_CLASS
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.names import safe_names
@@ -30,7 +30,7 @@ class ImageFolderWriter:
 
     def add(self, sample: Sample) -> None:
         """Write a sample's image and its line of metadata."""
-        inside = f"{self._names[class_of(sample.candidate)]}/{sample.file_name}"
+        inside = f"{self._names[sample.label]}/{sample.file_name}"
         self._folder.put_image(f"{sample.split}/{inside}", sample)
         line = {
             "file_name": inside,

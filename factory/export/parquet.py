@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatgenimage.db.classes import class_of
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.sample import Sample
@@ -110,7 +109,7 @@ def _row(sample: Sample) -> Row:
     return {
         "image": png(sample),
         **sample.metadata,
-        "label": class_of(sample.candidate) or None,
+        "label": sample.label or None,
         "objects": objects_in_columns(sample.objects),
     }
 

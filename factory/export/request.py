@@ -5,6 +5,7 @@ from pathlib import Path
 
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.factory.export.base import Format, Masks
+from chatgenimage.factory.export.class_choice import ClassChoice
 from chatgenimage.factory.export.gaps import describe_gaps
 from chatgenimage.factory.export.splits import Splits
 
@@ -25,6 +26,7 @@ class ExportRequest:
     wanted: CandidateFilter
     splits: Splits = field(default_factory=Splits)
     masks: Masks | None = None
+    classes: ClassChoice = field(default_factory=ClassChoice)
     command: str = ""
     overwrite: bool = False
     strict_splits: bool = False
@@ -37,6 +39,9 @@ class ExportResult:
     Attributes:
         splits: Number of images of each split, 0 for a split that got none.
         lacking: Labels that a split has no image or no object of, by split.
+        left_out_objects: Number of objects of classes that were not chosen, by label.
+        left_out_images: Number of images of other classes without a chosen one.
+        notes: What else a person should know, a sentence each.
     """
 
     folder: Path
@@ -46,6 +51,9 @@ class ExportResult:
     classes: int
     splits: dict[str, int]
     lacking: dict[str, tuple[str, ...]]
+    left_out_objects: dict[str, int]
+    left_out_images: int
+    notes: tuple[str, ...]
 
     def __str__(self) -> str:
         splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
@@ -53,4 +61,4 @@ class ExportResult:
             f"{self.folder}: {self.images} images ({splits}), {self.annotations} annotations, "
             f"{self.classes} classes"
         )
-        return "\n".join([summary, *describe_gaps(self.splits, self.lacking)])
+        return "\n".join([summary, *self.notes, *describe_gaps(self.splits, self.lacking)])

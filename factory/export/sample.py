@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from chatgenimage.db.classes import NO_CLASS, class_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
+from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.objects import ExportedObject, object_of
 from chatgenimage.factory.query.rows import CandidateRow
 
@@ -22,6 +24,7 @@ class Sample:
 
     candidate: Candidate
     split: str
+    classes: ExportClasses
     _images: ImageStore = field(repr=False)
 
     @property
@@ -42,12 +45,26 @@ class Sample:
     @cached_property
     def objects(self) -> tuple[ExportedObject, ...]:
         """Return the objects, highest confidence first; boxes and masks fit `size_wh`."""
-        return tuple(object_of(each, each.label) for each in self.candidate.annotations)
+        found = ((each, self.classes.of(each.label)) for each in self.candidate.annotations)
+        return tuple(object_of(each, label) for each, label in found if label != NO_CLASS)
+
+    @property
+    def label(self) -> str:
+        """Return the class of the image, `NO_CLASS` if it has none of the export's classes.
+
+        It is the label that was asked for; of a person's picture, or if that label is left out, the
+        class of the object with the highest confidence.
+        """
+        own = self.classes.of(class_of(self.candidate))
+        if own != NO_CLASS or not self.objects:
+            return own
+        return self.objects[0].label
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Return what the dataset keeps of the candidate besides its objects, as JSON values."""
-        return CandidateRow.of(self.candidate, self._images).to_metadata()
+        known = CandidateRow.of(self.candidate, self._images).to_metadata()
+        return known | {"label": self.label}
 
     def read_image(self) -> bytes:
         """Return the stored PNG.

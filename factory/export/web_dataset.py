@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from chatgenimage.db.classes import class_of
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.sample import Sample
@@ -31,7 +30,7 @@ class TarShard:
                 "png": sample.read_image(),
                 "json": _known(sample),
                 "txt": sample.candidate.caption or "",
-                "cls": self._class_ids.get(class_of(sample.candidate), NO_CLASS_ID),
+                "cls": self._class_ids.get(sample.label, NO_CLASS_ID),
             }
         )
 
@@ -42,7 +41,6 @@ class TarShard:
 
 def _open(folder: Folder, plan: Plan) -> Shards:
     class_ids = plan.class_ids()
-    folder.put_text("classes.txt", "".join(f"{' '.join(c.split())}\n" for c in plan.classes))
     return Shards(folder, plan.counts, _shard_name, lambda path: TarShard(path, class_ids))
 
 

@@ -7,8 +7,9 @@ from typing import TypedDict, Unpack
 
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.classes import find_unknown_labels
 from chatgenimage.db.pagination import list_label_names
-from chatgenimage.db.queries import CandidateFilter, Range, find_unknown_labels
+from chatgenimage.db.queries import CandidateFilter, Range
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import Marked, Origin, Verdict
 from chatgenimage.factory.errors import UnknownName
@@ -112,7 +113,7 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> str:
         return name
     near = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
-    raise UnknownName(f"no {kind} is called {name!r};{hint} there are: {_shorten(names)}.")
+    raise UnknownName(f"no {kind} is called {name!r};{hint} there are: {shorten_list(names)}.")
 
 
 def parse_score(text: str) -> tuple[str, float]:
@@ -192,6 +193,7 @@ def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _shorten(names: Collection[str]) -> str:
+def shorten_list(names: Collection[str]) -> str:
+    """Return names in one line, the first ones if there are many."""
     shown = ", ".join(list(names)[:MOST_NAMES]) or "none"
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"

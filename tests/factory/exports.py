@@ -12,6 +12,7 @@ from sqlalchemy import select
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.states import Verdict
+from chatgenimage.factory.export.class_choice import ClassChoice
 from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import get_format
 from chatgenimage.factory.export.request import ExportRequest
@@ -44,7 +45,16 @@ def run(place, request):
 
 
 def request_of(
-    name, out, *, masks=None, splits=None, seed=0, overwrite=False, strict_splits=False, **wanted
+    name,
+    out,
+    *,
+    masks=None,
+    splits=None,
+    seed=0,
+    overwrite=False,
+    strict_splits=False,
+    choice=None,
+    **wanted,
 ):
     """Return a request for an export; by default of the accepted candidates."""
     return ExportRequest(
@@ -53,6 +63,7 @@ def request_of(
         wanted=CandidateFilter(**{"verdict": Verdict.ACCEPTED, **wanted}),
         splits=parse_splits(splits, seed) if splits else Splits(),
         masks=masks,
+        classes=choice or ClassChoice(),
         overwrite=overwrite,
         strict_splits=strict_splits,
     )

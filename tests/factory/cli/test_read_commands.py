@@ -22,30 +22,7 @@ from chatgenimage.db.models import Batch, Candidate, Run
 from chatgenimage.factory.cli import PANELS, app
 from chatgenimage.factory.doctor.checks import PACKAGE
 from tests import rows
-
-
-@pytest.fixture
-def factory(filled_place):
-    """Runs a command on the filled place."""
-
-    def run(*words):
-        return CliRunner().invoke(app, [*map(str, words), "--data-dir", str(filled_place.data_dir)])
-
-    return run
-
-
-def answered(result):
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refused(result, code=2):
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert result.stderr.count("\n") == 1
-    return result.stderr
-
+from tests.factory.answers import answered, refused
 
 COMMANDS = [
     ("status",),
@@ -243,35 +220,6 @@ def test_brackets_in_captions_are_text_not_markup(factory, filled_place):
 )
 def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(factory, words, told):
     assert told in refused(factory("query", *words))
-
-
-def test_export_says_what_it_wrote(factory, tmp_path):
-    words = ("export", "coco", "--out", tmp_path / "out")
-    assert "6 images (train 6), 8 annotations, 3 classes" in answered(factory(*words))
-    assert "--overwrite" in refused(factory(*words))
-    done = json.loads(answered(factory(*words, "--overwrite", "--json")))
-    assert done == {
-        "folder": str(tmp_path / "out"),
-        "format": "coco",
-        "images": 6,
-        "annotations": 8,
-        "classes": 3,
-        "splits": {"train": 6},
-    }
-
-
-def test_brackets_in_a_path_are_no_markup(factory, tmp_path):
-    folder = tmp_path / "a[bold]b[" / "]c"
-    assert str(folder) in answered(factory("export", "coco", "--out", folder))
-
-
-def test_an_empty_export_is_an_error(factory, tmp_path):
-    words = ["export", "coco", "--out", tmp_path / "out"]
-    assert "no candidate matches" in refused(factory(*words, "--origin", "imported"))
-    assert "did you mean 'dog'" in refused(factory(*words, "--label", "dogs"))
-    assert "did you mean 'dog'" in refused(factory("query", "--label", "dogs"))
-    assert "no run 9" in refused(factory("query", "--run", "9"))
-    assert not (tmp_path / "out").exists()
 
 
 def test_contact_sheet_prints_where_it_is(factory, filled_place, tmp_path):

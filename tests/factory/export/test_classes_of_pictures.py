@@ -49,10 +49,10 @@ def read_lines(path):
 def test_yolo_and_coco_have_the_classes_that_were_asked_for(pictures, tmp_path):
     export_as(pictures, "yolo-detect", tmp_path / "yolo")
     data = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text())
-    assert data["names"] == {0: "dog", 1: "tree", 2: "zebra"}
+    assert data["names"] == dict(enumerate(ASKED))
     export_as(pictures, "coco", tmp_path / "coco")
     coco = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text())
-    assert [one["name"] for one in coco["categories"]] == ["dog", "tree", "zebra"]
+    assert [one["name"] for one in coco["categories"]] == ASKED
     assert [one["label"] for one in coco["images"]] == ["dog", "tree", ""]
     card = (tmp_path / "coco" / "README.md").read_text()
     assert "| tree, dog, zebra |" not in card
@@ -71,7 +71,7 @@ def test_a_picture_s_class_is_the_surest_object(pictures, tmp_path):
     export_as(pictures, "webdataset", tmp_path / "shards")
     with tarfile.open(tmp_path / "shards" / "train-000000.tar") as tar:
         members = {name: tar.extractfile(name).read() for name in tar.getnames()}
-    assert [int(text) for name, text in members.items() if name.endswith(".cls")] == [0, 1, -1]
+    assert [int(text) for name, text in members.items() if name.endswith(".cls")] == [1, 0, -1]
     export_as(pictures, "imagefolder", tmp_path / "folder")
     lines = read_lines(tmp_path / "folder" / "train" / "metadata.jsonl")
     assert [line["label"] for line in lines] == ["dog", "tree", ""]
@@ -86,7 +86,7 @@ def test_parquet_has_these_classes_and_null_for_a_picture_without_objects(pictur
     export_as(pictures, "parquet", tmp_path / "parquet")
     [file] = (tmp_path / "parquet" / "data").glob("*.parquet")
     content = io.BytesIO(file.read_bytes())
-    assert parquet.read_table(content).column("label").to_pylist() == [0, 1, None]
+    assert parquet.read_table(content).column("label").to_pylist() == [1, 0, None]
 
 
 def test_without_labels_the_classes_are_what_was_found(place, tmp_path):
