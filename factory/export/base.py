@@ -1,6 +1,7 @@
 """Base of the formats: the plan of an export, the writer protocol and shared fields."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,7 @@ class Plan:
     Attributes:
         classes: Labels that were requested or detected; the index in the list is the class id.
         counts: Number of samples per split, without empty splits.
+        splits_with_objects: Splits of which at least one sample has an object.
         made_at: When the newest image was created, in epoch seconds.
     """
 
@@ -26,6 +28,7 @@ class Plan:
     masks: Masks
     made_at: float
     out_name: str
+    splits_with_objects: AbstractSet[str] = frozenset()
 
     def class_ids(self) -> dict[str, int]:
         """Return the number of each class, from 0."""

@@ -38,6 +38,7 @@ class FirstPass:
     """Number of samples by split, label and origin."""
     marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
     """Number of reviewed samples, by verdict and whether the review is good."""
+    splits_with_objects: set[str] = field(default_factory=set)
     run_ids: set[int] = field(default_factory=set)
     assignment: Assignment = field(default_factory=lambda: Assignment(Splits()))
     made_at: float = 0.0
@@ -62,6 +63,8 @@ class FirstPass:
         self.counts[split, self.classes.of(key.label) or key.label, key.origin] += 1
         if key.is_good is not None:
             self.marks[key.verdict, key.is_good] += 1
+        if any(map(self.classes.of, key.found)):
+            self.splits_with_objects.add(split)
         self.run_ids.add(key.run_id)
         self.made_at = max(self.made_at, key.created_at)
         heapq.heappush(self.shown, (-int(key.sha256[:12], 16), key.candidate_id))
@@ -87,6 +90,7 @@ class FirstPass:
             masks=self.request.masks or "rle",
             made_at=self.made_at,
             out_name=self.request.out_dir.name,
+            splits_with_objects=frozenset(self.splits_with_objects),
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.records import NO_CLASS_ID
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
 
@@ -84,12 +85,14 @@ def _open(folder: Folder, plan: Plan) -> Shards:
             "run_id": Value("int64"),
             "label": ClassLabel(names=names),
             "origin": Value("string"),
-            "round": Value("int32"),
+            "round": Value("int64"),
             "verdict": Value("string"),
             "mark": Value("string"),
             "caption": Value("string"),
             "prompt": Value("string"),
             "source_name": Value("string"),
+            "source_width": Value("int64"),
+            "source_height": Value("int64"),
             "objects": {
                 "id": List(Value("int64")),
                 "bbox": List(List(Value("float32"), length=4)),
@@ -102,14 +105,14 @@ def _open(folder: Folder, plan: Plan) -> Shards:
             },
         }
     )
-    return open_shards(folder, plan, features, _row)
+    return open_shards(folder, plan, features, partial(_row, class_ids=plan.class_ids()))
 
 
-def _row(sample: Sample) -> Row:
+def _row(sample: Sample, class_ids: Mapping[str, int]) -> Row:
     return {
         "image": png(sample),
         **sample.metadata,
-        "label": sample.label or None,
+        "label": class_ids.get(sample.label, NO_CLASS_ID),
         "objects": objects_in_columns(sample.objects),
     }
 

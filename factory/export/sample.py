@@ -9,6 +9,7 @@ from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
 from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.objects import ExportedObject, object_of
+from chatgenimage.factory.export.records import complete
 from chatgenimage.factory.query.rows import CandidateRow
 
 SizeWh = tuple[int, int]
@@ -62,9 +63,9 @@ class Sample:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Return what the dataset keeps of the candidate besides its objects, as JSON values."""
+        """Return the record of the sample (`records.RECORD`), as JSON values without a null."""
         known = CandidateRow.of(self.candidate, self._images).to_metadata()
-        return known | {"label": self.label}
+        return complete(known | {"label": self.label})
 
     def read_image(self) -> bytes:
         """Return the stored PNG.

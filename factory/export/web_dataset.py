@@ -1,15 +1,21 @@
 """WebDataset: tar files of samples, for streaming during training."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chatgenimage.factory.export.base import Format, Plan, objects_in_columns
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.records import (
+    INTEGER,
+    NO_CLASS_ID,
+    RECORD,
+    SIZE,
+    TEXT,
+    describe_columns,
+)
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.shards import Shards
-
-NO_CLASS_ID = -1
-"""Of a person's picture on which nothing was found."""
 
 
 class TarShard:
@@ -58,11 +64,30 @@ def _known(sample: Sample) -> dict[str, Any]:
     }
 
 
+def _hub(plan: Plan) -> Mapping[str, Any]:
+    # `datasets` infers types from the first five samples of a file if they are not stated here.
+    files = [{"split": split, "path": f"{split}-*.tar"} for split in plan.counts]
+    features = [
+        {"name": "png", "dtype": "image"},
+        {"name": "json", "struct": describe_columns(RECORD, SIZE)},
+        {"name": "txt", "dtype": TEXT},
+        {"name": "cls", "dtype": INTEGER},
+        {"name": "__key__", "dtype": TEXT},
+        {"name": "__url__", "dtype": TEXT},
+    ]
+    return {
+        "task_categories": ["object-detection"],
+        "configs": [{"config_name": "default", "data_files": files}],
+        "dataset_info": {"features": features},
+    }
+
+
 WEBDATASET = Format(
     name="webdataset",
     title="WebDataset shards",
     open=_open,
     modules=("webdataset",),
+    hub=_hub,
     reading="""\
 import webdataset
 dataset = webdataset.WebDataset("{out}/{split}-000000.tar", shardshuffle=False).decode("pil")""",

@@ -57,6 +57,7 @@ class CandidateRow:
         key: Path of its making within its label, e.g. "b0/g3/e1/f0".
         prompt: The text given to the model.
         source_name: The file name of a person's picture in its folder.
+        source_size_wh: Size of that file's picture, upright; None if it is not known.
         verdict: None if it was not judged yet.
         reason: Why it was rejected.
         duplicate_of_id: The better candidate that it repeats, if it was rejected for that.
@@ -77,6 +78,7 @@ class CandidateRow:
     prompt: str
     caption: str | None
     source_name: str | None
+    source_size_wh: tuple[int | None, int | None]
     verdict: Verdict | None
     reason: str | None
     duplicate_of_id: int | None
@@ -104,6 +106,7 @@ class CandidateRow:
             prompt=candidate.prompt_text,
             caption=candidate.caption,
             source_name=candidate.source_name,
+            source_size_wh=(candidate.source_width_px, candidate.source_height_px),
             verdict=Verdict(candidate.verdict) if candidate.verdict else None,
             reason=candidate.reason,
             duplicate_of_id=candidate.duplicate_of_id,
@@ -141,7 +144,7 @@ class CandidateRow:
         }
 
     def to_metadata(self) -> dict[str, Any]:
-        """Return what an exported dataset keeps of the row besides its objects."""
+        """Return what an exported dataset keeps of the row besides its objects, None included."""
         return {
             "candidate_id": self.id,
             "parent_id": self.parent_id,
@@ -154,4 +157,6 @@ class CandidateRow:
             "caption": self.caption,
             "prompt": self.prompt,
             "source_name": self.source_name,
+            "source_width": self.source_size_wh[0],
+            "source_height": self.source_size_wh[1],
         }

@@ -80,13 +80,13 @@ def test_a_picture_s_class_is_the_surest_object(pictures, tmp_path):
 
 
 @pytest.mark.models
-def test_parquet_has_these_classes_and_null_for_a_picture_without_objects(pictures, tmp_path):
+def test_parquet_has_these_classes_and_minus_one_for_a_picture_without_objects(pictures, tmp_path):
     from pyarrow import parquet
 
     export_as(pictures, "parquet", tmp_path / "parquet")
     [file] = (tmp_path / "parquet" / "data").glob("*.parquet")
     content = io.BytesIO(file.read_bytes())
-    assert parquet.read_table(content).column("label").to_pylist() == [1, 0, None]
+    assert parquet.read_table(content).column("label").to_pylist() == [1, 0, -1]
 
 
 def test_without_labels_the_classes_are_what_was_found(place, tmp_path):
