@@ -127,6 +127,33 @@ def list_labels_asked(session: Session, wanted: CandidateFilter) -> dict[int, tu
     return asked | pictures
 
 
+@dataclass(frozen=True, slots=True)
+class PictureSource:
+    """The file that a person's picture was imported from.
+
+    Attributes:
+        name: Its name in the folder of the import.
+        sha256: Of the file; None if an earlier version imported it.
+    """
+
+    candidate_id: int
+    name: str
+    sha256: str | None
+
+
+def iter_picture_sources(session: Session, wanted: CandidateFilter) -> Iterator[PictureSource]:
+    """Yield the sources of the imported pictures among the candidates of a filter."""
+    some = _keys(wanted).subquery()
+    query = (
+        select(Candidate.id, Candidate.source_name, Candidate.source_sha256)
+        .join(some, some.c.id == Candidate.id)
+        .where(Candidate.source_name.is_not(None))
+        .order_by(Candidate.id)
+    )
+    for candidate_id, name, sha256 in session.execute(query):
+        yield PictureSource(candidate_id, str(name), sha256)
+
+
 def list_exported_runs(session: Session, wanted: CandidateFilter) -> list[int]:
     """Return the runs of the candidates of a filter."""
     some = _keys(wanted).subquery()

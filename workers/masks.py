@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import numpy as np
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from chatgenimage.workers.values import BoxXyxy, Mask
@@ -61,6 +62,12 @@ def within(mask: Mask, box_xyxy: BoxXyxy, margin: float) -> Mask:
     grown = (x_min - grow_x, y_min - grow_y, x_max + grow_x, y_max + grow_y)
     inside: Mask = mask & from_box(grown, (width, height))
     return inside
+
+
+def resize(mask: Mask, size_wh: tuple[int, int]) -> Mask:
+    """Return the mask for an image of another size; each pixel takes the nearest one's value."""
+    scaled = Image.fromarray(mask).resize(size_wh, Image.Resampling.NEAREST)
+    return np.asarray(scaled, dtype=np.bool_)
 
 
 def without_edge(mask: Mask) -> Mask:

@@ -38,8 +38,8 @@ MAX_SEED = 2**63 - 1
 NOT_REPEATED = frozenset({*PLACE_OPTIONS, "run", "overwrite", "as_json"})
 """Options that a repeated command leaves out: places, perhaps secret, the number of a run, which is
 another one elsewhere, and overwriting."""
-INSTEAD = {"classes": CLASSES_FILE}
-"""Values in a repeated command by option: what the folder of the export has."""
+INSTEAD = {"classes": CLASSES_FILE, "originals": "FOLDER"}
+"""Values in a repeated command by option: what the folder of the export has, or no path."""
 
 
 class VerdictChoice(StrEnum):
@@ -73,6 +73,15 @@ Merges = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="OLD=NEW", help="Merge a class into another; may be repeated."),
 ]
+OriginalFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--originals",
+        metavar="FOLDER",
+        help="The folder of your annotated pictures: its files are exported instead of the stored "
+        "copies, with boxes in their pixels; may be repeated.",
+    ),
+]
 MaskEncoding = Annotated[Masks | None, typer.Option(help="Mask encoding in COCO; default: rle.")]
 
 
@@ -96,6 +105,7 @@ def export_dataset(
     ] = False,
     masks: MaskEncoding = None,
     chosen: ClassChoice,
+    originals: OriginalFolders = None,
     wanted: CandidateFilter,
     verdict: Annotated[
         VerdictChoice, typer.Option(help="Verdict of the candidates to export.")
@@ -119,6 +129,7 @@ def export_dataset(
         splits=Splits(seed=seed) if splits is None else parse_splits(splits, seed),
         masks=masks,
         classes=chosen,
+        originals=tuple(originals or ()),
         command=spell_command(context),
         overwrite=overwrite,
         strict_splits=strict_splits,
@@ -128,6 +139,8 @@ def export_dataset(
         print_json(asdict(done))
     else:
         stdout.print(str(done), soft_wrap=True)
+    if done.missing_originals:
+        raise typer.Exit(1)
 
 
 def spell_command(context: typer.Context) -> str:

@@ -19,6 +19,7 @@ from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
+from chatgenimage.factory.export.sources import SOURCES_FILE
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.tasks.options import ChainOptions, run_options
@@ -46,7 +47,8 @@ class CardContent:
         marks_csv: Reviews that decided which samples are exported, by run; empty if only the
             filters decided.
         merged: Classes that became another one: new name by old name.
-        notes: What a reader may not expect of the classes, a sentence each.
+        notes: What a reader may not expect of classes and files, a sentence each.
+        has_originals: Whether original files of pictures were asked for.
     """
 
     format: Format
@@ -60,6 +62,7 @@ class CardContent:
     marks_csv: Mapping[int, str] = field(default_factory=dict)
     merged: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    has_originals: bool = False
 
     def count(self, origin: Origin) -> int:
         """Return how many samples are of an origin."""
@@ -83,6 +86,8 @@ def _lines(facts: CardContent) -> Iterator[str]:
     yield from ("![Some of the samples](samples.png)", "")
     yield from ("## Contents", "", *_contents(facts), "")
     yield from ("## Classes", "", *_classes(facts), "")
+    if facts.count(Origin.IMPORTED):
+        yield from ("## Sources", "", *_sources(facts), "")
     yield from ("## Models", "", *_models(facts), "")
     yield from ("## Thresholds", "", *_thresholds(facts), "")
     yield from ("## Repeat it", "", *_commands(facts), "")
@@ -164,6 +169,18 @@ def _classes(facts: CardContent) -> Iterator[str]:
     for old, new in facts.merged.items():
         yield f"- {_cell(old)} became {_cell(new)}."
     yield from (f"- {_escape(note)}" for note in facts.notes)
+
+
+def _sources(facts: CardContent) -> Iterator[str]:
+    yield (
+        f"[{SOURCES_FILE}]({SOURCES_FILE}) has the file name and the size of each imported picture "
+        "next to those of its image here."
+    )
+    if facts.has_originals:
+        yield (
+            "Where it was available the image is the original file, with everything that the "
+            "file says of itself, such as camera and place."
+        )
 
 
 def _models(facts: CardContent) -> Iterator[str]:

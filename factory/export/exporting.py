@@ -24,7 +24,6 @@ from chatgenimage.factory.export.base import Format, Masks, Writer
 from chatgenimage.factory.export.card import CardContent, write_card
 from chatgenimage.factory.export.class_choice import CLASSES_FILE, write_classes
 from chatgenimage.factory.export.classes import (
-    ExportClasses,
     check_choice,
     count_left_out,
     describe_classes,
@@ -33,8 +32,10 @@ from chatgenimage.factory.export.classes import (
 )
 from chatgenimage.factory.export.first_pass import FirstPass, iter_keys
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
+from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest, ExportResult
 from chatgenimage.factory.export.sample import Sample
+from chatgenimage.factory.export.sources import SourcesFile
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.query.filters import check_stored_names
 from chatgenimage.factory.reports.contact_sheet import draw_sheet
@@ -64,6 +65,7 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
     request = replace(request, out_dir=request.out_dir.resolve(), masks=_masks_of(request))
     _require(request.format)
     refuse_to_replace(request.out_dir, overwrite=request.overwrite)
+    originals = Originals(request.originals)
     problem = None
     while True:
         with reading(sessions) as session:
@@ -72,14 +74,14 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
             run_ids = list_exported_runs(session, wanted)
             classes = plan_classes(session, request.classes, run_ids, problem)
             if not classes.unnumbered:
-                return _export(session, images, replace(request, wanted=wanted), classes)
+                originals.check(session, wanted)
+                first_pass = FirstPass(replace(request, wanted=wanted), classes, originals)
+                return _export(session, images, first_pass)
         problem = try_to_number(sessions, classes.unnumbered)
 
 
-def _export(
-    session: Session, images: ImageStore, request: ExportRequest, classes: ExportClasses
-) -> ExportResult:
-    first_pass = FirstPass(request, classes)
+def _export(session: Session, images: ImageStore, first_pass: FirstPass) -> ExportResult:
+    request = first_pass.request
     fingerprint = first_pass.run(session)
     if not first_pass.counts:
         raise NothingFound(_nothing(request.format))
@@ -94,7 +96,8 @@ def _write(
     """Write the samples, then the card and the manifest."""
     request, plan = first_pass.request, first_pass.plan()
     writer = request.format.open(folder, plan)
-    annotations = _write_samples(session, images, first_pass, writer)
+    sources = SourcesFile(folder)
+    annotations = _write_samples(session, images, first_pass, writer, sources)
     writer.close()
     folder.put_text(CLASSES_FILE, write_classes(plan.classes))
     _draw_samples(session, images, folder, first_pass.shown)
@@ -102,7 +105,8 @@ def _write(
     limits = {run.id: limits_in_force(session, run) for run in runs}
     marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(request.wanted) else {}
     left_out = count_left_out(session, request.wanted, first_pass.classes)
-    notes = tuple(describe_classes(first_pass.classes, left_out))
+    of_classes = describe_classes(first_pass.classes, left_out)
+    notes = (*of_classes, *first_pass.originals.describe())
     facts = CardContent(
         request.format,
         plan,
@@ -115,6 +119,7 @@ def _write(
         marks_csv=marks,
         merged=first_pass.classes.choice.merged,
         notes=notes,
+        has_originals=first_pass.originals.is_asked,
     )
     write_card(folder, facts)
     done = ExportResult(
@@ -127,6 +132,7 @@ def _write(
         lacking=dict(first_pass.assignment.lacking),
         left_out_objects=left_out.objects,
         left_out_images=left_out.images,
+        missing_originals=len(first_pass.originals.missing),
         notes=notes,
     )
     known = {
@@ -177,13 +183,18 @@ def _nothing(wanted: Format) -> str:
 
 
 def _write_samples(
-    session: Session, images: ImageStore, first_pass: FirstPass, writer: Writer
+    session: Session,
+    images: ImageStore,
+    first_pass: FirstPass,
+    writer: Writer,
+    sources: SourcesFile,
 ) -> int:
     """Write every sample and return how many annotations they have."""
     annotations = 0
     samples = _iter_samples(session, images, first_pass)
     for sample in _watched(samples, first_pass.counts.total()):
         writer.add(sample)
+        sources.add(sample)
         annotations += len(sample.objects)
     return annotations
 
@@ -195,7 +206,8 @@ def _iter_samples(session: Session, images: ImageStore, first_pass: FirstPass) -
         candidates = list_candidates(session, [key.candidate_id for key in page])
         for key, candidate in zip(page, candidates, strict=True):
             split = first_pass.assignment.of(key.root_sha256)
-            yield Sample(candidate, split, first_pass.classes, images)
+            original = first_pass.originals.of(candidate)
+            yield Sample(candidate, split, first_pass.classes, images, original)
 
 
 def _draw_samples(

@@ -22,6 +22,7 @@ from chatgenimage.factory.export.base import Plan
 from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.families import Assignment, Families, Tag
 from chatgenimage.factory.export.gaps import describe_gaps
+from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest
 from chatgenimage.factory.export.splits import Splits
 
@@ -34,6 +35,7 @@ class FirstPass:
 
     request: ExportRequest
     classes: ExportClasses
+    originals: Originals
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Number of samples by split, label and origin."""
     marks: Counter[tuple[str | None, bool]] = field(default_factory=Counter)
@@ -51,6 +53,7 @@ class FirstPass:
         self.assignment = _assign(session, request, self.classes)
         content: list[Any] = [request.format.name, request.masks, str(request.splits)]
         content += [request.splits.seed, self.classes.names, dict(self.classes.choice.merged)]
+        content += [self.originals.is_asked, self.originals.missing]
         digest = hashlib.sha256(json.dumps(content).encode())
         for key in iter_keys(session, request):
             split = self.assignment.of(key.root_sha256)

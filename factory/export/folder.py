@@ -46,7 +46,7 @@ class Folder:
     def put_image(self, relative: str, sample: Sample) -> None:
         """Write a sample's image, unless the file exists with the right content."""
         path = self.place(relative)
-        if not _holds(path, sample.candidate.sha256):
+        if sample.image_sha256 is None or not _holds(path, sample.image_sha256):
             path.write_bytes(sample.read_image())
 
     def put_text(self, relative: str, text: str) -> None:

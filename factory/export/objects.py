@@ -13,6 +13,9 @@ from chatgenimage.workers import masks
 from chatgenimage.workers.masks import Rle
 from chatgenimage.workers.values import BoxXyxy, Mask
 
+SizeWh = tuple[int, int]
+"""Width and height of an image in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedObject:
@@ -41,8 +44,14 @@ class ExportedObject:
         return [x_min, y_min, x_max - x_min, y_max - y_min]
 
 
-def object_of(annotation: Annotation, label: str) -> ExportedObject:
-    """Return an annotation as an object of the class `label`, its mask cut at its box."""
+def object_of(annotation: Annotation, label: str, size_wh: SizeWh) -> ExportedObject:
+    """Return an annotation as an object, its mask cut at its box.
+
+    Args:
+        annotation: Of the stored image.
+        label: Its class in the export.
+        size_wh: Size of the exported image; if it is not the stored one's, box and mask are scaled.
+    """
     stored = ExportedObject(
         annotation.id,
         annotation.candidate_id,
@@ -52,9 +61,20 @@ def object_of(annotation: Annotation, label: str) -> ExportedObject:
         masks.to_rle(annotation.rle),
         annotation.area_px,
     )
-    if _is_inside(stored.rle, stored.box_xyxy):
-        return stored
-    return _with_mask(stored, masks.within(masks.decode(stored.rle), stored.box_xyxy, margin=0))
+    fitting = _scaled(stored, size_wh)
+    if _is_inside(fitting.rle, fitting.box_xyxy):
+        return fitting
+    return _with_mask(fitting, masks.within(masks.decode(fitting.rle), fitting.box_xyxy, margin=0))
+
+
+def _scaled(known: ExportedObject, size_wh: SizeWh) -> ExportedObject:
+    height, width = known.rle["size"]
+    if (width, height) == size_wh:
+        return known
+    x, y = size_wh[0] / width, size_wh[1] / height
+    x_min, y_min, x_max, y_max = known.box_xyxy
+    mask = masks.resize(masks.decode(known.rle), size_wh)
+    return _with_mask(replace(known, box_xyxy=(x * x_min, y * y_min, x * x_max, y * y_max)), mask)
 
 
 def _with_mask(known: ExportedObject, mask: Mask) -> ExportedObject:

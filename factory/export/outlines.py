@@ -21,8 +21,13 @@ def polygons_of(found: ExportedObject) -> list[Ring]:
 
     COCO's polygons have no holes: a hole is joined to its outer outline by a seam of width 0.
     """
-    parts = [_joined(part) for part in find_outlines(masks.decode(found.rle))]
-    return parts or [_box_ring(found)]
+    mask = masks.decode(found.rle)
+    box = masks.find_box(mask)
+    if box is None:
+        return [_box_ring(found)]
+    x_min, y_min, x_max, y_max = map(int, box)  # the rest of a large image is left out
+    cut, corner = mask[y_min:y_max, x_min:x_max], np.array([x_min, y_min])
+    return [_joined(part) + corner for part in find_outlines(cut)]
 
 
 def single_ring(found: ExportedObject) -> Ring:

@@ -50,7 +50,7 @@ _OBJECTS = [
 ]
 
 
-def complete(known: Mapping[str, Any]) -> dict[str, Any]:
+def complete_record(known: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record with every value, in order; what is not known has a stand-in."""
     return {
         name: STAND_INS[kind] if known.get(name) is None else known[name]

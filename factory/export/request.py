@@ -17,6 +17,8 @@ class ExportRequest:
     Attributes:
         out_dir: The folder to create.
         command: The command that repeats it.
+        originals: Folders with the files of imported pictures, which are exported instead of their
+            stored copies; boxes are in their pixels.
         overwrite: Whether an earlier export may be replaced.
         strict_splits: Whether to refuse if a split has no image or lacks a label.
     """
@@ -27,6 +29,7 @@ class ExportRequest:
     splits: Splits = field(default_factory=Splits)
     masks: Masks | None = None
     classes: ClassChoice = field(default_factory=ClassChoice)
+    originals: tuple[Path, ...] = ()
     command: str = ""
     overwrite: bool = False
     strict_splits: bool = False
@@ -41,6 +44,7 @@ class ExportResult:
         lacking: Labels that a split has no image or no object of, by split.
         left_out_objects: Number of objects of classes that were not chosen, by label.
         left_out_images: Number of images of other classes without a chosen one.
+        missing_originals: Number of pictures whose original file is not available.
         notes: What else a person should know, a sentence each.
     """
 
@@ -53,6 +57,7 @@ class ExportResult:
     lacking: dict[str, tuple[str, ...]]
     left_out_objects: dict[str, int]
     left_out_images: int
+    missing_originals: int
     notes: tuple[str, ...]
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ class TarShard:
         self._tar.write(
             {
                 "__key__": sample.name,
-                "png": sample.read_image(),
+                "png": sample.read_png(),
                 "json": _known(sample),
                 "txt": sample.candidate.caption or "",
                 "cls": self._class_ids.get(sample.label, NO_CLASS_ID),

@@ -7,9 +7,9 @@ import yaml
 
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
-from chatgenimage.factory.export.objects import ExportedObject
+from chatgenimage.factory.export.objects import ExportedObject, SizeWh
 from chatgenimage.factory.export.outlines import single_ring
-from chatgenimage.factory.export.sample import Sample, SizeWh
+from chatgenimage.factory.export.sample import Sample
 
 DECIMALS = 6
 """Decimals of relative coordinates: 0.01 pixels on the largest images."""

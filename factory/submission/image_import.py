@@ -91,6 +91,8 @@ class _Stored:
     name: str
     sha256: str
     size_wh: tuple[int, int]
+    source_wh: tuple[int, int]
+    source_sha256: str
     remark: str | None = None
 
 
@@ -203,7 +205,10 @@ def _store(
         return RefusedFile(printable_name(name), str(error))
     sha256 = images.put(picture.pixels, {"origin": Origin.IMPORTED})
     height_px, width_px = picture.pixels.shape[:2]
-    return _Stored(printable_name(name), sha256, (width_px, height_px), picture.remark)
+    size_wh, source_wh = (width_px, height_px), picture.source_wh
+    return _Stored(
+        printable_name(name), sha256, size_wh, source_wh, picture.source_sha256, picture.remark
+    )
 
 
 def _sort_out(
@@ -248,6 +253,9 @@ def _rows(
             "prompt_text": "",
             "model": {},
             "source_name": picture.name,
+            "source_width_px": picture.source_wh[0],
+            "source_height_px": picture.source_wh[1],
+            "source_sha256": picture.source_sha256,
             "sha256": picture.sha256,
             "width_px": picture.size_wh[0],
             "height_px": picture.size_wh[1],

@@ -1,11 +1,12 @@
 """Reader of a person's pictures: decodes a file in bounded memory, or refuses it with a reason."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,8 @@ STRIP_PX = 4_000_000
 REDUCING_GAP = 2
 """A picture is averaged down to this multiple of its final size, then resampled, as Pillow does."""
 ORIENTATION = 0x112
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""Values of the EXIF orientation that exchange width and height."""
 
 _large = ThreadPoolExecutor(1, "large-picture")
 """One thread also because each thread keeps the memory that it has used."""
@@ -44,10 +47,14 @@ class Picture:
 
     Attributes:
         pixels: (H, W, 3) uint8, sRGB.
+        source_wh: Width and height of the picture in the file, upright.
+        source_sha256: SHA-256 of the file.
         remark: What may be wrong with it; None if nothing.
     """
 
     pixels: RgbImage
+    source_wh: tuple[int, int]
+    source_sha256: str = ""
     remark: str | None = None
 
 
@@ -86,7 +93,9 @@ def read_picture(folder: Path, name: str, longest_side_px: int) -> Picture:
         if not path.stat().st_size:
             raise BadPicture("is empty")
         with path.open("rb") as file:
-            return _decode(file, longest_side_px)
+            picture = _decode(file, longest_side_px)
+            file.seek(0)
+            return replace(picture, source_sha256=hashlib.file_digest(file, "sha256").hexdigest())
     except FileNotFoundError:
         raise BadPicture("does not exist, or is a link to a missing file") from None
     except UnidentifiedImageError:
@@ -109,12 +118,25 @@ def printable_name(name: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def _decode(file: BinaryIO, longest_side_px: int) -> Picture:
+@contextmanager
+def opened_picture(file: BinaryIO) -> Iterator[tuple[Image.Image, bytes | None]]:
+    """Yield an opened picture, of which only the header is read, and a PNG's colour profile."""
     png = view_png(file)
     file.seek(0)
     formats = (HEIF,) if _is_heif(file) else FORMATS
     with _open(png.content if png else file, formats) as opened:
-        source = _Source(opened, opened.size, png.profile if png else None, longest_side_px)
+        yield opened, png.profile if png else None
+
+
+def upright_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return width and height of a picture after it was turned upright."""
+    width, height = size_wh
+    return (height, width) if orientation in SIDEWAYS else size_wh
+
+
+def _decode(file: BinaryIO, longest_side_px: int) -> Picture:
+    with opened_picture(file) as (opened, profile):
+        source = _Source(opened, opened.size, profile, longest_side_px)
         opened.draft("RGB", (longest_side_px, longest_side_px))  # decodes a large JPEG smaller
         if opened.width * opened.height > LARGE_PX:
             return _large.submit(_load, source).result()
@@ -135,7 +157,8 @@ def _load(source: _Source) -> Picture:
     rgb.thumbnail((longest_side_px, longest_side_px), Image.Resampling.LANCZOS)
     if min(rgb.size) < LEAST_SIDE_PX:
         raise BadPicture(_too_small(source.size_wh, rgb.size))
-    return Picture(np.array(rgb), coloured.remark)
+    source_wh = upright_size(source.size_wh, orientation)
+    return Picture(np.array(rgb), source_wh, remark=coloured.remark)
 
 
 def _open(content: BinaryIO, formats: tuple[str, ...]) -> Image.Image:

@@ -54,6 +54,7 @@ def request_of(
     overwrite=False,
     strict_splits=False,
     choice=None,
+    originals=(),
     **wanted,
 ):
     """Return a request for an export; by default of the accepted candidates."""
@@ -64,6 +65,7 @@ def request_of(
         splits=parse_splits(splits, seed) if splits else Splits(),
         masks=masks,
         classes=choice or ClassChoice(),
+        originals=originals,
         overwrite=overwrite,
         strict_splits=strict_splits,
     )

@@ -22,6 +22,7 @@ def test_export_says_what_it_wrote(factory, tmp_path):
         "lacking": {},
         "left_out_objects": {},
         "left_out_images": 0,
+        "missing_originals": 0,
         "notes": [],
     }
 

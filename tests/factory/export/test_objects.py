@@ -13,6 +13,7 @@ from tests import rows
 from tests.factory import exports
 from tests.factory.exports import export_as
 
+SIZE = (rows.SIZE_PX, rows.SIZE_PX)
 BOX = (10.5, 8.0, 30.0, 40.25)
 
 
@@ -59,12 +60,23 @@ def test_the_stored_mask_stays_as_it_is(sticking_out_place, tmp_path):
     with sticking_out_place.sessions() as session:
         stored = session.get_one(Annotation, 1)
         assert stored.area_px == rows.SIZE_PX**2
-        assert object_of(stored, "dog").rle == masks.encode(inside())
+        assert object_of(stored, "dog", SIZE).rle == masks.encode(inside())
 
 
 def test_a_mask_that_fits_is_kept_bit_by_bit():
     fits = rows.annotation("dog", BOX, inside())
-    assert object_of(fits, "dog").rle == fits.rle
+    assert object_of(fits, "dog", SIZE).rle == fits.rle
+
+
+def test_boxes_and_masks_are_scaled_to_the_original():
+    mask, box = inside(), (10.5, 8.0, 30.0, 40.25)
+    found = object_of(rows.annotation("dog", box, mask), "dog", (128, 160))
+    assert found.box_xyxy == (21.0, 20.0, 60.0, 100.625)
+    assert found.rle["size"] == [160, 128]
+    rows_of, columns = np.nonzero(masks.decode(found.rle))
+    # The pixel from 10 to 11 is 20 to 22 now, and the box touches it from 21 on.
+    assert (columns.min(), columns.max() + 1, rows_of.min(), rows_of.max() + 1) == (21, 60, 20, 101)
+    assert found.area_px == 39 * 81
 
 
 def test_yolo_boxes_never_leave_the_image_after_rounding():
