@@ -2,7 +2,8 @@
 
 StepError
 ├── Unassembled      a task ran before its process got its resources
-└── NotAble          no model family of this worker has the required capability
+├── NotAble          no model family of this worker has the required capability
+└── LabelUnread      a prompt names its label only where the painting model does not read
 """
 
 
@@ -16,3 +17,7 @@ class Unassembled(StepError):
 
 class NotAble(StepError):
     """No model family of this worker has the required capability."""
+
+
+class LabelUnread(StepError):
+    """A prompt names its label only in the part that the painting model does not read."""

@@ -16,6 +16,7 @@ from chatgenimage.db.errors import (
     ImageMissing,
     StorageUnavailable,
 )
+from chatgenimage.tasks.errors import LabelUnread
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed, OutOfMemory, UnknownWord
 from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.values import Exchange
@@ -30,7 +31,7 @@ TRANSIENT = (
 )
 """Transient failures of the environment: the step waits and is queued again."""
 
-PERMANENT = (AnswerRefused, UnknownWord, ImageMissing, ImageBroken)
+PERMANENT = (AnswerRefused, UnknownWord, LabelUnread, ImageMissing, ImageBroken)
 """Failures caused by the data: another attempt would fail in the same way."""
 
 LIBRARY_PAGE = re.compile(r"\n\(Background on this error at: [^)]*\)")

@@ -7,17 +7,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Prompt, Step
+from chatgenimage.tasks.errors import LabelUnread
 from chatgenimage.tasks.image_lineage import (
     Lineage,
     PaintedImage,
     add_candidate,
     lineage_of_prompt,
     store_painted,
+    unread_of,
 )
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_step
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.interfaces import ImageGenerator
+from chatgenimage.workers.llm.word_forms import mentions
 
 
 def plan(session: Session, step: Step) -> Sequence[int]:
@@ -32,12 +35,28 @@ def read(session: Session, step: Step, prompt_id: int) -> Lineage:
 
 
 def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedImage]:
-    """Paint and store the images."""
+    """Paint and store the images.
+
+    Raises:
+        LabelUnread: If a prompt names its label only where the generator does not read.
+    """
     generator = resources.able(ImageGenerator)
+    for lineage, unread in zip(lineages, unread_of(generator, lineages), strict=True):
+        _refuse_unread_label(lineage, unread)
     images = generator.generate(
         [lineage.prompt_text for lineage in lineages], [lineage.seed for lineage in lineages]
     )
     return store_painted(resources, lineages, images, generator)
+
+
+def _refuse_unread_label(lineage: Lineage, unread: str) -> None:
+    read = lineage.prompt_text.removesuffix(unread)
+    if unread and not mentions(read, lineage.label):
+        raise LabelUnread(
+            f"the painting model does not read the end of the prompt, and {lineage.label!r} is "
+            f"only there: {unread[:200]!r}. Ask for shorter prompts: set max_prompt_words of the "
+            "profile's language model."
+        )
 
 
 GENERATE = StepWork("generate", plan, read, compute, add_candidate)

@@ -10,8 +10,11 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.models import Candidate, Placement, Prompt, Scene, Step
 from chatgenimage.db.states import Origin
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.interfaces import Family, PromptReader
 from chatgenimage.workers.values import RgbImage
+
+UNREAD = "prompt_unread"
+"""Key in a candidate's model settings: the end of its prompt that the model did not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,17 @@ def store_painted(
         notes: Other values that influenced each image; stored among the model's settings.
     """
     notes = [{}] * len(lineages) if notes is None else notes
+    unread = [{UNREAD: text} if text else {} for text in unread_of(family, lineages)]
     return [
-        _store(resources, lineage, pixels, _model(family, note))
-        for lineage, pixels, note in zip(lineages, images, notes, strict=True)
+        _store(resources, lineage, pixels, _model(family, {**note, **cut}))
+        for lineage, pixels, note, cut in zip(lineages, images, notes, unread, strict=True)
     ]
+
+
+def unread_of(family: Family, lineages: Sequence[Lineage]) -> list[str]:
+    """Return the end of each prompt that a family does not read; "" if it reads everything."""
+    prompts = [lineage.prompt_text for lineage in lineages]
+    return family.unread(prompts) if isinstance(family, PromptReader) else [""] * len(prompts)
 
 
 def _model(family: Family, note: Mapping[str, Any]) -> dict[str, Any]:

@@ -170,6 +170,12 @@ class OpenAiConfig(BaseModel):
         description="Longest answer of one more try, where max_tokens cut the first one; unset: "
         "no such try.",
     )
+    max_prompt_words: int | None = Field(
+        None,
+        ge=3,
+        description="Longest prompt for an image, words; asked for, and longer ones are refused. "
+        "Unset: Table 1's words alone.",
+    )
     timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
     max_retries: int = Field(4, ge=0, description="Retries of a request on transient failures.")
     max_concurrency: int = Field(

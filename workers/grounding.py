@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from transformers.image_transforms import center_to_corners_format
 
-from chatgenimage.workers import boxes, pixels
+from chatgenimage.workers import boxes
 from chatgenimage.workers.config import DetectorConfig
 from chatgenimage.workers.device import inference
+from chatgenimage.workers.groups import group_equal
 from chatgenimage.workers.values import Detection, RgbImage
 from chatgenimage.workers.vocabulary import as_prompt
 
@@ -136,7 +137,7 @@ def detect(
         threshold: Minimum confidence, in [0, 1].
     """
     found: list[list[Detection]] = [[] for _ in images]
-    for group in pixels.by_shape(images):
+    for group in group_equal(image.shape for image in images):
         # One prompt per image at a time, so that no batch is larger than the caller's.
         for round_ in zip_longest(*(prompts[index] for index in group)):
             asked = [

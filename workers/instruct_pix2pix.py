@@ -9,6 +9,8 @@ from diffusers import StableDiffusionInstructPix2PixPipeline
 from chatgenimage.workers import pixels
 from chatgenimage.workers.config import InstructPix2PixConfig
 from chatgenimage.workers.device import inference, seeded
+from chatgenimage.workers.groups import group_equal
+from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
 from chatgenimage.workers.values import ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pipelines import load_pipeline
@@ -43,26 +45,32 @@ class InstructPix2Pix:
 
         Args:
             images: (H, W, 3) each; sizes may differ.
-            instructions: Cut at the text encoder's context length.
+            instructions: Read in chunks, but for what `unread` returns.
             seeds: One per image.
         """
         edited = list(images)
-        for group in pixels.by_shape(images):
+        chunks = [split_prompt(self._editing, instruction) for instruction in instructions]
+        shapes = (image.shape for image in images)
+        for group in group_equal(zip(shapes, map(len, chunks), strict=True)):
             repainted = self._edit_alike(
                 [images[index] for index in group],
-                [instructions[index] for index in group],
+                [chunks[index] for index in group],
                 [seeds[index] for index in group],
             )
             for index, image in zip(group, repainted, strict=True):
                 edited[index] = image
         return edited
 
+    def unread(self, prompts: Sequence[str]) -> list[str]:
+        """Return the end of each instruction that is not read; "" if it is read as a whole."""
+        return [unread_end(self._editing, prompt) for prompt in prompts]
+
     def _edit_alike(
-        self, images: Sequence[RgbImage], instructions: Sequence[str], seeds: Sequence[int]
+        self, images: Sequence[RgbImage], instructions: Sequence[Chunks], seeds: Sequence[int]
     ) -> list[RgbImage]:
-        """Return the edited images, all of one shape."""
+        """Return the edited images, all of one shape, by instructions of equally many chunks."""
         output = self._editing(
-            list(instructions),
+            **conditioning(self._editing, instructions, negative_prompt=""),
             image=pixels.to_tensor(images, multiple_of=self._editing.vae_scale_factor),
             num_inference_steps=self.config.num_inference_steps,
             guidance_scale=self.config.guidance_scale,

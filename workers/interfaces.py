@@ -130,6 +130,15 @@ class LanguageModel(Family, Protocol):
 
 
 @runtime_checkable
+class PromptReader(Family, Protocol):
+    """Paints from prompts, and can say which part of them it does not read."""
+
+    def unread(self, prompts: Sequence[str]) -> list[str]:
+        """Return the end of each prompt that is not read; "" if it is read as a whole."""
+        ...
+
+
+@runtime_checkable
 class ImageGenerator(Family, Protocol):
     """Paints an image from a prompt (section 3.1: I0 = SD(w0))."""
 
@@ -209,5 +218,5 @@ class ImageTextEncoder(Family, Protocol):
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Return (N, D) unit vectors; texts are cut at the encoder's context length."""
+        """Return (N, D) unit vectors; of a long text, the mean of its chunks' vectors."""
         ...

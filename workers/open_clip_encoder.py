@@ -11,6 +11,7 @@ from PIL import Image
 
 from chatgenimage.workers.config import OpenClipConfig
 from chatgenimage.workers.device import inference, to_dtype
+from chatgenimage.workers.text_chunks import split_text
 from chatgenimage.workers.values import Embeddings, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 
@@ -28,7 +29,7 @@ class OpenClip:
     identity: ModelIdentity
     _model: Any
     _preprocess: "Callable[[Image.Image], Tensor]"
-    _tokenize: "Callable[[list[str]], Tensor]"
+    _tokenize: Any
     _device: str
 
     @classmethod
@@ -60,11 +61,31 @@ class OpenClip:
 
     @inference
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Return (N, D) unit vectors; texts are cut at the encoder's context length."""
+        """Return (N, D) unit vectors.
+
+        A text longer than the encoder's context is read in chunks; its vector is their mean,
+        weighted by length.
+        """
         if not texts:
             return self._nothing()
-        tokens = self._tokenize(list(texts)).to(self._device)
-        return _to_embeddings(self._model.encode_text(tokens, normalize=True))
+        split = [self._split(text) for text in texts]
+        chunks = [chunk for chunks in split for chunk in chunks]
+        tokens = self._tokenize(chunks).to(self._device)
+        vectors = self._model.encode_text(tokens, normalize=True).float().cpu()
+        lengths = torch.tensor([[len(chunk) + 1.0] for chunk in chunks])
+        sums = (lengths * vectors).split([len(chunks) for chunks in split])
+        return _to_embeddings(torch.stack([of_text.sum(dim=0) for of_text in sums]))
+
+    def _split(self, text: str) -> list[str]:
+        is_known = self._fits("")  # a tokenizer that ends every text with a token of its own
+        return split_text(text, self._fits) if is_known else [text]
+
+    def _fits(self, text: str) -> bool:
+        """Return whether a text is read as a whole: more room would not change its tokens."""
+        tokens, more = (
+            self._tokenize([text], self._tokenize.context_length + extra)[0] for extra in (0, 1)
+        )
+        return torch.equal(tokens, more[:-1])
 
     def _nothing(self) -> Embeddings:
         """Return (0, D)."""

@@ -1,6 +1,6 @@
 """Pixels: conversion of images and masks to tensors of a latent model and back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,14 +12,6 @@ if TYPE_CHECKING:
     import torch
 
 Padding: TypeAlias = Literal["edge", "constant"]
-
-
-def by_shape(images: Sequence[RgbImage]) -> Iterator[list[int]]:
-    """Yield the indices of images with the same shape, in order of first appearance."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, image in enumerate(images):
-        groups.setdefault(image.shape, []).append(index)
-    yield from groups.values()
 
 
 def to_tensor(images: Sequence[RgbImage], multiple_of: int = 1) -> "torch.Tensor":

@@ -15,7 +15,9 @@ from chatgenimage.workers.config import StableDiffusionConfig
 from chatgenimage.workers.crop_zoom import Zoom
 from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.errors import UnfitImage
+from chatgenimage.workers.groups import group_equal
 from chatgenimage.workers.mask_shrinking import ShrinkingMasks
+from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
 from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pipelines import INDEX_FILE, load_pipeline
@@ -58,23 +60,21 @@ class StableDiffusion:
         """Return one image of `size_wh` per prompt.
 
         Args:
-            prompts: Cut at the text encoder's context length.
+            prompts: Read in chunks, but for what `unread` returns.
             seeds: One per prompt; prompt and seed give the same image in any batch.
         """
-        if not prompts:
-            return []
-        width, height = self.config.size_wh
-        output = self._generating(
-            list(prompts),
-            height=height,
-            width=width,
-            num_inference_steps=self.config.num_inference_steps,
-            guidance_scale=self.config.guidance_scale,
-            negative_prompt=[self.config.negative_prompt] * len(prompts),
-            generator=[seeded(seed) for seed in seeds],
-            output_type="np",
-        )
-        return pixels.to_images(output.images, (height, width))
+        chunks = [split_prompt(self._generating, prompt) for prompt in prompts]
+        painted: dict[int, RgbImage] = {}
+        for group in group_equal(map(len, chunks)):
+            images = self._generate(
+                [chunks[index] for index in group], [seeds[index] for index in group]
+            )
+            painted |= zip(group, images, strict=True)
+        return [painted[index] for index in range(len(prompts))]
+
+    def unread(self, prompts: Sequence[str]) -> list[str]:
+        """Return the end of each prompt that is not read; "" if it is read as a whole."""
+        return [unread_end(self._generating, prompt) for prompt in prompts]
 
     @inference
     def fill(
@@ -100,11 +100,13 @@ class StableDiffusion:
         """
         _refuse_unfit(images, mask_images)
         filled = list(images)
-        for group in pixels.by_shape(images):
+        chunks = [split_prompt(self._generating, prompt) for prompt in prompts]
+        shapes = (image.shape for image in images)
+        for group in group_equal(zip(shapes, map(len, chunks), strict=True)):
             painted = self._paint_closer(
                 [images[index] for index in group],
                 [mask_images[index] for index in group],
-                [prompts[index] for index in group],
+                [chunks[index] for index in group],
                 [seeds[index] for index in group],
             )
             for index, image in zip(group, painted, strict=True):
@@ -112,11 +114,25 @@ class StableDiffusion:
                 filled[index] = np.where(inside, image, images[index])
         return filled
 
+    def _generate(self, prompts: Sequence[Chunks], seeds: Sequence[int]) -> list[RgbImage]:
+        """Return one image per prompt; all prompts have equally many chunks."""
+        width, height = self.config.size_wh
+        output = self._generating(
+            **conditioning(self._generating, prompts, self.config.negative_prompt),
+            height=height,
+            width=width,
+            num_inference_steps=self.config.num_inference_steps,
+            guidance_scale=self.config.guidance_scale,
+            generator=[seeded(seed) for seed in seeds],
+            output_type="np",
+        )
+        return pixels.to_images(output.images, (height, width))
+
     def _paint_closer(
         self,
         images: Sequence[RgbImage],
         mask_images: Sequence[Mask],
-        prompts: Sequence[str],
+        prompts: Sequence[Chunks],
         seeds: Sequence[int],
     ) -> list[RgbImage]:
         """Return images of one shape, painted in the crop zoom of the settings."""
@@ -139,7 +155,7 @@ class StableDiffusion:
         self,
         images: Sequence[RgbImage],
         mask_images: Sequence[Mask],
-        prompts: Sequence[str],
+        prompts: Sequence[Chunks],
         seeds: Sequence[int],
     ) -> list[RgbImage]:
         """Return images of one shape from the pipeline, before the outside is restored."""
@@ -149,7 +165,7 @@ class StableDiffusion:
         shrinking = ShrinkingMasks.over(cells, self.config.fill_mask_growth)
         steps = self.config.fill_num_inference_steps
         output = self._filling(
-            list(prompts),
+            **conditioning(self._generating, prompts, self.config.negative_prompt),
             image=tensor,
             mask_image=pixels.from_cells(shrinking.at(0, steps), cell_px),
             callback_on_step_end=shrinking,
@@ -159,7 +175,6 @@ class StableDiffusion:
             strength=1.0,
             num_inference_steps=steps,
             guidance_scale=self.config.fill_guidance_scale,
-            negative_prompt=[self.config.negative_prompt] * len(prompts),
             generator=[seeded(seed) for seed in seeds],
             output_type="np",
         )

@@ -28,5 +28,14 @@ def test_other_seeds_give_other_images(editor, images):
     assert not same_image(one, other)
 
 
+def test_the_whole_of_an_instruction_longer_than_the_text_encoder_counts(editor, images):
+    long = "change the background to a beach, a forest, " * 2
+    instructions = [f"{long} a dog", INSTRUCTIONS[1], f"{long} a house"]
+    together = editor.edit([images[0]] * 3, instructions, [1, 2, 1])
+    assert not same_image(together[0], together[2])
+    assert same_image(together[0], editor.edit(images[:1], instructions[:1], [1])[0])
+    assert editor.unread(instructions) == [""] * 3
+
+
 def test_no_images_give_no_images(editor):
     assert editor.edit([], [], []) == []

@@ -11,8 +11,12 @@ from tests.contract.checkpoints import checkpoints
 from tests.contract.conftest import ADAPTER
 
 CAPABILITIES = {
-    "stable_diffusion": {interfaces.ImageGenerator, interfaces.ObjectFiller},
-    "instruct_pix2pix": {interfaces.BackgroundEditor},
+    "stable_diffusion": {
+        interfaces.ImageGenerator,
+        interfaces.ObjectFiller,
+        interfaces.PromptReader,
+    },
+    "instruct_pix2pix": {interfaces.BackgroundEditor, interfaces.PromptReader},
     "blip2": {interfaces.Captioner},
     "grounding_dino": {interfaces.Detector},
     "grounding_dino_original": {interfaces.Detector},

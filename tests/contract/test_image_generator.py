@@ -6,6 +6,7 @@ from tests.contract.checkpoints import checkpoints
 from tests.contract.conftest import SIZE_WH
 from tests.contract.same import same_image
 
+LONG = "a dog in a forest, a house. " * 2
 PROMPTS = ["a dog in a forest", "a cat on a beach", "a house in a city street"]
 
 
@@ -42,8 +43,22 @@ def test_no_prompts_give_no_images(generator):
     assert generator.generate([], []) == []
 
 
-def test_a_prompt_longer_than_the_text_encoder_is_cut(generator):
-    assert len(generator.generate(["a dog and a cat " * 100], [1])) == 1
+def test_the_whole_of_a_prompt_longer_than_the_text_encoder_is_painted(generator):
+    prompts = [LONG, f"{LONG} a beach.", "a dog", f"{LONG} a city street."]
+    together = generator.generate(prompts, [1, 1, 2, 1])
+    assert not same_image(together[0], together[1])
+    assert not same_image(together[1], together[3])
+    for index, seed in [(2, 2), (3, 1)]:
+        assert same_image(together[index], generator.generate([prompts[index]], [seed])[0])
+    assert generator.unread(prompts) == [""] * 4
+
+
+def test_the_end_of_a_very_long_prompt_is_said_to_be_unread(generator):
+    words = "a dog and a cat " * 200
+    (unread,) = generator.unread([words])
+    assert words.strip().endswith(unread)
+    assert len(unread) > 100
+    assert generator.generate([words], [1])[0].shape == (*SIZE_WH[::-1], 3)
 
 
 def test_a_size_that_cannot_be_painted_is_refused_before_anything_is_loaded(load):

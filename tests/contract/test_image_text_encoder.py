@@ -27,8 +27,12 @@ def test_a_vector_is_the_same_in_any_batch(encoder, images):
     )
 
 
-def test_a_text_longer_than_the_context_is_cut(encoder):
-    assert encoder.embed_texts(["a dog and a cat " * 200]).shape[0] == 1
+def test_the_whole_of_a_text_longer_than_the_context_counts(encoder):
+    long = "a dog and a cat in a forest, " * 20
+    vectors = encoder.embed_texts([f"{long} a dog", "a dog", f"{long} a house on a beach"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert not np.allclose(vectors[0], vectors[2], atol=1e-3)
+    np.testing.assert_allclose(vectors[1], encoder.embed_texts(["a dog"])[0], atol=1e-4)
 
 
 def test_nothing_gives_an_empty_array_of_the_same_width(encoder, images):

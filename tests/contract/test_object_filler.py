@@ -42,6 +42,15 @@ def test_the_same_seed_gives_the_same_image_in_any_batch(filler, images, mask_im
     assert same_image(together[2], alone)
 
 
+def test_the_whole_of_a_prompt_longer_than_the_text_encoder_is_painted(filler, images, mask_images):
+    prompts = ["a dog in a forest, " * 4 + end for end in ("a beach", "a city street")]
+    arguments = [images[0]] * 3, [mask_images[0]] * 3, [*prompts, "a dog"], [1, 1, 2]
+    together = filler.fill(*arguments)
+    assert not same_image(together[0], together[1])
+    (alone,) = filler.fill(*(one[1:2] for one in arguments))
+    assert same_image(together[1], alone)
+
+
 def test_a_mask_smaller_than_a_latent_cell_is_painted(filler, images):
     mask = np.zeros((64, 64), dtype=bool)
     mask[33, 21] = True

@@ -42,6 +42,15 @@ def test_an_xl_checkpoint_generates_and_fills(tiny_folder, images):
     assert (filled[mask] != images[0][mask]).mean() > 0.5
 
 
+def test_the_whole_of_a_long_prompt_is_painted_by_an_xl_checkpoint(tiny_folder):
+    settings = {"negative_prompt": "blur", "guidance_scale": 200.0}
+    family = load("stable_diffusion", tiny_folder / "stable_diffusion_xl", **settings)
+    prompts = ["a dog in a forest, " * 2 + end for end in ("a beach", "a city street")]
+    together = family.generate([*prompts, "a dog"], [1, 1, 2])
+    assert not np.array_equal(together[0], together[1])
+    assert same_image(together[1], family.generate(prompts[1:], [1])[0])
+
+
 def test_blip_captions_like_blip_2(tiny_folder, images):
     captioner = load("blip", tiny_folder / "blip", max_new_tokens=6)
     together = captioner.caption(images)

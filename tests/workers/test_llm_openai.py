@@ -310,6 +310,18 @@ def test_every_set_of_prompts_of_a_label_is_another_question():
     assert all(question.startswith(asked[0]) for question in asked)
 
 
+def test_short_prompts_are_asked_for_where_the_profile_wants_them():
+    with Loopback(says('["a dog on a beach and far too many other things", "a dog"]')) as server:
+        plain = OpenAiLanguageModel.load(server.config())
+        short = OpenAiLanguageModel.load(server.config(max_prompt_words=5, max_repairs=0))
+        plain.write_prompts("dog", [], 1, mode="scene", seed=1)
+        with pytest.raises(AnswerRefused, match="at most 5"):
+            short.write_prompts("dog", [], 1, mode="scene", seed=1)
+    first, second = (request["messages"][-1]["content"] for request in server.requests)
+    assert second == f"{first} Each prompt should have at most 5 words."
+    assert plain.identity.settings | {"max_prompt_words": 5} == short.identity.settings
+
+
 def test_a_schema_says_how_long_a_list_may_be_and_which_words_may_be_used():
     text = '{"placements": [{"label": "cat", "box": [9, 9, 99, 99], "relationship": "by a dog"}]}'
     with Loopback(says(text)) as server:

@@ -102,6 +102,13 @@ def test_prompts_are_read_from_every_usual_list(text):
     assert parse_prompts(text, "dog", 2) == (ONE, TWO)
 
 
+def test_a_prompt_with_too_many_words_is_not_taken():
+    text = json.dumps([f"{ONE} by the sea", TWO])
+    assert parse_prompts(text, "dog", 2, most_words=6) == (TWO,)
+    with pytest.raises(AnswerRefused, match="has 9 words, at most 6 are allowed"):
+        parse_prompts(json.dumps([f"{ONE} by the sea"]), "dog", 2, most_words=6)
+
+
 def test_the_paper_s_red_panda_is_read():
     text = (
         "Sure, here are 1 high quality prompts for text-to-image models about the amazing close-up "

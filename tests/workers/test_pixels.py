@@ -39,8 +39,3 @@ def test_a_cell_covers_its_pixels():
 
 def test_an_empty_mask_has_no_cells():
     assert pixels.to_cells([np.zeros((8, 6), dtype=bool)], 4).sum() == 0
-
-
-def test_images_are_grouped_by_shape_in_order_of_appearance():
-    images = [np.zeros(shape, dtype=np.uint8) for shape in [(4, 4, 3), (2, 4, 3), (4, 4, 3)]]
-    assert list(pixels.by_shape(images)) == [[0, 2], [1]]

@@ -44,6 +44,7 @@ CIRCUMSTANCES = (
     *("in a garden", "by a river", "under a stormy sky"),
 )
 """Less common but predictable circumstances (section 1); the first three are the paper's own."""
+LENGTH = " Each prompt should have at most {words} words."
 AVOIDANCE = " Make them unlike these, which exist already:"
 OTHER_BACKGROUNDS = " Choose other backgrounds than these, which exist already:"
 MOST_AVOIDED = 20
@@ -63,6 +64,8 @@ class OpenAiLanguageModel:
             "temperature": config.temperature,
             "max_tokens": config.max_tokens,
         }
+        if config.max_prompt_words is not None:
+            settings["max_prompt_words"] = config.max_prompt_words
         self.identity = ModelIdentity("openai", config.model, config.model, settings)
 
     @classmethod
@@ -110,11 +113,12 @@ class OpenAiLanguageModel:
             "label word": label,
             "visual feature": ", ".join(features) or "its typical features",
         }
-        wish = _vary(variation) + _avoid(AVOIDANCE, avoid)
+        longest = self._config.max_prompt_words
+        wish = _shorten(longest) + _vary(variation) + _avoid(AVOIDANCE, avoid)
         messages = _add(fill_template(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
-            return parse_prompts(text, label, count)
+            return parse_prompts(text, label, count, longest)
 
         return self._ask(Question("prompts", messages, schemas.prompts(count), parse, seed))
 
@@ -192,6 +196,11 @@ class OpenAiLanguageModel:
         if self._memory and is_sure:
             self._memory.remember(key, exchanges)
         return replace(answer, exchanges=exchanges)
+
+
+def _shorten(most_words: int | None) -> str:
+    """Return a request for short prompts; "" for the paper's words alone."""
+    return "" if most_words is None else LENGTH.format(words=most_words)
 
 
 def _vary(variation: int) -> str:

@@ -59,8 +59,17 @@ def parse_features(text: str) -> tuple[str, ...]:
     return tuple(features[:MAX_FEATURES])
 
 
-def parse_prompts(text: str, label: str, count: int) -> tuple[str, ...]:
-    """Return at most `count` prompts that all name `label`; refused if there is none."""
+def parse_prompts(
+    text: str, label: str, count: int, most_words: int | None = None
+) -> tuple[str, ...]:
+    """Return at most `count` prompts that all name `label`; refused if there is none.
+
+    Args:
+        text: The answer.
+        label: What each prompt must name.
+        count: How many prompts were asked for.
+        most_words: Longest prompt, words; None: no limit.
+    """
     _refuse_no_answer(text)
     prompts = read_strings(text, "prompts")
     if prompts is None:
@@ -71,6 +80,8 @@ def parse_prompts(text: str, label: str, count: int) -> tuple[str, ...]:
     def usable(prompt: str) -> str:
         if not mentions(prompt, label):
             raise AnswerRefused(f"{prompt[:60]!r} does not mention {label!r}")
+        if most_words is not None and (found := len(prompt.split())) > most_words:
+            raise AnswerRefused(f"a prompt has {found} words, at most {most_words} are allowed")
         return _refuse_long(prompt, "a prompt")
 
     return _each_usable("prompts", prompts, usable, count)

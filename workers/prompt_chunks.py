@@ -1,0 +1,110 @@
+"""Prompts of any length for diffusion pipelines whose text encoders read 75 tokens of CLIP.
+
+A longer prompt is split into chunks. Each chunk is encoded alone, and the denoiser attends to all
+of them. A prompt of one chunk is passed to the pipeline as text.
+"""
+
+import inspect
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import torch
+from diffusers import (
+    DiffusionPipeline,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
+
+from chatgenimage.workers.text_chunks import split_text
+
+CHUNKED = (
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    StableDiffusionInstructPix2PixPipeline,
+)
+"""Pipelines that take embeddings of several chunks; others are given the text as it is."""
+MOST_CHUNKS = 8
+"""Chunks of a prompt that are read: 600 tokens of CLIP, three times Table 1's longest prompt."""
+
+Chunks: TypeAlias = tuple[str, ...]
+"""A prompt in chunks, at least one."""
+
+
+def split_prompt(pipeline: DiffusionPipeline, prompt: str) -> Chunks:
+    """Return the chunks of a prompt that a pipeline reads, at most 8."""
+    return _all_chunks(pipeline, prompt)[:MOST_CHUNKS]
+
+
+def unread_end(pipeline: DiffusionPipeline, prompt: str) -> str:
+    """Return the end of a prompt that a pipeline does not read; "" if it reads everything."""
+    if isinstance(pipeline, CHUNKED):
+        return " ".join(_all_chunks(pipeline, prompt)[MOST_CHUNKS:])
+    return _behind_the_cut(pipeline, prompt)
+
+
+def conditioning(
+    pipeline: DiffusionPipeline, prompts: Sequence[Chunks], negative_prompt: str
+) -> dict[str, Any]:
+    """Return the arguments that condition a pipeline, or one over the same weights, on prompts.
+
+    Args:
+        pipeline: The pipeline whose text encoders are used.
+        prompts: Chunks of each prompt; all prompts have equally many.
+        negative_prompt: What no image should show; it may be empty, or longer than a chunk.
+    """
+    negative = split_prompt(pipeline, negative_prompt)
+    count = max(len(prompts[0]), len(negative))
+    if count == 1:
+        return {
+            "prompt": [chunk for (chunk,) in prompts],
+            "negative_prompt": [negative_prompt] * len(prompts),
+        }
+    wanted = [_embed(pipeline, chunks, count) for chunks in prompts]
+    avoided = [_embed(pipeline, negative, count)] * len(prompts)
+    return _stack("", wanted) | _stack("negative_", avoided)
+
+
+def _all_chunks(pipeline: DiffusionPipeline, prompt: str) -> Chunks:
+    if not isinstance(pipeline, CHUNKED):
+        return (prompt,)
+    tokenizer: Any = pipeline.tokenizer
+    longest: int = tokenizer.model_max_length
+
+    def fits(text: str) -> bool:
+        return len(tokenizer(text, verbose=False).input_ids) <= longest
+
+    return tuple(split_text(prompt, fits))
+
+
+def _embed(pipeline: Any, chunks: Chunks, count: int) -> list[torch.Tensor]:  # noqa: ANN401 (CHUNKED)
+    """Return (1, count * L, D), the chunks filled up with empty ones; for XL also (1, D) pooled."""
+    # InstructPix2Pix has the parts of Stable Diffusion, but not this method.
+    stand_in = partial(StableDiffusionPipeline.encode_prompt, pipeline)
+    embeddings, _, *pooled = getattr(pipeline, "encode_prompt", stand_in)(
+        prompt=[*chunks, *[""] * (count - len(chunks))],
+        device=pipeline._execution_device,  # noqa: SLF001  (with offload it is not the weights' own)
+        num_images_per_prompt=1,
+        do_classifier_free_guidance=False,
+    )
+    # XL's pooled vector describes the whole image: that of the first chunk, which begins with it.
+    return [embeddings.flatten(0, 1)[None], *(vectors[:1] for vectors in pooled[:1])]
+
+
+def _stack(prefix: str, embedded: Sequence[Sequence[torch.Tensor]]) -> dict[str, torch.Tensor]:
+    names = f"{prefix}prompt_embeds", f"{prefix}pooled_prompt_embeds"
+    return {
+        name: torch.cat(parts)
+        for name, parts in zip(names, zip(*embedded, strict=True), strict=False)
+    }
+
+
+def _behind_the_cut(pipeline: Any, prompt: str) -> str:  # noqa: ANN401 (any other pipeline)
+    """Return what follows the longest text that the last of a pipeline's tokenizers passes on."""
+    names = [name for name in pipeline.components if name.startswith("tokenizer")]
+    tokenizer = getattr(pipeline, max(names))
+    argument = inspect.signature(pipeline.__call__).parameters.get("max_sequence_length")
+    longest = argument.default if argument else tokenizer.model_max_length
+    read = tokenizer(prompt, max_length=longest, truncation=True, return_offsets_mapping=True)
+    return prompt[max((end for _, end in read.offset_mapping), default=0) :].strip()
