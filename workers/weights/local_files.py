@@ -217,6 +217,16 @@ def refuse_missing(missing_keys: set[str] | list[str]) -> None:
         )
 
 
+def refuse_unexpected(unexpected_keys: set[str] | list[str]) -> None:
+    """Raise CheckpointBroken for weights that no part of the network takes."""
+    if unexpected_keys:
+        some = ", ".join(sorted(unexpected_keys)[:3])
+        raise CheckpointBroken(
+            f"{len(unexpected_keys)} weights have no place in this network, among them {some}; "
+            "the checkpoint was trained for another task. Name another in the profile."
+        )
+
+
 def refuse_wordless(folder: Path) -> None:
     """Raise CheckpointBroken for a missing vocabulary, which transformers would leave empty."""
     if not any((folder / name).is_file() for name in VOCABULARIES):
