@@ -52,18 +52,18 @@ def conditioning(
     Args:
         pipeline: The pipeline whose text encoders are used.
         prompts: Chunks of each prompt; all prompts have equally many.
-        negative_prompt: What no image should show; it may be empty, or longer than a chunk.
+        negative_prompt: What no image should show; it may be longer than a chunk. If it is empty,
+            the pipeline is given none: XL then guides by zeros, as it was trained.
     """
     negative = split_prompt(pipeline, negative_prompt)
     count = max(len(prompts[0]), len(negative))
     if count == 1:
-        return {
-            "prompt": [chunk for (chunk,) in prompts],
-            "negative_prompt": [negative_prompt] * len(prompts),
-        }
-    wanted = [_embed(pipeline, chunks, count) for chunks in prompts]
-    avoided = [_embed(pipeline, negative, count)] * len(prompts)
-    return _stack("", wanted) | _stack("negative_", avoided)
+        texts = {"prompt": [chunk for (chunk,) in prompts]}
+        return texts | ({"negative_prompt": [*negative] * len(prompts)} if negative_prompt else {})
+    wanted = _stack("", [_embed(pipeline, chunks, count) for chunks in prompts])
+    if not negative_prompt and pipeline.config.get("force_zeros_for_empty_prompt"):
+        return wanted
+    return wanted | _stack("negative_", [_embed(pipeline, negative, count)] * len(prompts))
 
 
 def _all_chunks(pipeline: DiffusionPipeline, prompt: str) -> Chunks:

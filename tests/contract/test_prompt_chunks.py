@@ -42,15 +42,23 @@ def test_the_chunks_are_encoded_one_by_one(pipeline):
 def test_an_xl_pipeline_gets_the_pooled_vector_of_the_first_chunk(tiny_folder):
     pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder / "stable_diffusion_xl")
     first, second = split_prompt(pipeline, "a dog in a city, a forest")
-    arguments = conditioning(pipeline, [(first, second)], "")
-    parts = [pipeline.encode_prompt(text, device="cpu") for text in (first, second, "")]
+    arguments = conditioning(pipeline, [(first, second)], "blur")
+    parts = [pipeline.encode_prompt(text, device="cpu") for text in (first, second, "blur", "")]
     expected = {
         "prompt_embeds": torch.cat([parts[0][0], parts[1][0]], dim=1),
         "pooled_prompt_embeds": parts[0][2],
-        "negative_prompt_embeds": torch.cat([parts[2][0], parts[2][0]], dim=1),
+        "negative_prompt_embeds": torch.cat([parts[2][0], parts[3][0]], dim=1),
         "negative_pooled_prompt_embeds": parts[2][2],
     }
     torch.testing.assert_close(arguments, expected)
+
+
+def test_without_a_negative_prompt_xl_guides_by_zeros(tiny_folder):
+    pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder / "stable_diffusion_xl")
+    assert pipeline.config.force_zeros_for_empty_prompt
+    assert conditioning(pipeline, [("a dog",)], "") == {"prompt": ["a dog"]}
+    of_chunks = conditioning(pipeline, [split_prompt(pipeline, "a dog in a city, a forest")], "")
+    assert set(of_chunks) == {"prompt_embeds", "pooled_prompt_embeds"}
 
 
 class Painter:

@@ -42,6 +42,21 @@ def test_an_xl_checkpoint_generates_and_fills(tiny_folder, images):
     assert (filled[mask] != images[0][mask]).mean() > 0.5
 
 
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_an_xl_checkpoint_paints_what_its_own_pipeline_paints(tiny_folder, prompt):
+    """Without a negative prompt it guides by zeros, not by the empty text."""
+    folder = tiny_folder / "stable_diffusion_xl"
+    pipeline = StableDiffusionXLPipeline.from_pretrained(folder)
+    width, height = SIZE_WH
+    asked = {"height": height, "width": width, "num_inference_steps": 2, "guidance_scale": 90.0}
+    (expected,) = pipeline(
+        prompt, **asked, generator=[torch.Generator().manual_seed(1)], output_type="np"
+    ).images
+    family = load("stable_diffusion", folder, guidance_scale=90.0)
+    (found,) = family.generate([prompt], [1])
+    assert same_image(found, np.round(expected * 255).astype(np.uint8))
+
+
 def test_the_whole_of_a_long_prompt_is_painted_by_an_xl_checkpoint(tiny_folder):
     settings = {"negative_prompt": "blur", "guidance_scale": 200.0}
     family = load("stable_diffusion", tiny_folder / "stable_diffusion_xl", **settings)
