@@ -15,7 +15,6 @@ ALONE = 3
 BATCH = 4
 WAYS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "attention_slicing: true": {"attention_slicing": True},
     "offload: model": {"offload": "model"},
     "offload: sequential": {"offload": "sequential"},
     "compile: true": {"compile": True},

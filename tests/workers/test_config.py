@@ -19,5 +19,13 @@ def test_an_unknown_key_is_refused():
         )
 
 
+def test_attention_slicing_is_refused_with_the_reason():
+    diffusion = {"family": "stable_diffusion", "checkpoint": "a/b"}
+    with pytest.raises(ValidationError, match=r"seventh of its memory.*Delete the line"):
+        ADAPTER.validate_python(diffusion | {"attention_slicing": True})
+    recorded = ADAPTER.validate_python(diffusion | {"attention_slicing": False})
+    assert recorded == ADAPTER.validate_python(diffusion)
+
+
 def test_the_key_of_an_endpoint_is_never_printed():
     assert "sk-hidden" not in repr(OpenAiConfig(api_key="sk-hidden"))

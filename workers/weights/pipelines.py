@@ -110,8 +110,6 @@ def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noq
 
 def _place(pipeline: Any, config: DiffusionConfig, device: str) -> None:  # noqa: ANN401
     """Move the pipeline to the device, or set up offloading."""
-    if config.attention_slicing:
-        pipeline.enable_attention_slicing()
     if config.offload == "none" or device == "cpu":
         pipeline.to(device)
     elif config.offload == "model":
