@@ -98,6 +98,13 @@ def limit_memory(share: float, device: str) -> None:
         torch.cuda.set_per_process_memory_fraction(float(share), index)
 
 
+def total_memory_bytes(device: str) -> int:
+    """Return the memory of a CUDA device."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(torch.device(device).index).total_memory)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error of torch means that memory was exhausted."""
     import torch

@@ -11,13 +11,20 @@ import yaml
 from chatgenimage.factory.errors import CannotFetch, CannotWrite
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.profiles import find_profile
-from chatgenimage.workers.config import FamilyConfig, RulesConfig, WeightsConfig
+from chatgenimage.workers.config import (
+    DiffusionConfig,
+    FamilyConfig,
+    RulesConfig,
+    WeightsConfig,
+)
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+SHARE_ON_DEVICE = {"none": 1.0, "model": 0.81, "sequential": 0.05}
+"""Largest share of a pipeline's weights on the device, by `offload`; 0.81: 1.5's denoiser."""
 PROJECT_LICENCE = "Apache-2.0"
 
 
@@ -41,9 +48,11 @@ class ModelRequirement:
         checkpoint: Where its weights come from, or the name of a language model.
         revision: The hub commit that is pinned or was downloaded; None: not from the hub.
         licence: As stated by its publisher; None: not known.
-        download_bytes: Size of its weights; None: not known.
-        device_bytes: Device memory of its weights alone, without the images being processed.
         place: Where they are.
+        download_bytes: Size of its weights; None: not known.
+        device_bytes: Device memory of its weights while it works, without the images.
+        work_bytes: Device memory for one image, at most; None: not known.
+        is_offloaded: Whether its weights are on the device only while it works.
     """
 
     key: str
@@ -52,9 +61,11 @@ class ModelRequirement:
     checkpoint: str
     revision: str | None
     licence: str | None
-    download_bytes: int | None
-    device_bytes: int | None
     place: WeightsLocation
+    download_bytes: int | None = None
+    device_bytes: int | None = None
+    work_bytes: int | None = None
+    is_offloaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +147,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
             name, licence, place = config.checkpoint, PROJECT_LICENCE, WeightsLocation.BUNDLED
         else:
             name, licence, place = config.model, None, WeightsLocation.SERVICE
-        return ModelRequirement(key, roles, config.family, name, None, licence, None, None, place)
+        return ModelRequirement(key, roles, config.family, name, None, licence, place)
     published = _published(config.checkpoint)
     path = local_files.find(config)
     here = _size_of(path) if path else None
@@ -150,6 +161,8 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
         licence=PROJECT_LICENCE if is_ours else published.licence if published else None,
         download_bytes=published.size_bytes if published else here,
         device_bytes=_device_bytes(settings, config, path, published),
+        work_bytes=published.work_bytes if published else None,
+        is_offloaded=_offload_of(config) != "none",
         place=WeightsLocation.BUNDLED
         if is_ours
         else WeightsLocation.HERE
@@ -169,13 +182,18 @@ def _size_of(path: Path) -> int:
 def _device_bytes(
     settings: Settings, config: WeightsConfig, path: Path | None, published: Published | None
 ) -> int | None:
-    dtype = settle_dtype(config.dtype, pick_device(settings.device))
+    item_bytes = ITEM_BYTES[settle_dtype(config.dtype, pick_device(settings.device))]
+    share = SHARE_ON_DEVICE[_offload_of(config)]
     if published is not None:  # published sizes are of float32 weights
-        return published.size_bytes * ITEM_BYTES[dtype] // 4
+        return int(published.size_bytes * share) * item_bytes // 4
     files = local_files.weights_in(path) if path else []
     if not files or any(file.suffix != ".safetensors" for file in files):
         return None
-    return sum(_count_numbers(file) for file in files) * ITEM_BYTES[dtype]
+    return int(sum(_count_numbers(file) for file in files) * share) * item_bytes
+
+
+def _offload_of(config: WeightsConfig) -> str:
+    return config.offload if isinstance(config, DiffusionConfig) else "none"
 
 
 def _count_numbers(file: Path) -> int:

@@ -1,7 +1,7 @@
 """`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +33,7 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
     """List the models of a profile: checkpoints, licences, sizes, and whether they are here.
 
     Sizes and licences are as stated by the publishers. The size on the device is of the weights
-    alone; `factory models check` measures the memory that the work needs.
+    alone. The last line adds one image, calculated; `factory models check` measures it.
 
     Example: factory models list sd15
     """
@@ -45,9 +45,11 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
         return
     if stdout.width >= WIDE:
         stdout.print(_to_table(needs))
-        return
-    for need in needs:
-        stdout.print(_to_lines(need), soft_wrap=True)
+    else:
+        for need in needs:
+            stdout.print(_to_lines(need), soft_wrap=True)
+    if memory := _memory_in_words(needs):
+        stdout.print(memory, soft_wrap=True)
 
 
 @expected_errors()
@@ -163,6 +165,21 @@ def _to_lines(need: "ModelRequirement") -> Text:
         need.place,
     ]
     return text.append(f"  {'; '.join(facts)}", style="dim")
+
+
+def _memory_in_words(needs: Sequence["ModelRequirement"]) -> str:
+    """Return the device memory of one worker for all roles, and of each role's own worker."""
+    from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
+
+    roles = dict.fromkeys(role for need in needs if need.device_bytes for role in need.roles)
+    alone = [f"{role} {_gigabytes(needed_bytes(needs_of(needs, [role])))}" for role in roles]
+    if not alone:
+        return ""
+    together = _gigabytes(needed_bytes(needs))
+    return (
+        f"Weights and one image on the device, calculated: {together} in one worker for all roles; "
+        f"in a worker for each: {', '.join(alone)}. The driver takes about 0.5 GB per process."
+    )
 
 
 def _in_words(outcome: "TrialResult | str") -> Text:

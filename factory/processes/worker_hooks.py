@@ -12,6 +12,7 @@ from celery.signals import setup_logging, task_postrun, task_prerun, worker_proc
 
 from chatgenimage.factory import log as logs
 from chatgenimage.factory.app import ROLE_KEY, SETTINGS_KEY, assemble, roles_named
+from chatgenimage.factory.checkpoints.memory import warn_if_short
 from chatgenimage.factory.processes.abort_signal import end_process
 from chatgenimage.factory.processes.worker_identity import name_owner
 from chatgenimage.factory.settings.model import Settings
@@ -40,6 +41,7 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     logs.configure(settings)
     try:
         roles = roles_named(settings, role)
+        warn_if_short(settings, roles)
         resources.use(assemble(settings, roles, name_owner(role, is_child=True)))
     except Exception as error:  # Celery would ignore it and continue without models
         log.exception("worker_has_no_models", role=role, error=str(error))

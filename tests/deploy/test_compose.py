@@ -8,6 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from chatgenimage.factory.checkpoints.inventory import list_needs
+from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.profiles import CONFIGS
@@ -17,6 +19,9 @@ from tests.deploy.composed import COMPOSE, ROOT, SECRETS, read_services, read_ta
 SERVERS = {"redis", "postgres", "s3", "prometheus", "grafana"}
 PAGES = {"flower", "gallery", "metrics", "grafana"}
 ROLES = {"language", "diffusion", "editing", "labeling", "scoring"}
+CARD_BYTES = 24 << 30
+DRIVER_BYTES = 500_000_000
+"""What the driver takes for each process, about."""
 ONE_SHOTS = {"migrate", "submit", "factory"}
 
 
@@ -135,13 +140,16 @@ def test_the_example_names_every_variable_and_holds_no_secret(services):
 
 def test_each_model_role_gets_a_card_and_together_they_fit_one(on_gpus, services):
     shares = 0.0
+    needs = list_needs(load_settings("sd15", device="cuda"))
     for role in ROLES - {"language"}:
         (device,) = on_gpus[role]["deploy"]["resources"]["reservations"]["devices"]
         assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
         assert on_gpus[role]["environment"]["FACTORY_DEVICE"] == "cuda"
-        shares += float(on_gpus[role]["environment"]["FACTORY_DEVICE_MEMORY_SHARE"])
+        share = float(on_gpus[role]["environment"]["FACTORY_DEVICE_MEMORY_SHARE"])
+        assert needed_bytes(needs_of(needs, [role])) < share * CARD_BYTES
+        shares += share
         assert "reservations" not in services[role]["deploy"]["resources"]
-    assert shares <= 1
+    assert shares * CARD_BYTES <= CARD_BYTES - len(ROLES - {"language"}) * DRIVER_BYTES
     assert "reservations" not in on_gpus["language"]["deploy"]["resources"]
 
 

@@ -1,7 +1,10 @@
 """Catalog of published checkpoints: licence, size, and location of their files.
 
 Licences are from the publishers' cards, sizes are those of the downloaded files (float32, decimal
-gigabytes); none was measured here. Hashes are SHA-256 of the published files.
+gigabytes); none was measured here. Hashes are SHA-256 of the published files. `work_bytes` is what
+a pass of one image added to the memory of a network of the same size with random weights, in
+float32 on a CPU: for diffusion the decoder, for Segment Anything the image encoder. That of XL is
+calculated: four times the pixels.
 """
 
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ class PublishedFile:
     size_bytes: int
     sha256: str
     licence: str = "Apache-2.0"
+    work_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class PublishedRepository:
 
     licence: str
     size_bytes: int
+    work_bytes: int | None = None
 
 
 Published = PublishedFile | PublishedRepository
@@ -35,6 +40,7 @@ PUBLISHED_FILES = {
         f"{META}/sam_vit_b_01ec64.pth",
         375_042_383,
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        work_bytes=2_420_000_000,
     ),
     "sam_vit_l_0b3195.pth": PublishedFile(
         f"{META}/sam_vit_l_0b3195.pth",
@@ -45,6 +51,7 @@ PUBLISHED_FILES = {
         f"{META}/sam_vit_h_4b8939.pth",
         2_564_550_879,
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        work_bytes=3_270_000_000,
     ),
     "groundingdino_swint_ogc.pth": PublishedFile(
         f"{IDEA}/v0.1.0-alpha/groundingdino_swint_ogc.pth",
@@ -59,15 +66,19 @@ PUBLISHED_FILES = {
 }
 PUBLISHED_REPOSITORIES = {
     "stable-diffusion-v1-5/stable-diffusion-v1-5": PublishedRepository(
-        "CreativeML OpenRAIL-M", 4_270_000_000
+        "CreativeML OpenRAIL-M", 4_270_000_000, work_bytes=1_030_000_000
     ),
     "stabilityai/stable-diffusion-xl-base-1.0": PublishedRepository(
-        "CreativeML OpenRAIL++-M", 13_900_000_000
+        "CreativeML OpenRAIL++-M", 13_900_000_000, work_bytes=4_100_000_000
     ),
-    "timbrooks/instruct-pix2pix": PublishedRepository("MIT", 4_270_000_000),
+    "timbrooks/instruct-pix2pix": PublishedRepository(
+        "MIT", 4_270_000_000, work_bytes=1_030_000_000
+    ),
     "Salesforce/blip2-opt-2.7b": PublishedRepository("MIT", 14_979_207_136),
     "Salesforce/blip-image-captioning-large": PublishedRepository("BSD-3-Clause", 1_879_014_680),
-    "IDEA-Research/grounding-dino-base": PublishedRepository("Apache-2.0", 933_400_872),
+    "IDEA-Research/grounding-dino-base": PublishedRepository(
+        "Apache-2.0", 933_400_872, work_bytes=870_000_000
+    ),
     "IDEA-Research/grounding-dino-tiny": PublishedRepository("Apache-2.0", 689_359_096),
     "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": PublishedRepository("MIT", 605_143_316),
 }
