@@ -17,7 +17,14 @@ from chatgenimage.db.errors import (
     StorageUnavailable,
 )
 from chatgenimage.tasks.errors import LabelUnread
-from chatgenimage.workers.errors import AnswerRefused, ConversationFailed, OutOfMemory, UnknownWord
+from chatgenimage.workers.errors import (
+    AnswerRefused,
+    ConversationFailed,
+    ImageWithheld,
+    NotANumber,
+    OutOfMemory,
+    UnknownWord,
+)
 from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.values import Exchange
 
@@ -31,7 +38,10 @@ TRANSIENT = (
 )
 """Transient failures of the environment: the step waits and is queued again."""
 
-PERMANENT = (AnswerRefused, UnknownWord, LabelUnread, ImageMissing, ImageBroken)
+PERMANENT = (
+    *(AnswerRefused, UnknownWord, LabelUnread, NotANumber, ImageWithheld),
+    *(ImageMissing, ImageBroken),
+)
 """Failures caused by the data: another attempt would fail in the same way."""
 
 LIBRARY_PAGE = re.compile(r"\n\(Background on this error at: [^)]*\)")

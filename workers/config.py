@@ -33,6 +33,16 @@ class DiffusionConfig(WeightsConfig):
         (), description="LoRA weights to add: files, folders or hub ids; peft must be installed."
     )
     lora_scale: float = Field(1.0, ge=0, le=2, description="Strength of the LoRA weights.")
+    variant: Literal["fp16"] | None = Field(
+        None,
+        description="fp16: take the files in half precision that a repository has besides the full "
+        "ones, or alone.",
+    )
+    safety_checker: bool = Field(
+        default=False,
+        description="Whether to load the checkpoint's own safety checker and give up what it "
+        "finds; only Stable Diffusion 1.x and InstructPix2Pix have one.",
+    )
     offload: Literal["none", "model", "sequential"] = Field(
         "none", description="Keep only the active model, or only its active layer, on the device."
     )
@@ -85,7 +95,7 @@ class InstructPix2PixConfig(DiffusionConfig):
 
     family: Literal["instruct_pix2pix"] = "instruct_pix2pix"
     num_inference_steps: int = Field(50, ge=1, le=1000, description="Denoising steps.")
-    guidance_scale: float = Field(7.5, ge=0, description="How closely it follows instructions.")
+    guidance_scale: float = Field(7.5, ge=1, description="How closely it follows instructions.")
     image_guidance_scale: float = Field(1.5, ge=1, description="How closely it keeps the image.")
 
 

@@ -1,7 +1,7 @@
 """Errors of models and devices.
 
 WorkerError
-├── PackageMissing       a package that a family needs is not installed
+├── PackageMissing       a package or program that a family needs is not installed
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
 ├── ConversationFailed   a language model gave no usable answer
@@ -10,6 +10,8 @@ WorkerError
 │       └── CreditSpent          its account has no credit left
 ├── UnknownWord          a language model does not know a word
 ├── UnfitImage           an image or mask has an unsupported shape
+├── NotANumber           a model's numbers overflowed in its precision
+├── ImageWithheld        a checkpoint's safety checker withheld an image
 ├── DeviceAbsent         the requested device does not exist
 ├── OutOfMemory          the device's memory is exhausted
 └── DeviceLost           the device does not work any more
@@ -25,7 +27,7 @@ class WorkerError(Exception):
 
 
 class PackageMissing(WorkerError):
-    """A Python package that a family needs is not installed."""
+    """A Python package or a program that a family needs is not installed."""
 
 
 class CheckpointNotFound(WorkerError):
@@ -66,6 +68,14 @@ class UnknownWord(WorkerError):
 
 class UnfitImage(WorkerError):
     """An image or mask has an unsupported shape."""
+
+
+class NotANumber(WorkerError):
+    """A model's numbers overflowed in its precision."""
+
+
+class ImageWithheld(WorkerError):
+    """A checkpoint's safety checker withheld an image."""
 
 
 class DeviceAbsent(WorkerError):

@@ -1,5 +1,6 @@
 """InstructPix2Pix (Brooks et al. 2023): edits an image by instruction."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -10,10 +11,14 @@ from chatgenimage.workers import pixels
 from chatgenimage.workers.config import InstructPix2PixConfig
 from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.groups import group_equal
+from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
 from chatgenimage.workers.values import ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pipelines import load_pipeline
+
+ABOVE_ONE = math.nextafter(1, 2)
+"""Least guidance by the instruction; at exactly 1 the pipeline leaves out that by the image too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,9 @@ class InstructPix2Pix:
             **conditioning(self._editing, instructions, negative_prompt=""),
             image=pixels.to_tensor(images, multiple_of=self._editing.vae_scale_factor),
             num_inference_steps=self.config.num_inference_steps,
-            guidance_scale=self.config.guidance_scale,
+            guidance_scale=max(self.config.guidance_scale, ABOVE_ONE),
             image_guidance_scale=self.config.image_guidance_scale,
             generator=[seeded(seed) for seed in seeds],
             output_type="np",
         )
-        return pixels.to_images(output.images, images[0].shape[:2])
+        return images_of(output, images[0].shape[:2])

@@ -17,6 +17,7 @@ from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.errors import UnfitImage
 from chatgenimage.workers.groups import group_equal
 from chatgenimage.workers.mask_shrinking import ShrinkingMasks
+from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
 from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
@@ -126,7 +127,7 @@ class StableDiffusion:
             generator=[seeded(seed) for seed in seeds],
             output_type="np",
         )
-        return pixels.to_images(output.images, (height, width))
+        return images_of(output, (height, width))
 
     def _paint_closer(
         self,
@@ -178,7 +179,7 @@ class StableDiffusion:
             generator=[seeded(seed) for seed in seeds],
             output_type="np",
         )
-        return pixels.to_images(output.images, images[0].shape[:2])
+        return images_of(output, images[0].shape[:2])
 
 
 def _kind_at(path: Path, config: StableDiffusionConfig) -> Any:  # noqa: ANN401 (a pipeline class)

@@ -159,7 +159,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
         checkpoint=config.checkpoint,
         revision=commit_of(path) or config.revision,
         licence=PROJECT_LICENCE if is_ours else published.licence if published else None,
-        download_bytes=published.size_bytes if published else here,
+        download_bytes=_download_bytes(config, published) if published else here,
         device_bytes=_device_bytes(settings, config, path, published),
         work_bytes=published.work_bytes if published else None,
         is_offloaded=_offload_of(config) != "none",
@@ -173,6 +173,11 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
 
 def _published(checkpoint: str) -> Published | None:
     return PUBLISHED_FILES.get(Path(checkpoint).name) or PUBLISHED_REPOSITORIES.get(checkpoint)
+
+
+def _download_bytes(config: WeightsConfig, published: Published) -> int:
+    is_half = isinstance(config, DiffusionConfig) and config.variant == "fp16"
+    return published.size_bytes // 2 if is_half else published.size_bytes
 
 
 def _size_of(path: Path) -> int:

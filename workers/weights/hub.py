@@ -15,7 +15,11 @@ WANTED = (*SETTINGS, "*model*.safetensors")
 WANTED_ADAPTER = (*SETTINGS, "*.safetensors")
 WANTED_BY_FAMILY = {"open_clip": (*SETTINGS, "open_clip_model.safetensors")}
 """Patterns for families whose repositories contain weights for two libraries."""
+WANTED_BY_VARIANT = {"fp16": (*SETTINGS, "*model*.fp16.safetensors")}
+WANTED_CHECKER = "safety_checker/*.json"
+"""Names the checker's folder, so that its weights, which other patterns match, are not left out."""
 UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*", "vae_1_0/*")
+"""Patterns of files that are left out unless a wanted pattern names their kind."""
 
 
 def is_hub_id(checkpoint: str) -> bool:
@@ -23,6 +27,13 @@ def is_hub_id(checkpoint: str) -> bool:
     path = Path(checkpoint).expanduser()
     is_file = path.exists() or path.suffix in WEIGHTS_FILES
     return not is_file and HUB_ID.fullmatch(checkpoint) is not None
+
+
+def unwanted_by(wanted: Sequence[str]) -> list[str]:
+    """Return the patterns of files to leave out, although a wanted pattern may match them."""
+    return [
+        pattern for pattern in UNWANTED if not any(pattern.strip("*/") in wish for wish in wanted)
+    ]
 
 
 def fetch_snapshot(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Path:
@@ -70,7 +81,7 @@ def _snapshot(
             hub_id,
             revision=revision,
             allow_patterns=list(wanted),
-            ignore_patterns=list(UNWANTED),
+            ignore_patterns=unwanted_by(wanted),
             local_files_only=local_files_only,
         )
     )

@@ -48,9 +48,7 @@ class WeightsSource:
 
 def sources_of(config: WeightsConfig) -> list[WeightsSource]:
     """Return all sources of a family's files, its own weights first."""
-    family = config.model_dump()["family"]
-    wanted = hub.WANTED_BY_FAMILY.get(family, hub.WANTED)
-    sources = [WeightsSource(config.checkpoint, config.revision, wanted)]
+    sources = [WeightsSource(config.checkpoint, config.revision, _wanted_by(config))]
     if isinstance(config, DiffusionConfig):
         sources += [WeightsSource(name, wanted=hub.WANTED_ADAPTER) for name in config.lora]
         if config.settings_of is not None:
@@ -61,6 +59,15 @@ def sources_of(config: WeightsConfig) -> list[WeightsSource]:
     ):
         sources.append(WeightsSource(config.text_encoder, wanted=hub.SETTINGS))
     return sources
+
+
+def _wanted_by(config: WeightsConfig) -> tuple[str, ...]:
+    """Return the patterns of a family's own files in a hub repository."""
+    wanted = hub.WANTED_BY_FAMILY.get(config.model_dump()["family"], hub.WANTED)
+    if not isinstance(config, DiffusionConfig):
+        return wanted
+    wanted = hub.WANTED_BY_VARIANT[config.variant] if config.variant else wanted
+    return (*wanted, hub.WANTED_CHECKER) if config.safety_checker else wanted
 
 
 def locate(config: WeightsConfig) -> Path:
@@ -240,7 +247,8 @@ def _with_weights(path: Path) -> Path:
     if not weights_in(path):
         raise CheckpointNotFound(
             f"{path} holds no .safetensors or .pth file; pickled .bin weights are not read. "
-            "Convert them, or name another checkpoint in the profile."
+            "Convert them, set `variant: fp16` for a pipeline that is published in half precision "
+            "only, or name another checkpoint in the profile."
         )
     return path
 

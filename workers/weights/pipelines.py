@@ -1,6 +1,7 @@
 """Loading of diffusion pipelines: from a folder in the hub's layout or from a single file."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,15 +9,20 @@ from typing import Any, TypeVar
 import transformers
 from diffusers import DiffusionPipeline
 from diffusers.loaders.single_file_utils import SingleFileComponentError
+from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
+from safetensors import safe_open
 
 from chatgenimage.workers.config import DiffusionConfig
 from chatgenimage.workers.device import to_dtype
-from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
 from chatgenimage.workers.weights import local_files
 
 Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
+COMPILERS = ("gcc", "g++", "clang", "cc")
 INDEX_FILE = "model_index.json"
+V_PREDICTION, ZERO_SNR = "v_pred", "ztsnr"
+"""Names of empty weights in a single file: it predicts velocity; its last step is pure noise."""
 WITHOUT_CHECKER = {
     "safety_checker": None,
     "feature_extractor": None,
@@ -30,7 +36,7 @@ def load_pipeline(
     path: Path,
     device: str,
 ) -> Any:  # noqa: ANN401 (as above)
-    """Return a pipeline ready on `device`, without progress bars and safety checker.
+    """Return a pipeline ready on `device`, without progress bars.
 
     Args:
         kind: A pipeline class, or one of diffusers' AutoPipelines.
@@ -41,7 +47,13 @@ def load_pipeline(
     Raises:
         CheckpointBroken: If anything is missing or does not load.
         CheckpointNotFound: If LoRA weights or the settings of a single file do not exist.
+        PackageMissing: If it is to be compiled without a C compiler.
     """
+    if config.compile and not any(map(shutil.which, COMPILERS)):
+        raise PackageMissing(
+            "`compile` needs a C compiler, and this machine has none. Install one (Debian: "
+            "apt-get install g++), or delete `compile` from the profile."
+        )
     adapters = local_files.locate_adapters(config)
     with local_files.loading(config.checkpoint):
         pipeline = (
@@ -54,26 +66,42 @@ def load_pipeline(
 
 
 def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: ANN401
-    settings = {"dtype": to_dtype(config.dtype), "use_safetensors": True}
+    settings = {
+        "dtype": to_dtype(config.dtype),
+        "use_safetensors": True,
+        "variant": config.variant,
+    }
     index = json.loads((path / INDEX_FILE).read_text(encoding="utf-8"))
+    _refuse_unset_variant(config, path)
+    if config.safety_checker and not (index.get("safety_checker") or [None])[0]:
+        raise CheckpointBroken(f"{path} has no safety checker; delete `safety_checker`.")
     for name in (name for name in index if name.startswith("tokenizer")):
         local_files.refuse_wordless(path / name)
     encoders = {
-        name: _load_text_encoder(path, name, part[1], settings)
+        name: _load_whole(getattr(transformers, part[1]), path, name, settings)
         for name, part in index.items()
         if name.startswith("text_encoder") and part[0] == "transformers"
     }
     checker = WITHOUT_CHECKER if "safety_checker" in index else {}
+    if config.safety_checker:
+        whole = _load_whole(StableDiffusionSafetyChecker, path, "safety_checker", settings)
+        checker = {"safety_checker": whole}
     return kind.from_pretrained(path, **encoders, **checker, **settings)
 
 
-def _load_text_encoder(path: Path, name: str, kind: str, settings: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Return a text encoder; the pipeline would not report which of its weights are missing."""
-    encoder, report = getattr(transformers, kind).from_pretrained(
-        path, subfolder=name, output_loading_info=True, **settings
-    )
+def _refuse_unset_variant(config: DiffusionConfig, path: Path) -> None:
+    files = local_files.weights_in(path)
+    if config.variant is None and all(".fp16." in file.name for file in files):
+        raise CheckpointBroken(
+            f"{path} has its weights in half precision only; set `variant: fp16`."
+        )
+
+
+def _load_whole(kind: Any, path: Path, name: str, settings: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return a part of transformers; the pipeline would not report its missing weights."""
+    part, report = kind.from_pretrained(path, subfolder=name, output_loading_info=True, **settings)
     local_files.refuse_missing(report["missing_keys"])
-    return encoder
+    return part
 
 
 def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: ANN401
@@ -81,6 +109,8 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
 
     Such a file contains only weights; vocabulary, scheduler and shapes come from `settings_of`.
     """
+    if config.safety_checker:
+        raise CheckpointBroken(f"{path} has no safety checker; delete `safety_checker`.")
     if config.settings_of is None:
         raise CheckpointBroken(
             f"{path} is a single file, without vocabulary and scheduler; name the "
@@ -91,19 +121,45 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
     dtype = to_dtype(config.dtype)
     try:
         pipeline = kind.from_single_file(str(path), config=source, torch_dtype=dtype)
-        return pipeline.to("cpu")  # fails if some weights were not in the file
+        pipeline.to("cpu")  # fails if some weights were not in the file
     except (SingleFileComponentError, NotImplementedError) as error:
         raise CheckpointBroken(
             f"{path} lacks weights: a single file must hold the whole denoiser, autoencoder and "
             f"text encoder of {config.settings_of}. Fetch it again, or name another; weights of a "
             "LoRA are named in `lora`."
         ) from error
+    _set_prediction(pipeline, path)
+    return pipeline
+
+
+def _set_prediction(pipeline: Any, path: Path) -> None:  # noqa: ANN401 (any pipeline)
+    """Set the scheduler as a single file declares it: by names of empty weights, as trainers do."""
+    with safe_open(path, "pt") as file:
+        declared = {V_PREDICTION, ZERO_SNR} & set(file.keys())
+    if not declared:
+        return
+    settings: dict[str, Any] = {"prediction_type": "v_prediction"}
+    if ZERO_SNR in declared:
+        settings |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    scheduler = pipeline.scheduler
+    if missing := settings.keys() - scheduler.config.keys():
+        raise CheckpointBroken(
+            f"{path} was trained for v-prediction ({', '.join(sorted(declared))}), and the "
+            f"scheduler {type(scheduler).__name__} of `settings_of` lacks {', '.join(missing)}. "
+            "Name a checkpoint with another scheduler, e.g. EulerDiscreteScheduler, there."
+        )
+    pipeline.scheduler = type(scheduler).from_config(scheduler.config, **settings)
 
 
 def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noqa: ANN401
     """Add LoRA weights to the pipeline's own weights permanently."""
     for path in adapters:
         pipeline.load_lora_weights(str(path))
+        if not pipeline.get_list_adapters():
+            raise CheckpointBroken(
+                f"the LoRA {path} fits no layer of this checkpoint; it was made for another "
+                "architecture. Delete it from `lora`, or name another checkpoint."
+            )
         pipeline.fuse_lora(lora_scale=scale)
         pipeline.unload_lora_weights()
 
