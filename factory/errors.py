@@ -22,7 +22,9 @@ FactoryError
 ├── UnknownName          a score, reason or verdict that the filters do not know
 ├── CannotWrite          a file or folder cannot or must not be written
 ├── CannotFetch          a model's weights cannot be downloaded
-└── LibraryMissing       the request needs a library that is not installed
+├── LibraryMissing       the request needs a library that is not installed
+├── BadDataset           a dataset for `factory gain` cannot be read, or not be used for it
+└── TrainingFailed       a training of `factory gain` diverged
 """
 
 from collections.abc import Sequence
@@ -148,6 +150,16 @@ class CannotFetch(FactoryError):
 
 class LibraryMissing(FactoryError):
     """The request needs a library that is not installed."""
+
+
+class BadDataset(FactoryError):
+    """A dataset for `factory gain` cannot be read, or not be used for it; nothing was written."""
+
+
+class TrainingFailed(FactoryError):
+    """A training of `factory gain` diverged; what was finished before is kept."""
+
+    exit_code = 1
 
 
 def _tell(problems: Sequence[str]) -> str:

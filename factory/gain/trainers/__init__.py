@@ -1,0 +1,1 @@
+"""Trainers: torchvision's and transformers' models, one training loop by Accelerate."""
