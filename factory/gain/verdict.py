@@ -17,6 +17,7 @@ from chatgenimage.factory.gain.arms import (
 from chatgenimage.factory.gain.result import ArmFacts, GainResult
 from chatgenimage.factory.gain.statistics import Interval
 
+LEAST_DOMAINS = 2
 POINTS = 100
 """Points are hundredths: a gain of 0.061 is 6.1 points."""
 
@@ -35,9 +36,7 @@ def give_verdict(result: GainResult) -> str:
     whole = result.difference(*contest)
     if whole is None:
         return "Nothing can be compared: no seed has finished all arms."
-    parts = [_clause(result, whole)]
-    if len(result.domains) > 1:
-        parts += _domain_clauses(result, contest)
+    parts = [_clause(result, whole), *_domain_clauses(result)]
     ours, base = contest
     return f"The synthetic images {'; '.join(parts)} ({ours}, compared with {base})."
 
@@ -81,6 +80,15 @@ def class_gains(result: GainResult) -> list[tuple[str, Interval]]:
     return [(label, gain) for label, gain in gains if gain is not None]
 
 
+def domain_gains(result: GainResult) -> list[tuple[str, Interval]]:
+    """Return the gain of each domain; empty if the test set has one domain only."""
+    contest = find_contest(result)
+    if contest is None or len(result.domains) < LEAST_DOMAINS:
+        return []
+    gains = [(name, result.difference(*contest, domain=name)) for name in result.domains]
+    return [(name, gain) for name, gain in gains if gain is not None]
+
+
 def points(interval: Interval, *, signed: bool = False) -> str:
     """Return an interval in points, e.g. "6.1 +- 1.9"."""
     mean = f"{POINTS * interval.mean:{'+' if signed else ''}.1f}"
@@ -105,14 +113,11 @@ def _without_contest(result: GainResult) -> str:
     )
 
 
-def _domain_clauses(result: GainResult, contest: tuple[str, str]) -> Iterator[str]:
-    for domain in result.domains:
-        if (gain := result.difference(*contest, domain=domain)) is not None:
-            clear = gain.is_positive or gain.is_negative
-            size = (
-                _clause(result, gain) if clear else f"nothing certain ({points(gain, signed=True)})"
-            )
-            yield f"{size} on {domain or 'the others'}"
+def _domain_clauses(result: GainResult) -> Iterator[str]:
+    for domain, gain in domain_gains(result):
+        is_clear = gain.is_positive or gain.is_negative
+        unclear = f"nothing certain ({points(gain, signed=True)})"
+        yield f"{_clause(result, gain) if is_clear else unclear} on {domain or 'the others'}"
 
 
 def _clause(result: GainResult, gain: Interval) -> str:

@@ -1,0 +1,1 @@
+"""Readers of datasets: COCO, YOLO, Pascal VOC and folders of classes."""
