@@ -12,6 +12,7 @@ from chatgenimage.factory.cli import (
     doctor,
     export,
     flower,
+    gain,
     gallery,
     mark,
     metrics,
@@ -43,6 +44,7 @@ PANELS = {
         refilter,
         replay,
     ),
+    "Measure a dataset": (gain,),
     "Set up and operate": (doctor, models, worker, dispatch, flower, metrics),
 }
 """Modules by their panel in `factory --help`."""

@@ -126,4 +126,4 @@ def _clause(result: GainResult, gain: Interval) -> str:
         return f"add {size} {result.metric}"
     if gain.is_negative:
         return f"cost {size} {result.metric}"
-    return f"change nothing that can be measured ({points(gain, signed=True)})"
+    return f"make no measurable difference ({points(gain, signed=True)} {result.metric})"
