@@ -45,9 +45,9 @@ def draw_curve(axes: Axes, result: GainResult) -> None:
     traditional = result.interval(REAL_AUGMENTED)
     if traditional is not None:
         axes.axhline(POINTS * traditional.mean, color=LOST, linestyle="--", label=REAL_AUGMENTED)
-        axes.axhspan(
-            POINTS * traditional.low, POINTS * traditional.high, color=LOST, alpha=0.12, linewidth=0
-        )
+        if np.isfinite(traditional.half_width):
+            low, high = POINTS * traditional.low, POINTS * traditional.high
+            axes.axhspan(low, high, color=LOST, alpha=0.12, linewidth=0)
     axes.set_xlabel("synthetic images")
     axes.set_ylabel(f"{result.metric}, points")
     axes.legend(fontsize=8)

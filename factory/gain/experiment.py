@@ -32,6 +32,7 @@ class Experiment:
         seeds: Each gives every arm the same start.
         steps: Optimizer steps of each training.
         arm_names: Which arms; empty: all that the images allow.
+        extra_arms: Arms of the caller, in addition to those.
         notes: What the guards found, for the report.
     """
 
@@ -44,12 +45,14 @@ class Experiment:
     steps: int = 300
     batch_size: int = 8
     arm_names: tuple[str, ...] = ()
+    extra_arms: tuple[Arm, ...] = ()
     notes: tuple[str, ...] = ()
 
     def arms(self) -> list[Arm]:
         """Return the arms, in the order of the report."""
         arms = plan_arms(self.real, self.synthetic)
-        return [arm for arm in arms if not self.arm_names or arm.name in self.arm_names]
+        chosen = [arm for arm in arms if not self.arm_names or arm.name in self.arm_names]
+        return [*chosen, *self.extra_arms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ class Watch(Protocol):
 
 def list_trials(experiment: Experiment, out_dir: Path) -> list[Trial]:
     """Return every training of an experiment; seed by seed, so that each seed compares all arms."""
-    digests = {id(one): one.digest() for one in _all_images(experiment)}
+    digests: dict[int, str] = {}  # by identity: equal images of two sets are two objects
+    for image in _all_images(experiment):
+        if id(image) not in digests:
+            digests[id(image)] = image.digest()
     test = hash_all([digests[id(one)] for one in experiment.test])
     common = {"test": test, "classes": experiment.classes, "trainer": experiment.trainer.identity}
     common |= {"steps": experiment.steps, "batch_size": experiment.batch_size}
@@ -202,3 +208,5 @@ def _facts_of(arm: Arm) -> ArmFacts:
 
 def _all_images(experiment: Experiment) -> Iterator[LabelledImage]:
     yield from (*experiment.real, *experiment.synthetic, *experiment.test)
+    for arm in experiment.extra_arms:
+        yield from arm.images
