@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from chatgenimage.factory.gain.arms import Arm, plan_arms
 from chatgenimage.factory.gain.cells import Cell, find_cell, fingerprint_of, hash_all, write_cell
@@ -92,8 +92,13 @@ def list_trials(experiment: Experiment, out_dir: Path) -> list[Trial]:
         if id(image) not in digests:
             digests[id(image)] = image.digest()
     test = hash_all([digests[id(one)] for one in experiment.test])
-    common = {"test": test, "classes": experiment.classes, "trainer": experiment.trainer.identity}
-    common |= {"steps": experiment.steps, "batch_size": experiment.batch_size}
+    common: dict[str, Any] = {
+        "test": test,
+        "classes": experiment.classes,
+        "trainer": experiment.trainer.identity,
+        "steps": experiment.steps,
+        "batch_size": experiment.batch_size,
+    }
     arms = experiment.arms()
     images = {arm.name: hash_all([digests[id(one)] for one in arm.images]) for arm in arms}
 

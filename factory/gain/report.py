@@ -23,10 +23,10 @@ from chatgenimage.factory.gain.verdict import (
     explain_controls,
     explain_origins,
     find_contest,
-    give_verdict,
     list_harmed,
     order_arms,
     points,
+    state_gain,
 )
 from chatgenimage.factory.reports.charts import Draw, to_svg
 
@@ -46,7 +46,7 @@ def write_report(result: GainResult, out_dir: Path) -> tuple[Path, Path]:
     results, page = out_dir / RESULTS, out_dir / PAGE
     text = json.dumps(to_record(result), indent=2, ensure_ascii=False, allow_nan=False)
     write_file(results, f"{text}\n".encode())
-    write_file(page, to_page(result).encode())
+    write_file(page, to_gain_page(result).encode())
     return results, page
 
 
@@ -54,7 +54,7 @@ def to_record(result: GainResult) -> dict[str, Any]:
     """Return everything of a result as JSON values; an unknown half width is null."""
     contest = find_contest(result)
     return {
-        "verdict": give_verdict(result),
+        "verdict": state_gain(result),
         "task": result.task,
         "metric": result.metric,
         "compared": None if contest is None else {"with": contest[0], "without": contest[1]},
@@ -72,7 +72,7 @@ def to_record(result: GainResult) -> dict[str, Any]:
     }
 
 
-def to_page(result: GainResult) -> str:
+def to_gain_page(result: GainResult) -> str:
     """Return the HTML page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
@@ -81,7 +81,7 @@ def to_page(result: GainResult) -> str:
     domains = [*result.domains] if len(result.domains) > 1 else []
     return environment.get_template("gain.html").render(
         result=result,
-        verdict=give_verdict(result),
+        verdict=state_gain(result),
         sentences=[*explain_origins(result), *explain_controls(result)],
         charts=[Markup(chart) for chart in _draw(result)],  # noqa: S704  # matplotlib escapes
         metrics=metrics,

@@ -15,10 +15,10 @@ from chatgenimage.factory.gain.result import GainResult
 from chatgenimage.factory.gain.verdict import (
     explain_controls,
     explain_origins,
-    give_verdict,
     list_harmed,
     order_arms,
     points,
+    state_gain,
 )
 
 
@@ -93,7 +93,7 @@ def gain_view(result: GainResult) -> RenderableType:
         names = ", ".join(f"{name} ({points(gain, signed=True)})" for name, gain in harmed)
         sentences.append(f"Classes that the synthetic images make worse: {names}.")
     parts: list[RenderableType] = [_table(result), *map(Text, sentences)]
-    return Group(*parts, Text(give_verdict(result), style="bold"))
+    return Group(*parts, Text(state_gain(result), style="bold"))
 
 
 def _table(result: GainResult) -> Table:

@@ -28,7 +28,7 @@ def find_contest(result: GainResult) -> tuple[str, str] | None:
     return None if ours is None or base is None else (ours, base)
 
 
-def give_verdict(result: GainResult) -> str:
+def state_gain(result: GainResult) -> str:
     """Return the verdict in one sentence, e.g. "The synthetic images add 6.1 +- 1.9 mAP50"."""
     contest = find_contest(result)
     if contest is None:

@@ -7,6 +7,7 @@ Detection and segmentation: `references/detection/presets.py`, the policy "ssd".
 from collections.abc import Callable
 
 import torch
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 Transform = Callable[
@@ -25,7 +26,7 @@ def augment_objects() -> Transform:
     recipe: Transform = v2.Compose(
         [
             v2.RandomPhotometricDistort(),
-            v2.RandomZoomOut(fill=MEAN_COLOUR),
+            v2.RandomZoomOut(fill={tv_tensors.Image: MEAN_COLOUR, tv_tensors.Mask: 0}),
             v2.RandomIoUCrop(),
             v2.RandomHorizontalFlip(),
             v2.SanitizeBoundingBoxes(min_size=2),

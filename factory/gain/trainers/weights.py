@@ -97,4 +97,5 @@ def _read(path: Path) -> State:
         raise SettingsError(f"--weights {path}: not a file of weights: {error}") from error
     if not isinstance(state, dict):
         raise SettingsError(f"--weights {path}: expected a state dict, found {type(state)}.")
-    return state.get("model", state)
+    inner: State = state.get("model", state)  # torchvision's references save more than the model
+    return inner

@@ -11,14 +11,14 @@ from chatgenimage.factory.gain.experiment import (
     list_trials,
     run_experiment,
 )
-from chatgenimage.factory.gain.report import to_page, to_record, write_report
+from chatgenimage.factory.gain.report import to_gain_page, to_record, write_report
 from chatgenimage.factory.gain.values import Prediction, Source, Task
 from chatgenimage.factory.gain.verdict import (
     class_gains,
     explain_controls,
     explain_origins,
-    give_verdict,
     list_harmed,
+    state_gain,
 )
 from tests.factory.gain.pictures import CLASSES, pictures
 
@@ -147,7 +147,7 @@ def test_a_damaged_result_is_trained_again(tmp_path):
 
 def test_the_verdict_names_the_gain_of_each_domain(tmp_path):
     result = run_experiment(make(), tmp_path)
-    assert give_verdict(result) == (
+    assert state_gain(result) == (
         "The synthetic images add 20.0 ± 0.0 accuracy; nothing certain (+0.0 ± 0.0) on day; "
         "add 40.0 ± 0.0 accuracy on night (real + synthetic, compared with real)."
     )
@@ -170,9 +170,9 @@ def test_origins_controls_and_harmed_classes_are_said(tmp_path):
 
 def test_without_real_images_the_verdict_is_the_level(tmp_path):
     result = run_experiment(make(real=()), tmp_path)
-    assert give_verdict(result).startswith("The synthetic images alone reach 82.5 ± 6.2 accuracy")
+    assert state_gain(result).startswith("The synthetic images alone reach 82.5 ± 6.2 accuracy")
     assert to_record(result)["compared"] is None
-    assert "there is nothing to compare them with" in to_page(result)
+    assert "there is nothing to compare them with" in to_gain_page(result)
 
 
 def test_the_report_has_every_arm_and_is_json_without_nan(tmp_path):
