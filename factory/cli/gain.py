@@ -191,23 +191,28 @@ def _read_sets(sets: SetOptions, place: StoreOptions) -> "ImageSets":
     from chatgenimage.factory.gain.readers.reading import Role, read_images
     from chatgenimage.factory.gain.sets import ImageSets
 
-    test = read_images(sets.test, Role.TEST, sets.domains_from)
-    real = [] if sets.train is None else read_images(sets.train, Role.TRAIN)
-    return ImageSets(tuple(real), tuple(_read_synthetic(sets, place)), tuple(test))
-
-
-def _read_synthetic(sets: SetOptions, place: StoreOptions) -> "list[LabelledImage]":
-    from chatgenimage.factory.gain.readers.reading import Role, read_images
-    from chatgenimage.factory.gain.run_images import read_run
-
     if (sets.run is None) == (sets.synthetic is None):
         raise SettingsError(
             "name the synthetic images with either --run NUMBER or --synthetic FOLDER."
         )
+    test = read_images(sets.test, Role.TEST, sets.domains_from)
+    real = [] if sets.train is None else read_images(sets.train, Role.TRAIN)
+    synthetic, notes = _read_synthetic(sets, place)
+    return ImageSets(tuple(real), tuple(synthetic), tuple(test), notes=tuple(notes))
+
+
+def _read_synthetic(
+    sets: SetOptions, place: StoreOptions
+) -> "tuple[list[LabelledImage], list[str]]":
+    """Return the synthetic images, and notes about their run."""
+    from chatgenimage.factory.gain.readers.reading import Role, read_images
+    from chatgenimage.factory.gain.run_images import note_run, read_run
+
     if sets.synthetic is not None:
-        return read_images(sets.synthetic, Role.SYNTHETIC)
-    assert sets.run is not None  # noqa: S101  # the check above
-    return read_run(place.open_chosen_store(), sets.run)
+        return read_images(sets.synthetic, Role.SYNTHETIC), []
+    assert sets.run is not None  # noqa: S101  # `_read_sets` checks it
+    store = place.open_chosen_store()
+    return read_run(store, sets.run), note_run(store, sets.run)
 
 
 def _print_plan(experiment: "Experiment", trials: "Sequence[Trial]") -> None:

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.classes import NO_CLASS, class_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Annotation, Candidate
-from chatgenimage.db.queries import CandidateFilter, iter_candidates
+from chatgenimage.db.queries import CandidateFilter, count_candidates, iter_candidates
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
-from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.db.states import Origin, RunState, Verdict
 from chatgenimage.factory.errors import BadDataset
 from chatgenimage.factory.gain.values import LabelledImage, LabelledObject, Source
 from chatgenimage.factory.query.store import Store
@@ -41,6 +41,21 @@ def read_run(store: Store, run_id: int) -> list[LabelledImage]:
             f"`factory status {run_id}` says why."
         )
     return images
+
+
+def note_run(store: Store, run_id: int) -> list[str]:
+    """Return what a reader of the result should know of a run."""
+    with reading(store.sessions) as session:
+        state = get_run(session, run_id).state
+        own = count_candidates(session, CandidateFilter(run_id=run_id, origin=Origin.IMPORTED))
+    notes = []
+    if state != RunState.DONE:
+        notes.append(
+            f"Run {run_id} is {state}: its near-duplicates are rejected only when it is done."
+        )
+    if own:
+        notes.append(f"Not used: {own} imported images of run {run_id}, which are not synthetic.")
+    return notes
 
 
 def _iter_images(session: Session, images: ImageStore, run_id: int) -> Iterator[LabelledImage]:
