@@ -74,6 +74,15 @@ class Examples(Dataset[Example]):
         pixels, target = example[0], dict(example[1])
         return self._transform(pixels, target) if self._transform else (pixels, target)
 
+    def fit_into_memory(self) -> bool:
+        """Decode all images; return whether that was possible."""
+        for index in range(len(self)):
+            if index not in self._decoded:
+                self._decode(index)
+            if index not in self._decoded:
+                return False
+        return True
+
     def _decode(self, index: int) -> Example:
         image = self._images[index]
         pixels = torch.from_numpy(image.to_rgb().copy()).permute(2, 0, 1).contiguous()
@@ -128,7 +137,7 @@ def fit(
         plan.batch_size,
         sampler=_order(len(examples), plan),
         collate_fn=list,
-        num_workers=LOADERS_WITH_GPU if accelerator.device.type == "cuda" else 0,
+        num_workers=_count_loaders(examples, accelerator.device),
     )
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     model.train()
@@ -159,6 +168,11 @@ def iter_pixels(images: Sequence[LabelledImage]) -> Iterator[list[torch.Tensor]]
     for start in range(0, len(images), PREDICTED_AT_ONCE):
         some = images[start : start + PREDICTED_AT_ONCE]
         yield [torch.from_numpy(one.to_rgb().copy()).permute(2, 0, 1) for one in some]
+
+
+def _count_loaders(examples: Examples, device: torch.device) -> int:
+    """Return how many processes read images: none may open an image store after a fork."""
+    return LOADERS_WITH_GPU if device.type == "cuda" and examples.fit_into_memory() else 0
 
 
 def _rate(steps: int) -> Callable[[int], float]:

@@ -1,11 +1,13 @@
 import pytest
 import torch
+from torchvision.models import get_weight
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrImageProcessor
 from transformers.models.rt_detr.configuration_rt_detr_resnet import RTDetrResNetConfig
 
 from chatgenimage.factory.errors import SettingsError, TrainingFailed
 from chatgenimage.factory.gain.interfaces import TrainingPlan
 from chatgenimage.factory.gain.metrics import measure
+from chatgenimage.factory.gain.trainers import training_loop
 from chatgenimage.factory.gain.trainers.class_trainer import CLASS_MODELS
 from chatgenimage.factory.gain.trainers.object_trainer import OBJECT_MODELS
 from chatgenimage.factory.gain.trainers.registry import make_trainer
@@ -107,6 +109,32 @@ def test_large_models_start_with_torchvisions_weights_and_fixed_batch_norm(tmp_p
     trainer = make_trainer(Task.DETECT, 64, "fasterrcnn", str(tmp_path / "trained.pth"), 64)
     model = trainer.train(images, CLASSES, TrainingPlan(seed=0, steps=2, batch_size=1)).model
     assert not [one for one in model.modules() if isinstance(one, torch.nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("name", OBJECT_MODELS)
+def test_every_model_for_objects_can_be_built(name):
+    kind = OBJECT_MODELS[name]
+    with torch.device("meta"):  # no memory, no random numbers
+        model = kind.build(3, kind.image_size_px)
+    head = model.roi_heads.box_predictor.cls_score if hasattr(model, "roi_heads") else None
+    classes = model.head.classification_head.num_classes if head is None else head.out_features
+    assert classes == 4  # and the background
+    assert hasattr(model, "roi_heads") or kind.task is Task.DETECT
+
+
+def test_torchvision_has_the_weights_that_are_named():
+    for kind in (*OBJECT_MODELS.values(), *CLASS_MODELS.values()):
+        if kind.published:
+            assert get_weight(kind.published).url
+
+
+def test_pictures_are_kept_in_memory_while_they_fit(monkeypatch):
+    images = labelled_for(Task.CLASSIFY, pictures(4, seed=1))
+    assert Examples(images, CLASSES).fit_into_memory()
+    monkeypatch.setattr(training_loop, "CACHE_BYTES", 3 * 3 * SIDE_PX**2)
+    few = Examples(images, CLASSES)
+    assert not few.fit_into_memory()
+    assert torch.equal(few[3][0], Examples(images, CLASSES)[3][0])
 
 
 def test_a_detector_of_transformers_trains_from_a_folder(tmp_path):
