@@ -9,7 +9,15 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from chatgenimage.factory.errors import BadDataset
-from chatgenimage.factory.gain.readers.dataset import SPLITS, Dataset, Entry, check_box, size_of
+from chatgenimage.factory.gain.readers.dataset import (
+    SPLITS,
+    Dataset,
+    Entry,
+    check_box,
+    check_polygon,
+    list_runs,
+    size_of,
+)
 from chatgenimage.factory.gain.values import LabelledImage, LabelledObject
 from chatgenimage.workers.masks import Rle
 
@@ -50,6 +58,15 @@ def _is_coco(path: Path) -> bool:
 
 def _read(root: Path, path: Path) -> Iterator[Entry]:
     content = _load(path)
+    try:
+        yield from _read_content(root, path, content)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BadDataset(
+            f"{path}: an entry is not as COCO has it: {type(error).__name__} {error}."
+        ) from error
+
+
+def _read_content(root: Path, path: Path, content: dict[str, Any]) -> Iterator[Entry]:
     names = {one["id"]: str(one["name"]) for one in content["categories"]}
     objects: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for one in content["annotations"]:
@@ -74,7 +91,7 @@ def _load(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadDataset(f"{path} cannot be read as JSON: {error}") from error
-    missing = [key for key in KEYS if key not in content]
+    missing = [key for key in KEYS if not isinstance(content, dict) or key not in content]
     if missing:
         raise BadDataset(f"{path} has no {', '.join(missing)}; expected a COCO file.")
     return dict(content)
@@ -91,22 +108,31 @@ def _to_object(
     except (KeyError, TypeError, ValueError):
         raise BadDataset(f"{where}: expected a `bbox` of four numbers.") from None
     box = check_box((x, y, x + width, y + height), size, where)
-    return LabelledObject(names[one["category_id"]], box, _mask_of(one, size))
+    return LabelledObject(names[one["category_id"]], box, _mask_of(one, size, where))
 
 
-def _mask_of(one: dict[str, Any], size: tuple[int, int]) -> Rle | None:
+def _mask_of(one: dict[str, Any], size: tuple[int, int], where: str) -> Rle | None:
     """Return the mask; polygons are drawn by pycocotools."""
-    shape = one.get("segmentation")
+    shape, size_hw = one.get("segmentation"), [size[1], size[0]]
     if not shape:
         return None
     if isinstance(shape, list):
-        parts = coco_mask.frPyObjects(shape, size[1], size[0])
-        encoded = coco_mask.merge(parts)
-    elif isinstance(shape["counts"], list):
-        encoded = coco_mask.frPyObjects(shape, *shape["size"])
+        polygons = [check_polygon([float(x) for x in polygon], where) for polygon in shape]
+        encoded = coco_mask.merge(coco_mask.frPyObjects(polygons, *size_hw))
     else:
-        return Rle(size=shape["size"], counts=shape["counts"])
-    return Rle(size=[*map(int, encoded["size"])], counts=encoded["counts"].decode("ascii"))
+        if list(shape["size"]) != size_hw:
+            raise BadDataset(
+                f"{where}: the mask has the size {shape['size']}, the image {size_hw} "
+                "(height, width)."
+            )
+        counts = shape["counts"]
+        runs = list_runs(counts) if isinstance(counts, str) else counts
+        if sum(runs) != size[0] * size[1] or min(runs) < 0:
+            raise BadDataset(f"{where}: the counts of the mask do not sum to its pixels.")
+        if isinstance(counts, str):
+            return Rle(size=size_hw, counts=counts)
+        encoded = coco_mask.frPyObjects(shape, *size_hw)
+    return Rle(size=size_hw, counts=encoded["counts"].decode("ascii"))
 
 
 def _split_of(path: Path) -> str:

@@ -26,6 +26,8 @@ SPLITS = {
 OUTSIDE_PX = 1.5
 """How far a box may be outside of its image, from rounding; it is cut."""
 
+LEAST_POLYGON_NUMBERS = 6
+
 Row = Mapping[str, object]
 """Further columns of an image: fields of COCO's image entry, or a line of metadata."""
 
@@ -72,6 +74,33 @@ def size_of(path: Path) -> tuple[int, int]:
         raise BadDataset(f"{path} is not an image that can be read: {error}") from error
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file.
+
+    Raises:
+        BadDataset: If it cannot be read as UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadDataset(f"{path} cannot be read as text in UTF-8: {error}") from error
+
+
+def check_polygon(numbers: list[float], where: str) -> list[float]:
+    """Return x, y, x, y, ... of a polygon.
+
+    Raises:
+        BadDataset: If there are fewer than 3 corners, or a number is not finite.
+    """
+    if len(numbers) < LEAST_POLYGON_NUMBERS or len(numbers) % 2:
+        raise BadDataset(
+            f"{where}: a polygon needs x and y of at least 3 corners; found {len(numbers)} numbers."
+        )
+    if not all(map(math.isfinite, numbers)):
+        raise BadDataset(f"{where}: a corner of the polygon is not a finite number.")
+    return numbers
+
+
 def check_box(box: BoxXyxy, size_wh: tuple[int, int], where: str) -> BoxXyxy:
     """Return a box, cut at the image's edges.
 
@@ -96,6 +125,26 @@ def check_box(box: BoxXyxy, size_wh: tuple[int, int], where: str) -> BoxXyxy:
             "pixels. Correct the box, or the size that it was written for."
         )
     return inside
+
+
+def list_runs(counts: str) -> list[int]:
+    """Return the lengths of the runs in COCO's compressed counts.
+
+    pycocotools returns random pixels for counts that do not sum to the mask's pixels, so they are
+    summed before. A text that is cut off gives an impossible last length.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for code in (ord(letter) - 48 for letter in counts):
+        value |= (code & 0x1F) << shift
+        shift += 5
+        if code & 0x20:  # the number continues with the next letter
+            continue
+        if code & 0x10:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))  # noqa: PLR2004  # COCO's rule
+        value = shift = 0
+    return runs if not shift else [*runs, -1]
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from chatgenimage.factory.errors import BadDataset
+from chatgenimage.factory.gain.readers.dataset import read_lines
 
 METADATA_FILES = ("metadata.csv", "metadata.jsonl")
 
@@ -20,13 +21,11 @@ def read_metadata(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def _read_csv(path: Path) -> list[dict[str, object]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [dict(row) for row in csv.DictReader(file)]
+    return [dict(row) for row in csv.DictReader(read_lines(path))]
 
 
 def _read_jsonl(path: Path) -> list[dict[str, object]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.strip()]
+        return [json.loads(line) for line in read_lines(path) if line.strip()]
     except ValueError as error:
         raise BadDataset(f"{path} cannot be read as lines of JSON: {error}") from error

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from chatgenimage.factory.errors import BadDataset
-from chatgenimage.factory.gain.readers.dataset import Dataset, Entry, check_box, size_of
+from chatgenimage.factory.gain.readers.dataset import Dataset, Entry, check_box, read_lines, size_of
 from chatgenimage.factory.gain.values import LabelledImage, LabelledObject
 
 
@@ -36,7 +36,7 @@ def _read_splits(folder: Path) -> dict[str, list[str]]:
     splits: dict[str, list[str]] = {}
     for path in sorted(folder.glob("ImageSets/Main/*.txt")):
         if path.stem in {"train", "val", "test"}:
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in read_lines(path):
                 if line.strip():
                     splits.setdefault(line.split()[0], []).append(path.stem)
     return splits

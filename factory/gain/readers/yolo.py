@@ -13,14 +13,15 @@ from chatgenimage.factory.gain.readers.dataset import (
     Dataset,
     Entry,
     check_box,
+    check_polygon,
     list_images,
+    read_lines,
     size_of,
 )
 from chatgenimage.factory.gain.values import LabelledImage, LabelledObject
 from chatgenimage.workers.masks import Rle
 
 BOX_NUMBERS = 4
-LEAST_POLYGON_NUMBERS = 6
 
 
 def find_yolo(folder: Path) -> Path | None:
@@ -44,7 +45,10 @@ def read_yolo(path: Path) -> Dataset:
     if not known or "names" not in known:
         raise BadDataset(f"{path} has no `names`; expected the data.yaml of a YOLO dataset.")
     names = known["names"]
-    classes = {int(key): str(name) for key, name in _items(names)}
+    try:
+        classes = {int(key): str(name) for key, name in _items(names)}
+    except (TypeError, ValueError):
+        raise BadDataset(f"{path}: expected `names` as a list, or as numbers with names.") from None
     root = path.parent / str(known.get("path", ""))
     root = root if root.is_dir() else path.parent
     entries = [
@@ -74,7 +78,7 @@ def _read_split(root: Path, place: str, split: str, classes: dict[int, str]) -> 
     if not folder.exists():  # Roboflow writes "../train/images" for a folder next to data.yaml
         folder = root / place.removeprefix("../")
     if folder.is_file() and folder.suffix == ".txt":
-        images = [root / line for line in folder.read_text(encoding="utf-8").split()]
+        images = [root / line.strip() for line in read_lines(folder) if line.strip()]
     elif folder.is_dir():
         images = list_images(folder)
     else:
@@ -102,7 +106,7 @@ def _read_labels(
 ) -> Iterator[LabelledObject]:
     if not path.is_file():  # an image without objects needs no file
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             yield _to_object(line, f"{path}, line {number}", size, classes)
 
@@ -121,11 +125,7 @@ def _to_object(
         x, y, width, height = numbers
         shape = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         return LabelledObject(classes[class_id], _to_box(shape, size, where))
-    if len(numbers) < LEAST_POLYGON_NUMBERS or len(numbers) % 2:
-        raise BadDataset(
-            f"{where}: expected a class and 4 numbers of a box, or x and y of at least 3 corners; "
-            f"found {len(numbers)} numbers."
-        )
+    check_polygon(numbers, where)
     xs, ys = numbers[::2], numbers[1::2]
     box = _to_box((min(xs), min(ys), max(xs), max(ys)), size, where)
     return LabelledObject(classes[class_id], box, _to_mask(numbers, size))

@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 
 from chatgenimage.factory.errors import BadDataset
+from chatgenimage.factory.gain.readers.dataset import list_runs
 from chatgenimage.factory.gain.readers.reading import Role, read_images
 from chatgenimage.factory.gain.values import Source
-from chatgenimage.workers.masks import decode
+from chatgenimage.workers.masks import decode, encode
 from tests.factory.gain import pictures
 from tests.factory.gain.pictures import SIDE_PX, write_classes, write_coco, write_voc, write_yolo
 
 WRITERS = {"COCO": write_coco, "YOLO": write_yolo, "VOC": write_voc}
+
+
+def change_json(folder, change):
+    """Change the JSON file of a COCO dataset."""
+    file = folder / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -45,6 +54,15 @@ def test_masks_of_coco_come_back_from_rle_and_from_polygons(tmp_path):
     file.write_text(json.dumps(content))
     for ours, theirs in zip(made, read_images(folder, Role.TRAIN), strict=True):
         assert np.array_equal(decode(theirs.objects[0].rle), decode(ours.objects[0].rle))
+
+
+def test_runs_of_a_mask_are_those_of_pycocotools():
+    mask = np.random.default_rng(0).random((300, 200)) > 0.4
+    mask[:, 50:150] = True
+    runs = list_runs(encode(mask)["counts"])
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flat]))), [flat.size]
+    assert runs == np.diff(np.concatenate([[0], *edges])).tolist()
 
 
 def test_each_role_takes_its_split(tmp_path):
@@ -117,11 +135,42 @@ def test_an_export_keeps_origin_and_verdict(tmp_path):
 )
 def test_a_broken_box_is_refused_with_its_place(box, problem, tmp_path):
     folder = write_coco(tmp_path, pictures.pictures(2))
-    file = folder / "annotations" / "instances_train.json"
-    content = json.loads(file.read_text())
-    content["annotations"][1]["bbox"] = box
-    file.write_text(json.dumps(content))
+    change_json(folder, lambda content: content["annotations"][1].update(bbox=box))
     with pytest.raises(BadDataset, match=rf"instances_train.json, annotation 2: .*{problem}"):
+        read_images(folder, Role.TRAIN)
+
+
+@pytest.mark.parametrize(
+    ("mask", "problem"),
+    [
+        ([[1, 2, 30, 40]], "a polygon needs x and y of at least 3 corners; found 4 numbers"),
+        ([[1, 2, 3, 4, float("inf"), 6]], "a corner of the polygon is not a finite number"),
+        ({"size": [32, 64], "counts": [2048]}, r"has the size \[32, 64\], the image \[64, 64\]"),
+        ({"size": [64, 64], "counts": [7]}, "do not sum to its pixels"),
+        ({"size": [64, 64], "counts": "zzzz"}, "do not sum to its pixels"),
+        ({"size": [64, 64], "counts": "0"}, "do not sum to its pixels"),
+    ],
+)
+def test_a_broken_mask_is_refused_with_its_place(mask, problem, tmp_path):
+    folder = write_coco(tmp_path, pictures.pictures(2))
+    change_json(folder, lambda content: content["annotations"][1].update(segmentation=mask))
+    with pytest.raises(BadDataset, match=rf"annotation 2: .*{problem}"):
+        read_images(folder, Role.TRAIN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["images"][0].pop("file_name"),
+        lambda content: content["annotations"][0].pop("image_id"),
+        lambda content: content["categories"].insert(0, "dog"),
+        lambda content: content.update(images=7),
+    ],
+)
+def test_entries_that_are_not_cocos_are_refused(change, tmp_path):
+    folder = write_coco(tmp_path, pictures.pictures(2))
+    change_json(folder, change)
+    with pytest.raises(BadDataset, match=r"instances_train.json: an entry is not as COCO has it"):
         read_images(folder, Role.TRAIN)
 
 
@@ -129,6 +178,7 @@ def test_a_broken_box_is_refused_with_its_place(box, problem, tmp_path):
     ("line", "problem"),
     [
         ("0 0.5 0.5 0.2", "found 3 numbers"),
+        ("0 0.1 0.1 0.9 0.1 nan 0.9", "is not a finite number"),
         ("7 0.5 0.5 0.2 0.2", "the class 7 is not in `names`"),
         ("disc 0.5 0.5 0.2 0.2", "expected numbers"),
         ("0 0.9 0.5 0.6 0.2", "is outside of the image"),
