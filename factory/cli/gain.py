@@ -119,8 +119,12 @@ def gain(
     from chatgenimage.factory.gain.experiment import list_trials
 
     trials = list_trials(experiment, out)
-    _print_plan(experiment, trials)
+    seconds = _print_plan(experiment, trials)
     if estimate:
+        if as_json:
+            done = sum(trial.found is not None for trial in trials)
+            plan = {"trainings": len(trials), "finished": done, "seconds": round(seconds, 1)}
+            print_json({**plan, "notes": experiment.notes})
         return
     result = _run(experiment, trials, out)
     from chatgenimage.factory.gain.report import to_record, write_report
@@ -215,7 +219,8 @@ def _read_synthetic(
     return read_run(store, sets.run), note_run(store, sets.run)
 
 
-def _print_plan(experiment: "Experiment", trials: "Sequence[Trial]") -> None:
+def _print_plan(experiment: "Experiment", trials: "Sequence[Trial]") -> float:
+    """Print what will be trained and how long it takes; return the seconds."""
     from chatgenimage.factory.gain.experiment import estimate_s
     from chatgenimage.factory.progress.live_view import format_duration
 
@@ -230,7 +235,9 @@ def _print_plan(experiment: "Experiment", trials: "Sequence[Trial]") -> None:
         f"trainings of {experiment.steps} steps{kept}. Measuring the speed ...",
         soft_wrap=True,
     )
-    stderr.print(f"About {format_duration(estimate_s(experiment, trials))}.")
+    seconds = estimate_s(experiment, trials)
+    stderr.print(f"About {format_duration(seconds)}.")
+    return seconds
 
 
 def _run(experiment: "Experiment", trials: "Sequence[Trial]", out: Path) -> "GainResult":
