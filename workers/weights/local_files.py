@@ -1,10 +1,7 @@
 """Local weight files: find them, identify their revision, and report loading errors."""
 
 import hashlib
-import importlib
 import re
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ from chatgenimage.workers.errors import (
 from chatgenimage.workers.values import ModelIdentity
 from chatgenimage.workers.weights import download, hub
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
+from chatgenimage.workers.weights.library_warnings import route_library_warnings
 
 BUNDLED_PREFIX = "bundled:"
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -185,7 +183,7 @@ def loading(checkpoint: str) -> Iterator[None]:
     """Convert all exceptions of libraries that load these weights to CheckpointBroken."""
     from safetensors import SafetensorError
 
-    _silence()
+    route_library_warnings()
     try:
         yield
     except WorkerError:
@@ -264,14 +262,3 @@ def _remedy(checkpoint: str) -> str:
     if Path(checkpoint).name in PUBLISHED_FILES:
         return "fetch it with `factory models pull`, or name another in the profile."
     return "name a folder, `bundled:<name>` or a hub id (owner/name) in the profile."
-
-
-def _silence() -> None:
-    """Suppress progress bars and advice of libraries in a worker's log."""
-    for name in {"diffusers", "transformers"} & sys.modules.keys():
-        logging = importlib.import_module(f"{name}.utils.logging")
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
-    # Advice for developers of Grounding DINO, useless to its users.
-    for advice in ("You'd better set embed_dim", "torch.meshgrid", "`torch.cuda.amp.autocast"):
-        warnings.filterwarnings("ignore", message=advice)
