@@ -15,7 +15,7 @@ from chatgenimage.factory.gain.readers.dataset import (
     Entry,
     check_box,
     check_polygon,
-    list_runs,
+    parse_runs,
     size_of,
 )
 from chatgenimage.factory.gain.values import LabelledImage, LabelledObject
@@ -126,7 +126,7 @@ def _mask_of(one: dict[str, Any], size: tuple[int, int], where: str) -> Rle | No
                 "(height, width)."
             )
         counts = shape["counts"]
-        runs = list_runs(counts) if isinstance(counts, str) else counts
+        runs = parse_runs(counts) if isinstance(counts, str) else counts
         if sum(runs) != size[0] * size[1] or min(runs) < 0:
             raise BadDataset(f"{where}: the counts of the mask do not sum to its pixels.")
         if isinstance(counts, str):

@@ -127,7 +127,7 @@ def check_box(box: BoxXyxy, size_wh: tuple[int, int], where: str) -> BoxXyxy:
     return inside
 
 
-def list_runs(counts: str) -> list[int]:
+def parse_runs(counts: str) -> list[int]:
     """Return the lengths of the runs in COCO's compressed counts.
 
     pycocotools returns random pixels for counts that do not sum to the mask's pixels, so they are

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chatgenimage.factory.errors import BadDataset
-from chatgenimage.factory.gain.readers.dataset import list_runs
+from chatgenimage.factory.gain.readers.dataset import parse_runs
 from chatgenimage.factory.gain.readers.reading import Role, read_images
 from chatgenimage.factory.gain.values import Source
 from chatgenimage.workers.masks import decode, encode
@@ -59,7 +59,7 @@ def test_masks_of_coco_come_back_from_rle_and_from_polygons(tmp_path):
 def test_runs_of_a_mask_are_those_of_pycocotools():
     mask = np.random.default_rng(0).random((300, 200)) > 0.4
     mask[:, 50:150] = True
-    runs = list_runs(encode(mask)["counts"])
+    runs = parse_runs(encode(mask)["counts"])
     flat = mask.ravel(order="F")
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flat]))), [flat.size]
     assert runs == np.diff(np.concatenate([[0], *edges])).tolist()
