@@ -9,6 +9,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from chatgenimage.db.captions import has_words, with_words
 from chatgenimage.db.classes import is_asked, shows_class
+from chatgenimage.db.domains import is_of_domain
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.marks import ids_marked, is_marked
 from chatgenimage.db.models import (
@@ -48,6 +49,7 @@ class CandidateFilter:
         object_count: Least and most annotations.
         duplicates_of: The id of a candidate; finds its near-duplicates.
         caption_words: Prefixes; with each a word of the caption must begin, compared without case.
+        domains: Domains of which the candidate's batch must have one, compared without case.
         marked: What the newest review must say.
         use_reviews: Whether a review outranks the verdict: what people find good counts as
             accepted, what they find bad as rejected.
@@ -66,6 +68,7 @@ class CandidateFilter:
     scores: Mapping[str, Range] = field(default_factory=dict)
     duplicates_of: int | None = None
     caption_words: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
     marked: Marked | None = None
     use_reviews: bool = False
     classes: tuple[str, ...] | None = None
@@ -94,7 +97,7 @@ class CandidateDetail:
 def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candidate]:
     """Yield candidates by run, label and key, a page of rows at a time.
 
-    Label, parent, scene, placement, annotations and scores are loaded with each; any other
+    Label, batch, parent, scene, placement, annotations and scores are loaded with each; any other
     relationship would cost a query per candidate.
     """
     ids = session.scalars(ids_in_order(session, wanted).execution_options(yield_per=PAGE_ROWS))
@@ -166,6 +169,7 @@ def _calls_for(line: Sequence[Candidate]) -> Select[LlmCall]:
 def _loaded_with() -> tuple[ORMOption, ...]:
     return (
         joinedload(Candidate.label),
+        joinedload(Candidate.batch),
         joinedload(Candidate.parent),
         joinedload(Candidate.scene),
         joinedload(Candidate.placement),
@@ -270,6 +274,8 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
         yield is_asked(wanted.labels)
     if wanted.classes is not None:
         yield shows_class(wanted.classes)
+    if wanted.domains:
+        yield is_of_domain(wanted.domains)
     if wanted.marked is not None:
         yield is_marked(wanted.marked)
     for name in wanted.objects:

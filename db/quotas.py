@@ -1,6 +1,9 @@
-"""Quotas: requested numbers of accepted candidates, and the current numbers of each label."""
+"""Quotas: requested numbers of accepted candidates, and the current numbers of each label.
 
-from collections.abc import Sequence
+A label with domains has a quota for each of them: an even share of its own.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +18,13 @@ _other = aliased(Batch)
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The quota of a label and its current numbers.
+    """The quota of a label, or of one domain of it, and its current numbers.
 
     Attributes:
         asked: Requested number of accepted candidates.
         max_images: Maximum number of images that may be generated for it.
         images: Number of images that were generated or planned.
-        batches: Number of their batches.
+        domain: None for a label without domains.
     """
 
     label_id: int
@@ -30,22 +33,33 @@ class Quota:
     max_images: int
     accepted: int
     images: int
-    batches: int
+    domain: str | None = None
 
     @property
     def missing(self) -> int:
         """Return how many accepted candidates are missing."""
         return max(self.asked - self.accepted, 0)
 
+    @property
+    def title(self) -> str:
+        """Return the label, with its domain if it has one."""
+        return self.label if self.domain is None else f"{self.label}, {self.domain}"
+
+
+def share_evenly(total: int, count: int) -> Iterator[int]:
+    """Yield `count` numbers that add up to `total`; they differ by at most 1, the largest first."""
+    for index in range(count):
+        yield total // count + (index < total % count)
+
 
 def list_quotas(session: Session, run_id: int) -> list[Quota]:
     """Return the quotas of those labels of a run that have one."""
     query = _quotas(_count(Candidate.verdict == Verdict.ACCEPTED)).where(Label.run_id == run_id)
-    return [Quota(*row) for row in session.execute(query)]
+    return [_to_quota(*row) for row in session.execute(query)]
 
 
 def list_short(session: Session, run_id: int) -> list[Quota]:
-    """Return the quotas that a label does not reach although all its batches are done.
+    """Return the quotas that are not reached although all batches of the label are done.
 
     A near-duplicate counts as accepted here. Near-duplicates are found across labels when all
     batches of the run are done; until then a label's number of images may depend on itself only.
@@ -59,23 +73,56 @@ def list_short(session: Session, run_id: int) -> list[Quota]:
         .where(Label.run_id == run_id, ~is_open.exists())
         .having(good < Label.quota, func.sum(Batch.size) < Label.max_images)
     )
-    return [Quota(*row) for row in session.execute(query)]
+    found = (_to_quota(*row) for row in session.execute(query))
+    return [quota for quota in found if quota.missing and quota.images < quota.max_images]
 
 
 def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int]) -> None:
     """Add batches to a label, after its existing ones."""
+    there = select(func.count()).where(Batch.label_id == quota.label_id)
+    first = (session.scalar(there) or 0) if sizes else 0
     session.add_all(
-        Batch(run_id=run_id, label_id=quota.label_id, index=index, size=size)
-        for index, size in enumerate(sizes, start=quota.batches)
+        Batch(
+            run_id=run_id,
+            label_id=quota.label_id,
+            index=index,
+            size=size,
+            domain=quota.domain,
+        )
+        for index, size in enumerate(sizes, start=first)
     )
 
 
+def _to_quota(  # noqa: PLR0913, PLR0917  # the columns of `_quotas`
+    label_id: int,
+    label: str,
+    asked: int,
+    max_images: int,
+    domains: dict[str, str] | None,
+    domain: str | None,
+    accepted: int,
+    images: int,
+) -> Quota:
+    """Return a quota; that of a domain is its share of the label's."""
+    if domain is not None and domains:
+        position = list(domains).index(domain)
+        asked = list(share_evenly(asked, len(domains)))[position]
+        max_images = list(share_evenly(max_images, len(domains)))[position]
+    return Quota(label_id, label, asked, max_images, accepted, images, domain)
+
+
 def _count(is_counted: ColumnElement[bool]) -> ScalarSelect[int]:
-    """Return a subquery that counts the candidates of a label that fulfil a condition."""
+    """Return a subquery that counts those candidates of a label and domain."""
+    of_domain = (
+        select(_other.id)
+        .where(_other.label_id == Label.id, _other.domain == Batch.domain)
+        .correlate(Label, Batch)
+    )
     return (
         select(func.count())
         .where(Candidate.run_id == Label.run_id, Candidate.label_id == Label.id, is_counted)
-        .correlate(Label)
+        .where(or_(Batch.domain.is_(None), Candidate.batch_id.in_(of_domain)))
+        .correlate(Label, Batch)
         .scalar_subquery()
     )
 
@@ -87,12 +134,13 @@ def _quotas(accepted: ScalarSelect[int]) -> Select[*tuple[Any, ...]]:
             Label.name,
             Label.quota,
             Label.max_images,
+            Label.domains,
+            Batch.domain,
             accepted,
             func.sum(Batch.size),
-            func.count(Batch.id),
         )
         .join(Batch, Batch.label_id == Label.id)
         .where(Label.quota.is_not(None))
-        .group_by(Label.id)
-        .order_by(Label.id)
+        .group_by(Label.id, Batch.domain)
+        .order_by(Label.id, func.min(Batch.index))
     )

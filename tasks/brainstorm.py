@@ -6,7 +6,7 @@ from itertools import cycle, islice
 
 import structlog
 from celery import shared_task
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Batch, Prompt, Step
@@ -31,10 +31,12 @@ class PromptRequest:
     """A request for prompts.
 
     Attributes:
-        variation: Number of the batch, so that the batches of a label get different prompts.
+        variation: Number of the batch among those of its label and domain, so that they get
+            different prompts.
         most_alike: Share of common words at which two prompts count as the same.
         features_seed: Equal for all batches, so that the features do not depend on which one asks.
         known: Prompts of the label's other batches, in order.
+        domain: Domain of the batch; None without domains.
     """
 
     label: str
@@ -46,6 +48,7 @@ class PromptRequest:
     features_seed: int
     most_alike: float
     known: tuple[str, ...] = ()
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,12 @@ def read(session: Session, step: Step, _subject_id: int) -> PromptRequest:
         features=None if label.features is None else tuple(label.features),
         count=batch.size,
         mode=label.mode,
-        variation=batch.index,
+        variation=batch.index if batch.domain is None else _number_in_domain(session, batch),
         seed=derive_seed(batch.run.seed, label.name, f"b{batch.index}"),
         features_seed=derive_seed(batch.run.seed, label.name, "features"),
         most_alike=options_of(step).chain.prompt_similarity_max,
         known=tuple(known),
+        domain=batch.domain,
     )
 
 
@@ -159,6 +163,7 @@ def _write_new(
                 missing,
                 mode=question.mode,
                 variation=question.variation,
+                domain=question.domain,
                 avoid=[*repeats, *new, *question.known] if asked else (),
                 seed=derive_seed(question.seed, asked) if asked else question.seed,
             )
@@ -174,6 +179,16 @@ def _write_new(
             (new if taken else repeats).append(text)
         turns += not (len(is_new) < missing and any(is_new))
     return new, repeats
+
+
+def _number_in_domain(session: Session, batch: Batch) -> int:
+    """Return how many batches of the label come before the batch in its domain."""
+    earlier = select(func.count()).where(
+        Batch.label_id == batch.label_id,
+        Batch.domain == batch.domain,
+        Batch.index < batch.index,
+    )
+    return session.scalar(earlier) or 0
 
 
 BRAINSTORM = StepWork("brainstorm", plan, read, compute, write, pass_size=1)

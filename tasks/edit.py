@@ -44,6 +44,7 @@ class ParentCandidate:
     objects: tuple[str, ...]
     count: int
     seed: int
+    domain: str | None = None
 
 
 def plan_imagine(session: Session, step: Step) -> Sequence[int]:
@@ -66,6 +67,7 @@ def read_parent(session: Session, step: Step, candidate_id: int) -> ParentCandid
         tuple(labels),
         options_of(step).chain.scenes_per_candidate,
         derive_seed(candidate.seed, "scenes"),
+        step.batch.domain,
     )
 
 
@@ -93,6 +95,7 @@ def imagine_around(
                 parent.caption,
                 parent.objects,
                 parent.count - len(scenes),
+                domain=parent.domain,
                 avoid=[scene.background for scene in scenes],
                 seed=derive_seed(parent.seed, turn) if turn else parent.seed,
             )

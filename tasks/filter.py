@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.models import Annotation, Candidate, Fingerprint, Score, Step
 from chatgenimage.db.states import Origin
 from chatgenimage.db.verdicts import set_verdict
+from chatgenimage.tasks.domains import texts_to_compare
 from chatgenimage.tasks.filter_rules import (
     BACKGROUND,
     BLUR,
@@ -20,6 +21,7 @@ from chatgenimage.tasks.filter_rules import (
     CLIP_SIMILARITY,
     CONTRAST,
     DARKEST,
+    DOMAIN,
     FILL_IOU,
     LABEL_CONFIDENCE,
     OBJECTS_KEPT,
@@ -60,6 +62,7 @@ class FilterInput:
         names: Labels of which it should show one; empty if it may show anything.
         text: Description of what the image should show.
         rival_texts: The same text with each other background; empty if no background is required.
+        domain_texts: The label in the required domain, then its rivals; empty without domains.
         kept_rles: Masks of the parent's objects, which an edit must not change.
     """
 
@@ -75,6 +78,7 @@ class FilterInput:
     kept_rles: tuple[Rle, ...] = ()
     asked: LabelledBox | None = None
     iou_min: float = 0.5
+    domain_texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def read(session: Session, step: Step, candidate_id: int) -> FilterInput:
         tuple(Rle(size=a.rle["size"], counts=a.rle["counts"]) for a in kept),
         (placement.label, placement.box_xyxy) if placement else None,
         options.thresholds.object_kept_iou_min,
+        texts_to_compare(step.batch),
     )
 
 
@@ -157,6 +162,9 @@ def compute(resources: Resources, subjects: Sequence[FilterInput]) -> list[Measu
         }
         if subject.origin is Origin.EDITED and subject.rival_texts:
             measured[BACKGROUND.name] = _probability_of_first(cosines)
+        if subject.domain_texts:
+            cosines = encoder.embed_texts(subject.domain_texts) @ embedding
+            measured[DOMAIN.name] = _probability_of_first(cosines)
         if subject.parent_sha256:
             measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
         measurements.append(Measurement(measured, fingerprints.perceptual_hash(image), embedding))

@@ -52,7 +52,9 @@ PSNR = Rule("psnr_db", "pixels_changed")
 SSIM = Rule("ssim", "structure_changed")
 SEAM = Rule("seam", "seam_visible", at_most=True)
 BACKGROUND = Rule("background_probability", "background_not_recognised")
+DOMAIN = Rule("domain_probability", "domain_not_seen")
 CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
+CONTENT = (DOMAIN, CLIP_SIMILARITY)
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
 DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
 DERIVED = (CLIP_RANK, DUPLICATE)
@@ -60,9 +62,9 @@ DERIVED = (CLIP_RANK, DUPLICATE)
 
 RULES: dict[Origin, tuple[Rule, ...]] = {
     Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
-    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
-    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, CLIP_SIMILARITY, *DERIVED),
-    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, CLIP_SIMILARITY, *DERIVED),
+    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, *CONTENT, *DERIVED),
+    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, *CONTENT, *DERIVED),
+    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, *CONTENT, *DERIVED),
 }
 """Rules by origin; the first rule that fails gives the reason."""
 
@@ -128,6 +130,7 @@ def thresholds_of(thresholds: FilterThresholds) -> Limits:
         SSIM.name: thresholds.ssim_min,
         SEAM.name: thresholds.seam_max,
         BACKGROUND.name: thresholds.background_probability_min,
+        DOMAIN.name: thresholds.domain_probability_min,
         CLIP_SIMILARITY.name: thresholds.clip_similarity_min,
         CLIP_RANK.name: float(thresholds.keep_top_k),
         DUPLICATE.name: thresholds.duplicate_similarity_max,

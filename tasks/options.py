@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from chatgenimage.tasks.names import clean_domains
 from chatgenimage.tasks.thresholds import FilterThresholds
 
 if TYPE_CHECKING:  # settings use these options too, without SQLAlchemy
@@ -45,6 +46,12 @@ class ChainOptions(BaseModel):
         ge=1,
         le=100_000,
         description="Maximum number of images generated for a quota; unset: 20 times the quota.",
+    )
+    domains: tuple[str, ...] = Field(
+        (),
+        exclude_if=lambda domains: not domains,  # other runs are stored as in version 0.2
+        description="Conditions or places among which the images of each label are divided "
+        "evenly, e.g. [at night, in fog]; a label's own list replaces it.",
     )
     batch_size: int = Field(8, ge=1, le=256, description="Images processed in one batch.")
     rounds: int = Field(1, ge=0, le=10, description="Repetitions of Algorithm 1, lines 6-16.")
@@ -89,6 +96,11 @@ class ChainOptions(BaseModel):
     agnostic_iou: float = Field(
         0.8, ge=0, le=1, description="Boxes of any class with a higher IoU are one object."
     )
+
+    @field_validator("domains", mode="before")
+    @classmethod
+    def _clean_domains(cls, value: object) -> tuple[str, ...]:
+        return clean_domains(value)
 
 
 def phrases_of(chain: ChainOptions) -> list[str]:

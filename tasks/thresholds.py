@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+DOMAIN_PROBABILITY_MIN = 0.5
+"""Must not change: runs with this value are stored without it."""
+
 
 class FilterThresholds(BaseModel):
     """Required values of a candidate's scores; verdicts are derived from these."""
@@ -37,6 +40,13 @@ class FilterThresholds(BaseModel):
     )
     background_probability_min: float = Field(
         0.4, ge=0, le=1, description="Minimum CLIP probability of the requested background."
+    )
+    domain_probability_min: float = Field(
+        DOMAIN_PROBABILITY_MIN,
+        ge=0,
+        le=1,
+        exclude_if=lambda value: value == DOMAIN_PROBABILITY_MIN,  # as in version 0.2
+        description="Minimum CLIP probability of the requested domain.",
     )
     object_kept_iou_min: float = Field(
         0.5, ge=0, le=1, description="Minimum IoU of a parent's object with one on the child."

@@ -67,6 +67,7 @@ class LanguageModel(Family, Protocol):
         *,
         mode: str,
         variation: int = 0,
+        domain: str | None = None,
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
@@ -79,17 +80,19 @@ class LanguageModel(Family, Protocol):
             mode: "scene" for complex scenes, "object" for object-centric prompts.
             variation: Number of the set of prompts for this label, from 0; it changes the request
                 so that the most likely answer changes too.
+            domain: A condition or place that every prompt must be about, e.g. "at night".
             avoid: Existing prompts, the most important to avoid first.
             seed: Makes the answer reproducible if the model supports it.
         """
         ...
 
-    def imagine_scenes(
+    def imagine_scenes(  # noqa: PLR0913  (the request has that many parts)
         self,
         caption: str,
         objects: Sequence[str],
         count: int,
         *,
+        domain: str | None = None,
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[ImaginedScene, ...]]:
@@ -101,6 +104,7 @@ class LanguageModel(Family, Protocol):
             caption: Dense description of the image.
             objects: What the image shows already.
             count: How many, at least 1.
+            domain: A condition or place that every background must show, e.g. "at night".
             avoid: Backgrounds that there are already.
             seed: Makes the answer repeatable where the model can.
         """

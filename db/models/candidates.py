@@ -81,6 +81,11 @@ class Candidate(Base):
     marks: Mapped[list["Mark"]] = relationship(order_by="Mark.id")
 
     @property
+    def domain(self) -> str | None:
+        """Return the domain that its batch is of, None if it has none."""
+        return self.batch.domain
+
+    @property
     def mark(self) -> Marked | None:
         """Return the newest review, None if there is none."""
         is_good = self.marks[-1].is_good if self.marks else None

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chatgenimage.db.models.base import Base
@@ -61,6 +61,10 @@ class Label(Base):
     features: Mapped[list[str] | None]
     """Visual features, cached for all batches of the label."""
 
+    domains: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    """Domains among which its images are divided, in order, each with the words that the
+    similarity model sees it by; NULL without domains."""
+
     run: Mapped[Run] = relationship(back_populates="labels")
 
 
@@ -80,6 +84,8 @@ class Batch(Base):
     size: Mapped[int]
     """Number of images to generate."""
     state: Mapped[str] = mapped_column(String(16), default=BatchState.WAITING)
+    domain: Mapped[str | None] = mapped_column(String(100))
+    """The one domain of its images, e.g. "at night"; NULL without domains."""
     priority: Mapped[int] = mapped_column(default=0)
     rung_at: Mapped[float | None]
     """Time of the last message for it; NULL asks the dispatcher to send one."""

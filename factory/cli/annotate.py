@@ -87,6 +87,8 @@ def annotate(
     done = _read(settings, folder)
     if not as_json:
         _tell(done)
+    if settings.chain.domains:
+        stderr.print("Not used: chain.domains of the profile; pictures have no domain.")
     more = {"pictures": asdict(done)}
     finish_here(settings, done.run_id, place, as_json=as_json, more=more, roles=roles)
 

@@ -50,6 +50,10 @@ CaptionWords = Annotated[
     list[str] | None,
     typer.Option("--caption", help="The beginning of a word of the caption; may be repeated."),
 ]
+DomainNames = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="A domain that was asked for; may be repeated."),
+]
 LeastObjects = Annotated[
     int | None, typer.Option("--min-objects", min=0, max=MAX_ID, help="Least objects detected.")
 ]
@@ -81,6 +85,7 @@ def choose_candidates(  # an argument is an option
     least: Least = None,
     most: Most = None,
     caption_words: CaptionWords = None,
+    domains: DomainNames = None,
     duplicates_of: DuplicatesOf = None,
     least_objects: LeastObjects = None,
     most_objects: MostObjects = None,
@@ -103,6 +108,7 @@ def choose_candidates(  # an argument is an option
         object_count=(least_objects, most_objects),
         scores=parse_ranges(least or [], most or []),
         caption=caption_words,
+        domain=domains,
         duplicates_of=duplicates_of,
         marked=marked,
         use_reviews=use_reviews or heed_marks,

@@ -47,6 +47,14 @@ MaxImages = Annotated[
         show_default="20 times as many as are to be accepted",
     ),
 ]
+Domains = Annotated[
+    str | None,
+    typer.Option(
+        help='Conditions or places, separated by commas, e.g. "at night,in fog": the images of '
+        "each label are divided evenly among them.",
+        show_default=False,
+    ),
+]
 Mode = Annotated[
     Literal["scene", "object"] | None, typer.Option(help="Complex scenes or object-centric images.")
 ]
@@ -76,10 +84,12 @@ class RequestOptions:
         Raises:
             BadLabels: If a label or a file of labels cannot be used.
         """
+        from chatgenimage.factory.submission.domains import check_domains
         from chatgenimage.factory.submission.label_check import refuse_unknown_words
 
         wanted = read_labels(self.labels or [], self.files or [])
         refuse_unknown_words(settings, [request.label for request in wanted.requests])
+        check_domains(settings, wanted.requests)
         return wanted
 
     def submit(self, settings: Settings, wanted: LabelList) -> Submission:
@@ -94,6 +104,7 @@ def choose_chain(
     per_label: PerLabel = None,
     accepted: Accepted = None,
     max_images: MaxImages = None,
+    domains: Domains = None,
     mode: Mode = None,
     rounds: Rounds = None,
 ) -> dict[str, Any]:
@@ -102,6 +113,7 @@ def choose_chain(
         "per_label": per_label,
         "accepted": accepted,
         "max_images": max_images,
+        "domains": domains,
         "mode": mode,
         "rounds": rounds,
     }

@@ -31,9 +31,12 @@ def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) ->
         if as_json:
             print_json(run_record(session, found, store.settings))
             return
+        from chatgenimage.factory.terminal.coverage_view import coverage_view
         from chatgenimage.factory.terminal.tables import quarantine_table, status_view, trouble_of
 
         stdout.print(status_view(session, found, now=now(session), width=stdout.width))
+        for part in coverage_view(session, found.id):
+            stdout.print(part)
         for line in list_waits(session, found.id, 2 * store.settings.delivery.lease_s):
             stdout.print(f"Waits: {line}", style="yellow", soft_wrap=True, markup=False)
         for line in trouble_of(session, found):

@@ -1,7 +1,6 @@
 """Dataset card: contents, models with licences, thresholds, and how to repeat the export."""
 
 import csv
-import html
 import io
 import shlex
 from collections import Counter
@@ -12,25 +11,27 @@ from typing import Any
 
 import yaml
 
+from chatgenimage.db.domains import Coverage
 from chatgenimage.db.models import Run
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.curation.refilter import submitted_limits
 from chatgenimage.factory.export.base import Format, Plan
+from chatgenimage.factory.export.card_coverage import describe_coverage
 from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
+from chatgenimage.factory.export.markdown import cell, escape, table_head, table_row
 from chatgenimage.factory.export.sources import SOURCES_FILE
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.tasks.filter_rules import DOMAIN
 from chatgenimage.tasks.options import ChainOptions, run_options
 
 CARD_FILE = "README.md"
 SHOWN_LABELS = 100
-SHOWN_CHARACTERS = 60
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 LARGEST = "n>1M"
 YOUR_PICTURES = "your pictures"
-ESCAPES = str.maketrans({character: f"&#{ord(character)};" for character in "|`[]*\\"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class CardContent:
         merged: Classes that became another one: new name by old name.
         notes: What a reader may not expect of classes and files, a sentence each.
         has_originals: Whether original files of pictures were asked for.
+        coverage: Accepted and wanted images by label and domain, of each run.
     """
 
     format: Format
@@ -63,6 +65,7 @@ class CardContent:
     merged: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     has_originals: bool = False
+    coverage: Mapping[int, Sequence[Coverage]] = field(default_factory=dict)
 
     def count(self, origin: Origin) -> int:
         """Return how many samples are of an origin."""
@@ -82,12 +85,13 @@ def write_card(folder: Folder, facts: CardContent) -> None:
 
 def _lines(facts: CardContent) -> Iterator[str]:
     yield from ("---", yaml.safe_dump(_front_matter(facts), sort_keys=False).rstrip(), "---")
-    yield from (f"# {_cell(facts.plan.out_name)}", "", *_about(facts), "")
+    yield from (f"# {cell(facts.plan.out_name)}", "", *_about(facts), "")
     yield from ("![Some of the samples](samples.png)", "")
     yield from ("## Contents", "", *_contents(facts), "")
     yield from ("## Classes", "", *_classes(facts), "")
     if facts.count(Origin.IMPORTED):
         yield from ("## Sources", "", *_sources(facts), "")
+    yield from describe_coverage(facts.coverage)
     yield from ("## Models", "", *_models(facts), "")
     yield from ("## Thresholds", "", *_thresholds(facts), "")
     yield from ("## Repeat it", "", *_commands(facts), "")
@@ -117,7 +121,7 @@ def _about(facts: CardContent) -> list[str]:
         f"Boxes, masks and captions are the output of models; {_checked(facts)}.",
         "",
         "An initial image and everything edited or filled from it are in the same split.",
-        *(_cell(gap, len(gap)) for gap in facts.gaps),
+        *(cell(gap, len(gap)) for gap in facts.gaps),
     ]
 
 
@@ -150,15 +154,15 @@ def _contents(facts: CardContent) -> Iterator[str]:
         row[split] += count
         row[origin] += count
         row["all"] += count
-    yield from _table_head("label", "images", *splits, *origins)
+    yield from table_head("label", "images", *splits, *origins)
     columns = ("all", *splits, *origins)
     largest = sorted(rows.items(), key=lambda pair: (-pair[1]["all"], pair[0]))
     for label, row in largest[:SHOWN_LABELS]:
-        yield _table_row(label, *(row[column] for column in columns))
+        yield table_row(label, *(row[column] for column in columns))
     if len(rows) > SHOWN_LABELS:
-        yield _table_row(f"and {len(rows) - SHOWN_LABELS} more labels", *[""] * len(columns))
+        yield table_row(f"and {len(rows) - SHOWN_LABELS} more labels", *[""] * len(columns))
     total = sum(rows.values(), Counter())
-    yield _table_row("all", *(total[column] for column in columns))
+    yield table_row("all", *(total[column] for column in columns))
 
 
 def _classes(facts: CardContent) -> Iterator[str]:
@@ -167,8 +171,8 @@ def _classes(facts: CardContent) -> Iterator[str]:
         "each line; the first has the number 0. `factory export --classes` reads this file."
     )
     for old, new in facts.merged.items():
-        yield f"- {_cell(old)} became {_cell(new)}."
-    yield from (f"- {_escape(note)}" for note in facts.notes)
+        yield f"- {cell(old)} became {cell(new)}."
+    yield from (f"- {escape(note)}" for note in facts.notes)
 
 
 def _sources(facts: CardContent) -> Iterator[str]:
@@ -184,7 +188,7 @@ def _sources(facts: CardContent) -> Iterator[str]:
 
 
 def _models(facts: CardContent) -> Iterator[str]:
-    yield from _table_head("run", "does", "family", "weights", "licence")
+    yield from table_head("run", "does", "family", "weights", "licence")
     for run in facts.runs:
         chain = run_options(run).chain
         queues = {link.queue for link in plan_chain(chain, run.mode)}
@@ -195,16 +199,18 @@ def _models(facts: CardContent) -> Iterator[str]:
             weights = family.get("checkpoint") or family.get("model", "")
             licence = find_licence(weights) if family.get("checkpoint") else UNKNOWN
             revision = f" at {family['revision']}" if family.get("revision") else ""
-            yield _table_row(run.id, name, family["family"], f"{weights}{revision}", licence)
+            yield table_row(run.id, name, family["family"], f"{weights}{revision}", licence)
     yield ""
     yield "These licences apply to every use of the images; check the models' pages."
 
 
 def _thresholds(facts: CardContent) -> Iterator[str]:
     names = sorted({name for limits in facts.limits.values() for name in limits})
-    yield from _table_head("run", *names)
+    if not any(facts.coverage.values()):
+        names.remove(DOMAIN.name)
+    yield from table_head("run", *names)
     for run_id, limits in facts.limits.items():
-        yield _table_row(run_id, *(limits.get(name, "") for name in names))
+        yield table_row(run_id, *(limits.get(name, "") for name in names))
 
 
 def _commands(facts: CardContent) -> Iterator[str]:
@@ -270,29 +276,10 @@ def _marks_file(run: Run) -> str:
 def _labels_csv(run: Run) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(
-        (label.name, label.per_label, label.quota, label.max_images, label.mode)
-        for label in run.labels
-    )
+    has_domains = any(label.domains for label in run.labels)
+    table.writerow(COLUMNS if has_domains else COLUMNS[:-1])
+    for label in run.labels:
+        domains = [",".join(label.domains or ())] if has_domains else []
+        numbers = (label.per_label, label.quota, label.max_images)
+        table.writerow((label.name, *numbers, label.mode, *domains))
     return text.getvalue()
-
-
-def _table_head(*names: str) -> tuple[str, str]:
-    return _table_row(*names), "|" + "---|" * len(names)
-
-
-def _table_row(*values: object) -> str:
-    return f"| {' | '.join(_cell(str(value)) for value in values)} |"
-
-
-def _cell(text: str, most: int = SHOWN_CHARACTERS) -> str:
-    """Return a text in one line of at most `most` characters, escaped for Markdown and HTML."""
-    line = " ".join(text.split())
-    if len(line) > most:
-        line = line[: most - 3] + "..."
-    return _escape(line)
-
-
-def _escape(line: str) -> str:
-    return html.escape(line, quote=False).translate(ESCAPES)

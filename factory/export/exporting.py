@@ -8,6 +8,7 @@ from itertools import islice
 from rich.progress import track
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.domains import list_coverage
 from chatgenimage.db.exporting import list_exported_runs, list_runs_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.queries import PAGE_ROWS, CandidateFilter, list_candidates
@@ -120,6 +121,7 @@ def _write(
         merged=first_pass.classes.choice.merged,
         notes=notes,
         has_originals=first_pass.originals.is_asked,
+        coverage={run.id: list_coverage(session, run.id) for run in runs},
     )
     write_card(folder, facts)
     done = ExportResult(

@@ -93,6 +93,7 @@ def _open(folder: Folder, plan: Plan) -> Shards:
             "source_name": Value("string"),
             "source_width": Value("int64"),
             "source_height": Value("int64"),
+            "domain": Value("string"),
             "objects": {
                 "id": List(Value("int64")),
                 "bbox": List(List(Value("float32"), length=4)),

@@ -33,6 +33,7 @@ RECORD: Mapping[str, str] = MappingProxyType(
         "source_name": TEXT,
         "source_width": INTEGER,
         "source_height": INTEGER,
+        "domain": TEXT,
     }
 )
 """Type of each value, in order."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from chatgenimage.db import pagination
+from chatgenimage.db.domains import list_coverage, list_domains, to_matrix
 from chatgenimage.db.queries import count_candidates, get_candidate, list_candidates
 from chatgenimage.db.reporting import count_proposals
 from chatgenimage.db.run_problems import find_problems
@@ -94,6 +95,7 @@ class Pages:
                 stages=stages,
                 funnel=left,
                 by_label=by_label,
+                coverage=to_matrix(list_coverage(session, run_id, SHOWN_LABELS)),
                 labels_left=max(labels_left, 0),
                 label_count=count_labels(session, run_id),
                 shown=list_candidates(session, show(session, run_id, SAMPLES)),
@@ -118,6 +120,7 @@ class Pages:
                 is_first=after is None,
                 count=_tell_count(session, search, after),
                 labels=pagination.list_label_names(session, search.wanted.run_id, MOST_LABELS),
+                domains=list_domains(session, search.wanted.run_id),
                 choices={"verdict": Verdict, "origin": Origin, "reason": REASONS, "marked": Marked},
                 scores=SCORE_NAMES,
             )

@@ -16,6 +16,7 @@ from chatgenimage.factory.query.filters import (
 
 NAMES = (
     "label",
+    "domain",
     "object",
     "caption",
     "verdict",
@@ -70,6 +71,7 @@ def parse_search(params: QueryParams) -> Search:
         round=parse_number("round", asked.get("round"), least=0),
         duplicates_of=parse_number("duplicates_of", asked.get("duplicates_of")),
         label=split_words("label", asked.get("label", ""), ","),
+        domain=split_words("domain", asked.get("domain", ""), ","),
         objects=split_words("object", asked.get("object", ""), ","),
         caption=split_words("caption", asked.get("caption", "")),
         object_count=(

@@ -112,5 +112,5 @@ def _add_batches(session: Session, run_id: int, quotas: Sequence[Quota], batch_s
         add_batches(session, run_id, quota, sizes)
         added += len(sizes)
         if sizes:
-            log.info("quota_missing", label=quota.label, missing=quota.missing, images=sum(sizes))
+            log.info("quota_missing", label=quota.title, missing=quota.missing, images=sum(sizes))
     return added

@@ -36,6 +36,6 @@ def merge_quotas(quotas: Sequence[Quota], name: str) -> tuple[Quota, ...]:
     """Return the quotas summed over all labels."""
     if not quotas:
         return ()
-    names = ("asked", "max_images", "accepted", "images", "batches")
+    names = ("asked", "max_images", "accepted", "images")
     totals = {each: sum(getattr(quota, each) for quota in quotas) for each in names}
     return (Quota(label_id=0, label=name, **totals),)

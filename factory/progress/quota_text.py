@@ -13,8 +13,8 @@ MOST_LABELS = 10
 def format_accepted(now: RunOverview, label: str) -> str:
     """Return a label's number of accepted images, with its quota if it has one."""
     accepted = sum(now.accepted[label, origin] for origin in Origin)
-    asked = next((quota.asked for quota in now.quotas if quota.label == label), None)
-    return str(accepted) if asked is None else f"{accepted}/{asked}"
+    asked = [quota.asked for quota in now.quotas if quota.label == label]
+    return f"{accepted}/{sum(asked)}" if asked else str(accepted)
 
 
 def format_reasons(now: RunOverview, label: str) -> str:
@@ -30,7 +30,7 @@ def list_missed(run: Run, now: RunOverview) -> list[str]:
         return []
     lines = [_tell_label(quota, now) for quota in missed[:MOST_LABELS]]
     if len(missed) > MOST_LABELS:
-        lines.append(f"quota_missed: and {len(missed) - MOST_LABELS} more labels")
+        lines.append(f"quota_missed: and {len(missed) - MOST_LABELS} more")
     most = max(quota.max_images for quota in missed)
     advice = f"`{spell('thresholds', run.id)}` shows what other thresholds would keep"
     return [*lines, f"  {advice}; submit again with --max-images {2 * most} for more images."]
@@ -38,7 +38,7 @@ def list_missed(run: Run, now: RunOverview) -> list[str]:
 
 def _tell_label(quota: Quota, now: RunOverview) -> str:
     return (
-        f"quota_missed: {quota.label} has {quota.accepted} of {quota.asked} accepted after "
+        f"quota_missed: {quota.title} has {quota.accepted} of {quota.asked} accepted after "
         f"{quota.images} generated images (limit {quota.max_images}); "
         f"rejected: {format_reasons(now, quota.label) or 'none'}"
     )

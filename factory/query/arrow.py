@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         ("prompt", pa.string()),
         ("caption", pa.string()),
         ("source_name", pa.string()),
+        ("domain", pa.string()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
         ("duplicate_of_id", pa.int64()),

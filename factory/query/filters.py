@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.classes import find_unknown_labels
+from chatgenimage.db.domains import list_domains
 from chatgenimage.db.pagination import list_label_names
 from chatgenimage.db.queries import CandidateFilter, Range
 from chatgenimage.db.runs import get_run
@@ -35,6 +36,7 @@ class Filters(TypedDict, total=False):
     scores: Least and greatest value by score name, both inclusive, None for open.
     duplicates_of: The id of a candidate; finds its rejected near-duplicates.
     caption: One or several prefixes; with each a word of the caption must begin.
+    domain: One or several domains; the candidate is of one of them, compared without case.
     marked: What the newest review says: good, bad or none.
     use_reviews: Whether a review outranks the verdict.
     limit: Most candidates.
@@ -51,6 +53,7 @@ class Filters(TypedDict, total=False):
     scores: Mapping[str, Range] | None
     duplicates_of: int | None
     caption: str | Sequence[str] | None
+    domain: str | Sequence[str] | None
     marked: Marked | str | None
     use_reviews: bool
     limit: int | None
@@ -82,6 +85,7 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
         scores=scores,
         duplicates_of=asked.get("duplicates_of"),
         caption_words=_several(asked.get("caption")),
+        domains=_several(asked.get("domain")),
         marked=None if marked is None else Marked(check_name("review", marked, Marked)),
         use_reviews=asked.get("use_reviews", False),
         limit=asked.get("limit"),
@@ -89,16 +93,20 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
 
 
 def check_stored_names(session: Session, wanted: CandidateFilter) -> None:
-    """Check that the run and the labels of a filter exist: an empty answer would mislead.
+    """Check that run, labels and domains of a filter exist: an empty answer would mislead.
 
     Raises:
         RowNotFound: If there is no such run.
-        UnknownName: If the run, or without one no run, was asked for such a label.
+        UnknownName: If the run, or without one no run, was asked for such a label or domain.
     """
     if wanted.run_id is not None:
         get_run(session, wanted.run_id)
+    where = "" if wanted.run_id is None else f" of run {wanted.run_id}"
+    if wanted.domains:
+        known = {name.lower(): name for name in list_domains(session, wanted.run_id)}
+        for domain in wanted.domains:
+            check_name(f"domain{where}", known.get(domain.lower(), domain), known.values())
     for label in find_unknown_labels(session, wanted.labels, wanted.run_id):
-        where = "" if wanted.run_id is None else f" of run {wanted.run_id}"
         check_name(f"label{where}", label, list_label_names(session, wanted.run_id, MOST_LABELS))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.addresses import show_address
+from chatgenimage.db.domains import list_coverage
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import (
     LlmCall,
@@ -72,6 +73,7 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
         "finished_at": run.finished_at,
         "labels": {label.name: label.per_label for label in run.labels},
         "quotas": [quota_record(quota) for quota in now.quotas],
+        "coverage": [asdict(cell) for cell in list_coverage(session, run.id)],
         "batches": {
             "waiting": now.batches_waiting,
             "in_flight": now.batches - now.batches_waiting - now.batches_done,
@@ -93,6 +95,7 @@ def quota_record(quota: Quota) -> dict[str, Any]:
     """Return how far a label is from its quota."""
     return {
         "label": quota.label,
+        "domain": quota.domain,
         "asked": quota.asked,
         "accepted": quota.accepted,
         "missing": quota.missing,

@@ -56,6 +56,7 @@ class CandidateRow:
     Attributes:
         key: Path of its making within its label, e.g. "b0/g3/e1/f0".
         prompt: The text given to the model.
+        domain: The domain that it was made for; None without domains.
         source_name: The file name of a person's picture in its folder.
         source_size_wh: Size of that file's picture, upright; None if it is not known.
         verdict: None if it was not judged yet.
@@ -77,6 +78,7 @@ class CandidateRow:
     seed: int
     prompt: str
     caption: str | None
+    domain: str | None
     source_name: str | None
     source_size_wh: tuple[int | None, int | None]
     verdict: Verdict | None
@@ -105,6 +107,7 @@ class CandidateRow:
             seed=candidate.seed,
             prompt=candidate.prompt_text,
             caption=candidate.caption,
+            domain=candidate.domain,
             source_name=candidate.source_name,
             source_size_wh=(candidate.source_width_px, candidate.source_height_px),
             verdict=Verdict(candidate.verdict) if candidate.verdict else None,
@@ -138,6 +141,7 @@ class CandidateRow:
             "prompt": self.prompt,
             "caption": self.caption,
             "source_name": self.source_name,
+            "domain": self.domain,
             "objects": [found.label for found in self.annotations],
             "scores": dict(self.scores),
             "image": self.image,
@@ -159,4 +163,5 @@ class CandidateRow:
             "source_name": self.source_name,
             "source_width": self.source_size_wh[0],
             "source_height": self.source_size_wh[1],
+            "domain": self.domain,
         }

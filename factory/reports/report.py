@@ -15,6 +15,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import reporting
+from chatgenimage.db.domains import Coverage, list_coverage, to_matrix
 from chatgenimage.db.errors import ImageBroken, ImageMissing
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.marks import count_marks
@@ -57,6 +58,7 @@ class ReportData:
     spending: RunCost
     examples: Mapping[str, list[Candidate]]
     quotas: tuple[Quota, ...]
+    coverage: Mapping[str, Mapping[str, Coverage | None]]
     problems: Problems
     marks: Mapping[tuple[Origin, Verdict, bool], int]
 
@@ -89,6 +91,7 @@ def read_facts(session: Session, run: Run) -> ReportData:
         spending=reporting.measure_spending(session, run.id),
         examples={kind: list_candidates(session, ids) for kind, ids in examples.items()},
         quotas=tuple(list_quotas(session, run.id)),
+        coverage=to_matrix(list_coverage(session, run.id)),
         problems=find_problems(session, run.id),
         marks=count_marks(session, run.id),
     )

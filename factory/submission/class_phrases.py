@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.submission.label_files import LabelEntry, read_file, shorten
-from chatgenimage.factory.submission.labels import clean_label
+from chatgenimage.tasks.names import clean_name
 
 BETWEEN = "="
 """Between a phrase and its class: "striped shirt=referee"."""
@@ -100,6 +100,6 @@ def _read(entry: LabelEntry) -> tuple[str, str]:
 
 def _clean(text: str) -> str:
     try:
-        return clean_label(text)
+        return clean_name(text)
     except ValueError as error:
         raise ValueError(f"label {shorten(text)} {error}") from None

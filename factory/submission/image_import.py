@@ -31,9 +31,9 @@ from chatgenimage.factory.submission.image_reader import (
     without_warnings,
 )
 from chatgenimage.factory.submission.import_lock import only_one_import
-from chatgenimage.factory.submission.labels import MAX_LABEL_LENGTH
 from chatgenimage.factory.submission.submitter import add_run
 from chatgenimage.tasks.image_lineage import derive_seed
+from chatgenimage.tasks.names import MAX_NAME_LENGTH
 
 ANYTHING = "anything"
 """Title of a run of pictures without labels to look for."""
@@ -155,7 +155,7 @@ def _import(run: "_PictureRun", settings: Settings, folder: Path, watch: Watch) 
 def title_of(labels: Sequence[str]) -> str:
     """Return the label name of a run of pictures: all labels that it looks for."""
     title = ", ".join(labels) or ANYTHING
-    return title if len(title) <= MAX_LABEL_LENGTH else f"{title[: MAX_LABEL_LENGTH - 3]}..."
+    return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 3]}..."
 
 
 class _PictureRun:

@@ -16,7 +16,7 @@ from chatgenimage.factory.settings.validation_errors import nearest
 
 STDIN = "-"
 NUMBERS = ("per_label", "accepted", "max_images")
-COLUMNS = ("label", *NUMBERS, "mode")
+COLUMNS = ("label", *NUMBERS, "mode", "domains")
 MAX_BYTES = 32 * 2**20
 """Size limit of a list; enough for more than a million labels."""
 TOO_LONG = f"is larger than {MAX_BYTES // 2**20} MiB; submit it in parts"

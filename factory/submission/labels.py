@@ -18,12 +18,11 @@ from chatgenimage.factory.submission.label_files import (
     read_stdin,
     shorten,
 )
+from chatgenimage.tasks.names import clean_domains, clean_name
 
 Mode: TypeAlias = Literal["scene", "object"]
 MODES: tuple[Mode, ...] = ("scene", "object")
-MAX_LABEL_LENGTH = 100
 MAX_PER_LABEL = 100_000
-ALLOWED_PUNCTUATION = frozenset("-'&.,()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class LabelRequest:
         mode: "scene" or "object".
         accepted: Number of accepted images to reach (the quota).
         max_images: Most images generated to reach the quota.
+        domains: Domains that its images are divided among.
     """
 
     label: str
@@ -43,6 +43,7 @@ class LabelRequest:
     mode: Mode | None = None
     accepted: int | None = None
     max_images: int | None = None
+    domains: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +95,6 @@ def read_labels(
     return _assemble(entries)
 
 
-def clean_label(text: str) -> str:
-    """Return the normalised label: NFC, single spaces.
-
-    Raises:
-        ValueError: If it is empty, too long, or has a character that is not allowed.
-    """
-    composed = unicodedata.normalize("NFC", text)
-    spaced = "".join(" " if _is_space(character) else character for character in composed)
-    label = " ".join(filter(None, spaced.split(" ")))
-    if not label:
-        raise ValueError("is empty; write a word")
-    if wrong := next((character for character in label if not _is_allowed(character)), None):
-        raise ValueError(
-            f"contains {_name(wrong)}; a label may contain letters, digits, spaces and -'&.,()"
-        )
-    if not any(unicodedata.category(character)[0] in "LN" for character in label):
-        raise ValueError("has no letter and no digit; write a word")
-    if len(label) > MAX_LABEL_LENGTH:
-        raise ValueError(f"has {len(label)} characters; at most {MAX_LABEL_LENGTH} are allowed")
-    return label
-
-
 def _assemble(entries: Sequence[LabelEntry]) -> LabelList:
     requests: dict[str, LabelRequest] = {}
     dropped: list[DroppedLabel] = []
@@ -142,11 +121,12 @@ def _request(entry: LabelEntry) -> LabelRequest:
     if not isinstance(entry.label, str):
         raise ValueError("`label` must be text")  # noqa: TRY004 (a wrong file, not a wrong call)
     try:
-        label = clean_label(entry.label)
+        label = clean_name(entry.label)
     except ValueError as error:
         raise ValueError(f"label {shorten(entry.label)} {error}") from None
     numbers = {name: _number(name, entry.columns.get(name)) for name in NUMBERS}
-    return LabelRequest(label, mode=_mode(entry.columns.get("mode")), **numbers)
+    mode, domains = _mode(entry.columns.get("mode")), _domains(entry.columns.get("domains"))
+    return LabelRequest(label, mode=mode, domains=domains, **numbers)
 
 
 def _number(name: str, value: object) -> int | None:
@@ -168,23 +148,14 @@ def _mode(value: object) -> Mode | None:
     raise ValueError(f"`mode` is {shorten(value)}; expected {' or '.join(MODES)}")
 
 
+def _domains(value: object) -> tuple[str, ...] | None:
+    if value is None or value == "":
+        return None
+    try:
+        return clean_domains(value) or None
+    except ValueError as error:
+        raise ValueError(f"`domains` is {shorten(value)}: {error}") from None
+
+
 def _key(label: str) -> str:
     return unicodedata.normalize("NFC", label.casefold())
-
-
-def _is_space(character: str) -> bool:
-    return character == "\t" or unicodedata.category(character) == "Zs"
-
-
-def _is_allowed(character: str) -> bool:
-    # Letters, combining characters (vowels in many scripts) and numbers.
-    return (
-        unicodedata.category(character)[0] in "LMN"
-        or character == " "
-        or character in ALLOWED_PUNCTUATION
-    )
-
-
-def _name(character: str) -> str:
-    code = f"U+{ord(character):04X}"
-    return f"{unicodedata.name(character, 'a control character')} ({code})"

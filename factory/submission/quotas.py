@@ -1,16 +1,16 @@
-"""Quotas: compute how many more images a label gets."""
+"""Quotas: compute how many images each domain of a label gets, and how many more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil
 
-from chatgenimage.db.quotas import Quota
+from chatgenimage.db.quotas import Quota, share_evenly
 
 
 def next_sizes(quota: Quota, batch_size: int) -> list[int]:
-    """Return the sizes of a label's next batches; empty at its quota or its limit of images.
+    """Return the sizes of the next batches; empty at the quota or at the limit of images.
 
-    The number of images is estimated from the share accepted so far, and never more than the label
-    has already. It depends only on the run's results: equal results give equal batches.
+    The number of images is estimated from the share accepted so far, and never more than there
+    are already. It depends only on the run's results: equal results give equal batches.
     """
     room = quota.max_images - quota.images
     if not quota.missing or room <= 0:
@@ -21,6 +21,21 @@ def next_sizes(quota: Quota, batch_size: int) -> list[int]:
 
 def split_evenly(total: int, most: int) -> Iterator[int]:
     """Yield the sizes of the fewest batches of at most `most`; sizes differ by at most 1."""
-    count = -(-total // most)
-    for index in range(count):
-        yield total // count + (index < total % count)
+    yield from share_evenly(total, -(-total // most))
+
+
+def split_over_domains(
+    total: int, domains: Sequence[str] | None, most: int
+) -> Iterator[tuple[str | None, int]]:
+    """Yield domain and size of each first batch of a label, domain by domain.
+
+    Args:
+        total: Number of images of the label.
+        domains: At most `total`, which are divided evenly among them; the first domains get what
+            is left over. None or empty: the batches have no domain.
+        most: Largest size of a batch.
+    """
+    names = domains or (None,)
+    for domain, share in zip(names, share_evenly(total, len(names)), strict=True):
+        for size in split_evenly(share, most):
+            yield domain, size

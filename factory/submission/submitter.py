@@ -16,13 +16,11 @@ from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import BudgetSpent, SettingsError
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.submission.domains import plan_label, words_of
 from chatgenimage.factory.submission.labels import LabelRequest
-from chatgenimage.factory.submission.quotas import split_evenly
-from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.factory.submission.quotas import split_over_domains
 
 ROWS_PER_INSERT = 1000
-IMAGES_PER_ACCEPTED = 20
-"""Default limit of generated images per requested accepted image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ def submit(
 
     Raises:
         BudgetSpent: If the unfinished run has spent its budget.
+        BadLabels: If a label has more domains than images.
         SettingsError: If the profile's chain starts with imported pictures.
     """
     if settings.chain.source != "prompts":
@@ -97,9 +96,15 @@ def request_key(
     requests: Sequence[LabelRequest], profile: dict[str, object], seed: int | None
 ) -> str:
     """Return a hash of everything that determines the result."""
-    asked = [list(astuple(request)) for request in requests]
+    asked = [_values_of(request) for request in requests]
     text = json.dumps([asked, profile, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _values_of(request: LabelRequest) -> list[object]:
+    """Return the values of a request; without domains the same ones as in version 0.2."""
+    *others, domains = astuple(request)
+    return others if domains is None else [*others, list(domains)]
 
 
 def add_run(session: Session, settings: Settings, key: str, seed: int, **columns: str) -> Run:
@@ -135,31 +140,40 @@ def _add_labels(
     """Write a run with its labels and batches, and return it."""
     earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
     run = add_run(session, settings, key, earlier if seed is None else seed)
-    _insert(session, Label, [_label_row(run.id, request, settings.chain) for request in requests])
-    rows = session.execute(select(Label.id, Label.per_label).where(Label.run_id == run.id))
+    _insert(session, Label, [_label_row(run.id, request, settings) for request in requests])
+    rows = session.execute(
+        select(Label.id, Label.per_label, Label.domains).where(Label.run_id == run.id)
+    )
     _insert(
         session,
         Batch,
         [
-            {"run_id": run.id, "label_id": label_id, "index": index, "size": size}
-            for label_id, per_label in rows
-            for index, size in enumerate(split_evenly(per_label, settings.chain.batch_size))
+            {
+                "run_id": run.id,
+                "label_id": label_id,
+                "index": index,
+                "size": size,
+                "domain": domain,
+            }
+            for label_id, per_label, domains in rows
+            for index, (domain, size) in enumerate(
+                split_over_domains(per_label, list(domains or ()), settings.chain.batch_size)
+            )
         ],
     )
     return run
 
 
-def _label_row(run_id: int, request: LabelRequest, chain: ChainOptions) -> dict[str, object]:
-    per_label = request.per_label or chain.per_label
-    quota = request.accepted or chain.accepted
-    max_images = request.max_images or chain.max_images or IMAGES_PER_ACCEPTED * (quota or 0)
+def _label_row(run_id: int, request: LabelRequest, settings: Settings) -> dict[str, object]:
+    planned = plan_label(request, settings.chain)
     return {
         "run_id": run_id,
         "name": request.label,
-        "mode": request.mode or chain.mode,
-        "per_label": min(per_label, max_images) if quota else per_label,
-        "quota": quota,
-        "max_images": max_images if quota else None,
+        "mode": request.mode or settings.chain.mode,
+        "per_label": planned.images,
+        "quota": planned.quota,
+        "max_images": planned.max_images,
+        "domains": words_of(settings, planned.domains) or None,
     }
 
 

@@ -68,6 +68,7 @@ def _details(candidate: Candidate) -> Iterator[Text]:
     settings = ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items())
     told = {
         "picture": candidate.source_name,
+        "domain": candidate.domain,
         "prompt": candidate.prompt_text,
         "scene": candidate.scene and candidate.scene.description,
         "place": candidate.placement and _tell_placement(candidate.placement),

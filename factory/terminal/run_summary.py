@@ -1,11 +1,13 @@
 """Summary of a finished run: the funnel, what went wrong, paths, and the commands to type next."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from chatgenimage.db.addresses import show_address
+from chatgenimage.db.domains import list_coverage
 from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.runs import get_run
@@ -19,6 +21,7 @@ from chatgenimage.factory.progress.quota_text import format_accepted, format_rea
 from chatgenimage.factory.query.json_records import quota_record
 from chatgenimage.factory.reports.contact_sheet import write_contact_sheet
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.terminal.coverage_view import coverage_view
 
 
 def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
@@ -32,6 +35,8 @@ def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
     with reading(connect(settings.resolved_database_url())) as session:
         now = overview(session, run_id)
         console.print(funnel_table(now))
+        for part in coverage_view(session, run_id):
+            console.print(part)
         trouble = list_missed(get_run(session, run_id), now)
         for line in trouble + tell_problems(run_id, find_problems(session, run_id)):
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
@@ -50,6 +55,7 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
     with reading(sessions) as session:
         now, state = overview(session, run_id), get_run(session, run_id).state
         problems = find_problems(session, run_id)
+        coverage = [asdict(cell) for cell in list_coverage(session, run_id)]
     path = settings.data_dir / f"run-{run_id}-contact-sheet.png"
     images = open_images(settings)
     return {
@@ -61,6 +67,7 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
         "rejected": _by_reason(now),
         "problems": problems_record(problems),
         "quotas": [quota_record(quota) for quota in now.quotas],
+        "coverage": coverage,
         "contact_sheet": str(path)
         if write_contact_sheet(sessions, images, path, run_id=run_id, data_dir=settings.data_dir)
         else None,

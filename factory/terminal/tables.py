@@ -127,6 +127,7 @@ def _to_csv(rows: Sequence[CandidateRow]) -> str:
         "objects",
         *SCORE_NAMES,
         "source_name",
+        "domain",
         "image",
     )
     text = io.StringIO()

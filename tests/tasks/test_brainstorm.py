@@ -66,6 +66,28 @@ def test_a_batch_knows_what_the_others_of_its_label_were_given(place, batches):
         assert read(session, second, step_id).known == ("a dog on a beach",)
 
 
+def test_a_batch_asks_for_its_domain_and_is_numbered_within_it(place):
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, batches=3)
+        found = rows.batches_of(session, run)
+        for batch, domain in zip(found, ("at night", "in fog", "at night"), strict=True):
+            batch.domain = domain
+        steps = [rows.add_steps(session, batch)[0] for batch in found]
+        asked = [brainstorm.read(session, step, step.batch_id) for step in steps]
+    assert [(one.domain, one.variation) for one in asked] == [
+        ("at night", 0),
+        ("in fog", 0),
+        ("at night", 1),
+    ]
+
+
+def test_the_language_model_gets_the_domain():
+    language = Parrot(["a dog at night", "a dog by night"])
+    question = PromptRequest("dog", (), 2, "scene", 0, 1, 2, most_alike=0.95, domain="at night")
+    brainstorm.brainstorm_prompts(language, question)
+    assert language.asked[0][1]["domain"] == "at night"
+
+
 def test_new_prompts_are_asked_for_in_place_of_repeats():
     language = Parrot(["a dog at sea", "a dog on a beach", "at sea a dog"], ["a dog", "a red dog"])
     ideas = ask(language, 3, known=("a dog on a beach",))

@@ -38,7 +38,16 @@ def label_image(micro):
 def measure(micro, label_image):
     """Return a function that returns the scores of a child of a parent."""
 
-    def measure(pixels, *, origin, parent=None, text=DOG_ON_BEACH, background=BEACH, asked=None):
+    def measure(
+        pixels,
+        *,
+        origin,
+        parent=None,
+        text=DOG_ON_BEACH,
+        background=BEACH,
+        asked=None,
+        domain_texts=(),
+    ):
         sha256, labels = label_image(pixels)
         parent_sha256, before = label_image(parent) if parent is not None else (None, None)
         rivals = [other for other in CHAIN.background_list if other != background]
@@ -55,6 +64,7 @@ def measure(micro, label_image):
             kept_rles=tuple(masks.encode(mask) for mask in before.masks) if before else (),
             asked=asked,
             iou_min=SETTINGS.thresholds.object_kept_iou_min,
+            domain_texts=domain_texts,
         )
         [measured] = filter_step.compute(micro, [subject])
         return measured.scores
@@ -110,6 +120,23 @@ def test_background_probability_tells_the_new_background_from_the_old(measure, w
     bad = measure(parent, origin=Origin.EDITED, parent=parent)
     assert passes("background_probability", good)
     assert not passes("background_probability", bad)
+
+
+@pytest.mark.parametrize("origin", [Origin.GENERATED, Origin.EDITED, Origin.FILLED])
+@pytest.mark.parametrize("others", [("a dog on a snowy field",), ("a dog in a forest",), ()])
+def test_domain_probability_tells_an_image_of_the_domain_from_others(
+    measure, world, origin, others
+):
+    domain_texts = (DOG_ON_BEACH, *others, "a dog")
+    good = measure(world["dog_on_a_beach"], origin=origin, domain_texts=domain_texts)
+    bad = measure(world["dog_in_a_forest"], origin=origin, domain_texts=domain_texts)
+    assert passes("domain_probability", good)
+    assert not passes("domain_probability", bad)
+    assert filter_rules.DOMAIN in filter_rules.RULES[origin]
+
+
+def test_without_domains_no_domain_is_measured(measure, world):
+    assert "domain_probability" not in measure(world["dog_on_a_beach"], origin=Origin.GENERATED)
 
 
 @pytest.mark.parametrize("lost", ["empty_beach", "dog_moved_on_a_beach"])

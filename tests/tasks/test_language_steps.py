@@ -8,14 +8,23 @@ from celery.exceptions import Ignore
 from sqlalchemy import select, text
 
 from chatgenimage.db import control
-from chatgenimage.db.models import Item, LlmAnswer, LlmCall, Notification, Prompt, Run, Scene
+from chatgenimage.db.models import (
+    Batch,
+    Item,
+    LlmAnswer,
+    LlmCall,
+    Notification,
+    Prompt,
+    Run,
+    Scene,
+)
 from chatgenimage.db.spending import spending
 from chatgenimage.db.states import ItemState, RunState
 from chatgenimage.factory.llm_cache import DatabaseLlmCache
 from chatgenimage.factory.terminal.tables import spending_line
 from chatgenimage.tasks import resources
 from chatgenimage.tasks.brainstorm import BRAINSTORM
-from chatgenimage.tasks.edit import IMAGINE, ParentCandidate, imagine_around
+from chatgenimage.tasks.edit import IMAGINE, ParentCandidate, imagine_around, read_parent
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_step
@@ -159,7 +168,7 @@ class Painter:
         self.answers = list(answers)
         self.asked = []
 
-    def imagine_scenes(self, _caption, _objects, count, *, avoid=(), seed):
+    def imagine_scenes(self, _caption, _objects, count, *, avoid=(), seed, **_):
         self.asked.append((count, list(avoid), seed))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -169,6 +178,15 @@ class Painter:
 
 
 PARENT = ParentCandidate(1, "a dog", ("dog",), 3, 7)
+
+
+def test_scenes_are_imagined_in_the_domain_of_the_batch(place, toy_batch):
+    with place.sessions.begin() as session:
+        batch = session.get_one(Batch, toy_batch)
+        batch.domain = "at night"
+        candidate = rows.add_candidate(place, session, batch)
+        step = rows.current_step(session, batch.id)
+        assert read_parent(session, step, candidate.id).domain == "at night"
 
 
 def test_scenes_that_are_missing_are_asked_for_again():

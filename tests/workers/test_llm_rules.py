@@ -45,6 +45,49 @@ def test_eight_prompts_show_eight_backgrounds(rules, mode):
     assert len({BOOK.background_in(prompt) for prompt in prompts}) == 8
 
 
+@pytest.mark.parametrize(
+    ("domain", "place"),
+    [
+        ("on a beach", "on a beach"),
+        ("beach", "on a beach"),
+        ("in snow", "on a snowy field"),
+        ("in a snowy field", "on a snowy field"),
+        ("At Night", "under a night sky"),
+        ("in the city", "on a city street"),
+        ("in a room", "in a room"),
+    ],
+)
+def test_a_domain_means_the_background_that_has_its_words(rules, domain, place):
+    assert rules.place_of(domain) == place
+
+
+@pytest.mark.parametrize("domain", ["in fog", "in a field", "street", "snowy beach", "the"])
+def test_a_domain_without_a_background_is_refused_with_the_known_ones(rules, domain):
+    with pytest.raises(UnknownWord, match=r"it knows: in a forest, .*in a room"):
+        rules.place_of(domain)
+
+
+@pytest.mark.parametrize("mode", ["scene", "object"])
+def test_prompts_and_scenes_of_a_domain_are_on_its_background(rules, mode):
+    prompts = rules.write_prompts("dog", [], 6, mode=mode, domain="in snow", seed=1).value
+    assert {BOOK.background_in(prompt) for prompt in prompts} == {"snow"}
+    assert len(set(prompts)) >= 4
+    caption = "a dog on a snowy field"
+    scenes = rules.imagine_scenes(caption, ["dog"], 2, domain="in snow", seed=1).value
+    assert [scene.background for scene in scenes] == ["a snowy field"] * 2
+    assert len({scene.description for scene in scenes}) == 2
+
+
+def test_without_a_domain_the_rule_book_is_asked_as_before(rules):
+    (prompts,) = rules.write_prompts("dog", [], 2, mode="scene", seed=1).exchanges
+    (scenes,) = rules.imagine_scenes("a dog on a beach", ["dog"], 3, seed=1).exchanges
+    keys = [list(json.loads(one.messages[0]["content"])) for one in (prompts, scenes)]
+    assert keys == [
+        ["question", "label", "features", "count", "mode", "seed"],
+        ["question", "caption", "objects", "count", "seed"],
+    ]
+
+
 def test_object_prompts_are_close_ups(rules):
     prompts = rules.write_prompts("elephant", [], 4, mode="object", seed=1).value
     assert all(prompt.startswith("a close-up of an elephant ") for prompt in prompts)

@@ -45,6 +45,14 @@ CIRCUMSTANCES = (
 )
 """Less common but predictable circumstances (section 1); the first three are the paper's own."""
 LENGTH = " Each prompt should have at most {words} words."
+DOMAIN_VARIATION = (
+    " This is set {number} of such prompts: make them unlike those of the other sets."
+)
+"""A circumstance could contradict the domain."""
+DOMAIN_OF_PROMPTS = " Every scene is {domain}: each prompt must say so near its beginning."
+DOMAIN_OF_SCENES = (
+    " Every scene is {domain}: each background and each description must show and name that."
+)
 AVOIDANCE = " Make them unlike these, which exist already:"
 OTHER_BACKGROUNDS = " Choose other backgrounds than these, which exist already:"
 MOST_AVOIDED = 20
@@ -100,13 +108,14 @@ class OpenAiLanguageModel:
         *,
         mode: str,
         variation: int = 0,
+        domain: str | None = None,
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
         """Return 1 to `count` prompts (AIGC Creator).
 
         Set 0 is asked for in the paper's words alone. Later ones add a sentence: at temperature 0
-        the same question would have the same answer. So does a list of what to avoid.
+        the same question would have the same answer. So do a domain and a list of what to avoid.
         """
         slots = {
             "prompt number": str(count),
@@ -114,7 +123,8 @@ class OpenAiLanguageModel:
             "visual feature": ", ".join(features) or "its typical features",
         }
         longest = self._config.max_prompt_words
-        wish = _shorten(longest) + _vary(variation) + _avoid(AVOIDANCE, avoid)
+        wish = _in_domain(DOMAIN_OF_PROMPTS, domain) + _shorten(longest)
+        wish += _vary(variation, domain) + _avoid(AVOIDANCE, avoid)
         messages = _add(fill_template(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
@@ -122,12 +132,13 @@ class OpenAiLanguageModel:
 
         return self._ask(Question("prompts", messages, schemas.prompts(count), parse, seed))
 
-    def imagine_scenes(
+    def imagine_scenes(  # noqa: PLR0913 (the question has that many parts)
         self,
         caption: str,
         objects: Sequence[str],
         count: int,
         *,
+        domain: str | None = None,
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[ImaginedScene, ...]]:
@@ -138,7 +149,8 @@ class OpenAiLanguageModel:
             "caption": caption,
             "exist objects": ", ".join(existing) or "no exist objects",
         }
-        messages = _add(fill_template("scene_imagination", slots), _avoid(OTHER_BACKGROUNDS, avoid))
+        wish = _in_domain(DOMAIN_OF_SCENES, domain) + _avoid(OTHER_BACKGROUNDS, avoid)
+        messages = _add(fill_template("scene_imagination", slots), wish)
 
         def parse(text: str) -> tuple[ImaginedScene, ...]:
             return parse_scenes(text, existing, count)
@@ -203,10 +215,17 @@ def _shorten(most_words: int | None) -> str:
     return "" if most_words is None else LENGTH.format(words=most_words)
 
 
-def _vary(variation: int) -> str:
+def _in_domain(wish: str, domain: str | None) -> str:
+    """Return a request for scenes of the domain; "" without one."""
+    return "" if domain is None else wish.format(domain=domain)
+
+
+def _vary(variation: int, domain: str | None) -> str:
     """Return a sentence that makes each set's question a different one; "" for the first set."""
     if variation == 0:
         return ""
+    if domain is not None:
+        return DOMAIN_VARIATION.format(number=variation + 1)
     circumstance = CIRCUMSTANCES[(variation - 1) % len(CIRCUMSTANCES)]
     return VARIATION.format(number=variation + 1, circumstance=circumstance)
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chatgenimage.workers.llm.english import enumerate_objects, with_article
 
 FILE_NAME = "rules.json"
+FUNCTION_WORDS = frozenset(("a", "an", "the", "at", "by", "during", "in", "on", "under", "with"))
 
 
 class ObjectRule(BaseModel):
@@ -57,6 +58,23 @@ class RuleBook(BaseModel):
     def background_in(self, text: str) -> str | None:
         """Return the name of the background that `text` names, or None."""
         return next((name for name, rule in self.backgrounds.items() if rule.noun in text), None)
+
+    def background_for(self, domain: str) -> str | None:
+        """Return the name of the background that a domain such as "in snow" means, or None.
+
+        Its words, but for articles and prepositions, must be among those of the background, with
+        the background's name or all words of its noun phrase.
+        """
+        asked = _content_words(domain)
+        for name, rule in self.backgrounds.items():
+            words = _content_words(rule.noun)
+            if asked <= words | {name} and (name in asked or words <= asked):
+                return name
+        return None
+
+
+def _content_words(text: str) -> set[str]:
+    return set(text.casefold().split()) - FUNCTION_WORDS
 
 
 def describe(nouns: Sequence[str], place: str) -> str:

@@ -18,6 +18,7 @@ from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound, Un
 from chatgenimage.workers.llm.free_box import find_free_box
 from chatgenimage.workers.llm.rulebook import (
     FILE_NAME,
+    BackgroundRule,
     RuleBook,
     describe,
     describe_beside,
@@ -42,6 +43,7 @@ COMPANION_WEIGHTS = (5, 4, 1)
 FEATURE_SHARE = 0.3
 BESIDE_SHARE = 0.2
 ATTEMPTS_PER_PROMPT = 50
+OTHER_PROFILE = "a profile whose language model is an OpenAI-compatible endpoint"
 
 
 class Rules:
@@ -90,43 +92,50 @@ class Rules:
         *,
         mode: str,
         variation: int = 0,  # noqa: ARG002 (every batch has another seed)
+        domain: str | None = None,
         avoid: Sequence[str] = (),
         seed: int,
     ) -> Answer[tuple[str, ...]]:
-        """Return `count` prompts on varied backgrounds, different while the grammar has more."""
+        """Return `count` prompts on varied backgrounds, different while the grammar has more.
+
+        With a domain the background is always the domain's.
+        """
         noun = self._word(label)
         rng = _rng("prompts", seed, noun, mode)
         known = self._book.objects[noun].features
         usable = [feature for feature in features if feature in known] or list(known)
         write = self._write_object if mode == "object" else self._write_scene
-        places = _shuffled(rng, [rule.place for rule in self._book.backgrounds.values()])
+        places = _shuffled(rng, [rule.place for rule in self._backgrounds(domain)])
         prompts: list[str] = []
         for index in range(count):
             turn, position = divmod(len(avoid) + index, len(places))
             another = partial(write, rng, noun, usable, places[position], turn)
             prompts.append(_unlike({*avoid, *prompts}, another))
         asked = {"label": label, "features": list(features), "count": count, "mode": mode}
-        return _answer("prompts", {**asked, "seed": seed}, tuple(prompts), prompts)
+        asked |= {"domain": domain, "seed": seed}
+        return _answer("prompts", asked, tuple(prompts), prompts)
 
-    def imagine_scenes(
+    def imagine_scenes(  # noqa: PLR0913 (the question has that many parts)
         self,
         caption: str,
         objects: Sequence[str],
         count: int,
         *,
+        domain: str | None = None,
         avoid: Sequence[str] = (),  # noqa: ARG002 (always as many as were asked for)
         seed: int,
     ) -> Answer[tuple[ImaginedScene, ...]]:
         """Return `count` scenes around the existing objects, on backgrounds the caption lacks.
 
         The description names at most two existing objects and the first new one: longer sentences
-        are not in the micro checkpoints' training text.
+        are not in the micro checkpoints' training text. With a domain the background is always
+        the domain's, even if the caption has it.
         """
         existing = self._words(objects)
         rng = _rng("scenes", seed, caption, *existing)
-        current = self._book.background_in(caption)
-        others = [rule for name, rule in self._book.backgrounds.items() if name != current]
-        backgrounds = _shuffled(rng, others)
+        current = self._book.backgrounds.get(self._book.background_in(caption) or "")
+        found = self._backgrounds(domain)
+        backgrounds = _shuffled(rng, [one for one in found if one is not current] or found)
         scenes = []
         for index in range(count):
             new = self._companions(rng, existing, NEW_OBJECTS_PER_SCENE)
@@ -134,7 +143,8 @@ class Rules:
             nouns = [*existing[: NOUNS_PER_SENTENCE - 1], *new[:1]]
             description = describe(nouns, background.place)
             scenes.append(ImaginedScene(background.noun, (*existing, *new), description))
-        asked = {"caption": caption, "objects": list(objects), "count": count, "seed": seed}
+        asked = {"caption": caption, "objects": list(objects), "count": count}
+        asked |= {"domain": domain, "seed": seed}
         return _answer("scenes", asked, tuple(scenes), [_scene_json(scene) for scene in scenes])
 
     def place_objects(  # noqa: PLR0913 (the question has that many parts)
@@ -178,6 +188,27 @@ class Rules:
         answer = [[item.label, item.box_xyxy, item.relationship] for item in placements]
         return _answer("placements", asked, tuple(placements), answer)
 
+    def place_of(self, domain: str) -> str:
+        """Return a domain as the book says it: "on a snowy field" for "in snow".
+
+        Raises:
+            UnknownWord: If no background of the book is meant.
+        """
+        (rule,) = self._backgrounds(domain)
+        return rule.place
+
+    def _backgrounds(self, domain: str | None) -> list[BackgroundRule]:
+        """Return the background of a domain; without one, all backgrounds."""
+        if domain is None:
+            return list(self._book.backgrounds.values())
+        if name := self._book.background_for(domain):
+            return [self._book.backgrounds[name]]
+        known = ", ".join(rule.place for rule in self._book.backgrounds.values())
+        raise UnknownWord(
+            f"the rule book does not know the domain {domain!r}; it knows: {known}. "
+            f"Choose one of these, or {OTHER_PROFILE}."
+        )
+
     def _word(self, label: str) -> str:
         word = label.casefold()
         if word not in self._book.objects:
@@ -194,8 +225,8 @@ class Rules:
     def _unknown(self, labels: Sequence[str]) -> str:
         return (
             f"the rule book does not know {', '.join(repr(label) for label in labels)}; "
-            f"it knows: {', '.join(sorted(self._book.objects))}. Choose one of these, or a "
-            "profile whose language model is an OpenAI-compatible endpoint."
+            f"it knows: {', '.join(sorted(self._book.objects))}. "
+            f"Choose one of these, or {OTHER_PROFILE}."
         )
 
     def _companions(self, rng: random.Random, nouns: Sequence[str], count: int) -> list[str]:
@@ -258,7 +289,8 @@ def _scene_json(scene: ImaginedScene) -> dict[str, Any]:
 
 
 def _answer(question: str, asked: dict[str, Any], value: T, answer: object) -> Answer[T]:
-    content = json.dumps({"question": question, **asked}, ensure_ascii=False)
+    given = {name: value for name, value in asked.items() if value is not None}
+    content = json.dumps({"question": question, **given}, ensure_ascii=False)
     exchange = Exchange(
         question=question,
         model="rules",

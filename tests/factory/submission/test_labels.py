@@ -4,7 +4,8 @@ import re
 import pytest
 
 from chatgenimage.factory.errors import BadLabels
-from chatgenimage.factory.submission.labels import LabelRequest, clean_label, read_labels
+from chatgenimage.factory.submission.labels import LabelRequest, read_labels
+from chatgenimage.tasks.names import clean_name
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_duplicates_by_case_spaces_and_composition_are_dropped_and_listed(write)
     ],
 )
 def test_words_of_any_script_are_labels(label):
-    assert clean_label(label) == label
+    assert clean_name(label) == label
 
 
 @pytest.mark.parametrize(
@@ -132,11 +133,11 @@ def test_words_of_any_script_are_labels(label):
 )
 def test_an_invalid_label_is_refused_with_a_reason(text, part):
     with pytest.raises(ValueError, match=re.escape(part)):
-        clean_label(text)
+        clean_name(text)
 
 
 def test_a_hundred_characters_are_allowed():
-    assert len(clean_label("d" * 100)) == 100
+    assert len(clean_name("d" * 100)) == 100
 
 
 def test_all_problems_are_reported_together_with_their_lines(write):

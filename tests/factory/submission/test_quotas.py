@@ -6,11 +6,13 @@ from typer.testing import CliRunner
 
 from chatgenimage.db import dispatching
 from chatgenimage.db.models import Batch, Candidate, Label, Run, Step
-from chatgenimage.db.quotas import Quota
+from chatgenimage.db.quotas import Quota, list_quotas
+from chatgenimage.db.run_progress import overview
 from chatgenimage.db.states import BatchState, RunState, StepState, Verdict
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.processes import finalize_run
 from chatgenimage.factory.processes.dispatcher import plan_steps
+from chatgenimage.factory.progress.quota_text import list_missed
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.factory.submission.quotas import next_sizes
@@ -25,7 +27,7 @@ def place(request):
 
 
 def quota(*, accepted=0, images=8, asked=50, max_images=1000):
-    return Quota(1, "dog", asked, max_images, accepted, images, batches=1)
+    return Quota(1, "dog", asked, max_images, accepted, images)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,10 @@ def submit_words(place, requests, **chain):
 
 
 def work_off(place, accepted, leave=()):
-    """Process all waiting batches; `accepted` candidates of each label's batch are accepted."""
+    """Process all waiting batches; `accepted` candidates of each batch are accepted.
+
+    `accepted` has their number by label, or by domain.
+    """
     with place.sessions.begin() as session:
         done = 0
         for batch in session.scalars(select(Batch).where(Batch.state != BatchState.DONE)):
@@ -60,7 +65,7 @@ def work_off(place, accepted, leave=()):
                 continue
             batch.state = BatchState.DONE
             for number in range(batch.size):
-                good = number < accepted[batch.label.name]
+                good = number < accepted[batch.domain or batch.label.name]
                 rows.add_candidate(
                     place,
                     session,
@@ -169,6 +174,37 @@ def test_a_label_gets_new_batches_while_other_labels_are_in_progress(place):
     assert finalize_run.top_up(place.sessions) == 1
     assert finalize_run.top_up(place.sessions) == 0
     assert batches(place) == [("dog", 0, 4), ("dog", 1, 4), ("house", 0, 4)]
+
+
+def test_each_domain_gets_batches_until_it_has_its_share_of_the_quota(place):
+    request = LabelRequest("dog", accepted=7, domains=("on a beach", "in snow"))
+    run_id = submit_words(place, [request])
+    finish(place, run_id, {"on a beach": 2, "in snow": 1})
+    with place.sessions() as session:
+        found = session.execute(select(Batch.index, Batch.domain, Batch.size).order_by(Batch.index))
+        assert [tuple(row) for row in found] == [
+            (0, "on a beach", 2),
+            (1, "in snow", 2),
+            (2, "on a beach", 2),
+            (3, "in snow", 2),
+            (4, "in snow", 2),
+        ]
+        beach, snow = list_quotas(session, run_id)
+    assert (beach.title, beach.asked, beach.accepted) == ("dog, on a beach", 4, 4)
+    assert (snow.title, snow.asked, snow.accepted) == ("dog, in snow", 3, 3)
+
+
+def test_a_domain_that_misses_its_quota_ends_at_its_share_of_the_limit(place):
+    request = LabelRequest("dog", accepted=4, max_images=9, domains=("on a beach", "in snow"))
+    run_id = submit_words(place, [request])
+    finish(place, run_id, {"on a beach": 2, "in snow": 0})
+    with place.sessions() as session:
+        missed = [quota for quota in list_quotas(session, run_id) if quota.missing]
+        assert [(one.title, one.images, one.max_images) for one in missed] == [
+            ("dog, in snow", 4, 4)
+        ]
+        lines = list_missed(session.get_one(Run, run_id), overview(session, run_id))
+    assert lines[0].startswith("quota_missed: dog, in snow has 0 of 2 accepted after 4 generated")
 
 
 def test_a_paused_run_gets_no_new_batches(place):

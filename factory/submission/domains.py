@@ -1,0 +1,110 @@
+"""Plan of a label: how many images and accepted images it gets, and in which domains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from chatgenimage.factory.errors import BadLabels
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.label_files import shorten
+from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.workers.config import RulesConfig
+from chatgenimage.workers.errors import UnknownWord
+from chatgenimage.workers.llm.rules import Rules
+
+IMAGES_PER_ACCEPTED = 20
+"""Default limit of generated images per requested accepted image."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlan:
+    """The numbers of a label, from its own options and those of the run.
+
+    Attributes:
+        images: Number of images; with a quota, the first ones.
+        quota: Number of accepted candidates to reach; None without a quota.
+        max_images: Most images for the quota; None without a quota.
+        domains: Domains among which all three are divided evenly; may be empty.
+    """
+
+    images: int
+    quota: int | None
+    max_images: int | None
+    domains: tuple[str, ...]
+
+
+def plan_label(request: LabelRequest, chain: ChainOptions) -> LabelPlan:
+    """Return the plan of a label.
+
+    Raises:
+        BadLabels: If there are more domains than one of the numbers to divide.
+    """
+    images = request.per_label or chain.per_label
+    quota = request.accepted or chain.accepted
+    most = request.max_images or chain.max_images or IMAGES_PER_ACCEPTED * (quota or 0)
+    plan = LabelPlan(
+        min(images, most) if quota else images,
+        quota,
+        most if quota else None,
+        request.domains or chain.domains,
+    )
+    if problem := _find_problem(request.label, plan):
+        raise BadLabels([problem])
+    return plan
+
+
+def check_domains(settings: Settings, requests: Sequence[LabelRequest]) -> None:
+    """Check the domains of all labels before anything is written.
+
+    Raises:
+        BadLabels: If a label has more domains than images, or the profile's rule book does not
+            know a domain; with all problems.
+    """
+    problems: dict[str, None] = {}
+    for request in requests:
+        try:
+            words_of(settings, plan_label(request, settings.chain).domains)
+        except BadLabels as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise BadLabels(list(problems))
+
+
+def words_of(settings: Settings, domains: Sequence[str]) -> dict[str, str]:
+    """Return the words that the similarity model sees each domain by, in order.
+
+    They are the domain itself, except with a rule book: its models know its own words only.
+
+    Raises:
+        BadLabels: If the profile's rule book does not know a domain.
+    """
+    config = settings.families.get("language")
+    if not isinstance(config, RulesConfig):
+        return {domain: domain for domain in domains}
+    try:
+        return {domain: _place_of(config, domain) for domain in domains}
+    except UnknownWord as error:
+        raise BadLabels([str(error)]) from None
+
+
+@cache
+def _place_of(config: RulesConfig, domain: str) -> str:
+    return Rules.load(config).place_of(domain)
+
+
+def _find_problem(label: str, plan: LabelPlan) -> str | None:
+    """Return why the numbers cannot be divided among the domains; None: they can."""
+    count = len(plan.domains)
+    numbers = {
+        "--max-images": plan.max_images,
+        "--accepted": plan.quota,
+        "--per-label": plan.images,
+    }
+    for option, number in numbers.items():
+        if number is not None and number < count:
+            return (
+                f"label {shorten(label)}: {number} cannot be divided among {count} domains; "
+                f"expected {option} {count} or more, or fewer domains."
+            )
+    return None
