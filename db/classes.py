@@ -44,7 +44,9 @@ def is_asked(names: Sequence[str]) -> ColumnElement[bool]:
     return or_(by_label, and_(Candidate.run_id.in_(runs_of_pictures()), is_found))
 
 
-def is_named(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bool]:
+def is_named(
+    column: ColumnElement[str] | ColumnElement[str | None], names: Sequence[str]
+) -> ColumnElement[bool]:
     """Return the condition that a column is one of the names, compared without case."""
     lowered = [name.lower() for name in names]
     return or_(column.in_(names), func.lower(column).in_(lowered))
