@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
-from chatgenimage.db.states import ItemState, Origin, RunState, Verdict
+from chatgenimage.db.states import BatchState, ItemState, Origin, RunState, Verdict
 from chatgenimage.db.subjects import locate_item
 
 Outcome = tuple[str, str | None, str | None, int]
@@ -143,6 +143,16 @@ def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
 def count_labels(session: Session, run_id: int) -> int:
     """Return the number of labels of a run."""
     return session.scalar(select(func.count()).where(Label.run_id == run_id)) or 0
+
+
+def count_open_batches(session: Session, run_id: int) -> int | None:
+    """Return how many batches of a run are not done; None: a quota may add any number."""
+    if session.scalar(select(Label.id).where(Label.run_id == run_id, Label.quota > 0).limit(1)):
+        return None
+    is_open = Batch.state.in_((BatchState.WAITING, BatchState.IN_FLIGHT))
+    return session.scalar(
+        select(func.count()).select_from(Batch).where(Batch.run_id == run_id, is_open)
+    )
 
 
 def count_labels_with_candidates(session: Session, run_id: int) -> int:

@@ -6,7 +6,7 @@ FactoryError
 ├── BadLabels            the list of labels cannot be used
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── CannotListen         a page cannot be served at that address
-├── WorkerDied           the worker of `factory run` ended before its work
+├── WorkerDied           every worker of `factory run` ended before its work
 ├── WorkerBroken         a worker ended by itself: its models, device or dispatcher failed
 ├── BudgetSpent          a run is paused because its language model used up the budget
 ├── NothingSucceeds      all of a run's first items were given up for the same reason
@@ -71,7 +71,7 @@ class CannotListen(FactoryError):
 
 
 class WorkerDied(FactoryError):
-    """The worker of `factory run` ended before its work."""
+    """Every worker process of `factory run` ended before its work."""
 
     exit_code = 1
 

@@ -1,22 +1,19 @@
-"""The main job on one machine: submits labels, runs a worker until the run ends, shows progress."""
+"""The main job on one machine: submits labels, runs workers until the run ends, shows progress."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 from chatgenimage.db.models import Run
-from chatgenimage.db.private_files import PRIVATE_FILE
 from chatgenimage.db.run_problems import find_common_failure
+from chatgenimage.db.runs import count_open_batches
 from chatgenimage.db.session import Sessions, connect, reading
 from chatgenimage.db.states import RunState
-from chatgenimage.factory.app import ALL_ROLES
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.database import open_database
 from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, NothingSucceeds, WorkerDied
+from chatgenimage.factory.local_workers.worker_plan import WorkerPlan, plan_workers
+from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
 from chatgenimage.factory.notifications.notifier import notifying
 from chatgenimage.factory.progress.live_view import LiveProgress
 from chatgenimage.factory.settings.model import Settings, environment_for_child
@@ -24,8 +21,6 @@ from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.factory.submission.submitter import Submission, budget_advice, submit
 
 POLL_S = 0.5
-STOP_GRACE_S = 90
-LOG_FILE = "worker.log"
 LEAST_FAILURES = 10
 """A run whose first items all fail for one reason is stopped after so many."""
 
@@ -43,41 +38,64 @@ def submit_labels(
 
 
 def work_off(
-    settings: Settings, profile: str | None, run_id: int, roles: Sequence[str] = ()
+    settings: Settings,
+    profile: str | None,
+    run_id: int,
+    plan: WorkerPlan,
+    roles: Sequence[str] = (),
 ) -> None:
-    """Run a worker until the run is done, with a live view of its progress.
+    """Run worker processes until the run is done, with a live view of its progress.
 
     Args:
         settings: Of the run.
         profile: That they came from.
         run_id: Which run.
-        roles: Of the worker; none: all that the profile has.
+        plan: Of the processes; if one ends, the others do its work.
+        roles: Of each process; none: all that the profile has.
 
     Raises:
-        WorkerDied: If the worker ended before its work.
+        WorkerDied: If every process ended before its work.
         BudgetSpent: If the language model has cost what it may.
         NothingSucceeds: If all of the first items were given up for the same reason.
-        KeyboardInterrupt: After Ctrl-C, when the worker has given back what it held.
+        KeyboardInterrupt: After Ctrl-C, when the workers have given back what they held.
     """
     sessions = connect(settings.resolved_database_url())
     with (
         notifying(settings, sessions, run_id),
         open_broker(settings) as broker,
-        _worker(settings, environment_for_child(settings, profile, broker.url), roles) as worker,
+        WorkerProcesses(
+            settings, environment_for_child(settings, profile, broker.url), plan, roles
+        ) as workers,
         LiveProgress(sessions, run_id) as progress,
     ):
         while not _is_over(sessions, run_id):
-            if worker.poll() is not None:
-                raise WorkerDied(
-                    f"the worker ended with exit code {worker.returncode}. The end of its log "
-                    f"{settings.data_dir / LOG_FILE} says why; `factory resume {run_id}` continues."
-                )
+            try:
+                for message in workers.note_ended():
+                    progress.note(message)
+            except WorkerDied as error:
+                raise WorkerDied(f"{error}; `factory resume {run_id}` continues.") from None
             _stop_if_nothing_succeeds(sessions, run_id)
             with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
                 broker.revive()
             progress.refresh()
             time.sleep(POLL_S)
         progress.refresh()
+
+
+def plan_for_run(
+    settings: Settings, run_id: int, wanted: int | None, roles: Sequence[str] = ()
+) -> WorkerPlan:
+    """Return the worker processes for what is left of a run.
+
+    Args:
+        settings: Of the run.
+        run_id: Which run.
+        wanted: A number that a person chose; None: as many as the machine and the run can use.
+        roles: Of each process; none: all that the profile has.
+    """
+    with connect(settings.resolved_database_url())() as session:
+        batches = count_open_batches(session, run_id)
+    return plan_workers(settings, wanted, roles, batches)
 
 
 def _is_over(sessions: Sessions, run_id: int) -> bool:
@@ -118,36 +136,3 @@ def _stop_if_nothing_succeeds(sessions: Sessions, run_id: int) -> None:
         f"`{found.step}`: {found.reason} When that is corrected: `factory retry {run_id}`, then "
         f"`factory resume {run_id}`."
     )
-
-
-@contextmanager
-def _worker(
-    settings: Settings, environment: Mapping[str, str], roles: Sequence[str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a worker that ends with this process, however it ends."""
-    role = ",".join(roles) or ALL_ROLES
-    log_path = settings.data_dir / LOG_FILE
-    log_path.touch(mode=PRIVATE_FILE)
-    with log_path.open("ab") as log_file:
-        worker = subprocess.Popen(  # noqa: S603  # roles of the profile
-            [sys.executable, "-m", "chatgenimage", "worker", role, "--until-stdin-closes"],
-            stdin=subprocess.PIPE,
-            stdout=log_file,
-            stderr=log_file,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is ours to pass on
-        )
-        try:
-            yield worker
-        finally:
-            _stop(worker)
-
-
-def _stop(worker: subprocess.Popen[bytes]) -> None:
-    if worker.poll() is None:
-        worker.send_signal(signal.SIGTERM)
-    try:
-        worker.wait(STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()

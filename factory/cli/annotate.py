@@ -10,7 +10,16 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from chatgenimage.factory.cli.common import AsJson, StoreOptions, expected_errors, stderr, takes
+from chatgenimage.factory.cli.common import (
+    WORKERS_AUTO,
+    AsJson,
+    StoreOptions,
+    Workers,
+    expected_errors,
+    parse_workers,
+    stderr,
+    takes,
+)
 from chatgenimage.factory.cli.run import finish_here
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.class_phrases import Classes, read_classes
@@ -61,6 +70,7 @@ def annotate(
     labels_file: LabelsFiles = None,
     vary: Vary = False,
     longest_side: LongestSide = None,
+    workers: Workers = WORKERS_AUTO,
     place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -71,6 +81,7 @@ def annotate(
 
     Example: factory annotate holiday --labels "dog,striped shirt=referee"
     """
+    wanted_workers = parse_workers(workers)
     if vary and longest_side is None:
         longest_side = _painted_px(place.load_settings())
     classes = _read_classes(labels, labels_file or [])
@@ -90,7 +101,9 @@ def annotate(
     if settings.chain.domains:
         stderr.print("Not used: chain.domains of the profile; pictures have no domain.")
     more = {"pictures": asdict(done)}
-    finish_here(settings, done.run_id, place, as_json=as_json, more=more, roles=roles)
+    finish_here(
+        settings, done.run_id, place, wanted_workers, as_json=as_json, more=more, roles=roles
+    )
 
 
 def register(app: typer.Typer) -> None:

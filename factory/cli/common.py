@@ -22,7 +22,7 @@ from chatgenimage.factory.commands import (
     remembering,
     use_places,
 )
-from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.errors import FactoryError, SettingsError
 from chatgenimage.factory.foreign_text import SafeConsole, to_json
 from chatgenimage.factory.query import store
 from chatgenimage.factory.query.filters import MAX_ID
@@ -31,6 +31,7 @@ from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.errors import WorkerError
 
 PIPED_WIDTH = 400
+MOST_WORKERS = 256
 EXPECTED = (FactoryError, StoreError, WorkerError)
 
 ProfileName = Annotated[
@@ -52,6 +53,15 @@ Budget = Annotated[
     typer.Option(min=0, help="Most that the language model may cost, in the profile's currency."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+WORKERS_AUTO = "auto"
+Workers = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Worker processes on this machine; auto: one per GPU, or per core with enough memory.",
+    ),
+]
 
 RunNumber = Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Number of the run.")]
 RunOrLatest = Annotated[
@@ -129,6 +139,21 @@ def open_chosen_store(
         NoDatabase: If there is no database yet, or its schema is of another version.
     """
     return store.open_store(data_dir, profile=profile, database_url=database_url)
+
+
+def parse_workers(workers: Workers) -> int | None:
+    """Return a number of worker processes; None: as many as the machine can run.
+
+    Raises:
+        SettingsError: If it is neither "auto" nor a number from 1.
+    """
+    if workers == WORKERS_AUTO:
+        return None
+    if not (workers.isascii() and workers.isdecimal() and 1 <= int(workers) <= MOST_WORKERS):
+        raise SettingsError(
+            f"--workers must be auto or a number from 1 to {MOST_WORKERS}, not {workers!r}."
+        )
+    return int(workers)
 
 
 @contextmanager

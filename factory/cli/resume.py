@@ -5,12 +5,15 @@ from typing import Annotated
 import typer
 
 from chatgenimage.factory.cli.common import (
+    WORKERS_AUTO,
     AsJson,
     Budget,
     RunNumber,
     RunOrLatest,
     StoreOptions,
+    Workers,
     expected_errors,
+    parse_workers,
     stderr,
     takes,
 )
@@ -30,6 +33,7 @@ def resume(
     run: RunOrLatest = None,
     budget: Budget = None,
     worker: Worker = True,
+    workers: Workers = WORKERS_AUTO,
     place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -40,10 +44,11 @@ def resume(
 
     Example: factory resume 3 --budget 10
     """
+    wanted_workers = parse_workers(workers)
     store = place.open_chosen_store()
     run_id = _resume(store, run, budget)
     if worker:
-        finish_here(store.settings, run_id, place, as_json=as_json)
+        finish_here(store.settings, run_id, place, wanted_workers, as_json=as_json)
     else:
         _point_to_status(run_id)
 

@@ -9,10 +9,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chatgenimage.factory.cli.common import (
+    WORKERS_AUTO,
     AsJson,
     Budget,
     StoreOptions,
+    Workers,
     expected_errors,
+    parse_workers,
     print_json,
     stderr,
     takes,
@@ -125,6 +128,7 @@ def run(
     *,
     request: RequestOptions,
     chain: dict[str, Any],
+    workers: Workers = WORKERS_AUTO,
     place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -134,6 +138,7 @@ def run(
 
     Example: factory run dog house --per-label 8; with a quota: factory run dog --accepted 50
     """
+    wanted_workers = parse_workers(workers)
     settings = place.load_settings(chain=chain)
     wanted = request.read_labels(settings)
     from chatgenimage.factory.app import fetch_checkpoints
@@ -144,7 +149,7 @@ def run(
     check_broker(settings)
     submission = request.submit(settings, wanted)
     _tell(submission, wanted)
-    finish_here(settings, submission.run_id, place, as_json=as_json)
+    finish_here(settings, submission.run_id, place, wanted_workers, as_json=as_json)
 
 
 @expected_errors()
@@ -182,6 +187,7 @@ def finish_here(
     settings: Settings,
     run_id: int,
     place: StoreOptions,
+    workers: int | None,
     *,
     as_json: bool,
     roles: Sequence[str] = (),
@@ -195,15 +201,18 @@ def finish_here(
         settings: Of the run.
         run_id: Its number.
         place: As the command was given it.
+        workers: Number of processes; None: as many as the machine can run.
         as_json: Whether to show it as JSON.
         roles: Those that the run needs; none: all of the profile.
         more: Further keys of the JSON output.
     """
-    from chatgenimage.factory.local_run import work_off
+    from chatgenimage.factory.local_run import plan_for_run, work_off
     from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
 
     try:
-        work_off(settings, place.profile, run_id, roles)
+        plan = plan_for_run(settings, run_id, workers, roles)
+        stderr.print(plan.describe())
+        work_off(settings, place.profile, run_id, plan, roles)
     except KeyboardInterrupt:
         going_on = spell("resume", run_id)
         stderr.print(f"Stopped; nothing is lost. Continue with: {going_on}", soft_wrap=True)

@@ -59,6 +59,10 @@ class LiveProgress:
             self._last_line = line
         return snapshot
 
+    def note(self, message: str) -> None:
+        """Print a line above the view that stays."""
+        self._console.print(message, soft_wrap=True, markup=False)
+
     def show_outage(self, reason: str) -> None:
         """Show below the last snapshot why it is not updated."""
         if self._console.is_terminal:

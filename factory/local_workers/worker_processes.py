@@ -1,0 +1,120 @@
+"""Worker processes of a command: started together, stopped together; one may end alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from chatgenimage.db.private_files import PRIVATE_FILE
+from chatgenimage.factory.app import ALL_ROLES
+from chatgenimage.factory.errors import WorkerDied
+from chatgenimage.factory.local_workers.worker_plan import WorkerPlan
+from chatgenimage.factory.settings.model import ENV_PREFIX, Settings
+
+STOP_GRACE_S = 90
+
+
+class WorkerProcesses:
+    """Context manager: processes that end with this one, however it ends."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        plan: WorkerPlan,
+        roles: Sequence[str] = (),
+    ) -> None:
+        """Prepare the processes; entering the block starts them.
+
+        Args:
+            settings: Their data folder gets their logs.
+            environment: Theirs; it gives them the same settings.
+            plan: How many, and on which devices.
+            roles: Of each; none: all that the profile has.
+        """
+        self._folder = settings.data_dir
+        self._environment = environment
+        self._plan = plan
+        self._role = ",".join(roles) or ALL_ROLES
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        """Start the processes."""
+        try:
+            for number in range(self._plan.count):
+                self._running[number] = self._start(number)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all at the same time: each gives back what it holds."""
+        self._stop()
+
+    def note_ended(self) -> list[str]:
+        """Return a message for each process that ended since the last call.
+
+        Raises:
+            WorkerDied: If none is left.
+        """
+        ended = [number for number, each in self._running.items() if each.poll() is not None]
+        messages = []
+        for number in ended:
+            code = _end(self._running.pop(number))
+            which = f"worker process {number + 1} of {self._plan.count}"
+            messages.append(
+                f"{which} ended with exit code {code}; the end of its log {self._log(number)} says "
+                f"why. {len(self._running)} left, which do its work."
+            )
+        if not self._running:
+            which = "the worker" if self._plan.count == 1 else "the last worker process"
+            raise WorkerDied(
+                f"{which} ended with exit code {code}. The end of its log {self._log(number)} "
+                "says why"
+            )
+        return messages
+
+    def _log(self, number: int) -> Path:
+        return self._folder / (f"worker-{number + 1}.log" if number else "worker.log")
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        environment = {**self._environment, f"{ENV_PREFIX}DEVICE": self._plan.devices[number]}
+        if self._plan.cpu_threads is not None:
+            environment[f"{ENV_PREFIX}CPU_THREADS"] = str(self._plan.cpu_threads)
+        path = self._log(number)
+        path.touch(mode=PRIVATE_FILE)
+        with path.open("ab") as log_file:
+            command = [sys.executable, "-m", "chatgenimage", "worker", self._role]
+            return subprocess.Popen(  # noqa: S603  # roles of the profile
+                [*command, "--until-stdin-closes"],
+                stdin=subprocess.PIPE,
+                stdout=log_file,
+                stderr=log_file,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is ours to pass on
+            )
+
+    def _stop(self) -> None:
+        processes = list(self._running.values())
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE_S
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit code of a process that ends, after its end; close the pipe to it."""
+    if process.stdin:
+        process.stdin.close()
+    return process.wait()
