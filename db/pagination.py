@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.classes import list_picture_classes
+from chatgenimage.db.domains import is_of_domain
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Candidate, Label
 from chatgenimage.db.queries import IN_ORDER, CandidateFilter, ids_in_order
@@ -78,13 +79,17 @@ def list_repeats(session: Session, candidate: Candidate, limit: int) -> Sequence
 
 
 def list_samples(session: Session, run_id: int, limit: int) -> Sequence[int]:
-    """Return the ids of some accepted candidates of different labels."""
-    labels = session.scalars(select(Label.id).where(Label.run_id == run_id).limit(limit)).all()
-    each = -(-limit // max(len(labels), 1))
+    """Return the ids of some accepted candidates of different labels and domains."""
+    labels = select(Label.id, Label.domains).where(Label.run_id == run_id).limit(limit)
+    cells = [(id_, name) for id_, names in session.execute(labels) for name in names or (None,)]
+    cells = cells[:limit]
+    each = -(-limit // max(len(cells), 1))
     ids: list[int] = []
-    for label_id in labels:
+    for label_id, domain in cells:
         is_of_label = and_(Candidate.run_id == run_id, Candidate.label_id == label_id)
         query = select(Candidate.id).where(is_of_label, Candidate.verdict == Verdict.ACCEPTED)
+        if domain is not None:
+            query = query.where(is_of_domain([domain]))
         ids += session.scalars(query.order_by(*IN_ORDER).limit(each)).all()
     return ids[:limit]
 

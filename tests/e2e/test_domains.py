@@ -30,6 +30,7 @@ def test_every_label_is_made_in_every_domain_and_a_refilter_keeps_it(factory):
     assert found.stdout.count('"domain": "in snow"') == sum(
         one.domain == "in snow" for one in candidates
     )
+    assert factory.call("replay", str(candidates[0].id)).returncode == 0
     again = factory.call("refilter", "1", "--set", "domain_probability=0.9", "--yes")
     assert again.returncode == 0, again.stderr
     assert len(factory.call_json("status")["coverage"]) == len(cells)

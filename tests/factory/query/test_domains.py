@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from chatgenimage.db.domains import list_coverage, to_matrix
 from chatgenimage.db.models import Candidate, Score
+from chatgenimage.db.pagination import list_samples
 from chatgenimage.db.states import Verdict
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.gallery.server import build_gallery
@@ -132,6 +133,13 @@ def test_the_gallery_has_the_matrix_and_a_filter(store):
     assert client.get("/candidates?domain=in+snow").text.count('src="/images/') == 2
     assert 'name="domain"' in client.get("/candidates").text
     assert f"<dd>{BEACH}</dd>" in client.get("/candidates/1").text
+
+
+def test_samples_of_a_run_show_its_domains(store, place):
+    with place.sessions() as session:
+        shown = [session.get_one(Candidate, one) for one in list_samples(session, 1, 4)]
+        cells = {(one.label.name, one.domain) for one in shown}
+    assert cells == {("dog", BEACH), ("dog", SNOW), ("house", BEACH)}
 
 
 def test_the_card_has_the_matrix_and_the_labels_file_names_the_domains(store, place, tmp_path):
