@@ -53,15 +53,16 @@ def conditioning(
         pipeline: The pipeline whose text encoders are used.
         prompts: Chunks of each prompt; all prompts have equally many.
         negative_prompt: What no image should show; it may be longer than a chunk. If it is empty,
-            the pipeline is given none: XL then guides by zeros, as it was trained.
+            XL is given none and guides by zeros, as it was trained.
     """
     negative = split_prompt(pipeline, negative_prompt)
     count = max(len(prompts[0]), len(negative))
+    is_zeros = not negative_prompt and pipeline.config.get("force_zeros_for_empty_prompt", False)
     if count == 1:
         texts = {"prompt": [chunk for (chunk,) in prompts]}
-        return texts | ({"negative_prompt": [*negative] * len(prompts)} if negative_prompt else {})
+        return texts if is_zeros else texts | {"negative_prompt": [*negative] * len(prompts)}
     wanted = _stack("", [_embed(pipeline, chunks, count) for chunks in prompts])
-    if not negative_prompt and pipeline.config.get("force_zeros_for_empty_prompt"):
+    if is_zeros:
         return wanted
     return wanted | _stack("negative_", [_embed(pipeline, negative, count)] * len(prompts))
 

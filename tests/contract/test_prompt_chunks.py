@@ -23,6 +23,8 @@ def test_a_short_prompt_is_passed_on_as_it_is(pipeline):
     assert chunks == ("a dog",)
     arguments = conditioning(pipeline, [chunks, ("a cat",)], "blur")
     assert arguments == {"prompt": ["a dog", "a cat"], "negative_prompt": ["blur", "blur"]}
+    # Some pipelines of other architectures guide only if they are given a negative prompt.
+    assert conditioning(pipeline, [chunks], "")["negative_prompt"] == [""]
 
 
 @torch.inference_mode()
