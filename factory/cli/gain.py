@@ -169,7 +169,10 @@ def _prepare(sets: SetOptions, training: TrainingOptions, place: StoreOptions) -
     from chatgenimage.factory.gain.values import Task
 
     wanted = None if sets.task is None else Task(sets.task)
-    task, images = guard(_read_sets(sets, place), wanted)
+    read = _read_sets(sets, place)
+    count = len(read.real) + len(read.synthetic) + len(read.test)
+    stderr.print(f"Checking {count} images, also for near-duplicates ...")
+    task, images = guard(read, wanted)
     names = [arm.name for arm in plan_arms(images.real, images.synthetic)]
     chosen = tuple(check_name("arm", name, names) for name in training.arm or ())
     every = (*images.real, *images.synthetic, *images.test)
