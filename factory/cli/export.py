@@ -31,7 +31,7 @@ from chatgenimage.factory.export.class_choice import (
 from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import FORMATS, get_format
 from chatgenimage.factory.export.request import ExportRequest
-from chatgenimage.factory.export.splits import Splits, parse_splits
+from chatgenimage.factory.export.splits import parse_splits
 from chatgenimage.factory.query.store import Store
 
 MAX_SEED = 2**63 - 1
@@ -54,7 +54,9 @@ FormatName = Annotated[str, typer.Argument(metavar="FORMAT", help=f"One of: {', 
 SplitShares = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME=SHARE,...", help="Shares of the splits, e.g. train=0.8,val=0.1,test=0.1."
+        metavar="NAME=SHARE,...",
+        help="Shares of the splits, e.g. train=0.8,val=0.1,test=0.1.",
+        show_default="what the format's trainers need, else train=1",
     ),
 ]
 SplitSeed = Annotated[
@@ -82,7 +84,10 @@ OriginalFolders = Annotated[
         "copies, with boxes in their pixels; may be repeated.",
     ),
 ]
-MaskEncoding = Annotated[Masks | None, typer.Option(help="Mask encoding in COCO; default: rle.")]
+MaskEncoding = Annotated[
+    Masks | None,
+    typer.Option(help="Form of the masks, or none: boxes alone; the default is the format's."),
+]
 
 
 def choose_classes(classes: ClassNames = None, map_: Merges = None) -> ClassChoice:
@@ -122,11 +127,12 @@ def export_dataset(
 
     Example: factory export coco --out dataset --run 1 --splits train=0.8,val=0.2
     """
+    known = get_format(format_)
     request = ExportRequest(
-        format=get_format(format_),
+        format=known,
         out_dir=out,
         wanted=replace(wanted, verdict=None if verdict is VerdictChoice.ANY else Verdict(verdict)),
-        splits=Splits(seed=seed) if splits is None else parse_splits(splits, seed),
+        splits=parse_splits(known.splits if splits is None else splits, seed),
         masks=masks,
         classes=chosen,
         originals=tuple(originals or ()),

@@ -8,8 +8,10 @@ from typing import Any, Literal, Protocol
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.sample import Sample
+from chatgenimage.factory.export.trainers import Trainer
 
-Masks = Literal["rle", "polygons"]
+Masks = Literal["rle", "polygons", "none"]
+Validation = Literal["optional", "required", "from train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,11 @@ class Format:
         title: Its usual name.
         open: Creates a writer for a folder.
         reading: Python code that reads it; `{out}` is the folder.
-        masks: Mask encodings that it supports.
+        trainers: Commands of trainers that take it as it is.
+        splits: Splits if none are asked for, as `--splits` takes them.
+        validation: What its trainers need: "required", images in train and val; "from train", the
+            same, but the images of train can be named as val.
+        masks: Mask encodings that it supports, the first by default.
         modules: Optional libraries that it needs.
         needs_parent: Whether it contains only edits and fills.
         hub: Its entries for the hub, in the front matter of the dataset card.
@@ -66,6 +72,9 @@ class Format:
     title: str
     open: Callable[[Folder, Plan], Writer]
     reading: str
+    trainers: tuple[Trainer, ...] = ()
+    splits: str = "train=1"
+    validation: Validation = "optional"
     masks: tuple[Masks, ...] = ()
     modules: tuple[str, ...] = ()
     needs_parent: bool = False

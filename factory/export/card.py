@@ -19,6 +19,7 @@ from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.card_coverage import describe_coverage
 from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
+from chatgenimage.factory.export.formats import FORMATS
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.export.markdown import cell, escape, table_head, table_row
 from chatgenimage.factory.export.sources import SOURCES_FILE
@@ -95,7 +96,8 @@ def _lines(facts: CardContent) -> Iterator[str]:
     yield from ("## Models", "", *_models(facts), "")
     yield from ("## Thresholds", "", *_thresholds(facts), "")
     yield from ("## Repeat it", "", *_commands(facts), "")
-    yield from ("## How to read it", "", *_reading(facts))
+    yield from ("## How to read it", "", *_reading(facts), "")
+    yield from ("## Train on it", "", *_training(facts))
 
 
 def _front_matter(facts: CardContent) -> dict[str, Any]:
@@ -259,6 +261,17 @@ def _reading(facts: CardContent) -> Iterator[str]:
     split = next(iter(facts.plan.counts))
     code = facts.format.reading.replace("{out}", ".").replace("{split}", split)
     yield from ("From this folder:", "", "```python", code, "```")
+
+
+def _training(facts: CardContent) -> Iterator[str]:
+    for trainer in facts.format.trainers:
+        yield from (f"### {trainer.name}", "", f"`pip install {trainer.install}`, then here:", "")
+        yield from (f"```{trainer.language}", trainer.code, "```", "")
+    yield from ("Other trainers take another format of the same images as it is:", "")
+    for known in FORMATS.values():
+        if known.trainers and known.name != facts.format.name:
+            names = ", ".join(trainer.name for trainer in known.trainers)
+            yield f"- `factory export {known.name}`: {names}"
 
 
 def _profile_file(run: Run) -> str:

@@ -13,18 +13,36 @@ from chatgenimage.factory.export.listfile import ListFile
 from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.outlines import polygons_of
 from chatgenimage.factory.export.sample import Sample
+from chatgenimage.factory.export.splits import usual_name
+from chatgenimage.factory.export.trainers import RF_DETR_TRAINER, torchvision_coco
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths of the files; `{split}` is replaced by the split's name."""
+    """Paths of the files; `{split}` is replaced by the split's name.
+
+    Attributes:
+        val: Name of the split for validation; empty if splits keep their names.
+    """
 
     images: str
     file: str
+    val: str = ""
+
+    def images_of(self, split: str) -> str:
+        """Return the folder of a split's images."""
+        return self.images.format(split=self._name_of(split))
+
+    def file_of(self, split: str) -> str:
+        """Return the JSON file of a split."""
+        return self.file.format(split=self._name_of(split))
+
+    def _name_of(self, split: str) -> str:
+        return usual_name(split, self.val) if self.val else split
 
 
 COMMON = Layout(images="images/{split}", file="annotations/instances_{split}.json")
-FIFTYONE = Layout(images="{split}/data", file="{split}/labels.json")
+ROBOFLOW = Layout(images="{split}", file="{split}/_annotations.coco.json", val="valid")
 
 
 class CocoWriter:
@@ -35,11 +53,11 @@ class CocoWriter:
         self._plan = plan
         self._layout = layout
         self._category_ids = {label: index + 1 for label, index in plan.class_ids().items()}
-        self._parts = {split: _Parts(folder, self._file_of(split)) for split in plan.counts}
+        self._parts = {split: _Parts(folder, layout.file_of(split)) for split in plan.counts}
 
     def add(self, sample: Sample) -> None:
         """Write a sample's image, record and annotations."""
-        images = self._layout.images.format(split=sample.split)
+        images = self._layout.images_of(sample.split)
         self._folder.put_image(f"{images}/{sample.file_name}", sample)
         parts = self._parts[sample.split]
         parts.images.add(_image(sample))
@@ -50,9 +68,6 @@ class CocoWriter:
         """Write the JSON files."""
         for parts in self._parts.values():
             parts.join(self._head())
-
-    def _file_of(self, split: str) -> str:
-        return self._layout.file.format(split=split)
 
     def _head(self) -> dict[str, Any]:
         # The date of the newest image, not today's: equal rows give equal files.
@@ -128,22 +143,31 @@ COCO = Format(
     title="COCO detection and segmentation",
     open=CocoWriter,
     masks=("rle", "polygons"),
+    trainers=(torchvision_coco(COMMON.images_of("train"), COMMON.file_of("train")),),
     reading="""\
 from pycocotools.coco import COCO
-coco = COCO("{out}/annotations/instances_{split}.json")""",
-)
-FIFTYONE_FORMAT = Format(
-    name="fiftyone",
-    title="FiftyOne (its COCODetectionDataset layout)",
-    open=partial(CocoWriter, layout=FIFTYONE),
-    masks=("rle", "polygons"),
-    reading="""\
-import fiftyone as fo
+coco = COCO("{out}/annotations/instances_{split}.json")
+
+import fiftyone as fo  # or FiftyOne
 dataset = fo.Dataset.from_dir(
-    dataset_dir="{out}/{split}",
     dataset_type=fo.types.COCODetectionDataset,
+    data_path="{out}/images/{split}",
+    labels_path="{out}/annotations/instances_{split}.json",
     label_types=["detections", "segmentations"],
-    include_id=True,
-    extra_attrs=True,
 )""",
+)
+RF_DETR = Format(
+    name="rf-detr",
+    title="COCO as RF-DETR and Roboflow have it",
+    open=partial(CocoWriter, layout=ROBOFLOW),
+    masks=("polygons", "rle"),
+    splits="train=0.8,val=0.2",
+    validation="required",
+    trainers=(
+        RF_DETR_TRAINER,
+        torchvision_coco(ROBOFLOW.images_of("train"), ROBOFLOW.file_of("train")),
+    ),
+    reading="""\
+from pycocotools.coco import COCO
+coco = COCO("{out}/train/_annotations.coco.json")""",
 )

@@ -33,6 +33,7 @@ from chatgenimage.factory.export.classes import (
 )
 from chatgenimage.factory.export.first_pass import FirstPass, iter_keys
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
+from chatgenimage.factory.export.gaps import check_split_names
 from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest, ExportResult
 from chatgenimage.factory.export.sample import Sample
@@ -52,7 +53,7 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
     when it is requested again.
 
     Raises:
-        SettingsError: If the format does not support the requested masks.
+        SettingsError: If the format does not support the requested masks, or needs other splits.
         LibraryMissing: If the format needs a library that is not installed.
         CannotWrite: If `out_dir` has contents that may not be replaced, or writing fails.
         NothingFound: If no candidate matches.
@@ -65,6 +66,7 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
     """
     request = replace(request, out_dir=request.out_dir.resolve(), masks=_masks_of(request))
     _require(request.format)
+    check_split_names(request.format, request.splits)
     refuse_to_replace(request.out_dir, overwrite=request.overwrite)
     originals = Originals(request.originals)
     problem = None
@@ -136,6 +138,7 @@ def _write(
         left_out_images=left_out.images,
         missing_originals=len(first_pass.originals.missing),
         notes=notes,
+        gaps=tuple(first_pass.gaps()),
     )
     known = {
         "folder": request.out_dir.name,

@@ -21,7 +21,7 @@ from chatgenimage.db.exporting import (
 from chatgenimage.factory.export.base import Plan
 from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.families import Assignment, Families, Tag
-from chatgenimage.factory.export.gaps import describe_gaps
+from chatgenimage.factory.export.gaps import describe_gaps, describe_validation
 from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest
 from chatgenimage.factory.export.splits import Splits
@@ -82,8 +82,14 @@ class FirstPass:
         return totals
 
     def gaps(self) -> list[str]:
-        """Return a sentence for each split that has no image or lacks a label."""
-        return list(describe_gaps(self.totals(), self.assignment.lacking))
+        """Return a sentence for each split that has no image or lacks a label.
+
+        Raises:
+            SplitsIncomplete: If the format's trainers need images in a split that has none.
+        """
+        counts = self.totals()
+        gaps = describe_gaps(counts, self.assignment.lacking)
+        return [*gaps, *describe_validation(self.request.format, counts)]
 
     def plan(self) -> Plan:
         """Return the plan for the writer."""

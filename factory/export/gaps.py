@@ -1,6 +1,10 @@
 """Gaps of splits: splits without an image, and labels that a split has nothing of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from chatgenimage.factory.errors import SettingsError, SplitsIncomplete
+from chatgenimage.factory.export.base import Format
+from chatgenimage.factory.export.splits import TRAIN, VAL, Splits, role_of
 
 SHOWN_LABELS = 10
 
@@ -17,6 +21,41 @@ def describe_gaps(counts: Mapping[str, int], lacking: Mapping[str, Sequence[str]
             yield f"The split {split} has no image: there are too few families of images."
         elif labels := lacking.get(split):
             yield f"The split {split} has nothing of {_shorten(labels)}."
+
+
+def check_split_names(wanted: Format, splits: Splits) -> None:
+    """Check that a format gets the splits that its trainers need.
+
+    Raises:
+        SettingsError: If train or val is missing.
+    """
+    missing = _roles_missing(splits.names)
+    if missing and wanted.validation == "required":
+        raise SettingsError(
+            f"--splits {splits} has no {' and no '.join(missing)}, which the trainers of "
+            f"{wanted.name} need, e.g. --splits {wanted.splits}."
+        )
+
+
+def describe_validation(wanted: Format, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a sentence if a format names other images as those for validation.
+
+    Raises:
+        SplitsIncomplete: If the format's trainers need images in a split that has none.
+    """
+    missing = _roles_missing(split for split, count in counts.items() if count)
+    if missing and wanted.validation == "required":
+        raise SplitsIncomplete(
+            f"no image for {' and '.join(missing)}, which the trainers of {wanted.name} need: too "
+            "few families of images. Nothing was written; make more images."
+        )
+    if VAL in missing and wanted.validation == "from train":
+        yield f"Trainers of {wanted.name} validate on other images: no image is in a split val."
+
+
+def _roles_missing(names: Iterable[str]) -> list[str]:
+    found = {role_of(name) for name in names}
+    return [role for role in (TRAIN, VAL) if role not in found]
 
 
 def _shorten(labels: Sequence[str]) -> str:

@@ -127,8 +127,9 @@ IMAGE_FOLDER = Format(
     open=ImageFolderWriter,
     hub=_hub,
     reading="""\
+import os
 from datasets import load_dataset
-dataset = load_dataset("{out}")  # with all fields
+dataset = load_dataset(os.path.abspath("{out}"))  # with all fields
 from torchvision.datasets import ImageFolder
 dataset = ImageFolder("{out}/{split}")  # image and label only""",
 )

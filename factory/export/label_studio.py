@@ -1,6 +1,8 @@
-"""Label Studio: tasks with the models' boxes and masks as predictions to correct."""
+"""Label Studio: tasks with the models' boxes or outlines as predictions to correct.
 
-from collections.abc import Iterator
+An object is a box or a polygon, never both: Label Studio's converter would export it twice.
+"""
+
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -24,8 +26,11 @@ class LabelStudioWriter:
     def __init__(self, folder: Folder, plan: Plan) -> None:
         self._folder = folder
         self._out_name = plan.out_name
+        self._has_polygons = plan.masks == "polygons"
         self._tasks = ListFile(folder.open_text(TASKS_FILE))
-        config = ET.tostring(_config(plan.classes), encoding="unicode")
+        config = ET.tostring(
+            _config(plan.classes, has_polygons=self._has_polygons), encoding="unicode"
+        )
         folder.put_text(CONFIG_FILE, config + "\n")
 
     def add(self, sample: Sample) -> None:
@@ -37,7 +42,7 @@ class LabelStudioWriter:
         self._tasks.add(
             {
                 "data": shown | sample.metadata,
-                "predictions": [_prediction(sample)],
+                "predictions": [_prediction(sample, has_polygons=self._has_polygons)],
             }
         )
 
@@ -46,40 +51,49 @@ class LabelStudioWriter:
         self._tasks.close()
 
 
-def _config(classes: tuple[str, ...]) -> ET.Element:
+def _config(classes: tuple[str, ...], *, has_polygons: bool) -> ET.Element:
     view = ET.Element("View")
     ET.SubElement(view, "Image", name=IMAGE, value=f"${IMAGE}", zoom="true")
-    for tag, name in (("RectangleLabels", BOXES), ("PolygonLabels", POLYGONS)):
-        control = ET.SubElement(view, tag, name=name, toName=IMAGE)
-        for label, colour in colours_of(classes).items():
-            background = "#{:02x}{:02x}{:02x}".format(*colour)
-            ET.SubElement(control, "Label", value=label, background=background)
+    if has_polygons:
+        control = ET.SubElement(view, "PolygonLabels", name=POLYGONS, toName=IMAGE)
+    else:
+        # Label Studio's YOLO and VOC exports write a rotated box as if it were not rotated.
+        control = ET.SubElement(
+            view, "RectangleLabels", name=BOXES, toName=IMAGE, canRotate="false"
+        )
+    for label, colour in colours_of(classes).items():
+        background = "#{:02x}{:02x}{:02x}".format(*colour)
+        ET.SubElement(control, "Label", value=label, background=background)
     ET.indent(view)
     return view
 
 
-def _prediction(sample: Sample) -> dict[str, Any]:
+def _prediction(sample: Sample, *, has_polygons: bool) -> dict[str, Any]:
     detector = (sample.candidate.labelled_by or {}).get("detector", {})
     confidences = [found.confidence for found in sample.objects]
+    region = _polygon if has_polygons else _box
     return {
         "model_version": f"{detector.get('family')}@{detector.get('revision')}",
         "score": min(confidences, default=0.0),  # sorting by it shows the least certain first
-        "result": [region for found in sample.objects for region in _regions(found, sample)],
+        "result": [_common(found, sample) | region(found, sample) for found in sample.objects],
     }
 
 
-def _regions(found: ExportedObject, sample: Sample) -> Iterator[dict[str, Any]]:
-    """Yield the box, and the mask's outline as its child."""
-    x_min, y_min, x_max, y_max = found.box_xyxy
+def _common(found: ExportedObject, sample: Sample) -> dict[str, Any]:
     width, height = sample.size_wh
-    common = {
+    return {
         "to_name": IMAGE,
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
         "score": found.confidence,
     }
-    box = {
+
+
+def _box(found: ExportedObject, sample: Sample) -> dict[str, Any]:
+    x_min, y_min, x_max, y_max = found.box_xyxy
+    width, height = sample.size_wh
+    value = {
         "x": 100 * x_min / width,
         "y": 100 * y_min / height,
         "width": 100 * (x_max - x_min) / width,
@@ -87,17 +101,23 @@ def _regions(found: ExportedObject, sample: Sample) -> Iterator[dict[str, Any]]:
         "rotation": 0,
         "rectanglelabels": [found.label],
     }
+    return {
+        "id": f"box-{found.id}",
+        "from_name": BOXES,
+        "type": "rectanglelabels",
+        "value": value,
+    }
+
+
+def _polygon(found: ExportedObject, sample: Sample) -> dict[str, Any]:
+    width, height = sample.size_wh
     points = [[100 * int(x) / width, 100 * int(y) / height] for x, y in single_ring(found)]
-    polygon = {"points": points, "closed": True, "polygonlabels": [found.label]}
-    box_id = f"box-{found.id}"
-    yield {"id": box_id, "from_name": BOXES, "type": "rectanglelabels", "value": box, **common}
-    yield {
+    value = {"points": points, "closed": True, "polygonlabels": [found.label]}
+    return {
         "id": f"mask-{found.id}",
-        "parentID": box_id,
         "from_name": POLYGONS,
         "type": "polygonlabels",
-        "value": polygon,
-        **common,
+        "value": value,
     }
 
 
@@ -105,6 +125,7 @@ LABEL_STUDIO = Format(
     name="label-studio",
     title="Label Studio import",
     open=LabelStudioWriter,
+    masks=("none", "polygons"),
     reading="""\
 # Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
 # LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=<the folder above this one>. Make a project with

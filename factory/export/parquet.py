@@ -129,6 +129,7 @@ PARQUET = Format(
     modules=("datasets", "pyarrow"),
     hub=_hub,
     reading="""\
+import os
 from datasets import load_dataset
-dataset = load_dataset("{out}")""",
+dataset = load_dataset(os.path.abspath("{out}"))""",
 )

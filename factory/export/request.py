@@ -6,7 +6,6 @@ from pathlib import Path
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.factory.export.base import Format, Masks
 from chatgenimage.factory.export.class_choice import ClassChoice
-from chatgenimage.factory.export.gaps import describe_gaps
 from chatgenimage.factory.export.splits import Splits
 
 
@@ -41,6 +40,7 @@ class ExportResult:
 
     Attributes:
         splits: Number of images of each split, 0 for a split that got none.
+        gaps: A sentence for each split that has no image or lacks labels.
         lacking: Labels that a split has no image or no object of, by split.
         left_out_objects: Number of objects of classes that were not chosen, by label.
         left_out_images: Number of images of other classes without a chosen one.
@@ -59,6 +59,7 @@ class ExportResult:
     left_out_images: int
     missing_originals: int
     notes: tuple[str, ...]
+    gaps: tuple[str, ...]
 
     def __str__(self) -> str:
         splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
@@ -66,4 +67,4 @@ class ExportResult:
             f"{self.folder}: {self.images} images ({splits}), {self.annotations} annotations, "
             f"{self.classes} classes"
         )
-        return "\n".join([summary, *self.notes, *describe_gaps(self.splits, self.lacking)])
+        return "\n".join([summary, *self.notes, *self.gaps])

@@ -75,6 +75,12 @@ def role_of(name: str) -> str | None:
     return ROLES.get(name.lower())
 
 
+def usual_name(name: str, val: str = VAL) -> str:
+    """Return the name that a trainer expects: `val` is its name for validation."""
+    role = role_of(name)
+    return val if role == VAL else role or name
+
+
 def parse_splits(text: str, seed: int = 0) -> Splits:
     """Return the splits of a text like "train=0.8,val=0.1,test=0.1".
 

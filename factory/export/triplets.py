@@ -68,6 +68,7 @@ TRIPLETS = Format(
     reading="""\
 # accelerate launch train_instruct_pix2pix.py --dataset_name={out} (diffusers' example; its
 # defaults are these columns: input_image, edit_prompt, edited_image)
+import os
 from datasets import load_dataset
-dataset = load_dataset("{out}")""",
+dataset = load_dataset(os.path.abspath("{out}"))""",
 )

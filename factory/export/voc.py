@@ -1,31 +1,76 @@
 """Pascal VOC: an XML file of boxes for each image, and the list of each split."""
 
+import io
 import re
+from dataclasses import dataclass
+from functools import partial
 from xml.etree import ElementTree as ET
+
+from PIL import Image
 
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.sample import Sample
+from chatgenimage.factory.export.splits import TRAIN, VAL, usual_name
+from chatgenimage.factory.export.trainers import torchvision_voc
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class VocWriter:
-    """Writes `JPEGImages/`, `Annotations/` and `ImageSets/Main/`; images stay lossless PNG."""
+JPEG_QUALITY = 95
 
-    def __init__(self, folder: Folder, plan: Plan) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the files are, and how images are stored.
+
+    Attributes:
+        root: Folder of the dataset inside the export.
+        is_jpeg: Whether images become JPEG; they stay lossless otherwise.
+        has_usual_splits: Whether the lists have the names that torchvision accepts, with trainval.
+    """
+
+    root: str = ""
+    is_jpeg: bool = False
+    has_usual_splits: bool = False
+
+    def lists_of(self, split: str) -> tuple[str, ...]:
+        """Return the lists that name an image of a split."""
+        if not self.has_usual_splits:
+            return (split,)
+        name = usual_name(split)
+        return (name, "trainval") if name in {TRAIN, VAL} else (name,)
+
+
+FLAT = Layout()
+DEVKIT = Layout(root="VOCdevkit/VOC2012/", is_jpeg=True, has_usual_splits=True)
+
+
+class VocWriter:
+    """Writes `JPEGImages/`, `Annotations/`, `ImageSets/Main/` and labelmap.txt."""
+
+    def __init__(self, folder: Folder, plan: Plan, layout: Layout = FLAT) -> None:
         self._folder = folder
+        self._layout = layout
+        lists = dict.fromkeys(name for split in plan.counts for name in layout.lists_of(split))
         self._lists = {
-            split: folder.open_text(f"ImageSets/Main/{split}.txt") for split in plan.counts
+            name: folder.open_text(f"{layout.root}ImageSets/Main/{name}.txt") for name in lists
         }
+        folder.put_text(f"{layout.root}labelmap.txt", _label_map(plan.classes))
 
     def add(self, sample: Sample) -> None:
         """Write a sample's image and its XML file."""
-        self._folder.put_image(f"JPEGImages/{sample.file_name}", sample)
-        text = ET.tostring(_tree(sample), encoding="unicode")
-        self._folder.put_text(f"Annotations/{sample.name}.xml", f"{text}\n")
-        self._lists[sample.split].write(f"{sample.name}\n")
+        root = self._layout.root
+        name = f"{sample.name}.jpg" if self._layout.is_jpeg else sample.file_name
+        if self._layout.is_jpeg:
+            self._folder.place(f"{root}JPEGImages/{name}").write_bytes(_to_jpeg(sample))
+        else:
+            self._folder.put_image(f"{root}JPEGImages/{name}", sample)
+        text = ET.tostring(_tree(sample, name), encoding="unicode")
+        self._folder.put_text(f"{root}Annotations/{sample.name}.xml", f"{text}\n")
+        for each in self._layout.lists_of(sample.split):
+            self._lists[each].write(f"{sample.name}\n")
 
     def close(self) -> None:
         """End the lists."""
@@ -33,10 +78,23 @@ class VocWriter:
             file.close()
 
 
-def _tree(sample: Sample) -> ET.Element:
+def _to_jpeg(sample: Sample) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(sample.read_image())) as image:
+        image.convert("RGB").save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def _label_map(classes: tuple[str, ...]) -> str:
+    """Return the class names in the form of Datumaro and CVAT, which know no colon in a name."""
+    lines = (f"{' '.join(label.replace(':', ' ').split())}:::" for label in classes)
+    return "\n".join(["# label:color_rgb:parts:actions", *lines, ""])
+
+
+def _tree(sample: Sample, file_name: str) -> ET.Element:
     root = ET.Element("annotation")
     _put(root, "folder", "JPEGImages")
-    _put(root, "filename", sample.file_name)
+    _put(root, "filename", file_name)
     size = ET.SubElement(root, "size")
     for name, value in zip(("width", "height"), sample.size_wh, strict=True):
         _put(size, name, value)
@@ -78,5 +136,19 @@ VOC = Format(
     open=VocWriter,
     reading="""\
 import supervision as sv
-dataset = sv.DetectionDataset.from_pascal_voc("{out}/JPEGImages", "{out}/Annotations")""",
+dataset = sv.DetectionDataset.from_pascal_voc("{out}/JPEGImages", "{out}/Annotations")
+
+from datumaro import Dataset  # or Datumaro; with this option its boxes are exact
+dataset = Dataset.import_from("{out}", "voc", coordinate_mode="voc-one-based")""",
+)
+TORCHVISION_VOC = Format(
+    name="torchvision-voc",
+    title="Pascal VOC as its development kit has it",
+    open=partial(VocWriter, layout=DEVKIT),
+    splits="train=0.8,val=0.2",
+    validation="required",
+    trainers=(torchvision_voc(DEVKIT.root),),
+    reading="""\
+from torchvision.datasets import VOCDetection
+dataset = VOCDetection("{out}", year="2012", image_set="train")""",
 )

@@ -10,6 +10,8 @@ from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.objects import ExportedObject, SizeWh
 from chatgenimage.factory.export.outlines import single_ring
 from chatgenimage.factory.export.sample import Sample
+from chatgenimage.factory.export.splits import VAL, usual_name
+from chatgenimage.factory.export.trainers import RF_DETR_TRAINER, ultralytics
 
 DECIMALS = 6
 """Decimals of relative coordinates: 0.01 pixels on the largest images."""
@@ -39,7 +41,9 @@ class YoloWriter:
 
     def close(self) -> None:
         """Write data.yaml."""
-        content = {split: f"images/{split}" for split in self._plan.counts}
+        content = {usual_name(split): f"images/{split}" for split in self._plan.counts}
+        # Ultralytics refuses a file without it; the command has said that there is no such split.
+        content.setdefault(VAL, next(iter(content.values())))
         names = dict(enumerate(self._plan.classes))
         text = yaml.safe_dump({**content, "names": names}, sort_keys=False, allow_unicode=True)
         self._folder.put_text("data.yaml", text)
@@ -88,15 +92,21 @@ YOLO_DETECT = Format(
     name="yolo-detect",
     title="YOLO detection",
     open=partial(YoloWriter, shape=to_box),
+    splits="train=0.8,val=0.2",
+    validation="from train",
+    trainers=(ultralytics("detect", "data.yaml", "yolo11n"), RF_DETR_TRAINER),
     reading="""\
-from ultralytics import YOLO  # needs the splits train and val
-YOLO("yolo11n.pt").train(data="{out}/data.yaml")""",
+import yaml
+names = yaml.safe_load(open("{out}/data.yaml", encoding="utf-8"))["names"]""",
 )
 YOLO_SEGMENT = Format(
     name="yolo-segment",
     title="YOLO segmentation",
     open=partial(YoloWriter, shape=to_polygon),
+    splits="train=0.8,val=0.2",
+    validation="from train",
+    trainers=(ultralytics("segment", "data.yaml", "yolo11n-seg"),),
     reading="""\
-from ultralytics import YOLO  # needs the splits train and val
-YOLO("yolo11n-seg.pt").train(data="{out}/data.yaml")""",
+import yaml
+names = yaml.safe_load(open("{out}/data.yaml", encoding="utf-8"))["names"]""",
 )

@@ -16,7 +16,7 @@ from chatgenimage.factory.export.class_choice import ClassChoice
 from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import get_format
 from chatgenimage.factory.export.request import ExportRequest
-from chatgenimage.factory.export.splits import Splits, parse_splits
+from chatgenimage.factory.export.splits import parse_splits
 from chatgenimage.workers import masks
 
 HALVES = "train=0.5,test=0.5"
@@ -62,7 +62,7 @@ def request_of(
         format=get_format(name),
         out_dir=out,
         wanted=CandidateFilter(**{"verdict": Verdict.ACCEPTED, **wanted}),
-        splits=parse_splits(splits, seed) if splits else Splits(),
+        splits=parse_splits(splits or get_format(name).splits, seed),
         masks=masks,
         classes=choice or ClassChoice(),
         originals=originals,

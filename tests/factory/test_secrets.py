@@ -148,7 +148,7 @@ def test_no_file_of_an_exported_dataset_holds_a_secret_of_an_address(
     monkeypatch.setenv("FACTORY_CHAIN__ROUNDS", "0")
     ran = call("run", "dog", "--per-label", "6")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for layout in ("coco", "webdataset", "fiftyone"):
+    for layout in ("coco", "webdataset", "yolo-detect"):
         made = call("export", layout, "--out", layout)
         assert made.returncode == 0, made.stderr
         assert not held_in(made.stdout + made.stderr)
