@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.sample import Sample
-from chatgenimage.factory.export.trainers import Trainer
+from chatgenimage.factory.export.trainers import TrainerGuide
 
 Masks = Literal["rle", "polygons", "none"]
 Validation = Literal["optional", "required", "from train"]
@@ -72,7 +72,7 @@ class Format:
     title: str
     open: Callable[[Folder, Plan], Writer]
     reading: str
-    trainers: tuple[Trainer, ...] = ()
+    trainers: tuple[TrainerGuide, ...] = ()
     splits: str = "train=1"
     validation: Validation = "optional"
     masks: tuple[Masks, ...] = ()

@@ -18,7 +18,7 @@ from chatgenimage.factory.export.trainers import RF_DETR_TRAINER, torchvision_co
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class CocoLayout:
     """Paths of the files; `{split}` is replaced by the split's name.
 
     Attributes:
@@ -41,14 +41,14 @@ class Layout:
         return usual_name(split, self.val) if self.val else split
 
 
-COMMON = Layout(images="images/{split}", file="annotations/instances_{split}.json")
-ROBOFLOW = Layout(images="{split}", file="{split}/_annotations.coco.json", val="valid")
+COMMON = CocoLayout(images="images/{split}", file="annotations/instances_{split}.json")
+ROBOFLOW = CocoLayout(images="{split}", file="{split}/_annotations.coco.json", val="valid")
 
 
 class CocoWriter:
     """Writes images immediately, and each JSON file in parts that are joined at the end."""
 
-    def __init__(self, folder: Folder, plan: Plan, layout: Layout = COMMON) -> None:
+    def __init__(self, folder: Folder, plan: Plan, layout: CocoLayout = COMMON) -> None:
         self._folder = folder
         self._plan = plan
         self._layout = layout

@@ -9,7 +9,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Trainer:
+class TrainerGuide:
     """Commands of one trainer.
 
     Attributes:
@@ -41,9 +41,9 @@ for batch in torch.utils.data.DataLoader(
     print(f"loss {loss.item():.3f}")"""
 
 
-def ultralytics(task: str, data: str, model: str) -> Trainer:
+def ultralytics(task: str, data: str, model: str) -> TrainerGuide:
     """Return the commands of Ultralytics for a task: detect, segment or classify."""
-    return Trainer(
+    return TrainerGuide(
         f"Ultralytics ({task})",
         "ultralytics",
         "sh",
@@ -53,7 +53,7 @@ yolo {task} train data={data} model={model}.yaml epochs=1""",
     )
 
 
-RF_DETR_TRAINER = Trainer(
+RF_DETR_TRAINER = TrainerGuide(
     "RF-DETR",
     "'rfdetr[train]'",
     "python",
@@ -66,9 +66,9 @@ if __name__ == "__main__":  # it loads images in other processes
 )
 
 
-def torchvision_coco(images: str, annotations: str) -> Trainer:
+def torchvision_coco(images: str, annotations: str) -> TrainerGuide:
     """Return the commands of torchvision for a file of COCO annotations."""
-    return Trainer(
+    return TrainerGuide(
         "torchvision",
         "torchvision pycocotools",
         "python",
@@ -87,9 +87,9 @@ dataset = wrap_dataset_for_transforms_v2(dataset, target_keys=["boxes", "labels"
     )
 
 
-def torchvision_voc(root: str) -> Trainer:
+def torchvision_voc(root: str) -> TrainerGuide:
     """Return the commands of torchvision for Pascal VOC in its development kit's folder."""
-    return Trainer(
+    return TrainerGuide(
         "torchvision",
         "torchvision",
         "python",
@@ -122,7 +122,7 @@ dataset = VOCDetection(
     )
 
 
-TORCHVISION_CLASSIFY = Trainer(
+TORCHVISION_CLASSIFY = TrainerGuide(
     "torchvision",
     "torchvision",
     "python",
@@ -146,7 +146,7 @@ for images, labels in torch.utils.data.DataLoader(train, batch_size=8, shuffle=T
     print(f"loss {loss.item():.3f}")""",
 )
 
-TRANSFORMERS_DETECTION = Trainer(
+TRANSFORMERS_DETECTION = TrainerGuide(
     "transformers",
     "transformers datasets torchvision",
     "python",

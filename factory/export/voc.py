@@ -22,7 +22,7 @@ JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class VocLayout:
     """Where the files are, and how images are stored.
 
     Attributes:
@@ -43,14 +43,14 @@ class Layout:
         return (name, "trainval") if name in {TRAIN, VAL} else (name,)
 
 
-FLAT = Layout()
-DEVKIT = Layout(root="VOCdevkit/VOC2012/", is_jpeg=True, has_usual_splits=True)
+FLAT = VocLayout()
+DEVKIT = VocLayout(root="VOCdevkit/VOC2012/", is_jpeg=True, has_usual_splits=True)
 
 
 class VocWriter:
     """Writes `JPEGImages/`, `Annotations/`, `ImageSets/Main/` and labelmap.txt."""
 
-    def __init__(self, folder: Folder, plan: Plan, layout: Layout = FLAT) -> None:
+    def __init__(self, folder: Folder, plan: Plan, layout: VocLayout = FLAT) -> None:
         self._folder = folder
         self._layout = layout
         lists = dict.fromkeys(name for split in plan.counts for name in layout.lists_of(split))
