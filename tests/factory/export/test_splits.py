@@ -154,7 +154,7 @@ def test_families_stay_together_also_without_their_root(place, out):
     family = {}
     for split, image in found.values():
         root = image
-        while root["parent_id"] is not None:
+        while root["parent_id"]:
             root = found[root["parent_id"]][1]
         family.setdefault(root["candidate_id"], set()).add(split)
         family[root["candidate_id"]].add(split)
