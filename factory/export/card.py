@@ -21,7 +21,7 @@ from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.formats import FORMATS
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
-from chatgenimage.factory.export.markdown import cell, escape, table_head, table_row
+from chatgenimage.factory.export.markdown import cell, table_head, table_row
 from chatgenimage.factory.export.sources import SOURCES_FILE
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.tasks.chain import plan_chain
@@ -174,7 +174,7 @@ def _classes(facts: CardContent) -> Iterator[str]:
     )
     for old, new in facts.merged.items():
         yield f"- {cell(old)} became {cell(new)}."
-    yield from (f"- {escape(note)}" for note in facts.notes)
+    yield from (f"- {cell(note, len(note))}" for note in facts.notes)
 
 
 def _sources(facts: CardContent) -> Iterator[str]:
