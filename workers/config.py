@@ -17,7 +17,9 @@ class WeightsConfig(BaseModel):
     checkpoint: str = Field(min_length=1, description=CHECKPOINT)
     revision: str | None = Field(None, description="Hub commit to pin; None for local folders.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "float32", description="Precision on the device; auto: float16 on cuda, else float32."
+        "float32",
+        description="Precision on the device; auto: float16 on cuda, bfloat16 on a processor that "
+        "is faster with it, else float32.",
     )
 
 

@@ -125,3 +125,31 @@ def test_a_library_that_failed_otherwise_is_not_out_of_memory(card):
     error = RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `gemm`")
     with pytest.raises(RuntimeError, match="EXECUTION_FAILED"):
         raising(error)()
+
+
+@pytest.mark.parametrize(
+    ("flags", "times_s", "dtype"),
+    [
+        ({"avx512_bf16": False, "amx_bf16": False}, {}, "float32"),
+        ({"avx512_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0032}, "float32"),
+        ({"avx512_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0014}, "float32"),
+        ({"amx_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0004}, "bfloat16"),
+        ({}, {}, "float32"),
+    ],
+    ids=str,
+)
+def test_auto_is_bfloat16_only_on_a_processor_that_is_much_faster_with_it(
+    monkeypatch, flags, times_s, dtype
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+    monkeypatch.setattr(device, "multiplication_s", lambda name: times_s[name])
+    device.is_bfloat16_faster.cache_clear()
+    assert device.settle_dtype("auto", "cpu") == dtype
+    device.is_bfloat16_faster.cache_clear()
+    assert device.settle_dtype("float16", "cpu") == "float16"
+    assert device.settle_dtype("auto", "cuda:0") == "float16"
+    assert device.settle_dtype("auto", "mps") == "float32"
+
+
+def test_a_product_of_matrices_is_timed():
+    assert 0 < device.multiplication_s("float32") < 5
