@@ -13,9 +13,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
 from chatgenimage.db.errors import ImageBroken, ImageMissing
+from chatgenimage.db.png import encode_png
 from chatgenimage.db.storage import Storage
 
 PROVENANCE_KEY = "chatgenimage"
@@ -57,7 +57,8 @@ class ImageStore:
         Raises:
             StorageUnavailable: If the file cannot be written (full disk, no permission, no server).
         """
-        content = _encode(pixels, provenance)
+        text = json.dumps(provenance, sort_keys=True, ensure_ascii=False)
+        content = encode_png(pixels, PROVENANCE_KEY, text)
         sha256 = hashlib.sha256(content).hexdigest()
         # Also if the file exists: it may be damaged, or about to be removed.
         self._storage.write(self.path_of(sha256), content)
@@ -127,11 +128,3 @@ class ImageStore:
 def _sha256_in(path: str) -> str | None:
     found = IMAGE_NAME.fullmatch(path.rsplit("/", 1)[1])
     return found[1] if found else None
-
-
-def _encode(pixels: NDArray[np.uint8], provenance: Mapping[str, Any]) -> bytes:
-    text = PngInfo()
-    text.add_itxt(PROVENANCE_KEY, json.dumps(provenance, sort_keys=True, ensure_ascii=False))
-    buffer = io.BytesIO()
-    Image.fromarray(pixels, "RGB").save(buffer, format="PNG", pnginfo=text)
-    return buffer.getvalue()
