@@ -100,6 +100,11 @@ FENCE = (
     .values(lease_until=Clock() + bindparam("lease_s", type_=Float))
     .returning(_may_go_on)
 )
+MAY_GO_ON = (
+    select(_may_go_on)
+    .select_from(Step)
+    .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
+)
 FINISH = (
     update(Step)
     .where(Step.id == bindparam("held_step"), ~_open_item)
@@ -202,6 +207,12 @@ def fence(session: Session, claim: Claim) -> bool:
     if may_go_on is None:
         raise LeaseLost(claim.step_id)
     return bool(may_go_on)
+
+
+def may_go_on(session: Session, claim: Claim) -> bool:
+    """Return whether `fence` would let the holder start another pass; changes nothing."""
+    asked = {"held_step": claim.step_id, "held_token": claim.token}
+    return bool(session.connection().scalar(MAY_GO_ON, asked))
 
 
 def finish_step(session: Session, claim: Claim) -> bool:

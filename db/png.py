@@ -29,7 +29,8 @@ def encode_png(pixels: NDArray[np.uint8], key: str, text: str) -> bytes:
     """
     height, width, _ = pixels.shape
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY_LEVEL, zlib.Z_RLE)
-    rows = compressor.compress(_filter(pixels.reshape(height, -1))) + compressor.flush()
+    filtered = _filter(pixels.reshape(height, -1))
+    rows = compressor.compress(filtered.data) + compressor.flush()
     return b"".join(
         [
             SIGNATURE,

@@ -16,10 +16,12 @@ from chatgenimage.db.states import Verdict
 from chatgenimage.tasks.ask_each import ask_each
 from chatgenimage.tasks.image_lineage import (
     Lineage,
-    PaintedImage,
+    PaintedPixels,
     add_candidate,
     derive_seed,
     lineage_of_scene,
+    painted_by,
+    parents_of,
     store_painted,
 )
 from chatgenimage.tasks.ledger import record_exchanges
@@ -144,19 +146,28 @@ def read_edit(session: Session, step: Step, scene_id: int) -> Lineage:
     return lineage_of_scene(step, scene, EDIT_INSTRUCTION.format(background=scene.background))
 
 
-def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedImage]:
-    """Repaint the backgrounds and store the images."""
+def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedPixels]:
+    """Repaint the backgrounds."""
     editor = resources.able(BackgroundEditor)
     images = editor.edit(
         [resources.images.get(lineage.parent_sha256 or "") for lineage in lineages],
         [lineage.prompt_text for lineage in lineages],
         [lineage.seed for lineage in lineages],
     )
-    return store_painted(resources, lineages, images, editor)
+    return painted_by(editor, lineages, images)
 
 
 IMAGINE = StepWork("imagine", plan_imagine, read_parent, compute_imagine, write_scenes, asks=True)
-EDIT = StepWork("edit", plan_edit, read_edit, compute_edit, add_candidate)
+EDIT = StepWork(
+    "edit",
+    plan_edit,
+    read_edit,
+    compute_edit,
+    add_candidate,
+    images_of=parents_of,
+    finish=store_painted,
+    overlaps=True,
+)
 
 
 @shared_task(name="imagine")

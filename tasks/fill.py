@@ -17,9 +17,12 @@ from chatgenimage.tasks.filter_rules import find_place
 from chatgenimage.tasks.image_lineage import (
     Lineage,
     PaintedImage,
+    PaintedPixels,
     add_candidate,
     derive_seed,
     lineage_of_placement,
+    painted_by,
+    parents_of,
     store_painted,
 )
 from chatgenimage.tasks.ledger import record_exchanges
@@ -155,8 +158,8 @@ def read_fill(session: Session, step: Step, placement_id: int) -> FillRequest:
     return FillRequest(lineage, placement.box_xyxy, options.fill_predictions)
 
 
-def compute_fill(resources: Resources, fillings: Sequence[FillRequest]) -> list[PaintedImage]:
-    """Paint the objects into their boxes and store the images."""
+def compute_fill(resources: Resources, fillings: Sequence[FillRequest]) -> list[PaintedPixels]:
+    """Paint the objects into their boxes."""
     filler = resources.able(ObjectFiller)
     lineages = [filling.lineage for filling in fillings]
     images = [resources.images.get(lineage.parent_sha256 or "") for lineage in lineages]
@@ -167,10 +170,17 @@ def compute_fill(resources: Resources, fillings: Sequence[FillRequest]) -> list[
     count = fillings[0].predictions
     filled = list(predict(filler, images, mask_images, lineages, count))
     if count == 1:
-        return store_painted(resources, lineages, filled[0], filler)
+        return painted_by(filler, lineages, filled[0])
     encoder = resources.able(ImageTextEncoder)
     best, notes = choose_best(encoder, filled, mask_images, lineages)
-    return store_painted(resources, lineages, best, filler, notes)
+    return painted_by(filler, lineages, best, notes)
+
+
+def store_filled(
+    resources: Resources, filling: FillRequest, painted: PaintedPixels
+) -> PaintedImage:
+    """Store an image, with its provenance in the PNG."""
+    return store_painted(resources, filling.lineage, painted)
 
 
 def write_fill(session: Session, step: Step, filling: FillRequest, painted: PaintedImage) -> None:
@@ -192,7 +202,16 @@ def _propose(language: LanguageModel, canvas: EditedCandidate) -> Answer[tuple[P
 
 
 PLACE = StepWork("place", plan_place, read_place, compute_place, write_place, asks=True)
-FILL = StepWork("fill", plan_fill, read_fill, compute_fill, write_fill)
+FILL = StepWork(
+    "fill",
+    plan_fill,
+    read_fill,
+    compute_fill,
+    write_fill,
+    images_of=lambda filling: parents_of(filling.lineage),
+    finish=store_filled,
+    overlaps=True,
+)
 
 
 @shared_task(name="place")

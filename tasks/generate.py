@@ -10,9 +10,10 @@ from chatgenimage.db.models import Prompt, Step
 from chatgenimage.tasks.errors import LabelUnread
 from chatgenimage.tasks.image_lineage import (
     Lineage,
-    PaintedImage,
+    PaintedPixels,
     add_candidate,
     lineage_of_prompt,
+    painted_by,
     store_painted,
     unread_of,
 )
@@ -34,8 +35,8 @@ def read(session: Session, step: Step, prompt_id: int) -> Lineage:
     return lineage_of_prompt(step, session.get_one(Prompt, prompt_id))
 
 
-def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedImage]:
-    """Paint and store the images.
+def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedPixels]:
+    """Paint the images.
 
     Raises:
         LabelUnread: If a prompt names its label only where the generator does not read.
@@ -46,7 +47,7 @@ def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedIm
     images = generator.generate(
         [lineage.prompt_text for lineage in lineages], [lineage.seed for lineage in lineages]
     )
-    return store_painted(resources, lineages, images, generator)
+    return painted_by(generator, lineages, images)
 
 
 def _refuse_unread_label(lineage: Lineage, unread: str) -> None:
@@ -59,7 +60,9 @@ def _refuse_unread_label(lineage: Lineage, unread: str) -> None:
         )
 
 
-GENERATE = StepWork("generate", plan, read, compute, add_candidate)
+GENERATE = StepWork(
+    "generate", plan, read, compute, add_candidate, finish=store_painted, overlaps=True
+)
 
 
 @shared_task(name="generate")

@@ -1,5 +1,6 @@
 """Heartbeat: a thread that renews the leases of a process's claims while the models compute."""
 
+import math
 import threading
 import time
 from typing import Self
@@ -21,13 +22,17 @@ class Heartbeat:
 
     A worker that could not renew for a whole lease counts its step as lost, even if the database
     says otherwise later: another worker may have started the same items. It uses its own clock, so
-    it notices this even while the database does not answer.
+    it notices this even while the database does not answer. After `longest_s` it renews no more: a
+    pass that hangs while it is written holds its step no longer than one that hangs in a model.
     """
 
-    def __init__(self, sessions: Sessions, claim: Claim, every_s: float) -> None:
+    def __init__(
+        self, sessions: Sessions, claim: Claim, every_s: float, longest_s: float = math.inf
+    ) -> None:
         self._sessions = sessions
         self._claim = claim
         self._every_s = every_s
+        self._until = claim.claimed_at + longest_s
         self._asked_at = self._renewed_at = claim.claimed_at
         self._refused = False
 
@@ -45,7 +50,8 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Renew the lease if that is due and still possible."""
-        if self.lost or time.monotonic() - self._asked_at < self._every_s:
+        now = time.monotonic()
+        if self.lost or now > self._until or now - self._asked_at < self._every_s:
             return
         self._asked_at = time.monotonic()  # before the update, so that the lease is not overrated
         try:

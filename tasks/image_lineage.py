@@ -38,6 +38,14 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class PaintedPixels:
+    """An image that is not stored yet: (H, W, 3) uint8 RGB, and the identity of its model."""
+
+    pixels: RgbImage
+    model: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class PaintedImage:
     """A stored image and the identity of the model that made it."""
 
@@ -86,27 +94,25 @@ def lineage_of_placement(step: Step, placement: Placement, prompt_text: str) -> 
     )
 
 
-def store_painted(
-    resources: Resources,
+def painted_by(
+    family: Family,
     lineages: Sequence[Lineage],
     images: Sequence[RgbImage],
-    family: Family,
     notes: Sequence[Mapping[str, Any]] | None = None,
-) -> list[PaintedImage]:
-    """Store the images, each with its provenance in the PNG.
+) -> list[PaintedPixels]:
+    """Return the images with the identity of their model.
 
     Args:
-        resources: Contains the image store.
+        family: The model that painted them.
         lineages: The lineage of each image.
         images: The painted images.
-        family: The model that painted them.
         notes: Other values that influenced each image; stored among the model's settings.
     """
     notes = [{}] * len(lineages) if notes is None else notes
     unread = [{UNREAD: text} if text else {} for text in unread_of(family, lineages)]
     return [
-        _store(resources, lineage, pixels, _model(family, {**note, **cut}))
-        for lineage, pixels, note, cut in zip(lineages, images, notes, unread, strict=True)
+        PaintedPixels(pixels, _model(family, {**note, **cut}))
+        for pixels, note, cut in zip(images, notes, unread, strict=True)
     ]
 
 
@@ -116,16 +122,21 @@ def unread_of(family: Family, lineages: Sequence[Lineage]) -> list[str]:
     return family.unread(prompts) if isinstance(family, PromptReader) else [""] * len(prompts)
 
 
+def parents_of(lineage: Lineage) -> Sequence[str]:
+    """Return the sha256 of the image that is edited or filled, if there is one."""
+    return (lineage.parent_sha256,) if lineage.parent_sha256 else ()
+
+
+def store_painted(resources: Resources, lineage: Lineage, painted: PaintedPixels) -> PaintedImage:
+    """Store an image, with its provenance in the PNG."""
+    pixels, model = painted.pixels, painted.model
+    sha256 = resources.images.put(pixels, _provenance(lineage, model))
+    return PaintedImage(sha256, (pixels.shape[1], pixels.shape[0]), model)
+
+
 def _model(family: Family, note: Mapping[str, Any]) -> dict[str, Any]:
     model = asdict(family.identity)
     return model | {"settings": model["settings"] | note}
-
-
-def _store(
-    resources: Resources, lineage: Lineage, pixels: RgbImage, model: dict[str, Any]
-) -> PaintedImage:
-    sha256 = resources.images.put(pixels, _provenance(lineage, model))
-    return PaintedImage(sha256, (pixels.shape[1], pixels.shape[0]), model)
 
 
 def add_candidate(session: Session, _step: Step, lineage: Lineage, painted: PaintedImage) -> None:

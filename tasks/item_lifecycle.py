@@ -18,11 +18,13 @@ from chatgenimage.tasks.ledger import (
     record_exchanges,
     record_failed_call,
 )
+from chatgenimage.tasks.pass_images import Images
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork, options_of
 from chatgenimage.workers.interfaces import LanguageModel
 
 In = TypeVar("In")
+Made = TypeVar("Made")
 Out = TypeVar("Out")
 
 LEAST_DEATHS = 2
@@ -30,16 +32,24 @@ DIED = "its worker died in each attempt"
 
 
 @dataclass(slots=True)
-class ItemGroup(Generic[In, Out]):
+class ItemGroup(Generic[In, Made, Out]):
     """Items that are computed and written together: a pass, or a part of a failed pass.
 
     Attributes:
-        results: One for each item, as soon as they are computed.
+        items: The items, each with an attempt counted.
+        subjects: The inputs of each.
+        images: The image store with the pass's images, as soon as they are being read.
+        made: What the models made of each subject, until it is finished.
+        results: What is to be written for each subject.
+        duration_s: Seconds in the models, per item.
+        gpu_peak_bytes: Most memory of the device that the pass used.
         error: Why the only item failed in a pass in which others did not.
     """
 
     items: list[OpenItem]
     subjects: list[In]
+    images: Images | None = None
+    made: Sequence[Made] | None = None
     results: Sequence[Out] | None = None
     error: Exception | None = None
     duration_s: float = 0.0
@@ -51,16 +61,21 @@ class ItemGroup(Generic[In, Out]):
         return [item.id for item in self.items]
 
     @property
+    def is_first_attempt(self) -> bool:
+        """Return whether no item was tried before."""
+        return all(item.attempts == 1 for item in self.items)
+
+    @property
     def is_computed(self) -> bool:
         """Return whether there is something to write: results or a failure."""
-        return self.results is not None or self.error is not None
+        return not (self.made is None and self.results is None and self.error is None)
 
     def raise_error(self) -> None:
         """Raise the failure of the only item, if it failed."""
         if self.error:
             raise self.error
 
-    def by_outcome(self, outcomes: Sequence[Any]) -> "list[ItemGroup[In, Out]]":
+    def by_outcome(self, outcomes: Sequence[Any]) -> "list[ItemGroup[In, Made, Out]]":
         """Return a group of the items with results, then each failed item alone.
 
         The failures of the environment are last: they make the step wait.
@@ -71,36 +86,34 @@ class ItemGroup(Generic[In, Out]):
         good = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
         failed = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
         failed.sort(key=lambda i: isinstance(outcomes[i], TRANSIENT))
-        groups = [self._part(good, results=[outcomes[i] for i in good])] if good else []
-        return [*groups, *(self._part([i], error=outcomes[i]) for i in failed)]
+        groups = [replace(self.pick(good), made=[outcomes[i] for i in good])] if good else []
+        return [*groups, *(replace(self.pick([i]), error=outcomes[i]) for i in failed)]
 
-    def _part(self, indices: Sequence[int], **changes: Any) -> "ItemGroup[In, Out]":  # noqa: ANN401  # any field
-        items, subjects = [self.items[i] for i in indices], [self.subjects[i] for i in indices]
-        return replace(self, items=items, subjects=subjects, **changes)
-
-    def halves(self) -> "list[ItemGroup[In, Out]]":
+    def halves(self) -> "list[ItemGroup[In, Made, Out]]":
         """Return the first and the second half, with their results if there are any."""
-        middle = len(self.items) // 2
-        return [
-            replace(
-                self,
-                items=self.items[cut],
-                subjects=self.subjects[cut],
-                results=self.results and self.results[cut],
-            )
-            for cut in (slice(middle), slice(middle, None))
-        ]
+        count = len(self.items)
+        return [self.pick(range(count // 2)), self.pick(range(count // 2, count))]
+
+    def pick(self, indices: Sequence[int]) -> "ItemGroup[In, Made, Out]":
+        """Return some of the items, with what there is of them."""
+        return replace(
+            self,
+            items=[self.items[index] for index in indices],
+            subjects=[self.subjects[index] for index in indices],
+            made=None if self.made is None else [self.made[index] for index in indices],
+            results=None if self.results is None else [self.results[index] for index in indices],
+        )
 
 
-class StepItems(Generic[In, Out]):
+class StepItems(Generic[In, Made, Out]):
     """Starts and fails the items of one claimed step, in the transactions of its worker."""
 
-    def __init__(self, work: StepWork[In, Out], resources: Resources, claim: Claim) -> None:
+    def __init__(self, work: StepWork[In, Made, Out], resources: Resources, claim: Claim) -> None:
         self._work = work
         self._resources = resources
         self._claim = claim
 
-    def plan(self, session: Session, step: Step) -> ItemGroup[In, Out] | None:
+    def plan(self, session: Session, step: Step) -> ItemGroup[In, Made, Out] | None:
         """Add the step's items that do not exist yet, and start a pass."""
         subject_ids = self._work.plan(session, step)
         worker, most = self._resources.owner, self._most(session, step)
@@ -109,7 +122,7 @@ class StepItems(Generic[In, Out]):
 
     def take(
         self, session: Session, step: Step, started: Sequence[OpenItem] = ()
-    ) -> ItemGroup[In, Out] | None:
+    ) -> ItemGroup[In, Made, Out] | None:
         """Return the readable items among these, or start the next; None if all are finished.
 
         The next items are started here: an attempt of each is counted.
@@ -119,6 +132,17 @@ class StepItems(Generic[In, Out]):
             if part.items:
                 return part
             started = ()
+        return None
+
+    def take_untried(self, session: Session, step: Step) -> ItemGroup[In, Made, Out] | None:
+        """Start another pass while one is computed; None if all items were tried before.
+
+        An item that was tried before runs alone, so that the next death has one cause.
+        """
+        while started := self._start_untried(session, step):
+            part = self._read(session, step, started)
+            if part.items:
+                return part
         return None
 
     def fail(
@@ -137,7 +161,7 @@ class StepItems(Generic[In, Out]):
             inputs=None if subject is None else inputs_of(subject),
         )
 
-    def too_long(self, session: Session, part: ItemGroup[In, Out]) -> None:
+    def too_long(self, session: Session, part: ItemGroup[In, Made, Out]) -> None:
         """Store that a pass took too long; its items keep the attempt and run alone next time.
 
         Running alone shows which item is the slow one.
@@ -147,7 +171,9 @@ class StepItems(Generic[In, Out]):
             error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
             items.settle_items(session, part.ids, ItemState.READY, error=error)
 
-    def put_back(self, session: Session, step: Step, parts: Sequence[ItemGroup[In, Out]]) -> None:
+    def put_back(
+        self, session: Session, step: Step, parts: Sequence[ItemGroup[In, Made, Out]]
+    ) -> None:
         """Uncount the attempts of items that the environment interrupted; record what was paid."""
         items.put_back_items(session, [item_id for part in parts for item_id in part.ids])
         for part in parts:
@@ -170,14 +196,14 @@ class StepItems(Generic[In, Out]):
         items.settle_items(session, left, ItemState.QUARANTINED, error=fault.text)
         return True
 
-    def fitting(self, wanted: int) -> int:
-        """Return how many of `wanted` items fit into the device's memory, as far as is known."""
-        return self._resources.pass_sizes.limit(self._work.name, wanted)
+    def is_short(self, session: Session, step: Step, part: ItemGroup[In, Made, Out]) -> bool:
+        """Return whether a pass has fewer items than it may have: no others are left."""
+        return len(part.items) < self._most(session, step)
 
     def _start(self, session: Session, step: Step) -> Sequence[OpenItem]:
         """Start a pass of untried items, or a single item that was tried before."""
-        worker, most = self._resources.owner, self._most(session, step)
-        if untried := items.start_untried(session, self._claim, most=most, worker=worker):
+        worker = self._resources.owner
+        if untried := self._start_untried(session, step):
             return untried
         for item in items.open_items(session, self._claim):
             if item.attempts < self._most_tries(item):
@@ -185,12 +211,17 @@ class StepItems(Generic[In, Out]):
             self._bury(session, step, item)
         return []
 
+    def _start_untried(self, session: Session, step: Step) -> Sequence[OpenItem]:
+        worker, most = self._resources.owner, self._most(session, step)
+        return items.start_untried(session, self._claim, most=most, worker=worker)
+
     def _most(self, session: Session, step: Step) -> int:
         """Return the maximum number of items in a pass."""
         if self._work.asks:
             most = self._resources.able(LanguageModel).concurrency
             return items_in_budget(session, step, most)
-        return self.fitting(self._work.pass_size or options_of(step).chain.batch_size)
+        wanted = self._work.pass_size or options_of(step).chain.batch_size
+        return self._resources.pass_sizes.limit(self._work.name, wanted)
 
     def _most_tries(self, item: OpenItem) -> int:
         """Return the number of attempts for an item; at least 2 if one ended without an error.
@@ -203,9 +234,9 @@ class StepItems(Generic[In, Out]):
 
     def _read(
         self, session: Session, step: Step, started: Sequence[OpenItem]
-    ) -> ItemGroup[In, Out]:
+    ) -> ItemGroup[In, Made, Out]:
         """Return the readable items; reading failed for the others, which is stored."""
-        part: ItemGroup[In, Out] = ItemGroup([], [])
+        part: ItemGroup[In, Made, Out] = ItemGroup([], [])
         for item in started:
             try:
                 subject = self._work.read(session, step, item.subject_id)

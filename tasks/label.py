@@ -204,7 +204,15 @@ def _reject_if_objects_lost(candidate: Candidate, thresholds: FilterThresholds) 
         set_verdict(candidate, Verdict.REJECTED, OBJECTS_KEPT.reason)
 
 
-LABEL = StepWork("label", plan, read, compute, write)
+LABEL = StepWork(
+    "label",
+    plan,
+    read,
+    compute,
+    write,
+    images_of=lambda subject: (subject.sha256,),
+    overlaps=True,
+)
 
 
 @shared_task(name="label")

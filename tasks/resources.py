@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from chatgenimage.db.images import ImageStore
 from chatgenimage.db.session import Sessions
 from chatgenimage.tasks.adaptive_batch_size import PassSizes
 from chatgenimage.tasks.errors import NotAble, Unassembled
 from chatgenimage.tasks.options import DeliveryOptions
+from chatgenimage.tasks.pass_images import Images
+from chatgenimage.tasks.pass_threads import PassThreads
 from chatgenimage.workers.interfaces import Family
 
 C = TypeVar("C")
@@ -27,16 +28,18 @@ class Resources:
         models_key: Hash of its profile's families; only runs with the same hash are claimed.
         pass_sizes: Number of items of each step that fit into the device's memory.
         verified_runs: Runs whose images come from the weights that this process has.
+        threads: They read and write images while the device computes; None: nothing overlaps.
     """
 
     sessions: Sessions
-    images: ImageStore
+    images: Images
     families: Sequence[Family]
     delivery: DeliveryOptions
     owner: str
     models_key: str | None = None
     pass_sizes: PassSizes = field(default_factory=PassSizes)
     verified_runs: set[int] = field(default_factory=set)
+    threads: PassThreads | None = None
 
     def able(self, capability: type[C]) -> C:
         """Return the family that satisfies a protocol of `chatgenimage.workers.interfaces`.

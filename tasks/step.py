@@ -4,6 +4,9 @@ Each step is defined by a `StepWork`: what its items are, and how they are read,
 written. Duplicate, late and interrupted messages are handled here and in `tasks/step_executor.py`.
 """
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -17,6 +20,7 @@ from chatgenimage.tasks.failures import TRANSIENT, Fault, StepFailed
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.ledger import BUDGET_WAIT_S, may_start_item
 from chatgenimage.tasks.model_revisions import find_changed_weights
+from chatgenimage.tasks.pass_threads import take_rest_of_chain
 from chatgenimage.tasks.resources import Resources, current
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.tasks.step_executor import StepExecutor
@@ -24,6 +28,7 @@ from chatgenimage.tasks.step_executor import StepExecutor
 log = structlog.get_logger()
 
 In = TypeVar("In")
+Made = TypeVar("Made")
 Out = TypeVar("Out")
 
 
@@ -31,8 +36,11 @@ class BudgetInUse(Exception):
     """The items that run now may cost all that is left of the run's budget."""
 
 
-def run_step(work: StepWork[In, Out], batch_id: int) -> None:
+def run_step(work: StepWork[In, Made, Out], batch_id: int) -> None:
     """Run this step of the batch, if it is the current one and no worker holds it.
+
+    With `resources.threads` it may return before the last pass is written; the chain continues
+    after that.
 
     Raises:
         Ignore: If the chain must end here; the dispatcher queues unfinished work again.
@@ -42,22 +50,49 @@ def run_step(work: StepWork[In, Out], batch_id: int) -> None:
     if passes is None:
         raise Ignore
     reach(Failpoint.AFTER_CLAIM)
-    try:
-        claim, every_s = passes.claim, resources.delivery.heartbeat_s
-        with Heartbeat(resources.sessions, claim, every_s) as heartbeat:
-            goes_on = passes.run(heartbeat)
-    except LeaseLost:
-        log.warning("lease_lost", batch_id=batch_id, step=work.name)
-        raise Ignore from None
+    options = resources.delivery
+    with ExitStack() as held:
+        heartbeat = Heartbeat(
+            resources.sessions, passes.claim, options.heartbeat_s, options.time_limit_s
+        )
+        held.enter_context(heartbeat)
+        try:
+            passes.run(heartbeat)
+            if passes.is_handed_over and resources.threads:
+                end = partial(_end_later, passes, held.pop_all(), take_rest_of_chain())
+                resources.threads.add(end)
+                return
+            goes_on = passes.goes_on()
+        except LeaseLost:
+            log.warning("lease_lost", batch_id=batch_id, step=work.name)
+            raise Ignore from None
     log.info("step_ended", chain_continues=goes_on)
     if not goes_on:
         raise Ignore
     reach(Failpoint.BEFORE_ACK)
 
 
+def _end_later(
+    passes: StepExecutor[In, Made, Out], held: ExitStack, send_rest: Callable[[], None]
+) -> None:
+    """End a step after its last pass was written, in the background."""
+    try:
+        with held:
+            goes_on = passes.goes_on()
+        log.info("step_ended", chain_continues=goes_on)
+        if goes_on:
+            reach(Failpoint.BEFORE_ACK)
+            send_rest()
+    except LeaseLost:
+        log.warning("lease_lost", step_id=passes.claim.step_id)
+    except Exception as error:
+        # The step is done or its lease ends; the dispatcher's sweep queues the batch again.
+        log.exception("step_ended_badly", error=str(error))
+
+
 def _claim(
-    work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> StepExecutor[In, Out] | None:
+    work: StepWork[In, Made, Out], batch_id: int, resources: Resources
+) -> StepExecutor[In, Made, Out] | None:
     try:
         passes = _claim_or_fail(work, batch_id, resources)
     except TRANSIENT as error:
@@ -69,8 +104,8 @@ def _claim(
 
 
 def _claim_or_fail(
-    work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> StepExecutor[In, Out] | None:
+    work: StepWork[In, Made, Out], batch_id: int, resources: Resources
+) -> StepExecutor[In, Made, Out] | None:
     """Claim the batch's current step and start its first pass; postpone it without a budget.
 
     Returns:
@@ -86,8 +121,8 @@ def _claim_or_fail(
 
 
 def _claim_and_start(
-    work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> StepExecutor[In, Out] | None:
+    work: StepWork[In, Made, Out], batch_id: int, resources: Resources
+) -> StepExecutor[In, Made, Out] | None:
     """Claim the step and start its first pass, in one transaction.
 
     If planning fails, that transaction is rolled back, and a second claim stores the error.
@@ -110,8 +145,8 @@ def _claim_and_start(
 
 
 def _take_step(
-    session: Session, work: StepWork[In, Out], batch_id: int, resources: Resources
-) -> tuple[StepExecutor[In, Out] | None, bool]:
+    session: Session, work: StepWork[In, Made, Out], batch_id: int, resources: Resources
+) -> tuple[StepExecutor[In, Made, Out] | None, bool]:
     claimed = delivery.claim_step(
         session,
         batch_id,

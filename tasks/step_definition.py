@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -11,11 +11,22 @@ from chatgenimage.tasks.options import RunOptions, run_options
 from chatgenimage.tasks.resources import Resources
 
 In = TypeVar("In")
+Made = TypeVar("Made")
 Out = TypeVar("Out")
 
 
+def as_it_is(_resources: Resources, _subject: Any, made: Any) -> Any:  # noqa: ANN401  # of any step
+    """Return what was computed: nothing is left to do."""
+    return made
+
+
+def reads_no_images(_subject: Any) -> Sequence[str]:  # noqa: ANN401  # of any step
+    """Return no images."""
+    return ()
+
+
 @dataclass(frozen=True)
-class StepWork(Generic[In, Out]):
+class StepWork(Generic[In, Made, Out]):
     """One step of the chain.
 
     Attributes:
@@ -29,16 +40,23 @@ class StepWork(Generic[In, Out]):
         pass_size: Maximum number of items in one forward pass; None is the run's batch size.
         asks: Whether each item is a request to a language model: a pass has as many items as the
             model takes at once and the run's budget pays for. `compute` uses `ask_each`.
+        images_of: Returns the sha256 of the images that `compute` and `finish` read for a subject.
+        finish: Does for one subject what needs no model: encodes, stores, measures. Any thread.
+        overlaps: Whether a pass may be finished and written while the next one is computed. False
+            for steps with a budget, which take an item only after the one before is paid.
     """
 
     name: str
     plan: Callable[[Session, Step], Sequence[int]]
     read: Callable[[Session, Step, int], In]
-    compute: Callable[[Resources, Sequence[In]], Sequence[Out]]
+    compute: Callable[[Resources, Sequence[In]], Sequence[Made]]
     write: Callable[[Session, Step, In, Out], None]
     conclude: Callable[[Session, Step], None] = lambda _session, _step: None
     pass_size: int | None = None
     asks: bool = False
+    images_of: Callable[[In], Sequence[str]] = reads_no_images
+    finish: Callable[[Resources, In, Made], Out] = as_it_is
+    overlaps: bool = False
 
 
 def names_asked(step: Step) -> tuple[str, ...]:

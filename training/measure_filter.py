@@ -38,7 +38,7 @@ SEED = 3_000_017
 """Seed that differs from those of the training scenes and the held-out scenes."""
 MODEL = {"family": "world", "checkpoint": "", "revision": "", "settings": {}}
 ACCEPTED = "accepted of "
-CHAIN: tuple[tuple[StepWork[Any, Any], int], ...] = (
+CHAIN: tuple[tuple[StepWork[Any, Any, Any], int], ...] = (
     (LABEL, 0),
     (FILTER, 0),
     (LABEL, 1),

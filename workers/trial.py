@@ -1,4 +1,4 @@
-"""Smoke test of a family: process one item, and measure time and memory."""
+"""Trial of a family: process one item, or passes of growing size; measure time and memory."""
 
 import sys
 import time
@@ -8,11 +8,14 @@ import numpy as np
 
 from chatgenimage.workers import interfaces
 from chatgenimage.workers.config import FamilyConfig
-from chatgenimage.workers.device import refuse_absent
+from chatgenimage.workers.device import forget_peak_memory, refuse_absent
+from chatgenimage.workers.errors import OutOfMemory
 from chatgenimage.workers.interfaces import Family
 from chatgenimage.workers.registry import load_family
 from chatgenimage.workers.values import RgbImage
 
+LONGEST_S = 60.0
+"""No larger pass is tried after one that takes longer."""
 PROMPT = "a dog in a forest"
 LABEL = "dog"
 
@@ -36,6 +39,26 @@ class TrialResult:
     made: str
 
 
+@dataclass(frozen=True, slots=True)
+class PassTime:
+    """Time and memory of one pass.
+
+    Attributes:
+        size: Number of items.
+        seconds: Duration of the pass, with every capability of the family.
+        memory_bytes: Peak memory: of the device on CUDA, otherwise of the process so far.
+    """
+
+    size: int
+    seconds: float
+    memory_bytes: int
+
+    @property
+    def images_per_s(self) -> float:
+        """Return the items per second."""
+        return self.size / self.seconds
+
+
 def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> TrialResult:
     """Process one item with a family; meant for a separate process.
 
@@ -56,29 +79,77 @@ def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> T
     return TrialResult(device, loaded - started, done - loaded, _peak_memory(device), made)
 
 
-def _work(family: Family, size_wh: tuple[int, int]) -> str:
-    """Process one item with each capability of the family; return a description of the output."""
+def time_passes(
+    config: FamilyConfig, device: str, size_wh: tuple[int, int], most: int
+) -> list[PassTime]:
+    """Process passes of 1, 2, 4, ... items; meant for a separate process.
+
+    Args:
+        config: The family's settings.
+        device: As torch names it.
+        size_wh: Size of the images to process, pixels.
+        most: Largest pass to try.
+
+    Returns:
+        A time per size, up to the largest that fits into the device's memory, or the first that
+        takes more than a minute.
+
+    Raises:
+        WorkerError: If the family does not load or cannot process one item.
+    """
+    refuse_absent(device)
+    return time_family(load_family(config, device), device, size_wh, most)
+
+
+def time_family(family: Family, device: str, size_wh: tuple[int, int], most: int) -> list[PassTime]:
+    """Process passes of 1, 2, 4, ... items with a loaded family, as `time_passes`."""
+    _work(family, size_wh)  # the first call also loads libraries
+    times: list[PassTime] = []
+    size = 1
+    while size <= most and not (times and times[-1].seconds > LONGEST_S):
+        forget_peak_memory()
+        started = time.perf_counter()
+        try:
+            _work(family, size_wh, size)
+        except OutOfMemory:
+            if not times:
+                raise
+            break
+        times.append(PassTime(size, time.perf_counter() - started, _peak_memory(device)))
+        size *= 2
+    return times
+
+
+def _work(family: Family, size_wh: tuple[int, int], count: int = 1) -> str:
+    """Process items with each capability of the family; return a description of the first output.
+
+    Args:
+        family: The family.
+        size_wh: Size of the images, pixels.
+        count: Number of items in a pass.
+    """
     image, (width, height) = _picture(size_wh), size_wh
+    images, prompts, seeds = [image] * count, [PROMPT] * count, list(range(count))
     box = (0.25 * width, 0.25 * height, 0.75 * width, 0.75 * height)
     made = []
     if isinstance(family, interfaces.LanguageModel):
         made.append(f"{len(family.describe_features(LABEL, seed=0).value)} features")
     if isinstance(family, interfaces.ImageGenerator):
-        made.append(f"an image of {_size(family.generate([PROMPT], [0])[0])}")
+        made.append(f"an image of {_size(family.generate(prompts, seeds)[0])}")
     if isinstance(family, interfaces.ObjectFiller):
         mask = np.zeros((height, width), dtype=bool)
         mask[height // 4 : height // 2, width // 4 : width // 2] = True
-        made.append(f"a fill in {_size(family.fill([image], [mask], [PROMPT], [0])[0])}")
+        made.append(f"a fill in {_size(family.fill(images, [mask] * count, prompts, seeds)[0])}")
     if isinstance(family, interfaces.BackgroundEditor):
-        made.append(f"an edit of {_size(family.edit([image], [PROMPT], [0])[0])}")
+        made.append(f"an edit of {_size(family.edit(images, prompts, seeds)[0])}")
     if isinstance(family, interfaces.Captioner):
-        made.append(f"the caption {family.caption([image])[0]!r}")
+        made.append(f"the caption {family.caption(images)[0]!r}")
     if isinstance(family, interfaces.Detector):
-        made.append(f"{len(family.detect([image], [[LABEL]])[0])} boxes")
+        made.append(f"{len(family.detect(images, [[LABEL]] * count)[0])} boxes")
     if isinstance(family, interfaces.Segmenter):
-        made.append(f"{len(family.segment([image], [[box]])[0])} mask")
+        made.append(f"{len(family.segment(images, [[box]] * count)[0])} mask")
     if isinstance(family, interfaces.ImageTextEncoder):
-        made.append(f"a vector of {family.embed_images([image]).shape[1]}")
+        made.append(f"a vector of {family.embed_images(images).shape[1]}")
     return ", ".join(made)
 
 

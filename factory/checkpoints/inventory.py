@@ -1,10 +1,11 @@
 """Inventory of a profile's models: licence, size, and whether they are downloaded."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -129,13 +130,31 @@ def write_lock(profile: str, pulled: Sequence[PulledFile], to: Path) -> None:
     Raises:
         CannotWrite: If it would overwrite the profile itself.
     """
+
+    def pin(content: dict[str, Any]) -> None:
+        for one in pulled:
+            if one.is_own and one.commit is not None:
+                content["families"][one.model]["revision"] = one.commit
+
+    write_copy(profile, pin, to)
+
+
+def write_copy(profile: str, change: Callable[[dict[str, Any]], None], to: Path) -> None:
+    """Write a changed copy of a profile.
+
+    Args:
+        profile: Its name or path.
+        change: Changes the content.
+        to: The new file.
+
+    Raises:
+        CannotWrite: If it would overwrite the profile itself.
+    """
     source = find_profile(profile)
     if to.exists() and to.samefile(source):
         raise CannotWrite(f"{to} is the profile itself; name another file for its copy.")
     content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    for one in pulled:
-        if one.is_own and one.commit is not None:
-            content["families"][one.model]["revision"] = one.commit
+    change(content)
     to.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 

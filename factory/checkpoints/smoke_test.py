@@ -1,9 +1,10 @@
 """Smoke test of a profile's models, each in its own process (`factory models check`)."""
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import ParamSpec, TypeVar
 
 from chatgenimage.factory.checkpoints.inventory import list_needs
 from chatgenimage.factory.errors import UnknownName
@@ -17,6 +18,9 @@ from chatgenimage.workers.config import (
 from chatgenimage.workers.device import pick_device
 from chatgenimage.workers.errors import WorkerError
 from chatgenimage.workers.trial import TrialResult, try_family
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 USUAL_SIZE_WH = (512, 512)
 
@@ -33,26 +37,40 @@ def try_models(
     Raises:
         UnknownName: If the profile has no such model.
     """
+    for key in models_named(settings, only):
+        config = settings.families[key]
+        device = "cpu" if is_spoken_to(config) else pick_device(settings.device)
+        yield key, run_alone(try_family, config, device, image_size_wh(settings))
+
+
+def models_named(settings: Settings, only: Sequence[str]) -> Sequence[str]:
+    """Return the names in `only`; if there are none, those of all models that a role loads.
+
+    Raises:
+        UnknownName: If the profile has no such model.
+    """
     keys = [need.key for need in list_needs(settings)]
     if unknown := [key for key in only if key not in keys]:
         raise UnknownName(
             f"profile {settings.profile!r} has no model {unknown[0]!r}; it has: {', '.join(keys)}."
         )
-    for key in only or keys:
-        yield key, _try_alone(settings, settings.families[key])
+    return only or keys
 
 
-def _try_alone(settings: Settings, config: FamilyConfig) -> TrialResult | str:
+def is_spoken_to(config: FamilyConfig) -> bool:
+    """Return whether the family is a language model, which processes no images."""
+    return isinstance(config, RulesConfig | OpenAiConfig)
+
+
+def run_alone(trial: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | str:
     """Return the result of a trial in a separate process, or why it failed.
 
     So each trial's memory is measured alone, and a trial that is killed does not end the check.
     """
-    is_spoken_to = isinstance(config, RulesConfig | OpenAiConfig)
-    device = "cpu" if is_spoken_to else pick_device(settings.device)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            return pool.submit(try_family, config, device, _size_wh(settings)).result()
+            return pool.submit(trial, *arguments, **options).result()
         except WorkerError as error:
             return str(error)
         except BrokenProcessPool:
@@ -69,7 +87,7 @@ def _try_alone(settings: Settings, config: FamilyConfig) -> TrialResult | str:
             )
 
 
-def _size_wh(settings: Settings) -> tuple[int, int]:
+def image_size_wh(settings: Settings) -> tuple[int, int]:
     """Return the size of the images that the profile generates."""
     for config in settings.families.values():
         if isinstance(config, StableDiffusionConfig):

@@ -16,7 +16,8 @@ from chatgenimage.factory.settings.model import load_settings
 
 if TYPE_CHECKING:
     from chatgenimage.factory.checkpoints.inventory import ModelRequirement
-    from chatgenimage.workers.trial import TrialResult
+    from chatgenimage.factory.settings.model import Settings
+    from chatgenimage.workers.trial import PassTime, TrialResult
 
 Profile = Annotated[
     str | None,
@@ -63,12 +64,24 @@ def check(
         str | None,
         typer.Option(help="cpu, mps, cuda or e.g. cuda:1.", show_default="the profile's"),
     ] = None,
+    batch_sizes: Annotated[
+        bool,
+        typer.Option(
+            "--batch-sizes",
+            help="Instead, run passes of 1, 2, 4, ... items and name the best chain.batch_size.",
+        ),
+    ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(help="With --batch-sizes: write a copy of the profile with the best one."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Load each model, run one item through it, and print seconds and peak memory.
 
     Each model runs in its own process. A language model gets one request, which may cost money.
-    Exit code 1 if a model fails.
+    Exit code 1 if a model fails. With --batch-sizes, several models of one role need their memory
+    together; a pass that does not fit is halved when it happens.
 
     Example: factory models check sd15 --only detection
     """
@@ -76,6 +89,11 @@ def check(
 
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile, device=device)
+    if batch_sizes:
+        check_batch_sizes(settings, profile or settings.profile, only or (), write, as_json=as_json)
+        return
+    if write is not None:
+        raise typer.BadParameter("--write needs --batch-sizes: there is nothing else to write.")
     tried = []
     for key, outcome in try_models(settings, only or ()):
         tried.append((key, outcome))
@@ -90,6 +108,40 @@ def check(
         )
     if any(isinstance(outcome, str) for _, outcome in tried):
         raise typer.Exit(1)
+
+
+def check_batch_sizes(
+    settings: "Settings", profile: str, only: Sequence[str], write: Path | None, *, as_json: bool
+) -> None:
+    """Print the speed of each model by size of its passes, and the best size; write it."""
+    from chatgenimage.factory.checkpoints.batch_sizes import (
+        choose_batch_size,
+        time_models,
+        write_batch_size,
+    )
+
+    times, problems = {}, {}
+    for key, outcome in time_models(settings, only):
+        if isinstance(outcome, str):
+            problems[key] = outcome
+        else:
+            times[key] = outcome
+        if not as_json:
+            stdout.print(f"{key:<14}", _times_in_words(outcome), soft_wrap=True)
+    best = choose_batch_size(times) if times and not problems else None
+    if as_json:
+        rows = {
+            key: [asdict(time) | {"images_per_s": time.images_per_s} for time in some]
+            for key, some in times.items()
+        }
+        print_json({"models": rows, "problems": problems, "best_batch_size": best})
+    if best is None:
+        raise typer.Exit(1)
+    if not as_json:
+        stdout.print(f"Best chain.batch_size: {best}")
+    if write is not None:
+        write_batch_size(profile, best, write)
+        stderr.print(f"Written: {write}; use it with --profile {write}", soft_wrap=True)
 
 
 @expected_errors()
@@ -188,6 +240,17 @@ def _in_words(outcome: "TrialResult | str") -> Text:
     return Text(
         f"{outcome.made}; loaded in {outcome.load_s:.1f} s, worked {outcome.work_s:.1f} s, "
         f"peak {_gigabytes(outcome.memory_bytes)} on {outcome.device}"
+    )
+
+
+def _times_in_words(outcome: "Sequence[PassTime] | str") -> Text:
+    if isinstance(outcome, str):
+        return Text(f"failed: {outcome}", style="red")
+    return Text(
+        "; ".join(
+            f"{time.size}: {time.images_per_s:.2f} images/s, {_gigabytes(time.memory_bytes)}"
+            for time in outcome
+        )
     )
 
 

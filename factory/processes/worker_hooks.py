@@ -5,11 +5,18 @@ Celery imports this module in the parent and in every spawned child (it is liste
 
 import gc
 import os
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from celery import Celery, Task, current_app
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
+from celery.signals import (
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from chatgenimage.factory import log as logs
 from chatgenimage.factory.app import ROLE_KEY, SETTINGS_KEY, assemble, roles_named
@@ -18,6 +25,7 @@ from chatgenimage.factory.processes.abort_signal import end_process
 from chatgenimage.factory.processes.worker_identity import name_owner
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.tasks import resources
+from chatgenimage.tasks.pass_threads import PassThreads
 from chatgenimage.workers.device import lost_because
 
 log = structlog.get_logger()
@@ -48,7 +56,8 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     try:
         roles = roles_named(settings, role)
         warn_if_short(settings, roles)
-        resources.use(assemble(settings, roles, name_owner(role, is_child=True)))
+        assembled = assemble(settings, roles, name_owner(role, is_child=True))
+        resources.use(replace(assembled, threads=PassThreads()))
     except Exception as error:  # Celery would ignore it and continue without models
         log.exception("worker_has_no_models", role=role, error=str(error))
         end_process(os.getppid())
@@ -56,6 +65,13 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     gc.freeze()
     gc.enable()
     log.info("worker_ready", role=role, pid=os.getpid())
+
+
+@worker_process_shutdown.connect(weak=False)
+def _write_what_is_left(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+    """Let the last pass be written before the child ends; its message is acknowledged already."""
+    if threads := resources.current().threads:
+        threads.close()
 
 
 @task_prerun.connect(weak=False)

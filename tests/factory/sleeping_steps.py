@@ -65,6 +65,7 @@ def add_step(name):
         compute=lambda _resources, subjects: compute(name, subjects),
         write=lambda _session, _step, _subject, _result: None,
         pass_size=int(os.environ.get(PASS_SIZE, "1")),
+        overlaps=True,
     )
 
     @shared_task(name=name)

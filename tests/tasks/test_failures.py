@@ -332,6 +332,16 @@ def test_a_worker_that_cannot_renew_its_lease_starts_nothing_more(place, toy_bat
     assert Heartbeat(place.sessions, long_ago, every_s=60).lost
 
 
+def test_a_lease_is_not_renewed_for_longer_than_a_step_may_take(place, toy_batch):
+    """What hangs while it is written has no time limit of Celery's."""
+    held = claim(place, toy_batch)
+    before = first_step(place).lease_until
+    Heartbeat(place.sessions, held, every_s=0.0, longest_s=0.0).beat()
+    assert first_step(place).lease_until == before
+    Heartbeat(place.sessions, held, every_s=0.0).beat()
+    assert first_step(place).lease_until > before
+
+
 def test_a_lease_is_renewed_while_the_models_compute(place, toy_batch):
     held = claim(place, toy_batch)
     before = first_step(place).lease_until

@@ -10,8 +10,8 @@ from PIL import Image, ImageFilter
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.tasks import filter as filter_step
-from chatgenimage.tasks import filter_rules, label
-from chatgenimage.tasks.filter import FilterInput
+from chatgenimage.tasks import filter_measures, filter_rules, label
+from chatgenimage.tasks.filter_measures import FilterInput
 from chatgenimage.tasks.label import LabelInput
 from chatgenimage.workers import masks
 
@@ -66,7 +66,8 @@ def measure(micro, label_image):
             iou_min=SETTINGS.thresholds.object_kept_iou_min,
             domain_texts=domain_texts,
         )
-        [measured] = filter_step.compute(micro, [subject])
+        [embedded] = filter_step.compute(micro, [subject])
+        measured = filter_measures.measure(micro, subject, embedded)
         return measured.scores
 
     return measure

@@ -1,0 +1,118 @@
+"""Share of the time in which the device is busy: `python -m benchmarks.device`.
+
+The device is simulated: it sleeps, so it needs no processor, as a GPU does. Everything else is
+real: workers and their children, messages, SQLite, files. With `--against CHECKOUT` the same is
+measured with the product of another checkout, in turns.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.device.measure import IMAGES, PASS
+from benchmarks.page import put_section, to_table
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = 3
+CASES = {
+    "painter, 1024 px": ("painter", 1024, 0.90),
+    "painter, 512 px": ("painter", 512, 0.95),
+    "painter, 1024 px, S3": ("s3", 1024, 0.85),
+    "three workers, 512 px": ("chain", 512, 0.85),
+    "three workers, 1024 px": ("chain", 1024, 0.85),
+}
+"""Name of each case: what is measured, the side of its images, and the share that is wanted."""
+Shares = dict[tuple[str, str, str], list[float]]
+"""Shares of all rounds by case, checkout and role."""
+
+
+def main() -> None:
+    """Measure in turns, print, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", type=Path, help="another checkout of the product")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--image-s", type=float, default=0.1, help="device time per image")
+    parser.add_argument("--case", choices=CASES, action="append", help="default: all")
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md")
+    options = parser.parse_args()
+    checkouts = {"before": options.against} if options.against else {}
+    found = measure(
+        {**checkouts, "now": ROOT}, options.case or list(CASES), options.rounds, options.image_s
+    )
+    text = tell(found, options.image_s, options.rounds)
+    print(text)  # noqa: T201  # its results
+    if options.page:
+        put_section("How busy the device is", "python -m benchmarks.device", text)
+
+
+def measure(
+    checkouts: dict[str, Path], cases: Sequence[str], rounds: int, image_s: float
+) -> Shares:
+    """Return the busy shares; each round measures every case with every checkout."""
+    found: Shares = {}
+    for _ in range(rounds):
+        for case in cases:
+            for name, checkout in checkouts.items():
+                for role, share in measure_once(checkout, case, image_s).items():
+                    found.setdefault((case, name, role), []).append(share)
+                    print(f"{case}  {name}  {role}  {share:.3f}", file=sys.stderr)  # noqa: T201
+    return found
+
+
+def measure_once(checkout: Path, case: str, image_s: float) -> dict[str, float]:
+    """Return the busy share by role of one case, with the product of a checkout."""
+    what, side_px, _ = CASES[case]
+    with tempfile.TemporaryDirectory(prefix="device-", ignore_cleanup_errors=True) as name:
+        # The working directory is searched first: only the product lies in it.
+        (Path(name) / "chatgenimage").symlink_to(checkout.absolute() / "chatgenimage")
+        answer = subprocess.run(  # noqa: S603  # our own module
+            [
+                *(sys.executable, "-W", "ignore", "-m", "benchmarks.device.measure"),
+                *(what, str(Path(name) / "data"), "--side-px", str(side_px)),
+                *("--image-s", str(image_s)),
+            ],
+            cwd=name,
+            env=os.environ | {"PYTHONPATH": f"{name}{os.pathsep}{ROOT}"},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    shares: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return shares
+
+
+def tell(found: Shares, image_s: float, rounds: int) -> str:
+    """Return the section of the page."""
+    names = list(dict.fromkeys(name for _, name, _ in found))
+    places = list(dict.fromkeys((case, role) for case, _, role in found))
+    rows = [
+        [
+            *(case, role),
+            *(_share(found[case, name, role]) for name in names),
+            f"{CASES[case][2]:.2f}",
+        ]
+        for case, role in places
+    ]
+    return f"""
+A device that takes {image_s} s per image and no processor: the families sleep. {IMAGES} images in
+passes of {PASS}, which are steps of one pass each, so every pass ends with a message; real
+workers (prefork), dispatcher, embedded broker, SQLite and files. The share is that of the time
+between the first and the last pass of a device in which it computed; the median of {rounds}, with
+the smallest and the largest. In the case of three workers, `labeling` labels what `diffusion` and
+`editing` store meanwhile, at half the time per image; all three share the cores.
+
+{to_table(["case", "device", *names, "wanted"], rows)}
+"""
+
+
+def _share(shares: Sequence[float]) -> str:
+    return f"{median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Measures of the filter: the scores of one candidate (section 3.5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatgenimage.db.states import Origin
+from chatgenimage.tasks.filter_rules import (
+    BACKGROUND,
+    BLUR,
+    BRIGHTEST,
+    CLIP_SIMILARITY,
+    CONTRAST,
+    DARKEST,
+    DOMAIN,
+    FILL_IOU,
+    LABEL_CONFIDENCE,
+    OBJECTS_KEPT,
+    PSNR,
+    SEAM,
+    SSIM,
+    LabelledBox,
+    best_iou,
+    kept_share,
+)
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers import fingerprints, image_quality, image_similarity, masks
+from chatgenimage.workers.masks import Rle
+from chatgenimage.workers.values import Mask, RgbImage
+
+CLIP_LOGIT_SCALE = 100.0
+"""CLIP's trained temperature (Radford et al. 2021): cosine times this before the softmax."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterInput:
+    """A candidate with everything that it is compared with.
+
+    Attributes:
+        names: Labels of which it should show one; empty if it may show anything.
+        text: Description of what the image should show.
+        rival_texts: The same text with each other background; empty if no background is required.
+        domain_texts: The label in the required domain, then its rivals; empty without domains.
+        kept_rles: Masks of the parent's objects, which an edit must not change.
+    """
+
+    candidate_id: int
+    origin: Origin
+    names: tuple[str, ...]
+    sha256: str
+    text: str
+    found: tuple[tuple[LabelledBox, float], ...]
+    rival_texts: tuple[str, ...] = ()
+    parent_sha256: str | None = None
+    parent_boxes: tuple[LabelledBox, ...] = ()
+    kept_rles: tuple[Rle, ...] = ()
+    asked: LabelledBox | None = None
+    iou_min: float = 0.5
+    domain_texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An image as CLIP sees it.
+
+    Attributes:
+        embedding: (D,) float32 of unit length.
+        cosines: Its similarity to the text and to each rival text, in [-1, 1].
+        domain_cosines: To the text of its domain and of each other one; None without domains.
+    """
+
+    embedding: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+    domain_cosines: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Measurements of a candidate.
+
+    Attributes:
+        scores: Values by score name.
+        phash: Perceptual hash, 64 bits as hexadecimal digits.
+        embedding: (D,) float32 of unit length.
+    """
+
+    scores: dict[str, float]
+    phash: str
+    embedding: NDArray[np.float32]
+
+
+def images_compared(subject: FilterInput) -> Sequence[str]:
+    """Return the candidate's image, and its parent's if there is one."""
+    return (subject.sha256, *([subject.parent_sha256] if subject.parent_sha256 else []))
+
+
+def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> Measurement:
+    """Return a candidate's scores and fingerprint."""
+    image, cosines = resources.images.get(subject.sha256), embedded.cosines
+    measured = {
+        CLIP_SIMILARITY.name: float(cosines[0]),
+        **_examine(image),
+        **_measure(subject),
+    }
+    if subject.origin is Origin.EDITED and subject.rival_texts:
+        measured[BACKGROUND.name] = _probability_of_first(cosines)
+    if embedded.domain_cosines is not None:
+        measured[DOMAIN.name] = _probability_of_first(embedded.domain_cosines)
+    if subject.parent_sha256:
+        measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
+    return Measurement(measured, fingerprints.perceptual_hash(image), embedded.embedding)
+
+
+def _examine(image: RgbImage) -> dict[str, float]:
+    """Return the scores of the image alone."""
+    light = image_quality.light(image)
+    return {
+        BRIGHTEST.name: light.brightest,
+        DARKEST.name: light.darkest,
+        CONTRAST.name: light.contrast,
+        BLUR.name: image_quality.blur(image),
+    }
+
+
+def _measure(subject: FilterInput) -> dict[str, float]:
+    """Return the scores of the boxes alone."""
+    found = [box for box, _ in subject.found]
+    asked = subject.names or tuple(name for name, _ in found)
+    confidences = [confidence for (name, _), confidence in subject.found if name in asked]
+    scores = {LABEL_CONFIDENCE.name: max(confidences, default=0.0)}
+    if subject.parent_sha256:
+        scores[OBJECTS_KEPT.name] = kept_share(subject.parent_boxes, found, subject.iou_min)
+    if subject.asked:
+        scores[FILL_IOU.name] = best_iou(subject.asked, found)
+    return scores
+
+
+def _compare(subject: FilterInput, before: RgbImage, after: RgbImage) -> dict[str, float]:
+    """Return the similarity in the region that should not change, if there is one."""
+    region = unchanged_region(subject, before.shape[:2])
+    measured = {
+        PSNR.name: image_similarity.psnr(before, after, region),
+        SSIM.name: image_similarity.ssim(before, after, region),
+        SEAM.name: image_similarity.seam(before, after, ~region) if subject.asked else None,
+    }
+    return {name: value for name, value in measured.items() if value is not None}
+
+
+def unchanged_region(subject: FilterInput, shape_hw: tuple[int, ...]) -> Mask:
+    """Return the region where pixels must not change: outside a fill, or inside kept objects."""
+    height, width = shape_hw
+    if subject.asked:
+        return ~masks.from_box(subject.asked[1], (width, height))
+    kept = [masks.without_edge(masks.decode(rle)) for rle in subject.kept_rles]
+    return np.logical_or.reduce(kept) if kept else np.zeros((height, width), dtype=np.bool_)
+
+
+def _probability_of_first(cosines: np.ndarray) -> float:
+    exponentials = np.exp(CLIP_LOGIT_SCALE * (cosines - cosines.max()))
+    return float(exponentials[0] / exponentials.sum())
