@@ -19,9 +19,11 @@ from chatgenimage.factory.app import assemble
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.tasks import brainstorm, edit, fill, filter_rules, generate, label
 from chatgenimage.tasks import filter as filtering
+from chatgenimage.tasks.filter_measures import FilterInput, measure
 from chatgenimage.tasks.image_lineage import Lineage, derive_seed
 from chatgenimage.tasks.options import RunOptions
 from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.interfaces import LanguageModel
 from chatgenimage.workers.llm.english import EDIT_INSTRUCTION, with_article
 from chatgenimage.workers.masks import Rle
@@ -67,7 +69,7 @@ class Loop:
             self._candidate(name, key, Origin.GENERATED, text)
             for key, text in zip(keys, ideas.prompts, strict=True)
         ]
-        return self._paint(generate.compute, made, [_lineage(one, name) for one in made])
+        return self._paint(generate.GENERATE, made, [_lineage(one, name) for one in made])
 
     def _edit(self, parents: Sequence[Candidate], name: str) -> list[Candidate]:
         made = []
@@ -87,7 +89,7 @@ class Loop:
                     description=scene.description,
                 )
                 made.append(one)
-        return self._paint(edit.compute_edit, made, [_lineage(one, name) for one in made])
+        return self._paint(edit.EDIT, made, [_lineage(one, name) for one in made])
 
     def _fill(self, edited: Sequence[Candidate], name: str) -> list[Candidate]:
         made, asked = [], []
@@ -126,19 +128,21 @@ class Loop:
                 made.append(one)
                 count = self.options.chain.fill_predictions
                 asked.append(fill.FillRequest(_lineage(one, name), proposal.box_xyxy, count))
-        return self._paint(fill.compute_fill, made, asked)
+        return self._paint(fill.FILL, made, asked)
 
     def _paint(
         self,
-        compute: Any,  # noqa: ANN401  # of a step
+        work: StepWork[Any, Any, Any],
         made: list[Candidate],
         asked: Sequence[Any],
     ) -> list[Candidate]:
-        """Return the candidates with the images that a step's function paints, in its passes."""
+        """Return the candidates with the images that a step paints, in its passes."""
         for start in range(0, len(made), self.options.chain.batch_size):
             part = slice(start, start + self.options.chain.batch_size)
-            for one, painted in zip(made[part], compute(self.models, asked[part]), strict=True):
-                one.sha256, (one.width_px, one.height_px) = painted.sha256, painted.size_wh
+            painted = work.compute(self.models, asked[part])
+            for one, request, pixels in zip(made[part], asked[part], painted, strict=True):
+                stored = work.finish(self.models, request, pixels)
+                one.sha256, (one.width_px, one.height_px) = stored.sha256, stored.size_wh
         return made
 
     def _label(self, made: list[Candidate], name: str) -> list[Candidate]:
@@ -159,7 +163,8 @@ class Loop:
         measured = []
         for start in range(0, len(made), size):
             asked = [self._filter_input(one, name) for one in made[start : start + size]]
-            measured += filtering.compute(self.models, asked)
+            embedded = filtering.compute(self.models, asked)
+            measured += [measure(self.models, *each) for each in zip(asked, embedded, strict=True)]
         numbers = {id(one.parent): number for number, one in enumerate(made)}
         scored = [
             filter_rules.ScoredCandidate(
@@ -181,11 +186,11 @@ class Loop:
         for number, one in enumerate(made):
             one.verdict, one.reason = judged[number].verdict, judged[number].reason
 
-    def _filter_input(self, one: Candidate, name: str) -> filtering.FilterInput:
+    def _filter_input(self, one: Candidate, name: str) -> FilterInput:
         text, rivals = filtering.texts_of(one, self.options)
         thresholds, parent, placement = self.options.thresholds, one.parent, one.placement
         kept = filter_rules.certain(parent.annotations, thresholds) if parent else ()
-        return filtering.FilterInput(
+        return FilterInput(
             0,
             Origin(one.origin),
             (name,),
