@@ -12,13 +12,14 @@ from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.objects import ExportedObject
 from chatgenimage.factory.export.sample import Sample
-from chatgenimage.factory.export.splits import TRAIN, VAL, usual_name
+from chatgenimage.factory.export.splits import usual_name
 from chatgenimage.factory.export.trainers import torchvision_voc
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 JPEG_QUALITY = 95
+JPEG_SUFFIX = ".jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,16 @@ class VocLayout:
     Attributes:
         root: Folder of the dataset inside the export.
         is_jpeg: Whether images become JPEG; they stay lossless otherwise.
-        has_usual_splits: Whether the lists have the names that torchvision accepts, with trainval.
+        has_usual_splits: Whether the lists have the names that torchvision accepts.
     """
 
     root: str = ""
     is_jpeg: bool = False
     has_usual_splits: bool = False
 
-    def lists_of(self, split: str) -> tuple[str, ...]:
-        """Return the lists that name an image of a split."""
-        if not self.has_usual_splits:
-            return (split,)
-        name = usual_name(split)
-        return (name, "trainval") if name in {TRAIN, VAL} else (name,)
+    def list_of(self, split: str) -> str:
+        """Return the name of the list of a split's images."""
+        return usual_name(split) if self.has_usual_splits else split
 
 
 FLAT = VocLayout()
@@ -53,24 +51,24 @@ class VocWriter:
     def __init__(self, folder: Folder, plan: Plan, layout: VocLayout = FLAT) -> None:
         self._folder = folder
         self._layout = layout
-        lists = dict.fromkeys(name for split in plan.counts for name in layout.lists_of(split))
+        # No list trainval: Datumaro would read each image twice.
         self._lists = {
-            name: folder.open_text(f"{layout.root}ImageSets/Main/{name}.txt") for name in lists
+            split: folder.open_text(f"{layout.root}ImageSets/Main/{layout.list_of(split)}.txt")
+            for split in plan.counts
         }
         folder.put_text(f"{layout.root}labelmap.txt", _label_map(plan.classes))
 
     def add(self, sample: Sample) -> None:
         """Write a sample's image and its XML file."""
         root = self._layout.root
-        name = f"{sample.name}.jpg" if self._layout.is_jpeg else sample.file_name
+        name = f"{sample.name}{JPEG_SUFFIX}" if self._layout.is_jpeg else sample.file_name
         if self._layout.is_jpeg:
             self._folder.place(f"{root}JPEGImages/{name}").write_bytes(_to_jpeg(sample))
         else:
             self._folder.put_image(f"{root}JPEGImages/{name}", sample)
         text = ET.tostring(_tree(sample, name), encoding="unicode")
         self._folder.put_text(f"{root}Annotations/{sample.name}.xml", f"{text}\n")
-        for each in self._layout.lists_of(sample.split):
-            self._lists[each].write(f"{sample.name}\n")
+        self._lists[sample.split].write(f"{sample.name}\n")
 
     def close(self) -> None:
         """End the lists."""
@@ -79,8 +77,11 @@ class VocWriter:
 
 
 def _to_jpeg(sample: Sample) -> bytes:
+    content = sample.read_image()
+    if sample.file_name.endswith(JPEG_SUFFIX):  # an original
+        return content
     buffer = io.BytesIO()
-    with Image.open(io.BytesIO(sample.read_image())) as image:
+    with Image.open(io.BytesIO(content)) as image:
         image.convert("RGB").save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return buffer.getvalue()
 
