@@ -8,9 +8,10 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from chatgenimage.factory.gain.values import LabelledImage, Source
+from chatgenimage.factory.gain.values import Augmentation, LabelledImage, Source
 
 REAL, REAL_AUGMENTED = "real", "real + augmentation"
+REAL_MILD = "real + mild augmentation"
 SYNTHETIC, SYNTHETIC_AUGMENTED = "synthetic", "synthetic + augmentation"
 BOTH, BOTH_AUGMENTED = "real + synthetic", "real + synthetic + augmentation"
 REPEATED, FILTER_OFF = "real, repeated", "synthetic, filter off"
@@ -39,7 +40,7 @@ class Arm:
     Attributes:
         name: E.g. "real + synthetic"; unique.
         images: What it trains on.
-        augment: Whether they are augmented.
+        augment: How they are augmented.
         synthetic: Number of synthetic images among them.
         share: The part of the synthetic images that it has, in [0, 1].
         source: The origin of an arm of one origin.
@@ -48,7 +49,7 @@ class Arm:
     name: str
     kind: Kind
     images: tuple[LabelledImage, ...]
-    augment: bool = False
+    augment: Augmentation = Augmentation.NONE
     synthetic: int = 0
     share: float = 0.0
     source: Source | None = None
@@ -77,15 +78,16 @@ _Images = tuple[LabelledImage, ...]
 def _main(real: _Images, kept: _Images) -> Iterator[Arm]:
     if real:
         yield Arm(REAL, Kind.MAIN, real)
-        yield Arm(REAL_AUGMENTED, Kind.MAIN, real, augment=True)
+        yield Arm(REAL_MILD, Kind.MAIN, real, augment=Augmentation.MILD)
+        yield Arm(REAL_AUGMENTED, Kind.MAIN, real, augment=Augmentation.STRONG)
     if kept:
         yield _with_synthetic(SYNTHETIC, Kind.MAIN, (), kept)
         both = _with_synthetic(BOTH, Kind.MAIN, real, kept)
         if real:
             yield both
-            yield replace(both, name=BOTH_AUGMENTED, augment=True)
+            yield replace(both, name=BOTH_AUGMENTED, augment=Augmentation.STRONG)
         else:
-            yield replace(both, name=SYNTHETIC_AUGMENTED, augment=True)
+            yield replace(both, name=SYNTHETIC_AUGMENTED, augment=Augmentation.STRONG)
 
 
 def _controls(real: _Images, kept: _Images, candidates: _Images) -> Iterator[Arm]:

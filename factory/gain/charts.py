@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from chatgenimage.factory.gain.arms import BOTH, REAL, REAL_AUGMENTED, SYNTHETIC, Kind
+from chatgenimage.factory.gain.arms import BOTH, REAL, REAL_AUGMENTED, REAL_MILD, SYNTHETIC, Kind
 from chatgenimage.factory.gain.result import ArmFacts, GainResult
 from chatgenimage.factory.gain.statistics import Interval
 from chatgenimage.factory.gain.verdict import POINTS
@@ -42,9 +42,10 @@ def draw_curve(axes: Axes, result: GainResult) -> None:
     means = [POINTS * one.mean for _, one in found]
     half = [POINTS * one.half_width if np.isfinite(one.half_width) else 0 for _, one in found]
     axes.errorbar(counts, means, half, color=KEPT, marker="o", capsize=3, label=whole)
-    traditional = result.interval(REAL_AUGMENTED)
+    best = result.best_of(REAL_MILD, REAL_AUGMENTED)
+    traditional = None if best is None else result.interval(best)
     if traditional is not None:
-        axes.axhline(POINTS * traditional.mean, color=LOST, linestyle="--", label=REAL_AUGMENTED)
+        axes.axhline(POINTS * traditional.mean, color=LOST, linestyle="--", label=best)
         if np.isfinite(traditional.half_width):
             low, high = POINTS * traditional.low, POINTS * traditional.high
             axes.axhspan(low, high, color=LOST, alpha=0.12, linewidth=0)

@@ -12,10 +12,16 @@ from chatgenimage.factory.gain.cells import Cell, find_cell, fingerprint_of, has
 from chatgenimage.factory.gain.interfaces import Trainer, TrainingPlan
 from chatgenimage.factory.gain.metrics import measure
 from chatgenimage.factory.gain.result import ArmFacts, GainResult
-from chatgenimage.factory.gain.values import LabelledImage, Task
+from chatgenimage.factory.gain.values import Augmentation, LabelledImage, Task
 
 LEAST_SEEDS = 2
 """Without a second one there is no interval."""
+FINGERPRINTED = {
+    Augmentation.NONE: False,
+    Augmentation.MILD: "mild",
+    Augmentation.STRONG: True,
+}
+"""Values in fingerprints; another value would make every finished training void."""
 TIMED_STEPS = 4
 TIMED_IMAGES = 16
 
@@ -103,7 +109,8 @@ def list_trials(experiment: Experiment, out_dir: Path) -> list[Trial]:
     images = {arm.name: hash_all([digests[id(one)] for one in arm.images]) for arm in arms}
 
     def trial(arm: Arm, seed: int) -> Trial:
-        own = {"arm": arm.name, "seed": seed, "augment": arm.augment, "images": images[arm.name]}
+        own: dict[str, Any] = {"arm": arm.name, "seed": seed, "images": images[arm.name]}
+        own["augment"] = FINGERPRINTED[arm.augment]
         fingerprint = fingerprint_of(common | own)
         return Trial(arm, seed, fingerprint, find_cell(out_dir, fingerprint))
 
@@ -140,7 +147,7 @@ def estimate_s(experiment: Experiment, trials: Sequence[Trial]) -> float:
     waiting = [trial for trial in trials if trial.found is None]
     if not waiting:
         return 0.0
-    longest = max(waiting, key=lambda trial: (trial.arm.augment, len(trial.arm.images)))
+    longest = max(waiting, key=lambda trial: (_effort(trial.arm), len(trial.arm.images)))
     steps: list[float] = []
     plan = TrainingPlan(
         longest.seed,
@@ -156,6 +163,10 @@ def estimate_s(experiment: Experiment, trials: Sequence[Trial]) -> float:
     predict_s = (time.monotonic() - started) / len(timed) * len(experiment.test)
     step_s = (steps[-1] - steps[0]) / (len(steps) - 1)  # without the first, which warms up
     return len(waiting) * (experiment.steps * step_s + predict_s)
+
+
+def _effort(arm: Arm) -> int:
+    return list(Augmentation).index(arm.augment)
 
 
 def _train(experiment: Experiment, trial: Trial, out_dir: Path, watch: Watch | None) -> Cell:

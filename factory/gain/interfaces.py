@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatgenimage.factory.gain.values import LabelledImage, Prediction, Task
+from chatgenimage.factory.gain.values import Augmentation, LabelledImage, Prediction, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +15,14 @@ class TrainingPlan:
         seed: Decides the random start weights, the order of the images and the augmentation: a
             seed gives every arm the same start.
         steps: Number of optimizer steps, each on `batch_size` images.
-        augment: Whether images are changed by torchvision's strong recipe.
+        augment: How images are changed when they are read.
         on_step: Called after each step.
     """
 
     seed: int
     steps: int
     batch_size: int = 8
-    augment: bool = False
+    augment: Augmentation = Augmentation.NONE
     on_step: Callable[[], None] = lambda: None
 
 

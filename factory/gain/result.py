@@ -8,7 +8,7 @@ from chatgenimage.factory.gain.arms import Kind
 from chatgenimage.factory.gain.cells import Cell
 from chatgenimage.factory.gain.metrics import METRICS
 from chatgenimage.factory.gain.statistics import Interval, interval_of, paired_difference
-from chatgenimage.factory.gain.values import Source, Task
+from chatgenimage.factory.gain.values import Augmentation, Source, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ArmFacts:
     kind: Kind
     images: int
     synthetic: int
-    augment: bool
+    augment: Augmentation
     share: float
     source: Source | None
 

@@ -29,6 +29,16 @@ class Task(StrEnum):
     SEGMENT = "segment"
 
 
+class Augmentation(StrEnum):
+    """Traditional augmentation of training images."""
+
+    NONE = "none"
+    MILD = "mild"
+    """Mirror, colours, and a little shift and scale."""
+    STRONG = "strong"
+    """The strong recipe of torchvision's references, for long trainings."""
+
+
 class Source(StrEnum):
     """Source of an image: a real one, or the origin of a synthetic one."""
 

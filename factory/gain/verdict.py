@@ -9,6 +9,7 @@ from chatgenimage.factory.gain.arms import (
     FILTER_OFF,
     REAL,
     REAL_AUGMENTED,
+    REAL_MILD,
     REPEATED,
     SYNTHETIC,
     SYNTHETIC_AUGMENTED,
@@ -18,13 +19,15 @@ from chatgenimage.factory.gain.result import ArmFacts, GainResult
 from chatgenimage.factory.gain.statistics import Interval
 
 LEAST_DOMAINS = 2
+WITHOUT_SYNTHETIC = (REAL, REAL_MILD, REAL_AUGMENTED)
 POINTS = 100
 """Points are hundredths: a gain of 0.061 is 6.1 points."""
 
 
 def find_contest(result: GainResult) -> tuple[str, str] | None:
     """Return the best arm with synthetic images and the best without; None if one is missing."""
-    ours, base = result.best_of(BOTH, BOTH_AUGMENTED), result.best_of(REAL, REAL_AUGMENTED)
+    ours = result.best_of(BOTH, BOTH_AUGMENTED)
+    base = result.best_of(*WITHOUT_SYNTHETIC)
     return None if ours is None or base is None else (ours, base)
 
 

@@ -96,7 +96,7 @@ class ClassTrainer:
         model = kind.build(len(classes))
         load_weights(model, self.weights, kind.published)
         torch.manual_seed(plan.seed)  # the same augmentation, whatever the start consumed
-        transform = augment_images(size_px) if plan.augment else to_square(size_px)
+        transform = augment_images(plan.augment, size_px)
         examples = Examples(images, classes, transform)
         return TrainedClassModel(
             fit(model, examples, _loss, kind.recipe, plan), tuple(classes), size_px

@@ -150,7 +150,7 @@ class ObjectTrainer:
         examples = Examples(
             images,
             classes,
-            augment_objects() if plan.augment else None,
+            augment_objects(plan.augment),
             with_masks=kind.task is Task.SEGMENT,
         )
         return TrainedObjectModel(fit(model, examples, _loss, kind.recipe, plan), tuple(classes))

@@ -65,7 +65,7 @@ class TransformersTrainer:
         torch.manual_seed(plan.seed)
         model, processor = _load(self.folder, classes)
         torch.manual_seed(plan.seed)
-        examples = Examples(images, classes, augment_objects() if plan.augment else None)
+        examples = Examples(images, classes, augment_objects(plan.augment))
 
         def loss_of(model: nn.Module, batch: list[Example], device: torch.device) -> torch.Tensor:
             inputs = processor(

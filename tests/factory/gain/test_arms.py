@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from chatgenimage.factory.gain.arms import Kind, plan_arms
-from chatgenimage.factory.gain.values import Source
+from chatgenimage.factory.gain.values import Augmentation, Source
 from tests.factory.gain.pictures import picture, pictures
 
 ORIGINS = (Source.GENERATED, Source.EDITED, Source.FILLED)
@@ -26,6 +26,7 @@ def test_all_arms_are_planned_where_there_is_everything():
     arms = {arm.name: arm for arm in plan_arms(real, candidates())}
     assert {name: (len(arm.images), arm.synthetic) for name, arm in arms.items()} == {
         "real": (6, 0),
+        "real + mild augmentation": (6, 0),
         "real + augmentation": (6, 0),
         "synthetic": (41, 41),
         "real + synthetic": (47, 41),
@@ -38,10 +39,12 @@ def test_all_arms_are_planned_where_there_is_everything():
         "real + 9 edited": (15, 9),
         "real + 9 filled": (15, 9),
     }
-    assert [name for name, arm in arms.items() if arm.augment] == [
-        "real + augmentation",
-        "real + synthetic + augmentation",
-    ]
+    augmented = {name: arm.augment for name, arm in arms.items() if arm.augment != "none"}
+    assert augmented == {
+        "real + mild augmentation": Augmentation.MILD,
+        "real + augmentation": Augmentation.STRONG,
+        "real + synthetic + augmentation": Augmentation.STRONG,
+    }
     assert names_of(arms["real, repeated"]) == {image.name for image in real}
 
 
@@ -68,7 +71,11 @@ def test_parts_of_the_curve_are_nested_and_mixed():
 
 
 def test_there_is_no_arm_for_what_is_missing():
-    assert [arm.name for arm in plan_arms(pictures(4), [])] == ["real", "real + augmentation"]
+    assert [arm.name for arm in plan_arms(pictures(4), [])] == [
+        "real",
+        "real + mild augmentation",
+        "real + augmentation",
+    ]
     alone = [replace(one, source=Source.SYNTHETIC) for one in pictures(20)]
     assert [arm.name for arm in plan_arms([], alone)] == [
         "synthetic",

@@ -12,7 +12,7 @@ from chatgenimage.factory.gain.experiment import (
     run_experiment,
 )
 from chatgenimage.factory.gain.report import to_gain_page, to_record, write_report
-from chatgenimage.factory.gain.values import Prediction, Source, Task
+from chatgenimage.factory.gain.values import Augmentation, Prediction, Source, Task
 from chatgenimage.factory.gain.verdict import (
     class_gains,
     explain_controls,
@@ -91,7 +91,7 @@ def test_every_arm_is_trained_with_every_seed(tmp_path):
     experiment = make(arm_names=("real", "real + synthetic"))
     result = run_experiment(experiment, tmp_path)
     assert experiment.trainer.trained == [
-        (size, seed, False) for seed in (0, 1, 2) for size in (4, 12)
+        (size, seed, Augmentation.NONE) for seed in (0, 1, 2) for size in (4, 12)
     ]
     assert result.values("real", "accuracy") == {0: 24 / 40, 1: 25 / 40, 2: 26 / 40}
     assert result.values("real", "accuracy", "night") == {0: 4 / 20, 1: 5 / 20, 2: 6 / 20}

@@ -13,7 +13,7 @@ from chatgenimage.factory.gain.trainers.object_trainer import OBJECT_MODELS
 from chatgenimage.factory.gain.trainers.registry import make_trainer
 from chatgenimage.factory.gain.trainers.training_loop import Examples, Recipe, fit
 from chatgenimage.factory.gain.trainers.weights import load_weights
-from chatgenimage.factory.gain.values import Task
+from chatgenimage.factory.gain.values import Augmentation, Task
 from tests.factory.gain.pictures import CLASSES, SIDE_PX, pictures
 
 SMALL = (Task.CLASSIFY, Task.DETECT, Task.SEGMENT)
@@ -40,7 +40,7 @@ def state_of(trained):
 
 
 @pytest.mark.parametrize("task", SMALL)
-@pytest.mark.parametrize("augment", [False, True], ids=["plain", "augmented"])
+@pytest.mark.parametrize("augment", Augmentation)
 def test_a_small_model_trains_and_predicts_in_pixels_of_the_image(task, augment):
     images = labelled_for(task, pictures(4, seed=1))
     plan = TrainingPlan(seed=0, steps=3, batch_size=2, augment=augment)
@@ -63,7 +63,7 @@ def test_a_seed_gives_every_arm_the_same_start_and_equal_trainings_equal_models(
     trainer = make_trainer(Task.CLASSIFY, SIDE_PX)
     still = Recipe(learning_rate=0.0)
     starts = []
-    for some, augment in ((images[:2], False), (images, True)):
+    for some, augment in ((images[:2], Augmentation.NONE), (images, Augmentation.STRONG)):
         plan = TrainingPlan(seed=5, steps=2, augment=augment)
         torch.manual_seed(plan.seed)
         network = CLASS_MODELS["small-classes"].build(2)
