@@ -14,7 +14,7 @@ from chatgenimage.db import delivery, spending
 from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.states import ItemState, RunState, StepState
-from chatgenimage.tasks import resources, step, step_executor
+from chatgenimage.tasks import resources, step, step_transactions
 from chatgenimage.tasks.brainstorm import BRAINSTORM
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
@@ -127,7 +127,7 @@ def test_as_many_run_at_once_as_the_budget_allows(place, monkeypatch, budget, pr
 
 
 def test_a_step_with_items_left_is_given_back_when_others_may_spend_the_rest(place, monkeypatch):
-    monkeypatch.setattr(step_executor, "BUDGET_WAIT_S", 0.0)
+    monkeypatch.setattr(step_transactions, "BUDGET_WAIT_S", 0.0)
     first, other, *_ = add_run(place, budget=3.0, costliest_item=1.0)
     toy = Toy()
 
