@@ -24,13 +24,14 @@ def test_export_says_what_it_wrote(factory, tmp_path):
         "left_out_images": 0,
         "missing_originals": 0,
         "notes": [],
+        "gaps": [],
     }
 
 
 def test_export_takes_chosen_and_merged_classes(factory, tmp_path):
     (tmp_path / "mine.txt").write_text("tree\ncanine\n")
     out = tmp_path / "out"
-    words = ("export", "yolo-detect", "--out", out, "--map", "dog=canine", "--classes")
+    words = ("export", "coco", "--out", out, "--map", "dog=canine", "--classes")
     told = answered(factory(*words, tmp_path / "mine.txt"))
     assert "4 images (train 4), 5 annotations, 2 classes" in told
     assert "Left out by --classes: objects 1 (house 1), images 2." in told

@@ -102,7 +102,7 @@ def test_an_import_remembers_size_and_checksum_of_each_file(imported, folder):
 
 @pytest.mark.parametrize("name", ["yolo-detect", "voc", "label-studio"])
 def test_every_format_has_a_table_of_the_files(imported, out, name):
-    export_as(imported, name, out)
+    export_as(imported, name, out, splits="train=1")
     sources = sources_of(out)
     assert [one["source_name"] for one in sources] == ["a.JPG", "b.jpg", "below/c.png"]
     assert {(one["source_width"], one["source_height"]) for one in sources} == {("320", "240")}
@@ -139,7 +139,7 @@ def test_boxes_and_masks_are_in_the_pixels_of_the_original(imported, folder, out
 
 
 def test_files_are_copied_byte_for_byte_unless_they_must_be_turned(imported, folder, out):
-    done = export_as(imported, "yolo-detect", out, originals=(folder,))
+    done = export_as(imported, "yolo-detect", out, splits="train=1", originals=(folder,))
     names = {one["source_name"]: one["file_name"] for one in sources_of(out)}
     images = out / "images" / "train"
     assert (images / names["a.JPG"]).read_bytes() == (folder / "a.JPG").read_bytes()

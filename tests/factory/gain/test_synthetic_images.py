@@ -14,7 +14,7 @@ from chatgenimage.factory.gain.values import Source
 from chatgenimage.factory.query.store import open_store
 from tests.factory import exports
 
-FORMATS = ("coco", "fiftyone", "yolo-detect", "yolo-segment", "voc", "imagefolder")
+FORMATS = ("coco", "rf-detr", "yolo-detect", "yolo-segment", "voc", "imagefolder")
 
 
 def test_a_run_gives_all_judged_candidates_with_labels_origin_and_verdict(filled_place):
