@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from chatgenimage.factory.gain.arms import Arm, plan_arms
 from chatgenimage.factory.gain.cells import Cell, find_cell, fingerprint_of, hash_all, write_cell
 from chatgenimage.factory.gain.interfaces import Trainer, TrainingPlan
-from chatgenimage.factory.gain.metrics import measure
+from chatgenimage.factory.gain.metrics import score_predictions
 from chatgenimage.factory.gain.result import ArmFacts, GainResult
 from chatgenimage.factory.gain.values import Augmentation, LabelledImage, Task
 
@@ -182,7 +182,9 @@ def _train(experiment: Experiment, trial: Trial, out_dir: Path, watch: Watch | N
     )
     model = experiment.trainer.train(trial.arm.images, experiment.classes, plan)
     predictions = model.predict(experiment.test)
-    values = measure(experiment.trainer.task, experiment.test, predictions, experiment.classes)
+    values = score_predictions(
+        experiment.trainer.task, experiment.test, predictions, experiment.classes
+    )
     seconds = time.monotonic() - started
     cell = Cell(trial.arm.name, trial.seed, trial.fingerprint, seconds, tuple(values))
     write_cell(out_dir, cell)

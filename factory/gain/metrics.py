@@ -42,7 +42,7 @@ class Measured:
     value: float
 
 
-def measure(
+def score_predictions(
     task: Task,
     images: Sequence[LabelledImage],
     predictions: Sequence[Prediction],

@@ -117,10 +117,16 @@ def _without_contest(result: GainResult) -> str:
 
 
 def _domain_clauses(result: GainResult) -> Iterator[str]:
+    """Yield a clause for each domain with a certain gain or loss, then one for all others."""
+    unclear = []
     for domain, gain in domain_gains(result):
-        is_clear = gain.is_positive or gain.is_negative
-        unclear = f"nothing certain ({points(gain, signed=True)})"
-        yield f"{_clause(result, gain) if is_clear else unclear} on {domain or 'the others'}"
+        name = domain or "the others"
+        if gain.is_positive or gain.is_negative:
+            yield f"{_clause(result, gain)} on {name}"
+        else:
+            unclear.append(name)
+    if unclear:
+        yield f"nothing certain on {', '.join(unclear)}"
 
 
 def _clause(result: GainResult, gain: Interval) -> str:

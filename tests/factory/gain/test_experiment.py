@@ -148,8 +148,8 @@ def test_a_damaged_result_is_trained_again(tmp_path):
 def test_the_verdict_names_the_gain_of_each_domain(tmp_path):
     result = run_experiment(make(), tmp_path)
     assert state_gain(result) == (
-        "The synthetic images add 20.0 ± 0.0 accuracy; nothing certain (+0.0 ± 0.0) on day; "
-        "add 40.0 ± 0.0 accuracy on night (real + synthetic, compared with real)."
+        "The synthetic images add 20.0 ± 0.0 accuracy; add 40.0 ± 0.0 accuracy on night; nothing "
+        "certain on day (real + synthetic, compared with real)."
     )
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chatgenimage.factory.gain.metrics import measure
+from chatgenimage.factory.gain.metrics import score_predictions
 from chatgenimage.factory.gain.values import PredictedObject, Prediction, Task
 from chatgenimage.workers.masks import encode
 from tests.factory.gain import pictures
@@ -33,8 +33,10 @@ def value_of(measured, metric, domain=None, label=None):
 def test_perfect_predictions_have_1_and_none_have_0():
     images = pictures.pictures(6)
     for task in (Task.DETECT, Task.SEGMENT):
-        perfect = measure(task, images, [found_as_known(one) for one in images], pictures.CLASSES)
-        nothing = measure(task, images, [Prediction()] * 6, pictures.CLASSES)
+        perfect = score_predictions(
+            task, images, [found_as_known(one) for one in images], pictures.CLASSES
+        )
+        nothing = score_predictions(task, images, [Prediction()] * 6, pictures.CLASSES)
         assert {one.value for one in perfect} == {1.0}
         assert {one.value for one in nothing} == {0.0}
         assert len(perfect) == len(nothing) == 6
@@ -43,7 +45,7 @@ def test_perfect_predictions_have_1_and_none_have_0():
 def test_a_shift_of_a_fifth_counts_at_an_overlap_of_a_half_only():
     images = pictures.pictures(6)
     shifted = [found_as_known(one, shift=0.2) for one in images]
-    measured = measure(Task.DETECT, images, shifted, pictures.CLASSES)
+    measured = score_predictions(Task.DETECT, images, shifted, pictures.CLASSES)
     assert value_of(measured, "mAP50") == pytest.approx(1.0)
     assert value_of(measured, "mAP50-95") == pytest.approx(0.4)  # 0.5, 0.55, 0.6, 0.65
 
@@ -51,8 +53,10 @@ def test_a_shift_of_a_fifth_counts_at_an_overlap_of_a_half_only():
 def test_segmentation_compares_masks_and_not_boxes():
     images = pictures.pictures(6)
     empty = [found_as_known(one, rle=False) for one in images]
-    assert value_of(measure(Task.DETECT, images, empty, pictures.CLASSES), "mAP50") == 1.0
-    assert value_of(measure(Task.SEGMENT, images, empty, pictures.CLASSES), "mAP50") == 0.0
+    assert value_of(score_predictions(Task.DETECT, images, empty, pictures.CLASSES), "mAP50") == 1.0
+    assert (
+        value_of(score_predictions(Task.SEGMENT, images, empty, pictures.CLASSES), "mAP50") == 0.0
+    )
 
 
 def test_values_are_by_class_and_domain():
@@ -64,7 +68,7 @@ def test_values_are_by_class_and_domain():
         found_as_known(image) if image.domain == "day" or image.label == "disc" else Prediction()
         for image in images
     ]
-    measured = measure(Task.DETECT, images, predictions, pictures.CLASSES)
+    measured = score_predictions(Task.DETECT, images, predictions, pictures.CLASSES)
     assert value_of(measured, "mAP50", "day") == 1.0
     assert value_of(measured, "mAP50", "night") == 0.5
     assert value_of(measured, "mAP50", "night", "square") == 0.0
@@ -75,7 +79,7 @@ def test_values_are_by_class_and_domain():
 def test_accuracy_is_the_share_of_right_classes():
     images = pictures.pictures(4)
     predictions = [Prediction(label="disc")] * 4
-    measured = measure(Task.CLASSIFY, images, predictions, pictures.CLASSES)
+    measured = score_predictions(Task.CLASSIFY, images, predictions, pictures.CLASSES)
     assert value_of(measured, "accuracy") == 0.5
     assert value_of(measured, "accuracy", label="disc") == 1.0
     assert value_of(measured, "accuracy", label="square") == 0.0
@@ -84,7 +88,7 @@ def test_accuracy_is_the_share_of_right_classes():
 def test_a_class_without_an_object_in_a_domain_has_no_value_there():
     images = [replace(one, domain=one.label) for one in pictures.pictures(4)]
     predictions = [found_as_known(one) for one in images]
-    measured = measure(Task.DETECT, images, predictions, pictures.CLASSES)
+    measured = score_predictions(Task.DETECT, images, predictions, pictures.CLASSES)
     assert [one.label for one in measured if one.domain == "disc" and one.metric == "mAP50"] == [
         None,
         "disc",

@@ -6,7 +6,7 @@ from transformers.models.rt_detr.configuration_rt_detr_resnet import RTDetrResNe
 
 from chatgenimage.factory.errors import SettingsError, TrainingFailed
 from chatgenimage.factory.gain.interfaces import TrainingPlan
-from chatgenimage.factory.gain.metrics import measure
+from chatgenimage.factory.gain.metrics import score_predictions
 from chatgenimage.factory.gain.trainers import training_loop
 from chatgenimage.factory.gain.trainers.class_trainer import CLASS_MODELS
 from chatgenimage.factory.gain.trainers.object_trainer import OBJECT_MODELS
@@ -55,7 +55,7 @@ def test_a_small_model_trains_and_predicts_in_pixels_of_the_image(task, augment)
             assert 0 <= x_min <= x_max <= SIDE_PX
             assert 0 <= y_min <= y_max <= SIDE_PX
             assert (known.rle is not None) == (task is Task.SEGMENT)
-    assert measure(task, images, predictions, CLASSES)
+    assert score_predictions(task, images, predictions, CLASSES)
 
 
 def test_a_seed_gives_every_arm_the_same_start_and_equal_trainings_equal_models():
@@ -164,7 +164,7 @@ def test_a_detector_of_transformers_trains_from_a_folder(tmp_path):
     images = labelled_for(Task.DETECT, pictures(4, seed=1))
     predictions = trainer.train(images, CLASSES, PLAN).predict(images)
     assert {known.label for one in predictions for known in one.objects} <= set(CLASSES)
-    assert measure(Task.DETECT, images, predictions, CLASSES)
+    assert score_predictions(Task.DETECT, images, predictions, CLASSES)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(SettingsError, match="no object detector of transformers"):
         trainer.train(images, CLASSES, PLAN)
