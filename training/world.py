@@ -136,12 +136,14 @@ class World:
         before, after = self.scenes(rng, 2)
         return before, after
 
-    def scenes(self, rng: np.random.Generator, count: int) -> list[WorldScene]:
-        """Return `count` scenes with the same objects, each on another background."""
-        backgrounds = rng.choice(len(BACKGROUNDS), count, replace=False)
+    def scenes(
+        self, rng: np.random.Generator, count: int, among: Sequence[str] = BACKGROUNDS
+    ) -> list[WorldScene]:
+        """Return `count` scenes with the same objects, each on another of some backgrounds."""
+        backgrounds = rng.choice(len(among), count, replace=False)
         is_close_up = bool(rng.random() < CLOSE_UP_SHARE)
         pastings = self._arrange(rng, is_close_up=is_close_up)
-        names = [BACKGROUNDS[index] for index in backgrounds]
+        names = [among[index] for index in backgrounds]
         return [_render(name, pastings, rng, is_close_up=is_close_up) for name in names]
 
     def _arrange(self, rng: np.random.Generator, *, is_close_up: bool) -> list[_Pasting]:
