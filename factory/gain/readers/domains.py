@@ -18,8 +18,8 @@ def with_domains(dataset: Dataset, entries: list[Entry], column: str | None) -> 
     Args:
         dataset: Where they are from.
         entries: Some of its entries.
-        column: A field of COCO's image entries, or a column of metadata.csv or metadata.jsonl in
-            the dataset's folder; None: the folder below that of the images, or the split.
+        column: A field of COCO's image entries, or a column of metadata.csv, .jsonl or .parquet
+            in the dataset's folder; None: the folder below that of the images, or the split.
 
     Raises:
         BadDataset: If an image has no value in the column.

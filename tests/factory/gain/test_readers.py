@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from chatgenimage.factory.errors import BadDataset
@@ -100,9 +101,14 @@ def test_a_field_of_coco_names_the_domain(tmp_path):
         read_images(tmp_path, Role.TEST, "weather")
 
 
-def test_a_metadata_file_names_the_domain(tmp_path):
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "metadata.parquet"])
+def test_a_metadata_file_names_the_domain(tmp_path, name):
     write_yolo(tmp_path, pictures.pictures(2))
-    (tmp_path / "metadata.csv").write_text("file_name,light\n0-0.png,day\n0-1.png,night\n")
+    table = pd.DataFrame({"file_name": ["0-0.png", "0-1.png"], "light": ["day", "night"]})
+    if name.endswith("jsonl"):
+        table.to_json(tmp_path / name, orient="records", lines=True)
+    else:
+        getattr(table, f"to_{name.rpartition('.')[2]}")(tmp_path / name)
     found = read_images(tmp_path, Role.TEST, "light")
     assert [image.domain for image in found] == ["day", "night"]
 
