@@ -63,7 +63,7 @@ screenshots: install-dev  ## take the screenshots in docs/images; takes minutes
 	$(BIN)/python -m docs.screenshots
 
 chaos: install-dev  ## inject hundreds of faults into real processes, over 20 minutes; writes docs/chaos.md
-	$(BIN)/python -m tests.chaos --faults 500 --seeds 1 1001 2001 --page
+	$(BIN)/python -m tests.chaos --faults 500 --seeds 1 1001 2001 --jobs 2 --page
 
 bench: install-dev  ## measure speed relative to a baseline in the same run
 	$(BIN)/python -m benchmarks.delivery

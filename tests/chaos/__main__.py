@@ -4,14 +4,18 @@ Run `make chaos`, or `python -m tests.chaos --faults 20 --each 0` for a short on
 """
 
 import argparse
+import multiprocessing
 import os
+import queue
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from itertools import count
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 from tests.chaos import campaign
@@ -22,6 +26,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "chaos.md"
 FAULTS = 200
 EACH = 5
 PER_SCENARIO = 16
+POLL_S = 1.0
 
 
 def main():
@@ -37,13 +42,16 @@ def main():
         help="first seeds, each for every deployment",
     )
     parser.add_argument("--kind", help="only this kind of fault, in the first setting that has it")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="scenarios that are played at once, on own servers"
+    )
     parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with the same cleanup as Ctrl-C
     started, played = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         struck = Counter()
-        for scenario in play_all(Path(folder), options, struck):
+        for scenario in play_in_jobs(Path(folder), options, struck):
             played.append(scenario)
             struck.update(fault.kind for fault in scenario.faults)
             total = struck.total()
@@ -59,7 +67,45 @@ def main():
     sys.exit(any(scenario.outcome.problems for scenario in played))
 
 
-def play_all(folder, options, struck):
+def play_in_jobs(folder, options, struck):
+    """Yield scenarios of all settings, endlessly, `options.jobs` of them at the same time."""
+    if options.jobs == 1:
+        yield from play_all(folder, options, struck)
+        return
+    context = multiprocessing.get_context("spawn")
+    played = context.Queue()
+    jobs = [
+        context.Process(
+            target=_play_share, args=(folder / f"job-{number}", options, number, played)
+        )
+        for number in range(options.jobs)
+    ]
+    for job in jobs:
+        job.start()
+    try:
+        while True:
+            with suppress(queue.Empty):
+                yield played.get(timeout=POLL_S)
+            assert all(job.is_alive() for job in jobs), "a job ended: its error is above"
+    finally:
+        for job in jobs:
+            job.terminate()
+        for job in jobs:
+            job.join()
+
+
+def _play_share(folder, options, number, played):
+    """Play every `options.jobs`-th scenario; a job counts its own faults."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    folder.mkdir()
+    struck = Counter()
+    for scenario in play_all(folder, options, struck, first=number, step=options.jobs):
+        struck.update(fault.kind for fault in scenario.faults)
+        setting = replace(scenario.setting, faults={})  # functions cannot be sent
+        played.put(replace(scenario, setting=setting))
+
+
+def play_all(folder, options, struck, first=0, step=1):
     """Yield scenarios of all settings in turn, endlessly; `struck` counts faults by kind."""
     settings, chosen = campaign.SETTINGS, {}
     if options.kind:
@@ -74,7 +120,7 @@ def play_all(folder, options, struck):
     postgres = PostgresServer(binaries)
     postgres.start()
     try:
-        for setting, seed in _plan(settings, options.seeds):
+        for setting, seed in islice(_plan(settings, options.seeds), first, None, step):
             print(f"seed {seed}: {setting.name}", flush=True)
             yield campaign.play(
                 folder / f"seed-{seed}",
