@@ -19,7 +19,7 @@ from chatgenimage.factory.app import assemble
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.tasks import brainstorm, edit, fill, filter_rules, generate, label
 from chatgenimage.tasks import filter as filtering
-from chatgenimage.tasks.filter_measures import FilterInput, measure
+from chatgenimage.tasks.filter_measures import FilterInput
 from chatgenimage.tasks.image_lineage import Lineage, derive_seed
 from chatgenimage.tasks.options import RunOptions
 from chatgenimage.tasks.resources import Resources
@@ -131,40 +131,36 @@ class Loop:
         return self._paint(fill.FILL, made, asked)
 
     def _paint(
-        self,
-        work: StepWork[Any, Any, Any],
-        made: list[Candidate],
-        asked: Sequence[Any],
+        self, step: StepWork[Any, Any, Any], made: list[Candidate], asked: Sequence[Any]
     ) -> list[Candidate]:
-        """Return the candidates with the images that a step paints, in its passes."""
-        for start in range(0, len(made), self.options.chain.batch_size):
-            part = slice(start, start + self.options.chain.batch_size)
-            painted = work.compute(self.models, asked[part])
-            for one, request, pixels in zip(made[part], asked[part], painted, strict=True):
-                stored = work.finish(self.models, request, pixels)
-                one.sha256, (one.width_px, one.height_px) = stored.sha256, stored.size_wh
+        """Return the candidates with the images that a step paints."""
+        for one, painted in zip(made, self._work(step, asked), strict=True):
+            one.sha256, (one.width_px, one.height_px) = painted.sha256, painted.size_wh
         return made
 
+    def _work(self, step: StepWork[Any, Any, Any], asked: Sequence[Any]) -> list[Any]:
+        """Return the results of a step's functions, in passes of its size."""
+        results, size = [], self.options.chain.batch_size
+        for start in range(0, len(asked), size):
+            part = asked[start : start + size]
+            for subject, made in zip(part, step.compute(self.models, part), strict=True):
+                results.append(step.finish(self.models, subject, made))
+        return results
+
     def _label(self, made: list[Candidate], name: str) -> list[Candidate]:
-        chain = self.options.chain
-        ordered = _in_order(made)
-        for start in range(0, len(ordered), chain.batch_size):
-            part = ordered[start : start + chain.batch_size]
-            asked = [
-                label.LabelInput(0, one.sha256, _names(one, name, chain.class_list), chain)
-                for one in part
-            ]
-            for one, labels in zip(part, label.compute(self.models, asked), strict=True):
-                one.caption, one.annotations = labels.caption, label.to_annotations(labels)
+        chain, ordered = self.options.chain, _in_order(made)
+        asked = [
+            label.LabelInput(0, one.sha256, _names(one, name, chain.class_list), chain)
+            for one in ordered
+        ]
+        for one, labels in zip(ordered, self._work(label.LABEL, asked), strict=True):
+            one.caption, one.annotations = labels.caption, label.to_annotations(labels)
         return made
 
     def _judge(self, made: list[Candidate], name: str) -> None:
-        thresholds, size = self.options.thresholds, self.options.chain.batch_size
-        measured = []
-        for start in range(0, len(made), size):
-            asked = [self._filter_input(one, name) for one in made[start : start + size]]
-            embedded = filtering.compute(self.models, asked)
-            measured += [measure(self.models, *each) for each in zip(asked, embedded, strict=True)]
+        thresholds = self.options.thresholds
+        asked = [self._filter_input(one, name) for one in made]
+        measured = self._work(filtering.FILTER, asked)
         numbers = {id(one.parent): number for number, one in enumerate(made)}
         scored = [
             filter_rules.ScoredCandidate(
