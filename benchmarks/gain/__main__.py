@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gain", description=__doc__)
     parser.add_argument("--work", type=Path, default=WORK, help="folder of run and results")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the page")
-    parser.add_argument("--seeds", type=int, help="how many seeds instead of three")
+    parser.add_argument("--seeds", type=int, help="how many seeds instead of five")
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="trainings at the same time"
     )

@@ -25,7 +25,7 @@ class Setting:
     per_label: int = 16
     run_seed: int = 5
     test_per_background: int = 50
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     steps: int = 300
     batch_size: int = 8
 
