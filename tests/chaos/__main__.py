@@ -72,7 +72,7 @@ def play_in_jobs(folder, options, struck):
     if options.jobs == 1:
         yield from play_all(folder, options, struck)
         return
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")  # no thread runs yet
     played = context.Queue()
     jobs = [
         context.Process(
