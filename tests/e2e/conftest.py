@@ -4,12 +4,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
@@ -63,8 +65,9 @@ class Factory:
     def count_candidates(self):
         if not (self.data_dir / "factory.sqlite3").exists():
             return 0
-        with self.sessions() as session:
+        with suppress(OperationalError), self.sessions() as session:
             return session.scalar(select(func.count()).select_from(Candidate)) or 0
+        return 0  # it has no tables yet
 
     def wait_for_candidates(self, count, process):
         """Wait until at least `count` candidates exist."""

@@ -47,6 +47,7 @@ def test_the_pages_of_an_active_run_and_the_token_have_none_either(open_page, sq
             page = open_page(expects=["401"], color_scheme=scheme)
             page.goto(f"{address}/runs/1")
             assert_nothing_is_in_the_way(page)
+            page.close()  # it asks the server for news
 
 
 def assert_nothing_is_in_the_way(page):

@@ -97,7 +97,7 @@ def test_an_export_uses_reviews_on_request_and_its_card_says_so(filled_place, tm
     assert [image["candidate_id"] for image in read(former)] == list(ids[1])
     assert ids[0].keys() - ids[1].keys() == {1}
     assert ids[1].keys() - ids[0].keys() == {rejected}
-    assert (ids[1][2], ids[1][rejected], ids[0][1], ids[0][3]) == ("good", "good", "bad", None)
+    assert (ids[1][2], ids[1][rejected], ids[0][1], ids[0][3]) == ("good", "good", "bad", "")
     card = (after / "README.md").read_text()
     assert "2 of the images as good and 0 as bad; the reviews decided" in " ".join(card.split())
     assert "1 of the good images had been rejected by the filters" in card
