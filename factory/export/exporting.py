@@ -21,7 +21,7 @@ from chatgenimage.factory.errors import (
     SettingsError,
     SplitsIncomplete,
 )
-from chatgenimage.factory.export.base import Format, Masks, Writer
+from chatgenimage.factory.export.base import Format, Masks, Plan, Writer
 from chatgenimage.factory.export.card import CardContent, write_card
 from chatgenimage.factory.export.class_choice import CLASSES_FILE, write_classes
 from chatgenimage.factory.export.classes import (
@@ -104,28 +104,10 @@ def _write(
     writer.close()
     folder.put_text(CLASSES_FILE, write_classes(plan.classes))
     _draw_samples(session, images, folder, first_pass.shown)
-    runs = list_runs_of(session, first_pass.run_ids)
-    limits = {run.id: limits_in_force(session, run) for run in runs}
-    marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(request.wanted) else {}
     left_out = count_left_out(session, request.wanted, first_pass.classes)
     of_classes = describe_classes(first_pass.classes, left_out)
     notes = (*of_classes, *first_pass.originals.describe())
-    facts = CardContent(
-        request.format,
-        plan,
-        first_pass.counts,
-        runs,
-        limits,
-        request.command,
-        gaps=first_pass.gaps(),
-        marks=first_pass.marks,
-        marks_csv=marks,
-        merged=first_pass.classes.choice.merged,
-        notes=notes,
-        has_originals=first_pass.originals.is_asked,
-        coverage={run.id: list_coverage(session, run.id) for run in runs},
-    )
-    write_card(folder, facts)
+    write_card(folder, _card_content(session, first_pass, plan, notes))
     done = ExportResult(
         folder=request.out_dir,
         format=request.format.name,
@@ -147,6 +129,30 @@ def _write(
     }
     write_manifest(folder, asdict(done) | known)
     return done
+
+
+def _card_content(
+    session: Session, first_pass: FirstPass, plan: Plan, notes: tuple[str, ...]
+) -> CardContent:
+    """Return the facts of the dataset card."""
+    request = first_pass.request
+    runs = list_runs_of(session, first_pass.run_ids)
+    marks = {run.id: marks_csv(session, run) for run in runs} if _asks_marks(request.wanted) else {}
+    return CardContent(
+        request.format,
+        plan,
+        first_pass.counts,
+        runs,
+        {run.id: limits_in_force(session, run) for run in runs},
+        request.command,
+        gaps=first_pass.gaps(),
+        marks=first_pass.marks,
+        marks_csv=marks,
+        merged=first_pass.classes.choice.merged,
+        notes=notes,
+        has_originals=first_pass.originals.is_asked,
+        coverage={run.id: list_coverage(session, run.id) for run in runs},
+    )
 
 
 def _masks_of(request: ExportRequest) -> Masks | None:
