@@ -23,11 +23,6 @@ def place(request):
     return request.getfixturevalue(f"{request.param}_place")
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "exports" / "dataset"
-
-
 def add_run(place, *images):
     """Add a run; each image is the label that was asked for, and the objects found on it."""
     with place.sessions.begin() as session:

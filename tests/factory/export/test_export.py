@@ -34,11 +34,6 @@ from tests.factory import exports
 from tests.factory.exports import export_as, files_in
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "exports" / "dataset"
-
-
 def partial_of(out):
     return out.parent / ".dataset.partial"
 

@@ -39,24 +39,6 @@ def shapes_place(filled_place):
     return filled_place
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "exports" / "dataset"
-
-
-@pytest.fixture
-def load_dataset(tmp_path):
-    """Returns Hugging Face's loader with its own cache."""
-    import datasets
-
-    datasets.disable_progress_bars()
-
-    def load(folder, **options):
-        return datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), **options)
-
-    return load
-
-
 def assert_same_objects(read, known, *, most_px=1.0, least_iou=None):
     """Compare objects: labels exact, boxes within a pixel, masks with at least the given IoU."""
     pairs = zip(exports.by_label(read), exports.by_label(known), strict=True)

@@ -35,11 +35,6 @@ def place(request):
     return request.getfixturevalue(f"{request.param}_place")
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "exports" / "dataset"
-
-
 def square(blue):
     image = Image.new("RGB", (320, 240), (0, 90, blue))
     image.paste("red", RED_BOX)

@@ -18,24 +18,6 @@ NAMES = ["imagefolder", "webdataset", "parquet"]
 KINDS = ("float", "int", "str")
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "exports" / "dataset"
-
-
-@pytest.fixture
-def load_dataset(tmp_path):
-    """Returns Hugging Face's loader with its own cache."""
-    import datasets
-
-    datasets.disable_progress_bars()
-
-    def load(folder, **options):
-        return datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), **options)
-
-    return load
-
-
 def add_images(place, *images):
     """Add one-image families; each image is a number of objects and what differs in its columns."""
     with place.sessions.begin() as session:
