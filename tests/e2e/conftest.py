@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from sqlalchemy import func, select
@@ -18,6 +19,8 @@ from chatgenimage.db.models import Candidate
 from chatgenimage.db.session import connect
 
 START_UP_S = 240
+ROUNDING_LEVELS = 0.5
+"""Mean difference, of 255 levels; images of different seeds differ by tens."""
 
 
 @dataclass
@@ -125,3 +128,26 @@ def interrupt(process):
     """Send what Ctrl-C in a terminal sends; return the exit code."""
     os.killpg(process.pid, signal.SIGINT)
     return process.wait(timeout=120)
+
+
+def assert_same_dataset(factory, undisturbed):
+    """Check that two runs made the same candidates; their pixels are equal up to rounding.
+
+    A pass of another size, as after a kill, changes some pixels by a level (docs/chaos.md).
+    """
+    found, expected = _candidates(factory), _candidates(undisturbed)
+    assert {key: row for key, (row, _) in found.items()} == {
+        key: row for key, (row, _) in expected.items()
+    }
+    for key, (_, sha256) in found.items():
+        pixels = factory.images.get(sha256).astype(int)
+        difference = np.abs(pixels - undisturbed.images.get(expected[key][1]))
+        assert difference.mean() <= ROUNDING_LEVELS, key
+
+
+def _candidates(factory):
+    with factory.sessions() as session:
+        return {
+            (c.label.name, c.key): ((c.prompt_text, c.seed, c.verdict, c.reason), c.sha256)
+            for c in session.scalars(select(Candidate))
+        }

@@ -5,19 +5,10 @@ import signal
 import psutil
 from sqlalchemy import select
 
-from chatgenimage.db.models import Candidate, Run
-from tests.e2e.conftest import interrupt, processes_in
+from chatgenimage.db.models import Run
+from tests.e2e.conftest import assert_same_dataset, interrupt, processes_in
 
 WORDS = ("run", "dog", "house", "--per-label", "2", "--seed", "7")
-
-
-def outcome(factory):
-    with factory.sessions() as session:
-        found = session.scalars(select(Candidate).order_by(Candidate.id)).all()
-        return {
-            (c.label.name, c.key): (c.prompt_text, c.seed, c.sha256, c.verdict, c.reason)
-            for c in found
-        }
 
 
 def parents(process):
@@ -41,7 +32,7 @@ def test_two_processes_make_the_same_dataset_as_one_though_one_is_killed(factory
     said = factory.log.read_text()
     assert "2 worker processes\n" in said
     assert "worker process 2 of 2 ended with exit code -9" in said
-    assert outcome(factory) == outcome(undisturbed)
+    assert_same_dataset(factory, undisturbed)
     assert processes_in(factory.data_dir) == []
 
 
