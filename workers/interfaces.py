@@ -187,6 +187,20 @@ class Captioner(Family, Protocol):
 
 
 @runtime_checkable
+class VisualJudge(Family, Protocol):
+    """Answers questions about an image in words."""
+
+    def ask(self, images: Sequence[RgbImage], questions: Sequence[str]) -> list[str]:
+        """Return one short, stripped answer per image, the most likely one; may be empty.
+
+        Args:
+            images: (H, W, 3) each; sizes may differ.
+            questions: One per image, in the same order.
+        """
+        ...
+
+
+@runtime_checkable
 class Detector(Family, Protocol):
     """Finds objects by name (section 3.2, Grounding DINO)."""
 
