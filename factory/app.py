@@ -17,11 +17,12 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.workers.config import OpenAiConfig, RulesConfig, WeightsConfig
+from chatgenimage.workers.config import OpenAiConfig, RulesConfig
 from chatgenimage.workers.device import limit_memory, limit_threads, pick_device, refuse_absent
 from chatgenimage.workers.interfaces import Family
 from chatgenimage.workers.registry import load_family
 from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights_config import WeightsConfig
 
 log = structlog.get_logger()
 

@@ -4,23 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-CHECKPOINT = (
-    "A folder or file, `bundled:<name>` for weights that ship with the package, or a hub id."
+from chatgenimage.workers.weights_config import (
+    CHECKPOINT,
+    CaptionerConfig,
+    DetectorConfig,
+    WeightsConfig,
 )
-
-
-class WeightsConfig(BaseModel):
-    """Checkpoint and precision of a family's weights."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    checkpoint: str = Field(min_length=1, description=CHECKPOINT)
-    revision: str | None = Field(None, description="Hub commit to pin; None for local folders.")
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "float32",
-        description="Precision on the device; auto: float16 on cuda, bfloat16 on a processor that "
-        "is faster with it, else float32.",
-    )
 
 
 class DiffusionConfig(WeightsConfig):
@@ -101,16 +90,6 @@ class InstructPix2PixConfig(DiffusionConfig):
     image_guidance_scale: float = Field(1.5, ge=1, description="How closely it keeps the image.")
 
 
-class CaptionerConfig(WeightsConfig):
-    """Settings of captioners besides their weights."""
-
-    max_new_tokens: int = Field(40, ge=1, description="Longest caption, tokens.")
-    num_beams: int = Field(1, ge=1, description="Beams of the search; 1 is greedy.")
-    length_penalty: float = Field(
-        1.0, description="With beams: above 1 favours longer captions, which name more objects."
-    )
-
-
 class BlipConfig(CaptionerConfig):
     """BLIP: captions, with a tenth of BLIP-2's parameters."""
 
@@ -121,13 +100,6 @@ class Blip2Config(CaptionerConfig):
     """BLIP-2: captions."""
 
     family: Literal["blip2"] = "blip2"
-
-
-class DetectorConfig(WeightsConfig):
-    """Settings of detectors besides their weights."""
-
-    box_threshold: float = Field(0.3, ge=0, le=1, description="Minimum confidence of a box.")
-    max_labels_per_prompt: int = Field(12, ge=1, description="Longer lists are split.")
 
 
 class GroundingDinoConfig(DetectorConfig):

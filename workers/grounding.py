@@ -10,11 +10,11 @@ import torch
 from transformers.image_transforms import center_to_corners_format
 
 from chatgenimage.workers import boxes
-from chatgenimage.workers.config import DetectorConfig
 from chatgenimage.workers.device import inference
 from chatgenimage.workers.groups import group_equal
 from chatgenimage.workers.values import Detection, RgbImage
 from chatgenimage.workers.vocabulary import as_prompt
+from chatgenimage.workers.weights_config import DetectorConfig
 
 SEPARATOR = "."
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chatgenimage.workers.config import DetectorConfig, GroundingDinoOriginalConfig
+from chatgenimage.workers.config import GroundingDinoOriginalConfig
 from chatgenimage.workers.weights import hub, local_files
+from chatgenimage.workers.weights_config import DetectorConfig
 
 if TYPE_CHECKING:
     from tokenizers import BertWordPieceTokenizer, Tokenizer

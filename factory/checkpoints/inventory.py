@@ -12,16 +12,12 @@ import yaml
 from chatgenimage.factory.errors import CannotFetch, CannotWrite
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.profiles import find_profile
-from chatgenimage.workers.config import (
-    DiffusionConfig,
-    FamilyConfig,
-    RulesConfig,
-    WeightsConfig,
-)
+from chatgenimage.workers.config import DiffusionConfig, FamilyConfig, RulesConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
+from chatgenimage.workers.weights_config import WeightsConfig
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 SHARE_ON_DEVICE = {"none": 1.0, "model": 0.81, "sequential": 0.05}

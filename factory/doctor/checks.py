@@ -23,10 +23,11 @@ from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.workers.config import OpenAiConfig, WeightsConfig
+from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound, WorkerError
 from chatgenimage.workers.weights import hub, local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
+from chatgenimage.workers.weights_config import WeightsConfig
 
 PACKAGE = "chatgenimage-factory"
 CLOCK_DIFFERENCE_S = 5.0

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.workers.config import WeightsConfig
 from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights_config import WeightsConfig
 
 LIBRARIES_BYTES = 1_500_000_000
 """Memory of a worker's two processes with PyTorch and the libraries, without weights."""

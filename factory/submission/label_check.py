@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.label_files import shorten
-from chatgenimage.workers.config import DetectorConfig, RulesConfig
+from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import UnknownWord
 from chatgenimage.workers.llm.rules import Rules
 from chatgenimage.workers.vocabulary import list_unreadable
+from chatgenimage.workers.weights_config import DetectorConfig
 
 
 def refuse_unknown_words(settings: Settings, labels: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
-from chatgenimage.workers.config import DiffusionConfig, GroundingDinoOriginalConfig, WeightsConfig
+from chatgenimage.workers.config import DiffusionConfig, GroundingDinoOriginalConfig
 from chatgenimage.workers.device import is_out_of_memory
 from chatgenimage.workers.errors import (
     CheckpointBroken,
@@ -20,6 +20,7 @@ from chatgenimage.workers.values import ModelIdentity
 from chatgenimage.workers.weights import download, hub
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
 from chatgenimage.workers.weights.library_warnings import route_library_warnings
+from chatgenimage.workers.weights_config import WeightsConfig
 
 BUNDLED_PREFIX = "bundled:"
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chatgenimage.workers.config import WeightsConfig
 from chatgenimage.workers.device import to_dtype
 from chatgenimage.workers.errors import CheckpointBroken
 from chatgenimage.workers.weights import local_files
+from chatgenimage.workers.weights_config import WeightsConfig
 
 
 def load_pretrained(

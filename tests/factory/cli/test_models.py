@@ -20,7 +20,6 @@ from chatgenimage.factory.app import fetch_checkpoints
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.profiles import CONFIGS, find_profile
-from chatgenimage.workers.config import WeightsConfig
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.weights import download, hub
 from chatgenimage.workers.weights.catalog import (
@@ -29,6 +28,7 @@ from chatgenimage.workers.weights.catalog import (
     PublishedFile,
 )
 from chatgenimage.workers.weights.local_files import BUNDLED_FOLDER
+from chatgenimage.workers.weights_config import WeightsConfig
 from tests.hub import COMMIT, REPOSITORY, serve
 
 OPEN_CLIP = BUNDLED_FOLDER / "micro" / "open_clip"
