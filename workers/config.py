@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from chatgenimage.workers.vision_config import ZeroShotDetectorConfig
 from chatgenimage.workers.weights_config import (
     CHECKPOINT,
     CaptionerConfig,
@@ -199,6 +200,7 @@ FamilyConfig = Annotated[
     | GroundingDinoOriginalConfig
     | SegmentAnythingConfig
     | OpenClipConfig
+    | ZeroShotDetectorConfig
     | RulesConfig
     | OpenAiConfig,
     Field(discriminator="family"),

@@ -1,7 +1,7 @@
 """Grounding: the common part of the Grounding DINO families: labels to prompts, scores to boxes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -13,7 +13,7 @@ from chatgenimage.workers import boxes
 from chatgenimage.workers.device import inference
 from chatgenimage.workers.groups import group_equal
 from chatgenimage.workers.values import Detection, RgbImage
-from chatgenimage.workers.vocabulary import as_prompt
+from chatgenimage.workers.vocabulary import spelled_once
 from chatgenimage.workers.weights_config import DetectorConfig
 
 SEPARATOR = "."
@@ -75,12 +75,9 @@ class GroundingPromptBuilder:
 
     def _tokens_of(self, labels: Iterable[str]) -> dict[str, list[int]]:
         """Return each distinct label with its token ids, in order."""
-        spelled: dict[str, str] = {}
-        for label in labels:
-            spelled.setdefault(as_prompt(label), label)
         tokens = {
             label: self.tokenizer.encode(text, add_special_tokens=False)[: self.max_tokens - 3]
-            for text, label in spelled.items()
+            for text, label in spelled_once(labels).items()
         }
         # Half a label is another label: half of "purple zebra" would find all purple things.
         unknown = self.tokenizer.unk_token_id
@@ -165,7 +162,7 @@ def _read(
     size_wh: tuple[int, int],
     threshold: float,
 ) -> Iterable[Detection]:
-    """Yield the detections of one image and one of its prompts.
+    """Return the detections of one image and one of its prompts.
 
     Args:
         probabilities: (queries, tokens) in [0, 1].
@@ -174,13 +171,32 @@ def _read(
         size_wh: Size of the image, pixels.
         threshold: Minimum confidence, in [0, 1].
     """
+    # The mean over the label's own tokens, as in the authors' evaluation on COCO: for
+    # "traffic light" one of the two words alone is not enough.
+    confidences = {
+        label: probabilities[:, span].mean(dim=1) for label, span in prompt.spans.items()
+    }
+    return read_boxes(confidences, corners, size_wh, threshold)
+
+
+def read_boxes(
+    confidences: Mapping[str, torch.Tensor],
+    corners: torch.Tensor,
+    size_wh: tuple[int, int],
+    threshold: float,
+) -> Iterable[Detection]:
+    """Yield the detections of one image.
+
+    Args:
+        confidences: (queries,) in [0, 1], by label.
+        corners: (queries, 4) relative to the image.
+        size_wh: Size of the image, pixels.
+        threshold: Minimum confidence, in [0, 1].
+    """
     scale = torch.tensor([*size_wh, *size_wh])
-    for label, span in prompt.spans.items():
-        # The mean over the label's own tokens, as in the authors' evaluation on COCO: for
-        # "traffic light" one of the two words alone is not enough.
-        confidences = probabilities[:, span].mean(dim=1)
-        for query in (confidences >= threshold).nonzero()[:, 0].tolist():
+    for label, of_label in confidences.items():
+        for query in (of_label >= threshold).nonzero()[:, 0].tolist():
             x_min, y_min, x_max, y_max = (corners[query] * scale).tolist()
             box_xyxy = boxes.clip((x_min, y_min, x_max, y_max), size_wh)
             if boxes.box_area(box_xyxy) > 0:
-                yield Detection(label, confidences[query].item(), box_xyxy)
+                yield Detection(label, of_label[query].item(), box_xyxy)

@@ -13,6 +13,7 @@ from chatgenimage.workers.grounding import (
     PromptedDetector,
 )
 from chatgenimage.workers.values import ModelIdentity, RgbImage
+from chatgenimage.workers.vision_config import ZeroShotDetectorConfig
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pretrained import load_pretrained
 
@@ -21,9 +22,9 @@ from chatgenimage.workers.weights.pretrained import load_pretrained
 class GroundingDino(PromptedDetector):
     """A Detector."""
 
-    config: GroundingDinoConfig
+    config: GroundingDinoConfig | ZeroShotDetectorConfig
     identity: ModelIdentity
-    _model: GroundingDinoForObjectDetection
+    _model: Any
     _processor: GroundingDinoProcessor
 
     @classmethod

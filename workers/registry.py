@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from chatgenimage.workers import config as settings
+from chatgenimage.workers import vision_config
 from chatgenimage.workers.device import settle_dtype
 from chatgenimage.workers.errors import PackageMissing
 from chatgenimage.workers.interfaces import Family, LlmCache
@@ -17,6 +18,7 @@ FAMILIES: dict[type, tuple[str, str]] = {
     settings.GroundingDinoOriginalConfig: ("grounding_dino_original", "GroundingDinoOriginal"),
     settings.SegmentAnythingConfig: ("sam", "SegmentAnything"),
     settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
+    vision_config.ZeroShotDetectorConfig: ("vision.zero_shot_detector", "ZeroShotDetector"),
     settings.RulesConfig: ("llm.rules", "Rules"),
     settings.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
 }

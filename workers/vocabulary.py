@@ -20,6 +20,14 @@ def as_prompt(label: str) -> str:
     return " ".join(label.lower().translate(RESERVED).split())
 
 
+def spelled_once(labels: Iterable[str]) -> dict[str, str]:
+    """Return the first spelling of labels that are equal as a detector gets them, by that text."""
+    spelled: dict[str, str] = {}
+    for label in labels:
+        spelled.setdefault(as_prompt(label), label)
+    return spelled
+
+
 def list_unreadable(config: DetectorConfig, labels: Iterable[str]) -> list[str]:
     """Return the labels with a word of which the detector's vocabulary has no part.
 

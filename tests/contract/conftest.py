@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.registry import load_family
-from tests.contract import tiny_checkpoints
+from tests.contract import kinds, tiny_checkpoints
 
 ADAPTER = TypeAdapter(FamilyConfig)
 SIZE_WH = (64, 64)
-FEW_STEPS = {
+FEW_STEPS: dict[str, dict[str, object]] = {
     "stable_diffusion": {
         "size_wh": SIZE_WH,
         "num_inference_steps": 2,
@@ -29,6 +29,7 @@ FEW_STEPS = {
         "longest_edge": 96,
     },
     "segment_anything": {"boxes_per_batch": 2},
+    "zero_shot_detector": {"box_threshold": 0.05, "max_labels_per_prompt": 4},
 }
 
 
@@ -45,14 +46,26 @@ def tiny_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def load(tiny_folder):
-    """Return a function that loads a family of a variant once, with few steps."""
+def kinds_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("kinds")
+
+
+@pytest.fixture(scope="session")
+def load(request, kinds_folder):
+    """Return a function that loads a family of a variant, or an architecture of it, once."""
+
+    def place_of(variant, family):
+        if family in kinds.SAVERS:
+            return kinds.save(family, variant, kinds_folder)
+        if variant == "micro":
+            return f"bundled:micro/{family}"
+        return request.getfixturevalue("tiny_folder") / family
 
     @functools.cache
     def load(variant, family, **settings):
-        places = {"tiny": f"{tiny_folder}/{family}", "micro": f"bundled:micro/{family}"}
-        values = {"family": family, "checkpoint": places[variant], **FEW_STEPS.get(family, {})}
-        return load_family(ADAPTER.validate_python(values | settings), "cpu")
+        values = {"family": family, "checkpoint": str(place_of(variant, family))}
+        values = values | FEW_STEPS.get(family, {}) | settings
+        return load_family(ADAPTER.validate_python(values), "cpu")
 
     return load
 

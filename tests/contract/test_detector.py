@@ -5,17 +5,19 @@ import pytest
 
 from chatgenimage.workers import boxes
 from tests.contract.checkpoints import checkpoints
+from tests.contract.kinds import kinds
 
-DETECTORS = ("grounding_dino", "grounding_dino_original")
+PROMPTED = checkpoints("grounding_dino", "grounding_dino_original")
+DETECTORS = [*PROMPTED, *kinds("zero_shot_detector")]
 LABELS = ["dog", "house", "tree", "car", "street", "city street", "forest"]
 
 
-@pytest.fixture(params=checkpoints(*DETECTORS))
+@pytest.fixture(params=DETECTORS)
 def detector(request, load):
     return load(*request.param)
 
 
-@pytest.fixture(params=checkpoints(*DETECTORS))
+@pytest.fixture(params=DETECTORS)
 def all_found(request, load):
     """A detector without a threshold: every query gives a detection for every label."""
     return load(*request.param, box_threshold=0.0)
@@ -33,7 +35,7 @@ def test_detections_bear_asked_labels_and_lie_inside_the_image(all_found, images
             assert boxes.box_area(detection.box_xyxy) > 0
 
 
-@pytest.mark.parametrize("checkpoint", checkpoints(*DETECTORS))
+@pytest.mark.parametrize("checkpoint", DETECTORS)
 def test_the_most_confident_comes_first_and_none_below_the_threshold(checkpoint, load, images):
     every = load(*checkpoint, box_threshold=0.0).detect(images, [LABELS] * 3)
     for detections in every:
@@ -106,10 +108,12 @@ def test_no_images_give_no_detections(detector):
     assert detector.detect([], []) == []
 
 
-def test_a_prompt_reads_as_the_tokenizer_writes_it(detector):
+@pytest.mark.parametrize("checkpoint", PROMPTED)
+def test_a_prompt_reads_as_the_tokenizer_writes_it(load, checkpoint):
     labels = ["dog", "city street", "tree"]
-    (prompt,) = detector.prompter.write(labels)
-    tokenizer = detector.prompter.tokenizer
+    prompter = load(*checkpoint).prompter
+    (prompt,) = prompter.write(labels)
+    tokenizer = prompter.tokenizer
     assert prompt.input_ids == tokenizer("dog. city street. tree.")["input_ids"]
     words = tokenizer.convert_ids_to_tokens(prompt.input_ids)
     assert [" ".join(words[span]) for span in prompt.spans.values()] == labels

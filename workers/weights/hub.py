@@ -10,7 +10,7 @@ from chatgenimage.workers.weights.download import first_line
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHTS_FILES = (".safetensors", ".pth")
 
-SETTINGS = ("*.json", "*.txt", "*.model")
+SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
 WANTED = (*SETTINGS, "*model*.safetensors")
 WANTED_ADAPTER = (*SETTINGS, "*.safetensors")
 WANTED_BY_FAMILY = {"open_clip": (*SETTINGS, "open_clip_model.safetensors")}

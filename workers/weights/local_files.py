@@ -254,7 +254,9 @@ def _with_weights(path: Path) -> Path:
 
 def _settings_in(path: Path) -> list[Path]:
     """Return the files next to the weights that affect the output as much as the weights do."""
-    return sorted(path.rglob("*config*.json")) if path.is_dir() else []
+    patterns = ("*config*.json", "chat_template*")
+    found = [file for pattern in patterns for file in path.rglob(pattern)] if path.is_dir() else []
+    return sorted(found)
 
 
 def _remedy(checkpoint: str) -> str:

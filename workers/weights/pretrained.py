@@ -1,11 +1,12 @@
 """Loading of models of the transformers package."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from chatgenimage.workers.device import to_dtype
-from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights_config import WeightsConfig
 
@@ -24,25 +25,52 @@ def load_pretrained(
             is missing, or anything does not load.
     """
     with local_files.loading(config.checkpoint):
-        _refuse_other_architecture(path, model_kind.config_class.model_type)
+        refuse_other_architectures(path, [model_kind.config_class.model_type])
         local_files.refuse_wordless(path)
-        processor = processor_kind.from_pretrained(path)
-        model, report = model_kind.from_pretrained(
-            path, dtype=to_dtype(config.dtype), use_safetensors=True, output_loading_info=True
-        )
-        local_files.refuse_missing(report["missing_keys"])
-        local_files.refuse_unexpected(report["unexpected_keys"])
-    return model.to(device).eval(), processor
+        return load_model(model_kind, config, path, device), processor_kind.from_pretrained(path)
 
 
-def _refuse_other_architecture(path: Path, expected: str) -> None:
-    """Raise CheckpointBroken for a sister architecture, which transformers would load.
+def load_model(
+    model_kind: Any,  # noqa: ANN401 (a model class, or an auto class)
+    config: WeightsConfig,
+    path: Path,
+    device: str,
+) -> Any:  # noqa: ANN401 (a network)
+    """Return a model ready on `device`.
 
-    It may have the same names of weights and compute something else with them.
+    Raises:
+        CheckpointBroken: If a weight is missing or has no place.
+        PackageMissing: If the network needs another package.
     """
-    found = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
-    if found != expected:
+    try:
+        model, report = model_kind.from_pretrained(
+            path,
+            dtype=to_dtype(config.dtype),
+            use_safetensors=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
+    except ImportError as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise PackageMissing(f"{config.checkpoint} does not load: {first_line}") from error
+    local_files.refuse_missing(report["missing_keys"])
+    local_files.refuse_unexpected(report["unexpected_keys"])
+    return model.to(device).eval()
+
+
+def refuse_other_architectures(path: Path, known: Collection[str]) -> str:
+    """Return the architecture of a checkpoint if it is a known one.
+
+    Raises:
+        CheckpointBroken: For any other, which transformers may load: a sister architecture may
+            have the same names of weights and compute something else with them.
+    """
+    content = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    found: str = content.get("model_type")
+    if found not in known:
+        some = " or ".join(map(repr, sorted(known)))
         raise CheckpointBroken(
             f"{path} is a checkpoint of the architecture {found!r}; this family loads "
-            f"{expected!r} only. Name another checkpoint or family in the profile."
+            f"{some} only. Name another checkpoint or family in the profile."
         )
+    return found

@@ -1,0 +1,65 @@
+"""Families by capability: what they can do, and what they refuse, for every architecture."""
+
+import json
+import shutil
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from chatgenimage.workers import interfaces
+from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.registry import load_family
+from tests.contract import kinds
+from tests.contract.conftest import ADAPTER
+
+CAPABILITIES = {
+    "zero_shot_detector": {interfaces.Detector},
+}
+EVERY = {
+    value
+    for value in vars(interfaces).values()
+    if getattr(value, "_is_runtime_protocol", False) and value.__module__ == interfaces.__name__
+}
+
+
+def refusal_of(family, folder):
+    config = ADAPTER.validate_python({"family": family, "checkpoint": str(folder)})
+    with pytest.raises(CheckpointBroken) as refused:
+        load_family(config, "cpu")
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("checkpoint", kinds.kinds(*kinds.SAVERS))
+def test_a_family_can_do_what_its_protocols_say_and_no_more(load, checkpoint):
+    kind, family = checkpoint
+    loaded = load(kind, family)
+    assert {can for can in EVERY if isinstance(loaded, can)} == CAPABILITIES[family]
+
+
+@pytest.mark.parametrize("checkpoint", kinds.kinds(*kinds.SAVERS))
+def test_a_family_knows_which_weights_it_is(load, checkpoint):
+    kind, family = checkpoint
+    identity = load(kind, family).identity
+    assert identity.family == family
+    assert identity.checkpoint.endswith(kind)
+    assert len(identity.revision) == 16
+    assert json.loads(json.dumps(identity.settings)) == identity.settings
+
+
+@pytest.mark.parametrize("checkpoint", kinds.kinds(*kinds.SAVERS))
+def test_a_checkpoint_without_one_of_its_weights_is_refused(kinds_folder, tmp_path, checkpoint):
+    kind, family = checkpoint
+    folder = shutil.copytree(kinds.save(family, kind, kinds_folder), tmp_path / kind)
+    weights = load_file(folder / "model.safetensors")
+    del weights[sorted(weights)[len(weights) // 2]]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "1 weights are missing" in refusal_of(family, folder)
+
+
+@pytest.mark.parametrize("family", kinds.SAVERS)
+def test_a_checkpoint_of_another_capability_is_refused(family, tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    said = refusal_of(family, tmp_path)
+    assert "is a checkpoint of the architecture 'bert'; this family loads" in said
+    assert "Name another checkpoint or family" in said

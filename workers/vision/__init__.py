@@ -1,0 +1,1 @@
+"""Families by capability, each over an auto class of transformers."""
