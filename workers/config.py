@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from chatgenimage.workers.vision_config import ZeroShotDetectorConfig
+from chatgenimage.workers.vision_config import MaskGeneratorConfig, ZeroShotDetectorConfig
 from chatgenimage.workers.weights_config import (
     CHECKPOINT,
     CaptionerConfig,
@@ -201,6 +201,7 @@ FamilyConfig = Annotated[
     | SegmentAnythingConfig
     | OpenClipConfig
     | ZeroShotDetectorConfig
+    | MaskGeneratorConfig
     | RulesConfig
     | OpenAiConfig,
     Field(discriminator="family"),

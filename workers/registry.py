@@ -19,6 +19,7 @@ FAMILIES: dict[type, tuple[str, str]] = {
     settings.SegmentAnythingConfig: ("sam", "SegmentAnything"),
     settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
     vision_config.ZeroShotDetectorConfig: ("vision.zero_shot_detector", "ZeroShotDetector"),
+    vision_config.MaskGeneratorConfig: ("vision.mask_generator", "MaskGenerator"),
     settings.RulesConfig: ("llm.rules", "Rules"),
     settings.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
 }

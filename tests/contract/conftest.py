@@ -29,6 +29,7 @@ FEW_STEPS: dict[str, dict[str, object]] = {
         "longest_edge": 96,
     },
     "segment_anything": {"boxes_per_batch": 2},
+    "mask_generator": {"boxes_per_batch": 2},
     "zero_shot_detector": {"box_threshold": 0.05, "max_labels_per_prompt": 4},
 }
 

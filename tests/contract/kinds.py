@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from tests.contract import tiny_detectors
+from tests.contract import tiny_detectors, tiny_segmenters
 
 SAVERS = {
     "zero_shot_detector": tiny_detectors.SAVERS,
+    "mask_generator": tiny_segmenters.SAVERS,
 }
 """Family -> architecture -> function that writes a checkpoint into a folder."""
 

@@ -14,6 +14,7 @@ from tests.contract.conftest import ADAPTER
 
 CAPABILITIES = {
     "zero_shot_detector": {interfaces.Detector},
+    "mask_generator": {interfaces.Segmenter},
 }
 EVERY = {
     value
@@ -51,7 +52,7 @@ def test_a_checkpoint_without_one_of_its_weights_is_refused(kinds_folder, tmp_pa
     kind, family = checkpoint
     folder = shutil.copytree(kinds.save(family, kind, kinds_folder), tmp_path / kind)
     weights = load_file(folder / "model.safetensors")
-    del weights[sorted(weights)[len(weights) // 2]]
+    del weights[max(weights)]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert "1 weights are missing" in refusal_of(family, folder)
 

@@ -7,11 +7,12 @@ from chatgenimage.workers.config import SegmentAnythingConfig
 from chatgenimage.workers.errors import CheckpointBroken
 from chatgenimage.workers.sam import SegmentAnything, meta_model_of
 from tests.contract.checkpoints import checkpoints
+from tests.contract.kinds import kinds
 
 BOXES = [(4.0, 6.0, 40.0, 50.0), (0.0, 0.0, 64.0, 61.0), (30.5, 30.5, 33.0, 34.0)]
 
 
-@pytest.fixture(params=checkpoints("segment_anything"))
+@pytest.fixture(params=[*checkpoints("segment_anything"), *kinds("mask_generator")])
 def segmenter(request, load):
     return load(*request.param)
 
@@ -37,7 +38,9 @@ def test_nothing_to_cut_out(segmenter, images):
     assert segmenter.segment(images[:2], [[], []]) == [[], []]
 
 
-def test_the_masks_are_those_of_metas_predictor(segmenter, images):
+@pytest.mark.parametrize("checkpoint", checkpoints("segment_anything"))
+def test_the_masks_are_those_of_metas_predictor(load, checkpoint, images):
+    segmenter = load(*checkpoint)
     predictor = SamPredictor(segmenter._sam)  # noqa: SLF001  (the very same network)
     predictor.set_image(images[1])
     expected, _, _ = predictor.predict(box=np.array(BOXES[0]), multimask_output=False)
