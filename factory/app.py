@@ -114,7 +114,7 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
     Raises:
         CheckpointNotFound: If a checkpoint is missing and cannot be downloaded.
     """
-    for key in _family_keys(settings, roles):
+    for key in family_keys(settings, roles):
         config = settings.families[key]
         if isinstance(config, WeightsConfig):
             for source in local_files.sources_of(config):
@@ -129,7 +129,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     return Resources(
         sessions=sessions,
         images=open_images(settings),
-        families=[_load(settings, key, device, sessions) for key in _family_keys(settings, roles)],
+        families=[_load(settings, key, device, sessions) for key in family_keys(settings, roles)],
         delivery=settings.delivery,
         owner=owner,
         models_key=models_key(settings),
@@ -148,11 +148,12 @@ def _prepare_device(settings: Settings) -> str:
 
 def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:
     """Return whether the roles load only language models that run elsewhere: no device needed."""
-    configs = [settings.families[key] for key in _family_keys(settings, roles)]
+    configs = [settings.families[key] for key in family_keys(settings, roles)]
     return all(isinstance(config, RulesConfig | OpenAiConfig) for config in configs)
 
 
-def _family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
+def family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
+    """Return the keys of the families that these roles load, each once."""
     return list(dict.fromkeys(key for role in roles for key in settings.roles[role]))
 
 

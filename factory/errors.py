@@ -4,6 +4,7 @@ FactoryError
 ├── SettingsError        a profile, an environment variable or an argument is wrong
 │   └── ProfileNotFound  there is no such profile
 ├── BadLabels            the list of labels cannot be used
+├── NotReady             a package, key, device or disk that the models need is missing
 ├── BrokerUnavailable    the broker does not answer or cannot be started
 ├── CannotListen         a page cannot be served at that address
 ├── WorkerDied           every worker of `factory run` ended before its work
@@ -60,6 +61,20 @@ class BadLabels(FactoryError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(_tell(self.problems))
+
+
+class NotReady(FactoryError):
+    """Something that the models need is missing on this machine; nothing was downloaded.
+
+    Attributes:
+        problems: Everything that is missing, with what to do.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        head = "this machine is not ready; nothing was downloaded or submitted:"
+        lines = problems if len(problems) == 1 else [head, *(f"  {one}" for one in problems)]
+        super().__init__("\n".join(lines))
 
 
 class BrokerUnavailable(FactoryError):

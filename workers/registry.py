@@ -1,6 +1,7 @@
 """Registry: load a family from its settings; heavy packages are imported only when needed."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from chatgenimage.workers import config as settings
@@ -26,6 +27,12 @@ FAMILIES: dict[type, tuple[str, str]] = {
 """Module and class of each family, by its settings class."""
 EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"}
 """Extra of pyproject.toml that installs a family's packages, if it is not "gpu"."""
+WEIGHTS_PACKAGES = ("torch", "transformers", "diffusers", "open_clip", "safetensors")
+OWN_PACKAGES: dict[type, tuple[str, ...]] = {
+    settings.OpenAiConfig: ("openai",),
+    settings.GroundingDinoOriginalConfig: (*WEIGHTS_PACKAGES, "groundingdino"),
+}
+"""Top-level modules that a family imports, if they are not those of all models with weights."""
 
 
 def load_family(
@@ -54,6 +61,17 @@ def load_family(
             dtype = settle_dtype(config.dtype, device)
             loaded = family.load(config.model_copy(update={"dtype": dtype}), device)
     return loaded
+
+
+def missing_packages(config: settings.FamilyConfig) -> tuple[list[str], str]:
+    """Return the modules that a family needs and this Python lacks, and the extra that has them.
+
+    Nothing is imported: that takes seconds.
+    """
+    usual = WEIGHTS_PACKAGES if isinstance(config, settings.WeightsConfig) else ()
+    needed = OWN_PACKAGES.get(type(config), usual)
+    missing = [name for name in needed if find_spec(name) is None]
+    return missing, EXTRAS.get(type(config), "gpu")
 
 
 def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class of any family)

@@ -91,6 +91,17 @@ def list_needs(settings: Settings) -> list[ModelRequirement]:
     return [_need(settings, key, settings.families[key]) for key in loaded]
 
 
+def pending_bytes(config: FamilyConfig) -> int | None:
+    """Return the size of a model's weights that are still to be downloaded; None: nothing is.
+
+    0 if the size is not known. PyTorch is not imported.
+    """
+    if not isinstance(config, WeightsConfig) or local_files.find(config) is not None:
+        return None
+    published = _published(config.checkpoint)
+    return _download_bytes(config, published) if published else 0
+
+
 def commit_of(path: Path | None) -> str | None:
     """Return the commit of a hub snapshot's folder; None: another path."""
     return path.name if path and path.parent.name == "snapshots" else None

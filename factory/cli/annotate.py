@@ -20,7 +20,7 @@ from chatgenimage.factory.cli.common import (
     stderr,
     takes,
 )
-from chatgenimage.factory.cli.run import finish_here
+from chatgenimage.factory.cli.run import finish_here, prepare_here
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.class_phrases import Classes, read_classes
 from chatgenimage.factory.submission.image_import import ImportResult, Outcome, import_pictures
@@ -88,13 +88,9 @@ def annotate(
     settings = place.load_settings(chain=_chain(classes, longest_side, vary=vary))
     wanted = phrases_of(settings.chain)
     refuse_unknown_words(settings, wanted)
-    from chatgenimage.factory.app import fetch_checkpoints
-    from chatgenimage.factory.broker.broker import check_broker
-
     roles = _roles(settings)
-    fetch_checkpoints(settings, roles)
+    prepare_here(settings, roles)
     refuse_unreadable(settings, wanted)
-    check_broker(settings)
     done = _read(settings, folder)
     if not as_json:
         _tell(done)

@@ -17,7 +17,7 @@ from chatgenimage.factory.cli.common import (
     stderr,
     takes,
 )
-from chatgenimage.factory.cli.run import finish_here
+from chatgenimage.factory.cli.run import finish_here, prepare_here
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.query.store import Store
 
@@ -46,6 +46,8 @@ def resume(
     """
     wanted_workers = parse_workers(workers)
     store = place.open_chosen_store()
+    if worker:
+        prepare_here(store.settings, list(store.settings.roles))
     run_id = _resume(store, run, budget)
     if worker:
         finish_here(store.settings, run_id, place, wanted_workers, as_json=as_json)

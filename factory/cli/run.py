@@ -141,12 +141,8 @@ def run(
     wanted_workers = parse_workers(workers)
     settings = place.load_settings(chain=chain)
     wanted = request.read_labels(settings)
-    from chatgenimage.factory.app import fetch_checkpoints
-    from chatgenimage.factory.broker.broker import check_broker
-
-    fetch_checkpoints(settings, list(settings.roles))
+    prepare_here(settings, list(settings.roles))
     _refuse_unreadable(settings, wanted)
-    check_broker(settings)
     submission = request.submit(settings, wanted)
     _tell(submission, wanted)
     finish_here(settings, submission.run_id, place, wanted_workers, as_json=as_json)
@@ -224,6 +220,19 @@ def finish_here(
         summary = show_summary(settings, run_id)
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+def prepare_here(settings: Settings, roles: Sequence[str]) -> None:
+    """Check this machine for the roles, then download what it lacks; print warnings on stderr.
+
+    Raises:
+        NotReady: With everything that is missing.
+        CheckpointNotFound: If a checkpoint cannot be downloaded.
+    """
+    from chatgenimage.factory.doctor.readiness import prepare
+
+    for warning in prepare(settings, roles):
+        stderr.print(warning, style="yellow", soft_wrap=True)
 
 
 def _refuse_unreadable(settings: Settings, wanted: LabelList) -> None:

@@ -36,8 +36,11 @@ def worker(
 
         stdout.print(f"worker {role!r}: last heartbeat {liveness.probe(settings, role):.0f} s ago")
         return
+    from chatgenimage.factory.app import roles_named
+    from chatgenimage.factory.doctor.readiness import prepare
     from chatgenimage.factory.processes.worker import run_worker
 
+    prepare(settings, roles_named(settings, role), waits=True)
     run_worker(settings, role, until_stdin_closes=until_stdin_closes)
 
 

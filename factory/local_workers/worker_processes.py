@@ -12,6 +12,7 @@ from typing import Self
 from chatgenimage.db.private_files import PRIVATE_FILE
 from chatgenimage.factory.app import ALL_ROLES
 from chatgenimage.factory.errors import WorkerDied
+from chatgenimage.factory.local_workers.log_reason import find_reason
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan
 from chatgenimage.factory.settings.model import ENV_PREFIX, Settings
 
@@ -41,6 +42,7 @@ class WorkerProcesses:
         self._plan = plan
         self._role = ",".join(roles) or ALL_ROLES
         self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._log_starts: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         """Start the processes."""
@@ -68,16 +70,19 @@ class WorkerProcesses:
             code = _end(self._running.pop(number))
             which = f"worker process {number + 1} of {self._plan.count}"
             messages.append(
-                f"{which} ended with exit code {code}; the end of its log {self._log(number)} says "
-                f"why. {len(self._running)} left, which do its work."
+                f"{which} ended with exit code {code}: {self._reason(number)}. "
+                f"{len(self._running)} left, which do its work."
             )
         if not self._running:
             which = "the worker" if self._plan.count == 1 else "the last worker process"
-            raise WorkerDied(
-                f"{which} ended with exit code {code}. The end of its log {self._log(number)} "
-                "says why"
-            )
+            raise WorkerDied(f"{which} ended with exit code {code}: {self._reason(number)}")
         return messages
+
+    def _reason(self, number: int) -> str:
+        """Return why a process ended, as far as its log says, and where that log is."""
+        log = self._log(number)
+        reason = find_reason(log, self._log_starts[number])
+        return f"{reason.rstrip('.')} (its log: {log})" if reason else f"see its log {log}"
 
     def _log(self, number: int) -> Path:
         return self._folder / (f"worker-{number + 1}.log" if number else "worker.log")
@@ -88,6 +93,7 @@ class WorkerProcesses:
             environment[f"{ENV_PREFIX}CPU_THREADS"] = str(self._plan.cpu_threads)
         path = self._log(number)
         path.touch(mode=PRIVATE_FILE)
+        self._log_starts[number] = path.stat().st_size
         with path.open("ab") as log_file:
             command = [sys.executable, "-m", "chatgenimage", "worker", self._role]
             return subprocess.Popen(  # noqa: S603  # roles of the profile

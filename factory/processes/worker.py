@@ -21,7 +21,6 @@ from chatgenimage.db.session import Sessions
 from chatgenimage.factory.app import (
     ROLE_KEY,
     assemble,
-    fetch_checkpoints,
     only_speaks,
     roles_named,
 )
@@ -55,7 +54,6 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         WorkerBroken: If it ended by itself: its models, its device or its dispatcher failed.
     """
     queues = roles_named(settings, role)
-    fetch_checkpoints(settings, queues)
     if until_stdin_closes:
         threading.Thread(target=end_with_stdin, name="stdin", daemon=True).start()
     sessions = open_sessions(settings)

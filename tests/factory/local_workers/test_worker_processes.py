@@ -44,7 +44,7 @@ def test_one_that_ends_is_reported_once_and_the_others_stay(waiting):
         first, second = sorted(children(), key=lambda each: each.pid)
         second.kill()
         [message] = messages_after(workers)
-        assert message.startswith("worker process 2 of 2 ended with exit code -9")
+        assert message.startswith("worker process 2 of 2 ended with exit code -9: ")
         assert "worker-2.log" in message
         assert "1 left" in message
         assert workers.note_ended() == []
