@@ -13,7 +13,11 @@ from chatgenimage.db.notifications import add_notifications
 from chatgenimage.db.states import PAID_QUEUE, ItemState, RunEvent, RunState, StepState
 
 FUNDS = (
-    select(Run.state, Run.spent, Run.budget, Run.costliest_item)
+    select(
+        Run.state,
+        *(Run.spent, Run.budget, Run.costliest_item),
+        *(Run.spent_tokens, Run.token_budget, Run.longest_item_tokens),
+    )
     .where(Run.id == bindparam("of_run"))
     .with_for_update(key_share=True)
 )
@@ -46,6 +50,7 @@ class Spending:
         unknown: Paid answers whose tokens the server did not count: their cost is unknown.
         cost: Of the counted tokens, in the currency of the profile's prices.
         budget: Maximum cost; None is no limit.
+        token_budget: Maximum number of tokens, sent and received; None is no limit.
     """
 
     calls: int
@@ -56,6 +61,26 @@ class Spending:
     unknown: int
     cost: float
     budget: float | None
+    token_budget: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """A budget of a run: what is spent of it, and what the costliest item so far has cost."""
+
+    spent: float
+    budget: float
+    costliest_item: float | None
+
+    def pays_for(self, most: int, others: int) -> int:
+        """Return how many items may start, 0 to `most`, while so many others run."""
+        most = most if self.costliest_item is not None else 1 - min(others, 1)
+        costliest = self.costliest_item or 0.0
+        paid = (n for n in range(most, 0, -1) if self._covers((others + n) * costliest))
+        return next(paid, 0 if others else 1)
+
+    def _covers(self, cost: float) -> bool:
+        return self.spent + cost <= self.budget
 
 
 def find_answer(session: Session, key: str) -> list[dict[str, Any]] | None:
@@ -86,21 +111,29 @@ def is_recorded(session: Session, request_key: str) -> bool:
     return bool(session.scalar(select(found)))
 
 
-def spend(session: Session, run_id: int, cost: float) -> None:
-    """Add the cost of an item to the run, and pause the run if its budget is spent."""
-    most_so_far = func.coalesce(Run.costliest_item, 0.0)
+def spend(session: Session, run_id: int, cost: float, tokens: int = 0) -> None:
+    """Add the cost and the tokens of an item to the run; pause the run if its budget is spent."""
+    costliest = func.coalesce(Run.costliest_item, 0.0)
+    longest = func.coalesce(Run.longest_item_tokens, 0)
     session.execute(
         update(Run)
         .where(Run.id == run_id)
         .values(
             spent=Run.spent + cost,
-            costliest_item=case((most_so_far < cost, cost), else_=most_so_far),
+            costliest_item=case((costliest < cost, cost), else_=costliest),
+            spent_tokens=Run.spent_tokens + tokens,
+            longest_item_tokens=case((longest < tokens, tokens), else_=longest),
         )
         .execution_options(synchronize_session=False)
     )
-    spent, budget = session.execute(select(Run.spent, Run.budget).where(Run.id == run_id)).one()
-    if cost and budget is not None and spent >= budget:
-        pause(session, run_id, describe_spent(spent, budget))
+    columns = (Run.spent, Run.budget, Run.spent_tokens, Run.token_budget)
+    found = session.execute(select(*columns).where(Run.id == run_id)).one()
+    spent, budget, spent_tokens, token_budget = found
+    reason = describe_spent(  # what costs nothing spends no budget, not even one of 0
+        spent, budget if cost else None, spent_tokens, token_budget if tokens else None
+    )
+    if reason:
+        pause(session, run_id, reason)
 
 
 def affordable_items(session: Session, run_id: int, step_id: int, most: int) -> int:
@@ -118,16 +151,19 @@ def affordable_items(session: Session, run_id: int, step_id: int, most: int) -> 
         most: The highest answer, at least 1.
     """
     asked = {"of_run": run_id, "of_step": step_id}
-    state, spent, budget, costliest = session.connection().execute(FUNDS, asked).one()
+    found = session.connection().execute(FUNDS, asked).one()
+    state, spent, budget, costliest, spent_tokens, token_budget, longest = found
     if state != RunState.ACTIVE:
         return 0
-    if budget is None:
+    funds = []
+    if budget is not None:
+        funds.append(Funds(spent, budget, costliest))
+    if token_budget is not None:
+        funds.append(Funds(spent_tokens, token_budget, longest))
+    if not funds:
         return most
     others = sum(max(1, n) for n in session.connection().scalars(OTHER_PAID_STEPS, asked))
-    most = most if costliest is not None else 1 - min(others, 1)
-    costliest = costliest or 0.0
-    paid = (n for n in range(most, 0, -1) if spent + (others + n) * costliest <= budget)
-    return next(paid, 0 if others else 1)
+    return min(each.pays_for(most, others) for each in funds)
 
 
 def pause(session: Session, run_id: int, reason: str) -> None:
@@ -143,9 +179,20 @@ def pause(session: Session, run_id: int, reason: str) -> None:
         add_notifications(session, run_id, RunEvent.BUDGET_SPENT)
 
 
-def describe_spent(spent: float, budget: float) -> str:
-    """Return the reason why a run with this budget is paused."""
-    return f"its budget of {budget:.2f} is spent ({spent:.4f})"
+def describe_spent(
+    spent: float, budget: float | None, spent_tokens: int, token_budget: int | None
+) -> str | None:
+    """Return which budget of a run is spent; None: none is."""
+    if budget is not None and spent >= budget:
+        return f"its budget of {budget:.2f} is spent ({spent:.4f})"
+    if token_budget is not None and spent_tokens >= token_budget:
+        return f"its budget of {token_budget} tokens is spent ({spent_tokens})"
+    return None
+
+
+def spent_budget_of(run: Run) -> str | None:
+    """Return which budget of a run is spent; None: none is."""
+    return describe_spent(run.spent, run.budget, run.spent_tokens, run.token_budget)
 
 
 def spending(session: Session, run: Run) -> Spending:
@@ -171,4 +218,5 @@ def spending(session: Session, run: Run) -> Spending:
         unknown=unknown,
         cost=run.spent,
         budget=run.budget,
+        token_budget=run.token_budget,
     )

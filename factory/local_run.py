@@ -8,6 +8,7 @@ from chatgenimage.db.models import Run
 from chatgenimage.db.run_problems import find_common_failure
 from chatgenimage.db.runs import count_open_batches
 from chatgenimage.db.session import Sessions, connect, reading
+from chatgenimage.db.spending import spent_budget_of
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.database import open_database
@@ -17,8 +18,9 @@ from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
 from chatgenimage.factory.notifications.notifier import notifying
 from chatgenimage.factory.progress.live_view import LiveProgress
 from chatgenimage.factory.settings.model import Settings, environment_for_child
+from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, budget_advice
 from chatgenimage.factory.submission.labels import LabelRequest
-from chatgenimage.factory.submission.submitter import Submission, budget_advice, submit
+from chatgenimage.factory.submission.submitter import Submission, submit
 
 POLL_S = 0.5
 LEAST_FAILURES = 10
@@ -30,11 +32,11 @@ def submit_labels(
     requests: Sequence[LabelRequest],
     *,
     seed: int | None,
-    budget: float | None = None,
+    limits: SpendingLimits = NO_LIMITS,
 ) -> Submission:
     """Write the rows of a run; the database is created if there is none."""
     with open_database(settings).begin() as session:
-        return submit(session, requests, settings, seed=seed, budget=budget)
+        return submit(session, requests, settings, seed=seed, limits=limits)
 
 
 def work_off(
@@ -107,8 +109,11 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
     with sessions() as session:
         run = session.get_one(Run, run_id)
         if run.state == RunState.PAUSED and run.pause_reason:
-            is_spent = run.budget is not None and run.spent >= run.budget
-            advice = budget_advice(run) if is_spent else f"`factory resume {run_id}` continues it."
+            advice = (
+                budget_advice(run)
+                if spent_budget_of(run)
+                else f"`factory resume {run_id}` continues it."
+            )
             raise BudgetSpent(
                 f"run {run_id} is paused: {run.pause_reason}. Nothing is lost. {advice}"
             )

@@ -29,15 +29,18 @@ def record_exchanges(
         for exchange in exchanges
     ]
     session.add_all(calls)
-    cost = sum(call.cost for call in calls)
-    if cost or (has_budget(step) and not all(call.is_reused for call in calls)):
+    cost, paid = sum(call.cost for call in calls), [call for call in calls if not call.is_reused]
+    tokens = sum((call.prompt_tokens or 0) + (call.completion_tokens or 0) for call in paid)
+    if cost or (has_budget(step) and paid):
         session.flush()
-        spending.spend(session, step.batch.run_id, cost)
+        spending.spend(session, step.batch.run_id, cost, tokens)
 
 
 def has_budget(step: Step) -> bool:
     """Return whether the items of the step are paid from a budget."""
-    return step.queue == PAID_QUEUE and step.batch.run.budget is not None
+    run = step.batch.run
+    is_limited = run.budget is not None or run.token_budget is not None
+    return step.queue == PAID_QUEUE and is_limited
 
 
 def may_start_item(session: Session, step: Step) -> bool:

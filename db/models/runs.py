@@ -33,6 +33,12 @@ class Run(Base):
     """Cost of its language model so far: the sum of all its calls."""
     costliest_item: Mapped[float | None]
     """Cost of the language step's item that cost most so far; NULL before the first paid answer."""
+    token_budget: Mapped[int | None] = mapped_column(BigInteger)
+    """Maximum number of tokens, sent and received, that its language model may count."""
+    spent_tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Tokens of all its paid calls so far, as far as the server counted them."""
+    longest_item_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    """Tokens of the language step's item that had most so far; NULL before the first answer."""
     pause_reason: Mapped[str | None] = mapped_column(Text)
     """Why the factory paused it; NULL if a person did."""
     created_at: Mapped[float] = mapped_column(default=time.time)

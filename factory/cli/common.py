@@ -28,6 +28,7 @@ from chatgenimage.factory.query import store
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.factory.submission.budgets import SpendingLimits
 from chatgenimage.workers.errors import WorkerError
 
 PIPED_WIDTH = 400
@@ -50,7 +51,14 @@ DatabaseUrl = Annotated[
 ]
 Budget = Annotated[
     float | None,
-    typer.Option(min=0, help="Most that the language model may cost, in the profile's currency."),
+    typer.Option(
+        min=0,
+        help="Most that the language model may cost, in the currency of the profile's prices.",
+    ),
+]
+BudgetTokens = Annotated[
+    int | None,
+    typer.Option(min=0, help="Most tokens, sent and received, that the language model may use."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -107,6 +115,11 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
         return call
 
     return decorate
+
+
+def choose_limits(*, budget: Budget = None, budget_tokens: BudgetTokens = None) -> SpendingLimits:
+    """Return the limits on what the language model may use; for `takes`."""
+    return SpendingLimits(budget, budget_tokens)
 
 
 @dataclass(frozen=True, slots=True)

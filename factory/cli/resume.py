@@ -7,11 +7,11 @@ import typer
 from chatgenimage.factory.cli.common import (
     WORKERS_AUTO,
     AsJson,
-    Budget,
     RunNumber,
     RunOrLatest,
     StoreOptions,
     Workers,
+    choose_limits,
     expected_errors,
     parse_workers,
     stderr,
@@ -20,6 +20,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.cli.run import finish_here, prepare_here
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.submission.budgets import SpendingLimits
 
 Worker = Annotated[
     bool, typer.Option("--worker/--no-worker", help="Work here, or leave it to workers elsewhere.")
@@ -27,11 +28,11 @@ Worker = Annotated[
 
 
 @expected_errors()
-@takes(place=StoreOptions)
+@takes(limits=choose_limits, place=StoreOptions)
 def resume(
     *,
     run: RunOrLatest = None,
-    budget: Budget = None,
+    limits: SpendingLimits,
     worker: Worker = True,
     workers: Workers = WORKERS_AUTO,
     place: StoreOptions,
@@ -48,7 +49,7 @@ def resume(
     store = place.open_chosen_store()
     if worker:
         prepare_here(store.settings, list(store.settings.roles))
-    run_id = _resume(store, run, budget)
+    run_id = _resume(store, run, limits)
     if worker:
         finish_here(store.settings, run_id, place, wanted_workers, as_json=as_json)
     else:
@@ -56,13 +57,13 @@ def resume(
 
 
 @expected_errors()
-@takes(place=StoreOptions)
-def continue_(*, run: RunNumber, budget: Budget = None, place: StoreOptions) -> None:
+@takes(limits=choose_limits, place=StoreOptions)
+def continue_(*, run: RunNumber, limits: SpendingLimits, place: StoreOptions) -> None:
     """Do the same as `factory resume --no-worker`, which replaces this command.
 
     Example: factory continue 3 --budget 10
     """
-    _point_to_status(_resume(place.open_chosen_store(), run, budget))
+    _point_to_status(_resume(place.open_chosen_store(), run, limits))
 
 
 def register(app: typer.Typer) -> None:
@@ -71,11 +72,11 @@ def register(app: typer.Typer) -> None:
     app.command("continue", hidden=True)(continue_)
 
 
-def _resume(store: Store, run: int | None, budget: float | None) -> int:
+def _resume(store: Store, run: int | None, limits: SpendingLimits) -> int:
     from chatgenimage.factory.processes.resume_run import describe_resumed, resume_run
 
     with store.sessions.begin() as session:
-        run_id, found = resume_run(session, run, store.settings, budget)
+        run_id, found = resume_run(session, run, store.settings, limits)
     stderr.print(describe_resumed(run_id, found))
     return run_id
 

@@ -11,9 +11,9 @@ import typer
 from chatgenimage.factory.cli.common import (
     WORKERS_AUTO,
     AsJson,
-    Budget,
     StoreOptions,
     Workers,
+    choose_limits,
     expected_errors,
     parse_workers,
     print_json,
@@ -22,6 +22,7 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
 from chatgenimage.factory.submission.labels import LabelList, read_labels
 from chatgenimage.factory.submission.submitter import Submission
 
@@ -79,7 +80,6 @@ class RequestOptions:
     labels: Labels = None
     files: LabelFiles = None
     seed: Seed = None
-    budget: Budget = None
 
     def read_labels(self, settings: Settings) -> LabelList:
         """Return the labels, checked before anything is written.
@@ -95,11 +95,11 @@ class RequestOptions:
         check_domains(settings, wanted.requests)
         return wanted
 
-    def submit(self, settings: Settings, wanted: LabelList) -> Submission:
+    def submit(self, settings: Settings, wanted: LabelList, limits: SpendingLimits) -> Submission:
         """Write a run for the labels, or find the unfinished one."""
         from chatgenimage.factory.local_run import submit_labels
 
-        return submit_labels(settings, wanted.requests, seed=self.seed, budget=self.budget)
+        return submit_labels(settings, wanted.requests, seed=self.seed, limits=limits)
 
 
 def choose_chain(
@@ -123,10 +123,11 @@ def choose_chain(
 
 
 @expected_errors()
-@takes(request=RequestOptions, chain=choose_chain, place=StoreOptions)
+@takes(request=RequestOptions, limits=choose_limits, chain=choose_chain, place=StoreOptions)
 def run(
     *,
     request: RequestOptions,
+    limits: SpendingLimits,
     chain: dict[str, Any],
     workers: Workers = WORKERS_AUTO,
     place: StoreOptions,
@@ -141,18 +142,20 @@ def run(
     wanted_workers = parse_workers(workers)
     settings = place.load_settings(chain=chain)
     wanted = request.read_labels(settings)
+    refuse_without_prices(settings, limits)
     prepare_here(settings, list(settings.roles))
     _refuse_unreadable(settings, wanted)
-    submission = request.submit(settings, wanted)
+    submission = request.submit(settings, wanted, limits)
     _tell(submission, wanted)
     finish_here(settings, submission.run_id, place, wanted_workers, as_json=as_json)
 
 
 @expected_errors()
-@takes(request=RequestOptions, chain=choose_chain, place=StoreOptions)
+@takes(request=RequestOptions, limits=choose_limits, chain=choose_chain, place=StoreOptions)
 def submit(
     *,
     request: RequestOptions,
+    limits: SpendingLimits,
     chain: dict[str, Any],
     place: StoreOptions,
     as_json: AsJson = False,
@@ -163,8 +166,9 @@ def submit(
     """
     settings = place.load_settings(chain=chain)
     wanted = request.read_labels(settings)
+    refuse_without_prices(settings, limits)
     _refuse_unreadable(settings, wanted)
-    submission = request.submit(settings, wanted)
+    submission = request.submit(settings, wanted, limits)
     if as_json:
         print_json({"run": submission.run_id, "resumed": submission.resumed})
     else:

@@ -12,11 +12,16 @@ from chatgenimage.factory.errors import NotResumable
 from chatgenimage.factory.processes.worker_identity import is_dead
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
-from chatgenimage.factory.submission.submitter import allow
+from chatgenimage.factory.submission.budgets import (
+    NO_LIMITS,
+    SpendingLimits,
+    allow,
+    refuse_without_prices,
+)
 
 
 def resume_run(
-    session: Session, run_id: int | None, settings: Settings, budget: float | None = None
+    session: Session, run_id: int | None, settings: Settings, limits: SpendingLimits = NO_LIMITS
 ) -> tuple[int, ResumedRun]:
     """Free what dead workers hold and make the run active; return its number and what is left.
 
@@ -24,16 +29,19 @@ def resume_run(
         session: An open transaction.
         run_id: None: the latest run.
         settings: Of the worker that is to work on it.
-        budget: Most that the language model may cost from now on; None: as before.
+        limits: What the language model may use from now on; not given: as before.
 
     Raises:
         RowNotFound: If there is no such run.
         NotResumable: If it is over, or asks for other models than these settings have.
         BudgetSpent: If it has spent its budget.
+        SettingsError: If a first limit of money is given and no model has a price.
     """
     run = get_run(session, run_id)
     _refuse(run, settings)
-    allow(run, budget)
+    if run.budget is None:
+        refuse_without_prices(settings, limits)
+    allow(run, limits)
     delivery.release_expired(session, [o for o in delivery.list_owners(session) if is_dead(o)])
     return run.id, control.resume(session, run)
 

@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Batch, Label, Run
 from chatgenimage.db.runs import find_unfinished
-from chatgenimage.db.spending import describe_spent
 from chatgenimage.db.states import RunState
-from chatgenimage.factory.commands import spell
-from chatgenimage.factory.errors import BudgetSpent, SettingsError
+from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, allow
 from chatgenimage.factory.submission.domains import plan_label, words_of
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.factory.submission.quotas import split_over_domains
@@ -39,7 +38,7 @@ def submit(
     settings: Settings,
     *,
     seed: int | None,
-    budget: float | None = None,
+    limits: SpendingLimits = NO_LIMITS,
 ) -> Submission:
     """Write a run for the labels, or find the unfinished run of the same request.
 
@@ -49,8 +48,8 @@ def submit(
         settings: Stored with the run.
         seed: None: the number of earlier runs of the same request, so that repeating a request
             gives new images instead of the same ones.
-        budget: Most that the language model may cost; None: the budget of the unfinished run,
-            else no limit.
+        limits: What the language model may use; not given: the limits of the unfinished run, else
+            none.
 
     Raises:
         BudgetSpent: If the unfinished run has spent its budget.
@@ -66,30 +65,10 @@ def submit(
     resumed = run is not None
     if run is None:
         run = _add_labels(session, requests, settings, key, seed)
-    allow(run, budget)
+    allow(run, limits)
     run.state = RunState.ACTIVE
     images = session.scalar(select(func.sum(Batch.size)).where(Batch.run_id == run.id)) or 0
     return Submission(run.id, resumed, len(requests), images)
-
-
-def allow(run: Run, budget: float | None) -> None:
-    """Set a run's budget, if one is given.
-
-    Raises:
-        BudgetSpent: If the run has already spent its budget.
-    """
-    run.budget = run.budget if budget is None else budget
-    if run.budget is not None and run.spent >= run.budget:
-        raise BudgetSpent(
-            f"run {run.id} is paused: {describe_spent(run.spent, run.budget)}. {budget_advice(run)}"
-        )
-    run.pause_reason = None
-
-
-def budget_advice(run: Run) -> str:
-    """Return which command lets a run continue whose budget is spent."""
-    more = f"{max(2 * run.spent, 0.01):.2f}"
-    return f"Give it more, e.g. `{spell('resume', run.id, '--budget', more)}`."
 
 
 def request_key(

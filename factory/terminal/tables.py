@@ -69,6 +69,8 @@ def spending_line(run: Run, spent: Spending) -> Text:
     )
     if spent.budget is not None:
         text.append(f" of {spent.budget:.2f}")
+    if spent.token_budget is not None:
+        text.append(f", at most {spent.token_budget} tokens")
     if spent.unknown:
         text.append(
             f"; {spent.unknown} answers came without a count of tokens, so their cost is unknown",

@@ -29,6 +29,7 @@ LABELS = [f"dog{number}" for number in range(2 * THREADS)]
 PRICES = dict.fromkeys(("prompt_price", "completion_price"), 1e6 / (11 + 7))
 """At these, an answer of the loopback server costs 1, and an item 2: features and prompts."""
 ITEM_COST = 2.0
+ITEM_TOKENS = 2 * (11 + 7)
 
 
 class SlowServer:
@@ -111,6 +112,16 @@ def test_eight_threads_exceed_the_budget_by_at_most_one_item(place):
         )
         idle = select(Step.attempts).where(Step.name == "brainstorm", Step.state != StepState.DONE)
         assert set(session.scalars(idle)) == {0}
+
+
+def test_a_budget_of_tokens_needs_no_prices_and_is_exceeded_by_at_most_one_item(place):
+    batch_ids = add_run(place, token_budget=3 * ITEM_TOKENS // 2)
+    with Loopback(SlowServer()) as server:
+        work_on(place, server, batch_ids)
+    run = run_of(place)
+    assert run.state == RunState.PAUSED
+    assert run.pause_reason == "its budget of 54 tokens is spent (72)"
+    assert (run.spent, run.spent_tokens, run.longest_item_tokens) == (0.0, 72, ITEM_TOKENS)
 
 
 @pytest.mark.parametrize(

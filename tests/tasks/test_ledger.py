@@ -8,7 +8,7 @@ from chatgenimage.db.spending import spending
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.errors import BudgetSpent
 from chatgenimage.factory.llm_cache import DatabaseLlmCache
-from chatgenimage.factory.submission.submitter import allow
+from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, allow
 from chatgenimage.factory.terminal.tables import spending_line
 from chatgenimage.tasks import brainstorm
 from chatgenimage.tasks.ledger import record_exchanges
@@ -125,8 +125,8 @@ def test_a_run_whose_budget_is_spent_is_paused_with_its_reason(place, step_id):
         assert run.state == RunState.PAUSED
         assert run.pause_reason == "its budget of 37.50 is spent (50.0000)"
         with pytest.raises(BudgetSpent, match=r"factory resume 1 --budget 100\.00"):
-            allow(run, None)
-        allow(run, 60.0)
+            allow(run, NO_LIMITS)
+        allow(run, SpendingLimits(60.0))
         assert (run.budget, run.pause_reason) == (60.0, None)
 
 
