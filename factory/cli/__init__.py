@@ -17,6 +17,7 @@ from chatgenimage.factory.cli import (
     mark,
     metrics,
     models,
+    plan,
     query,
     refilter,
     replay,
@@ -31,7 +32,7 @@ from chatgenimage.factory.cli import (
 )
 
 PANELS = {
-    "Make a dataset": (run, annotate, resume, export),
+    "Make a dataset": (plan, run, annotate, resume, export),
     "Follow a run": (status, watch, control),
     "Browse and review": (
         gallery,

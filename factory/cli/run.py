@@ -87,19 +87,28 @@ class RequestOptions:
         Raises:
             BadLabels: If a label or a file of labels cannot be used.
         """
-        from chatgenimage.factory.submission.domains import check_domains
-        from chatgenimage.factory.submission.label_check import refuse_unknown_words
-
-        wanted = read_labels(self.labels or [], self.files or [])
-        refuse_unknown_words(settings, [request.label for request in wanted.requests])
-        check_domains(settings, wanted.requests)
-        return wanted
+        return read_wanted(settings, self.labels or [], self.files or [])
 
     def submit(self, settings: Settings, wanted: LabelList, limits: SpendingLimits) -> Submission:
         """Write a run for the labels, or find the unfinished one."""
         from chatgenimage.factory.local_run import submit_labels
 
         return submit_labels(settings, wanted.requests, seed=self.seed, limits=limits)
+
+
+def read_wanted(settings: Settings, labels: Sequence[str], files: Sequence[Path]) -> LabelList:
+    """Return the labels of a command, checked against the profile.
+
+    Raises:
+        BadLabels: If a label or a file of labels cannot be used.
+    """
+    from chatgenimage.factory.submission.domains import check_domains
+    from chatgenimage.factory.submission.label_check import refuse_unknown_words
+
+    wanted = read_labels(labels, files)
+    refuse_unknown_words(settings, [request.label for request in wanted.requests])
+    check_domains(settings, wanted.requests)
+    return wanted
 
 
 def choose_chain(

@@ -27,6 +27,11 @@ def fill_template(name: str, slots: Mapping[str, str]) -> tuple[Message, ...]:
     )
 
 
+def count_characters(name: str) -> int:
+    """Return the length of a template with its slots unfilled."""
+    return sum(len(content) for _, content in _turns(name))
+
+
 @cache
 def _turns(name: str) -> tuple[tuple[str, str], ...]:
     text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Plan of a run before it is submitted: images, passes, questions, downloads, memory and time."""

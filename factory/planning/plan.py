@@ -1,0 +1,221 @@
+"""Plan of a run: its work, and what that takes of money, downloads, memory and time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from chatgenimage.db.run_times import (
+    MeanTime,
+    MeanTokens,
+    accepted_shares,
+    mean_times,
+    mean_tokens,
+)
+from chatgenimage.db.session import connect, find_revision, newest_revision, reading
+from chatgenimage.factory.checkpoints.inventory import (
+    ModelRequirement,
+    WeightsLocation,
+    list_needs,
+)
+from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
+from chatgenimage.factory.checkpoints.smoke_test import image_size_wh
+from chatgenimage.factory.local_workers import machine
+from chatgenimage.factory.planning import assumed
+from chatgenimage.factory.planning.work import StepWork, count_questions, plan_work
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.run_profile import models_key
+from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.workers.config import FamilyConfig, OpenAiConfig
+from chatgenimage.workers.device import pick_device, total_memory_bytes
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Averages of earlier runs with the same models in this database; may be empty."""
+
+    times: Mapping[str, MeanTime]
+    shares: Mapping[str, float]
+    tokens: Mapping[str, MeanTokens]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """A step in numbers.
+
+    Attributes:
+        work: Its items and passes.
+        item_s: Seconds of one item; None: not known.
+        source: Where the seconds come from: "measured (N items)", "assumed" or "not known".
+    """
+
+    work: StepWork
+    item_s: float | None
+    source: str
+
+    @property
+    def hours(self) -> float | None:
+        """Return the computing time of the expected items."""
+        return None if self.item_s is None else self.work.items * self.item_s / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LanguagePlan:
+    """Questions to a language model that counts tokens.
+
+    Attributes:
+        questions: Number by kind.
+        sent: Tokens of the questions.
+        received: Tokens of the answers.
+        cost: In the currency of the prices; None: no price is set.
+        source: "measured" or "assumed".
+    """
+
+    questions: Mapping[str, float]
+    sent: float
+    received: float
+    cost: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleMemory:
+    """Memory of a worker of one role on the device, for its models and one image (calculated)."""
+
+    role: str
+    needed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """Plan of a run.
+
+    Attributes:
+        shares: Accepted share by origin, and its source.
+        language: None: the language model counts no tokens.
+        image_cost: Price of the painted images; None: no price is set.
+        downloads: Models that are not here yet.
+        together_bytes: Memory of one worker for all roles.
+        device: On which this machine would compute.
+        device_bytes: Its memory; None: not known.
+    """
+
+    labels: int
+    steps: tuple[StepPlan, ...]
+    shares: Mapping[str, float]
+    shares_source: str
+    language: LanguagePlan | None
+    image_cost: float | None
+    models: tuple[ModelRequirement, ...]
+    memory: tuple[RoleMemory, ...]
+    together_bytes: int
+    device: str
+    device_bytes: int | None
+
+    @property
+    def downloads(self) -> tuple[ModelRequirement, ...]:
+        """Return the models that are not on this machine yet."""
+        return tuple(need for need in self.models if need.place is WeightsLocation.ABSENT)
+
+    @property
+    def hours(self) -> float | None:
+        """Return the computing time of one worker; None: a step's time is not known."""
+        hours = [step.hours for step in self.steps]
+        known = [each for each in hours if each is not None]
+        return sum(known) if len(known) == len(hours) else None
+
+
+def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
+    """Return the plan of a run; nothing is written, downloaded or asked."""
+    known = measure(settings)
+    shares = {**assumed.SHARES, **known.shares}
+    work = plan_work(requests, settings.chain, shares)
+    needs = list_needs(settings)
+    device = pick_device(settings.device)
+    return RunPlan(
+        labels=len(requests),
+        steps=tuple(_step_plan(settings, each, known, device) for each in work),
+        shares=shares,
+        shares_source="measured" if known.shares else "assumed",
+        language=_language_plan(settings, work, len(requests), known),
+        image_cost=_image_cost(settings, work),
+        models=tuple(needs),
+        memory=tuple(
+            RoleMemory(role, needed_bytes(needs_of(needs, [role]))) for role in settings.roles
+        ),
+        together_bytes=needed_bytes(needs),
+        device=device,
+        device_bytes=_device_bytes(settings, device),
+    )
+
+
+def measure(settings: Settings) -> Measured:
+    """Return the averages of earlier runs; empty if there is no database of this version."""
+    url = make_url(settings.resolved_database_url())
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return Measured({}, {}, {})
+    sessions, key = connect(settings.resolved_database_url()), models_key(settings)
+    if find_revision(sessions) != newest_revision():
+        return Measured({}, {}, {})
+    with reading(sessions) as session:
+        return Measured(
+            mean_times(session, key), accepted_shares(session, key), mean_tokens(session, key)
+        )
+
+
+def _step_plan(settings: Settings, work: StepWork, known: Measured, device: str) -> StepPlan:
+    if (found := known.times.get(work.step)) is not None:
+        return StepPlan(work, found.seconds, f"measured ({found.items} items)")
+    if device == "cpu":
+        return StepPlan(work, None, "not known")
+    painter = _painter(settings, work.step) if work.step in assumed.PAINTING else None
+    size_wh = image_size_wh(settings)
+    seconds = assumed.item_seconds(work.step, painter, settings.chain, size_wh)
+    return StepPlan(work, seconds, "assumed")
+
+
+def _painter(settings: Settings, step: str) -> FamilyConfig | None:
+    """Return the diffusion model that paints in a step."""
+    configs = [settings.families[key] for key in settings.roles.get(QUEUES[step], ())]
+    return next((one for one in configs if hasattr(one, "num_inference_steps")), None)
+
+
+def _language_plan(
+    settings: Settings, work: Sequence[StepWork], labels: int, known: Measured
+) -> LanguagePlan | None:
+    config = settings.families.get("language")
+    if not isinstance(config, OpenAiConfig):
+        return None
+    questions = count_questions(work, labels)
+    tokens = {
+        kind: known.tokens.get(kind) or assumed.question_tokens(kind, settings.chain)
+        for kind in questions
+    }
+    sent = sum(number * tokens[kind].sent for kind, number in questions.items())
+    received = sum(number * tokens[kind].received for kind, number in questions.items())
+    cost = (sent * config.prompt_price + received * config.completion_price) / MILLION
+    is_measured = all(kind in known.tokens for kind in questions)
+    source = "measured" if is_measured else "assumed"
+    return LanguagePlan(questions, sent, received, cost or None, source)
+
+
+def _image_cost(settings: Settings, work: Sequence[StepWork]) -> float | None:
+    """Return the price of the painted images, for models that are paid by image."""
+    cost = 0.0
+    for each in work:
+        configs = [settings.families[key] for key in settings.roles.get(QUEUES[each.step], ())]
+        prices = [getattr(config, "price_per_image", 0.0) for config in configs]
+        cost += each.passes * max(prices, default=0.0)
+    return cost or None
+
+
+def _device_bytes(settings: Settings, device: str) -> int | None:
+    if not device.startswith("cuda"):
+        return machine.free_memory_bytes()
+    if not machine.count_gpus(device):
+        return None
+    return int(settings.device_memory_share * total_memory_bytes(device))

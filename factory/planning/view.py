@@ -1,0 +1,147 @@
+"""View of a plan for the terminal: a table of the steps, then a line for each other need."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from chatgenimage.factory.checkpoints.inventory import WeightsLocation
+from chatgenimage.factory.planning.plan import RunPlan, StepPlan
+from chatgenimage.factory.planning.work import StepWork
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.tasks.chain import QUEUES
+
+GIGABYTE = 10**9
+WORDS = {
+    "brainstorm": "lists of prompts",
+    "generate": "first images",
+    "label": "images to label",
+    "imagine": "images to vary",
+    "edit": "edited images",
+    "place": "images to add objects to",
+    "fill": "filled images",
+    "filter": "images to judge",
+}
+
+
+def show_plan(settings: Settings, plan: RunPlan) -> Iterator[RenderableType]:
+    """Yield the parts of a plan in order: tables, and lines of text."""
+    labels = "1 label" if plan.labels == 1 else f"{plan.labels} labels"
+    yield f"{labels} with the profile {settings.profile}; nothing is submitted."
+    yield _steps_table(plan)
+    yield _passes(plan)
+    yield _shares(plan)
+    yield _language(plan)
+    if plan.image_cost is not None:
+        yield f"Images: cost about {plan.image_cost:.2f}."
+    yield _downloads(plan)
+    yield _memory(plan)
+    yield _time(plan)
+
+
+def _steps_table(plan: RunPlan) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("step")
+    table.add_column("makes")
+    for name in ("expected", "at most", "seconds each", "in all"):
+        table.add_column(name, justify="right")
+    table.add_column("times are")
+    for step in plan.steps:
+        table.add_row(
+            step.work.step,
+            _makes(step.work),
+            f"{step.work.items:,.0f}",
+            f"{step.work.most:,.0f}",
+            "-" if step.item_s is None else f"{step.item_s:.2f}",
+            _hours(step),
+            step.source,
+        )
+    return table
+
+
+def _makes(work: StepWork) -> str:
+    return WORDS.get(work.step, work.step)
+
+
+def _hours(step: StepPlan) -> str:
+    return "-" if step.hours is None else _duration(step.hours)
+
+
+def _passes(plan: RunPlan) -> str:
+    passes = sum(step.work.passes for step in plan.steps)
+    most = sum(step.work.most_passes for step in plan.steps)
+    return (
+        f"Diffusion passes: {passes:,.0f} expected, at most {most:,.0f} "
+        f"({most / plan.labels:,.0f} per label)."
+    )
+
+
+def _shares(plan: RunPlan) -> str:
+    shares = ", ".join(f"{origin} {share:.0%}" for origin, share in sorted(plan.shares.items()))
+    return f"Accepted shares for the expected numbers, {plan.shares_source}: {shares}."
+
+
+def _language(plan: RunPlan) -> str:
+    language = plan.language
+    if language is None:
+        return "Language model: a rule book of this package; no tokens, no cost."
+    asked = sum(language.questions.values())
+    cost = (
+        "cost not known: no price is set"
+        if language.cost is None
+        else f"cost about {language.cost:.2f}"
+    )
+    return (
+        f"Language model: {asked:,.0f} questions, {language.sent:,.0f} tokens sent and "
+        f"{language.received:,.0f} received ({language.source}); {cost}."
+    )
+
+
+def _downloads(plan: RunPlan) -> str:
+    present = sum(
+        need.place in {WeightsLocation.HERE, WeightsLocation.BUNDLED} for need in plan.models
+    )
+    if not plan.downloads:
+        return f"Downloads: none; {present} models are here."
+    sizes = ", ".join(f"{need.key} {_gigabytes(need.download_bytes)}" for need in plan.downloads)
+    total = sum(need.download_bytes or 0 for need in plan.downloads)
+    return f"Downloads: {_gigabytes(total)} ({sizes}); {present} models are here."
+
+
+def _memory(plan: RunPlan) -> str:
+    alone = ", ".join(
+        f"{one.role} {_gigabytes(one.needed_bytes)}" for one in plan.memory if one.needed_bytes
+    )
+    needs = (
+        f"Memory (models and one image, calculated): {_gigabytes(plan.together_bytes)} in one "
+        f"worker for all roles; in a worker for each: {alone or 'none'}."
+    )
+    if plan.device_bytes is None:
+        return f"{needs} The device {plan.device} is not on this machine."
+    available = f"{plan.device} has {_gigabytes(plan.device_bytes)}"
+    if plan.together_bytes <= plan.device_bytes:
+        return f"{needs} {available}: enough."
+    short = [one.role for one in plan.memory if one.needed_bytes > plan.device_bytes]
+    problem = f"too little for {', '.join(short)}" if short else "too little for one worker for all"
+    return f"{needs} {available}: {problem}."
+
+
+def _time(plan: RunPlan) -> str:
+    if plan.hours is not None:
+        return f"Time of one worker process, one step after the other: {_duration(plan.hours)}."
+    unknown = [step for step in plan.steps if step.hours is None]
+    roles = ", ".join(dict.fromkeys(QUEUES[step.work.step] for step in unknown))
+    return (
+        f"Time: not known for {roles}; no run of these models was measured in this database, and "
+        "nothing is assumed for a processor. Run one label first."
+    )
+
+
+def _duration(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.1f} h"
+    return f"{60 * hours:.1f} min" if hours >= 1 / 60 else f"{3600 * hours:.1f} s"
+
+
+def _gigabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / GIGABYTE:.1f} GB"
