@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.notifications import add_notifications
 from chatgenimage.db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, RunState, StepState
@@ -31,7 +32,8 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
     """Pause, resume or cancel a run; return the state that it now has.
 
     Waiting work reacts at once, a running step at the end of its pass. Finished work is kept.
-    A run that is done or cancelled does not change.
+    A run that is done or cancelled does not change. The unfinished batches of a cancelled run are
+    cancelled, so the counts of what was done stay true.
     """
     if run.state in (RunState.ACTIVE, RunState.PAUSED):
         run.state = state
@@ -39,7 +41,8 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
             run.pause_reason = None
             _ring_again(session, run.id)
         elif state is RunState.CANCELLED:
-            _end_batches(session, run.id)
+            run.finished_at = now(session)
+            _cancel_batches(session, run.id)
             add_notifications(session, run.id, RunEvent.CANCELLED)
     return RunState(run.state)
 
@@ -141,10 +144,10 @@ def _ring_again(session: Session, run_id: int) -> None:
     )
 
 
-def _end_batches(session: Session, run_id: int) -> None:
+def _cancel_batches(session: Session, run_id: int) -> None:
     session.execute(
         update(Batch)
         .where(Batch.run_id == run_id, Batch.state != BatchState.DONE)
-        .values(state=BatchState.DONE)
+        .values(state=BatchState.CANCELLED)
         .execution_options(synchronize_session=False)
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.clock import now
@@ -146,7 +146,8 @@ def measure_work(
 ) -> ComputeProgress:
     """Return the progress of a run.
 
-    A waiting batch has no steps yet; it is assumed to get as many of each kind as the others.
+    A waiting batch has no steps yet, nor has one that was cancelled before its start; such a batch
+    is assumed to get as many of each kind as the others.
 
     Args:
         session: To read with.
@@ -154,9 +155,7 @@ def measure_work(
         durations: From `list_durations`, for kinds of steps that this run has not finished yet.
     """
     known = durations or {}
-    planned = select(func.count()).where(Batch.run_id == run_id, Batch.state != BatchState.WAITING)
-    waiting = select(func.count()).where(Batch.run_id == run_id, Batch.state == BatchState.WAITING)
-    growth = 1.0 + (session.scalar(waiting) or 0) / max(session.scalar(planned) or 0, 1)
+    growth = _measure_growth(session, run_id)
     done_s, left_s = 0.0, 0.0
     is_known = True
     for name, number, images, steps, finished, finished_s, begun_s in session.execute(
@@ -169,6 +168,17 @@ def measure_work(
         left_s += max(to_come * each_s - begun_s, 0.0)
     is_known &= done_s > 0  # otherwise nothing has started
     return ComputeProgress(done_s, left_s if is_known else None)
+
+
+def _measure_growth(session: Session, run_id: int) -> float:
+    """Return the number of batches divided by the number of those that have steps."""
+    batches = select(func.count()).where(Batch.run_id == run_id)
+    has_steps = select(Step.id).where(Step.batch_id == Batch.id).exists()
+    never_started = or_(
+        Batch.state == BatchState.WAITING, and_(Batch.state == BatchState.CANCELLED, ~has_steps)
+    )
+    waiting = session.scalar(batches.where(never_started)) or 0
+    return 1.0 + waiting / max((session.scalar(batches) or 0) - waiting, 1)
 
 
 def _by_kind(run_id: int) -> Select[str, int, float, int, int, float, float]:

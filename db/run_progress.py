@@ -34,6 +34,7 @@ class RunOverview:
         accepted: Number of candidates per label and origin.
         rejected: Number of candidates per label and reason.
         batches_waiting: Batches that the dispatcher has not admitted yet.
+        batches_cancelled: Batches that were not done when the run was cancelled.
         quotas: Of the labels that have one.
         waits_for: The reason of the last step that was put back, if any.
     """
@@ -43,10 +44,17 @@ class RunOverview:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     made: Counter[tuple[str, str]] = field(default_factory=Counter)
     batches_waiting: int = 0
+    batches_cancelled: int = 0
     batches: int = 0
     batches_done: int = 0
     waits_for: str | None = None
     quotas: tuple[Quota, ...] = ()
+
+    @property
+    def batches_in_flight(self) -> int:
+        """Return how many batches were admitted and are not done."""
+        settled = self.batches_waiting + self.batches_done + self.batches_cancelled
+        return self.batches - settled
 
 
 ALL_LABELS = ""
@@ -68,6 +76,7 @@ def overview(session: Session, run_id: int, *, by_label: bool = True) -> RunOver
         batches=sum(states.values()),
         batches_done=states[BatchState.DONE],
         batches_waiting=states[BatchState.WAITING],
+        batches_cancelled=states[BatchState.CANCELLED],
         waits_for=_find_trouble(session, run_id),
         quotas=tuple(list_quotas(session, run_id)),
     )

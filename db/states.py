@@ -29,11 +29,16 @@ class Channel(StrEnum):
 
 
 class BatchState(StrEnum):
-    """A batch is waiting for the dispatcher, in flight (its chain is running), or done."""
+    """State of a batch.
+
+    It waits for the dispatcher, is in flight (its chain is running), is done, or was not done when
+    its run was cancelled.
+    """
 
     WAITING = "waiting"
     IN_FLIGHT = "in_flight"
     DONE = "done"
+    CANCELLED = "cancelled"
 
 
 class StepState(StrEnum):

@@ -13,6 +13,8 @@ FactoryError
 ├── NothingSucceeds      all of a run's first items were given up for the same reason
 ├── WorkerSilent         no recent heartbeat from a worker of the role on this host
 ├── NotResumable         a run cannot continue: it is over, or needs other models
+├── RunOver              a run is done or cancelled, so it cannot be paused, cancelled or retried
+├── NotConfirmed         a command that cannot be undone has no terminal to ask
 ├── NoDatabase           there is nothing to read yet
 ├── SplitsIncomplete     a split of an export has no image or lacks a label
 ├── NothingFound         no candidate, or no picture, matches the request
@@ -117,6 +119,14 @@ class WorkerSilent(FactoryError):
 
 class NotResumable(FactoryError):
     """A run cannot continue: it is over, or needs other models."""
+
+
+class RunOver(FactoryError):
+    """A run is done or cancelled, so it cannot be paused, cancelled or retried."""
+
+
+class NotConfirmed(FactoryError):
+    """A command that cannot be undone has no terminal to ask: `--yes` confirms it."""
 
 
 class NoDatabase(FactoryError):

@@ -44,6 +44,7 @@ class Run(Base):
     created_at: Mapped[float] = mapped_column(default=time.time)
     """Seconds since the epoch, as every time in these tables."""
     finished_at: Mapped[float | None]
+    """When it was done or cancelled."""
 
     labels: Mapped[list["Label"]] = relationship(back_populates="run")
 

@@ -1,11 +1,14 @@
 """`factory pause`, `cancel` and `retry`: change the state of a run."""
 
+import sys
 from typing import Annotated, Literal
 
 import typer
 
 from chatgenimage.db import control
+from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.runs import get_run, list_run_ids
+from chatgenimage.db.session import reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli.common import (
     RunNumber,
@@ -16,6 +19,7 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.commands import spell
+from chatgenimage.factory.errors import NotConfirmed, RunOver
 from chatgenimage.factory.query.store import Store
 
 StepName = Annotated[
@@ -23,6 +27,7 @@ StepName = Annotated[
     typer.Option("--step", help="Only items that this step gave up."),
 ]
 EveryRun = Annotated[bool, typer.Option("--all", help="Of every run.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Cancel without asking.")]
 
 
 @expected_errors()
@@ -34,17 +39,31 @@ def pause(*, run: RunNumber, store: Store) -> None:
 
     Example: factory pause 3
     """
-    _set_state(store, run, RunState.PAUSED)
+    with store.sessions.begin() as session:
+        found = get_run(session, run)
+        if found.state in {RunState.DONE, RunState.CANCELLED}:
+            raise RunOver(f"run {run} is {found.state} and cannot be paused.")
+        state = control.set_run_state(session, found, RunState.PAUSED)
+    stdout.print(f"run {run} is {state}; {spell('resume', run)} resumes it", soft_wrap=True)
 
 
 @expected_errors()
 @takes(store=open_chosen_store)
-def cancel(*, run: RunNumber, store: Store) -> None:
-    """Cancel a run for good; what was made stays.
+def cancel(*, run: RunNumber, yes: Yes = False, store: Store) -> None:
+    """Cancel a run for good; what was made stays. It asks first; without a terminal, give --yes.
 
-    Example: factory cancel 3
+    Example: factory cancel 3 --yes
     """
-    _set_state(store, run, RunState.CANCELLED)
+    with reading(store.sessions) as session:
+        state = get_run(session, run).state
+        now = overview(session, run, by_label=False)
+    if state == RunState.DONE:
+        raise RunOver(f"run {run} is done; there is nothing to cancel.")
+    if state != RunState.CANCELLED and not yes:
+        _ask(run, now)
+    with store.sessions.begin() as session:
+        state = control.set_run_state(session, get_run(session, run), RunState.CANCELLED)
+    stdout.print(f"run {run} is {state}")
 
 
 @expected_errors()
@@ -57,6 +76,8 @@ def retry(
     Example: factory retry 3 --step fill
     """
     with store.sessions.begin() as session:
+        if not every_run and get_run(session, run).state == RunState.CANCELLED:
+            raise RunOver(f"run {get_run(session, run).id} is cancelled; nothing of it is retried.")
         run_ids = list_run_ids(session) if every_run else [get_run(session, run).id]
         counts = {run_id: control.retry_quarantined(session, run_id, step) for run_id in run_ids}
     for run_id, count in counts.items():
@@ -75,7 +96,15 @@ def register(app: typer.Typer) -> None:
     app.command()(retry)
 
 
-def _set_state(store: Store, run: int, state: RunState) -> None:
-    with store.sessions.begin() as session:
-        now = control.set_run_state(session, get_run(session, run), state)
-    stdout.print(f"run {run} is {now}")
+def _ask(run: int, now: RunOverview) -> None:
+    """Ask whether to cancel; end the command if the answer is no."""
+    left = f"{now.batches - now.batches_done} of {now.batches} batches are not done"
+    if not sys.stdin.isatty():
+        raise NotConfirmed(
+            f"a cancelled run cannot be resumed, and {left}: `factory cancel {run} --yes` cancels "
+            f"it without asking; `factory pause {run}` only pauses it."
+        )
+    question = f"Cancel run {run} for good? {left}; what was made stays."
+    if not typer.confirm(question):
+        stdout.print(f"run {run} is not cancelled")
+        raise typer.Exit(1)

@@ -90,6 +90,8 @@ def render(
     """Return the counts as a table, below a progress bar."""
     head = Text(f"run {run_id}  {format_duration(elapsed_s)}  ")
     head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
+    if now.batches_cancelled:
+        head.append(f", {now.batches_cancelled} cancelled")
     done = now.batches_done / max(now.batches, 1) if share is None else share
     bar = ProgressBar(total=1.0, completed=done, width=60)
     tables = [_steps_table(now, whole=True)] if width >= WIDE else _narrow_tables(now)

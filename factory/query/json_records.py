@@ -76,8 +76,9 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
         "coverage": [asdict(cell) for cell in list_coverage(session, run.id)],
         "batches": {
             "waiting": now.batches_waiting,
-            "in_flight": now.batches - now.batches_waiting - now.batches_done,
+            "in_flight": now.batches_in_flight,
             "done": now.batches_done,
+            "cancelled": now.batches_cancelled,
         },
         "steps": [asdict(count) for count in now.steps],
         "funnel": [asdict(stage) for stage in count_funnel(session, run.id)],

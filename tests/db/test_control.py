@@ -1,10 +1,14 @@
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chatgenimage.db import control, delivery, dispatching, items
 from chatgenimage.db.models import Batch, Item, Run, Step
+from chatgenimage.db.run_activity import measure_work
+from chatgenimage.db.run_progress import overview
 from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 from tests import rows
+
+DURATIONS = {(name, 0): 1.0 for name in rows.CHAIN}
 
 
 @pytest.fixture
@@ -59,6 +63,24 @@ def test_a_paused_run_is_not_rung_for_until_it_goes_on(place):
         assert dispatching.take_due(session, window=9) == []
         control.set_run_state(session, run, RunState.ACTIVE)
         assert len(dispatching.take_due(session, window=9)) == 1
+
+
+def test_a_cancelled_run_keeps_its_true_counts_and_has_an_end(place):
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, batches=4)
+        done, begun, *_ = rows.batches_of(session, run)
+        rows.add_item(session, rows.add_steps(session, done, done=4)[0], 1)
+        rows.add_item(session, rows.add_steps(session, begun, done=1)[0], 1)
+        done.state = BatchState.DONE
+        session.execute(update(Item).values(duration_s=1.0))
+        before = measure_work(session, run.id, DURATIONS)
+        assert control.set_run_state(session, run, RunState.CANCELLED) == RunState.CANCELLED
+        counts = overview(session, run.id)
+        assert (counts.batches_done, counts.batches_cancelled, counts.batches) == (1, 3, 4)
+        assert (counts.batches_waiting, counts.batches_in_flight) == (0, 0)
+        assert run.finished_at >= run.created_at
+        assert measure_work(session, run.id, DURATIONS) == before
+        assert before.share < 1
 
 
 @pytest.mark.parametrize("over", [RunState.DONE, RunState.CANCELLED])

@@ -1,14 +1,8 @@
-import contextlib
 import csv
-import fcntl
 import io
 import json
-import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +17,7 @@ from chatgenimage.factory.cli import PANELS, app
 from chatgenimage.factory.doctor.checks import PACKAGE
 from tests import rows
 from tests.factory.answers import answered, refused
+from tests.terminal import show_on_terminal
 
 COMMANDS = [
     ("status",),
@@ -117,7 +112,7 @@ def test_status_sums_up_more_labels_than_fit_on_a_screen(factory, filled_place):
 def test_status_as_json_has_all_the_numbers(factory):
     found = json.loads(answered(factory("status", 1, "--json")))
     assert found["labels"] == {"dog": 1, "house": 1}
-    assert found["batches"] == {"waiting": 2, "in_flight": 0, "done": 0}
+    assert found["batches"] == {"waiting": 2, "in_flight": 0, "done": 0, "cancelled": 0}
     made = {stage["origin"]: (stage["made"], stage["accepted"]) for stage in found["funnel"]}
     assert made == {"generated": (2, 2), "edited": (4, 2), "filled": (2, 2)}
     assert found["funnel_by_label"]["dog"][1]["rejected"] == {"pixels_changed": 1}
@@ -266,19 +261,9 @@ def test_every_command_s_help_has_an_example(command):
 
 def shown_on_a_terminal(columns, *words):
     """Return a command's output on a terminal of `columns` columns."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    command = [sys.executable, "-m", "chatgenimage", *map(str, words)]
-    environment = {"TERM": "xterm", "NO_COLOR": "1", **os.environ}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as process:
-        os.close(theirs)
-        text = b""
-        with contextlib.suppress(OSError):  # the terminal is closed
-            while part := os.read(ours, 65_536):
-                text += part
-    os.close(ours)
-    assert process.returncode == 0, text
-    return text.decode()
+    code, text = show_on_terminal(*words, columns=columns)
+    assert code == 0, text
+    return text
 
 
 @pytest.mark.processes
