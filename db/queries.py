@@ -107,7 +107,7 @@ def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candi
 
 def count_candidates(session: Session, wanted: CandidateFilter) -> int:
     """Return how many candidates `iter_candidates` would yield; counts up to the limit."""
-    few = _find_few(session, wanted)
+    few = find_few(session, wanted)
     among = () if few is None else (Candidate.id.in_(few),)
     ids = select(Candidate.id).where(*among, *conditions(wanted)).limit(wanted.limit)
     return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
@@ -192,7 +192,7 @@ def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
     SQLite has no statistics for this choice and must be kept from sorting.
     """
     query = select(Candidate.id).order_by(*IN_ORDER).limit(wanted.limit)
-    few = _find_few(session, wanted)
+    few = find_few(session, wanted)
     if few is not None:
         return query.where(Candidate.id.in_(few), *conditions(wanted))
     is_walked = wanted.limit is not None and session.get_bind().dialect.name == "sqlite"
@@ -200,7 +200,7 @@ def ids_in_order(session: Session, wanted: CandidateFilter) -> Select[int]:
     return query.where(*own, *_other_conditions(wanted))
 
 
-def _find_few(session: Session, wanted: CandidateFilter) -> Sequence[int] | None:
+def find_few(session: Session, wanted: CandidateFilter) -> Sequence[int] | None:
     """Return the ids that fulfil the rarest condition, None if they are not few."""
     for query in _each_by_its_index(wanted, session.get_bind().dialect.name):
         ids = session.scalars(query.limit(FEW_ROWS + 1)).all()

@@ -23,6 +23,7 @@ FactoryError
 ├── BadMarks             reviews in a file, or for suggesting thresholds, cannot be used
 ├── ModelChanged         a replay needs the model that generated the image
 ├── UnknownName          a score, reason or verdict that the filters do not know
+│   └── UnknownKeyword   a keyword that the filters do not know; a TypeError too
 ├── CannotWrite          a file or folder cannot or must not be written
 ├── CannotFetch          a model's weights cannot be downloaded
 ├── LibraryMissing       the request needs a library that is not installed
@@ -161,6 +162,10 @@ class ModelChanged(FactoryError):
 
 class UnknownName(FactoryError):
     """A score, reason or verdict that the filters do not know."""
+
+
+class UnknownKeyword(UnknownName, TypeError):
+    """A keyword that the filters do not know."""
 
 
 class CannotWrite(FactoryError):

@@ -3,14 +3,12 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from chatgenimage.db.queries import CandidateFilter
-from chatgenimage.db.states import Verdict
 from chatgenimage.factory.cli.common import (
     AsJson,
     expected_errors,
@@ -19,7 +17,7 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
-from chatgenimage.factory.cli.filtering import choose_candidates
+from chatgenimage.factory.cli.filtering import VerdictChoice, choose_candidates, find_verdict
 from chatgenimage.factory.commands import PLACE_OPTIONS
 from chatgenimage.factory.export.base import Masks
 from chatgenimage.factory.export.class_choice import (
@@ -40,14 +38,6 @@ NOT_REPEATED = frozenset({*PLACE_OPTIONS, "run", "overwrite", "as_json"})
 another one elsewhere, and overwriting."""
 INSTEAD = {"classes": CLASSES_FILE, "originals": "FOLDER"}
 """Values in a repeated command by option: what the folder of the export has, or no path."""
-
-
-class VerdictChoice(StrEnum):
-    """Which candidates to export."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    ANY = "any"
 
 
 FormatName = Annotated[str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(FORMATS)}.")]
@@ -131,7 +121,7 @@ def export_dataset(
     request = ExportRequest(
         format=known,
         out_dir=out,
-        wanted=replace(wanted, verdict=None if verdict is VerdictChoice.ANY else Verdict(verdict)),
+        wanted=replace(wanted, verdict=find_verdict(verdict)),
         splits=parse_splits(known.splits if splits is None else splits, seed),
         masks=masks,
         classes=chosen,

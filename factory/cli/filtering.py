@@ -1,13 +1,23 @@
 """The options that choose candidates, and the filter that they ask for."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.states import Marked, Origin, Verdict
-from chatgenimage.factory.query.filters import MAX_ID, make_filter, parse_ranges
+from chatgenimage.factory.query.filters import ANY_VERDICT, MAX_ID, make_filter, parse_ranges
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
+
+
+class VerdictChoice(StrEnum):
+    """A verdict, or any."""
+
+    ACCEPTED = Verdict.ACCEPTED.value
+    REJECTED = Verdict.REJECTED.value
+    ANY = ANY_VERDICT
+
 
 RunId = Annotated[
     int | None,
@@ -17,7 +27,7 @@ LabelNames = Annotated[
     list[str] | None,
     typer.Option("--label", help="A label that was asked for; may be repeated."),
 ]
-VerdictName = Annotated[Verdict | None, typer.Option("--verdict", help="Verdict of the filters.")]
+VerdictName = Annotated[VerdictChoice, typer.Option("--verdict", help="Verdict of the filters.")]
 OriginName = Annotated[Origin | None, typer.Option("--origin", help="How the image was made.")]
 Reason = Annotated[
     str | None, typer.Option("--reason", help=f"Why it was rejected: {', '.join(REASONS)}.")
@@ -72,6 +82,11 @@ UseReviews = Annotated[
 ]
 HeedMarks = Annotated[bool, typer.Option("--heed-marks", hidden=True)]
 """The former name of `--use-reviews`."""
+
+
+def find_verdict(choice: VerdictChoice) -> Verdict | None:
+    """Return the chosen verdict; None for any."""
+    return None if choice is VerdictChoice.ANY else Verdict(choice)
 
 
 def choose_candidates(  # an argument is an option

@@ -7,6 +7,7 @@ import typer
 
 from chatgenimage.db.queries import CandidateFilter, count_candidates
 from chatgenimage.db.session import reading
+from chatgenimage.db.sorted_candidates import COLUMNS
 from chatgenimage.factory.cli.common import (
     expected_errors,
     open_chosen_store,
@@ -14,11 +15,26 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
-from chatgenimage.factory.cli.filtering import VerdictName, choose_candidates
-from chatgenimage.factory.query.filters import MAX_ID, check_stored_names
+from chatgenimage.factory.cli.filtering import (
+    VerdictChoice,
+    VerdictName,
+    choose_candidates,
+    find_verdict,
+)
+from chatgenimage.factory.query.filters import MAX_ID, check_stored_names, parse_order
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.terminal.tables import candidates_text
 
+SortOrder = Annotated[
+    str | None,
+    typer.Option(
+        "--sort",
+        metavar="SCORE[:desc]",
+        help=f"Sort by a score, or by {' or '.join(COLUMNS)}, smallest first; with :desc greatest "
+        "first. Candidates without the score come last.",
+        show_default="run, label and key",
+    ),
+]
 COUNTED_ROWS = 1000
 """More rows are not counted: on a million rows that takes longer than the answer."""
 
@@ -28,7 +44,8 @@ COUNTED_ROWS = 1000
 def query(
     *,
     wanted: CandidateFilter,
-    verdict: VerdictName = None,
+    verdict: VerdictName = VerdictChoice.ANY,
+    sort: SortOrder = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_ID, help="Most rows.")] = 50,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
     store: Store,
@@ -37,12 +54,13 @@ def query(
 
     Example: factory query --label dog --verdict accepted --min clip_similarity=0.25
     """
-    wanted = replace(wanted, verdict=verdict)
+    order = parse_order(sort)
+    wanted = replace(wanted, verdict=find_verdict(verdict))
     most_counted = max(limit, COUNTED_ROWS)
     with reading(store.sessions) as session:
         check_stored_names(session, wanted)
         total = count_candidates(session, replace(wanted, limit=most_counted + 1))
-    rows = list(store.iter_rows(replace(wanted, limit=limit)))
+    rows = list(store.iter_rows(replace(wanted, limit=limit), order))
     stdout.print(candidates_text(rows, form, width=stdout.width), soft_wrap=form != "table")
     if total > len(rows) or not rows:
         of_all = str(total) if total <= most_counted else f"more than {most_counted}"

@@ -12,8 +12,9 @@ from chatgenimage.db.domains import list_domains
 from chatgenimage.db.pagination import list_label_names
 from chatgenimage.db.queries import CandidateFilter, Range
 from chatgenimage.db.runs import get_run
+from chatgenimage.db.sorted_candidates import COLUMNS, Order
 from chatgenimage.db.states import Marked, Origin, Verdict
-from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.errors import UnknownKeyword, UnknownName
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
 MAX_ID = 2**31 - 1
@@ -25,12 +26,16 @@ MOST_LABELS = 10_000
 """The nearest name is looked for among no more labels than this."""
 
 
+ANY_VERDICT = "any"
+DESCENDING = "desc"
+
+
 class Filters(TypedDict, total=False):
     """Keywords that choose candidates; one that is None or left out does not restrict.
 
     run: The number of a run.
     label: One or several class names that were asked for, compared without case.
-    verdict, origin, reason, round: As in the glossary.
+    verdict, origin, reason, round: As in the glossary; the verdict "any" does not restrict.
     objects: One or several names that must all be among the annotations.
     object_count: Least and most annotations, both inclusive, None for open.
     scores: Least and greatest value by score name, both inclusive, None for open.
@@ -63,16 +68,18 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
     """Return the filter that the keywords ask for.
 
     Raises:
-        UnknownName: If a keyword, verdict, origin, reason, score or review does not exist.
+        UnknownKeyword: If a keyword does not exist.
+        UnknownName: If a verdict, origin, reason, score or review does not exist.
     """
     for keyword in asked:
-        check_name("filter", keyword, Filters.__annotations__)
+        check_name("filter", keyword, Filters.__annotations__, UnknownKeyword)
     reason, scores = asked.get("reason"), asked.get("scores") or {}
     if reason is not None:
         check_name("reason", reason, REASONS)
     for name in scores:
         check_name("score", name, SCORE_NAMES)
     verdict, origin, marked = asked.get("verdict"), asked.get("origin"), asked.get("marked")
+    verdict = None if verdict == ANY_VERDICT else verdict
     return CandidateFilter(
         run_id=asked.get("run"),
         labels=_several(asked.get("label")),
@@ -110,8 +117,10 @@ def check_stored_names(session: Session, wanted: CandidateFilter) -> None:
         check_name(f"label{where}", label, list_label_names(session, wanted.run_id, MOST_LABELS))
 
 
-def check_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the name if it is known.
+def check_name(
+    kind: str, name: str, known: Iterable[str], refusal: type[UnknownName] = UnknownName
+) -> str:
+    """Return the name if it is known; else raise the refusal.
 
     Raises:
         UnknownName: If it is not; the message has the nearest name and the first known ones.
@@ -121,7 +130,7 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> str:
         return name
     near = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
-    raise UnknownName(f"no {kind} is called {name!r};{hint} there are: {shorten_list(names)}.")
+    raise refusal(f"no {kind} is called {name!r};{hint} there are: {shorten_list(names)}.")
 
 
 def parse_score(text: str) -> tuple[str, float]:
@@ -136,6 +145,21 @@ def parse_score(text: str) -> tuple[str, float]:
     if not math.isfinite(number):
         raise UnknownName(f"{text!r} has no number: expected {name}=NUMBER, e.g. {name}=0.25.")
     return name, number
+
+
+def parse_order(text: str | None) -> Order | None:
+    """Return the order of a text like "clip_similarity" or "clip_similarity:desc"; None if none.
+
+    Raises:
+        UnknownName: If there is no such score or direction.
+    """
+    if text is None:
+        return None
+    name, colon, direction = text.partition(":")
+    check_name("order", name, (*COLUMNS, *SCORE_NAMES))
+    if colon:
+        check_name("direction", direction, (DESCENDING,))
+    return Order(name, is_descending=bool(colon))
 
 
 def parse_ranges(least: Iterable[str], most: Iterable[str]) -> dict[str, Range]:

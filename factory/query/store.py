@@ -20,10 +20,16 @@ from chatgenimage.db.session import (
     newest_revision,
     reading,
 )
+from chatgenimage.db.sorted_candidates import Order, iter_sorted
 from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.errors import NoDatabase
 from chatgenimage.factory.image_store import open_images
-from chatgenimage.factory.query.filters import Filters, check_stored_names, make_filter
+from chatgenimage.factory.query.filters import (
+    Filters,
+    check_stored_names,
+    make_filter,
+    parse_order,
+)
 from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.values import RgbImage
@@ -61,15 +67,23 @@ class Store:
         with reading(self.sessions) as session:
             return runs.list_runs(session, limit=EVERY_RUN)
 
-    def candidates(self, **filters: Unpack[Filters]) -> Iterator[CandidateRow]:
-        """Return candidates by run, label and key; a page of them is in memory at a time.
+    def candidates(
+        self, *, sort: str | None = None, **filters: Unpack[Filters]
+    ) -> Iterator[CandidateRow]:
+        """Return candidates; a page of them is in memory at a time.
+
+        Args:
+            sort: A score, `id` or `objects`, the smallest first, or with `:desc` behind it the
+                greatest first; None: by run, label and key.
+            filters: See `factory.query.filters.Filters`.
 
         Raises:
             RowNotFound: If there is no such run.
-            UnknownName: If a keyword, label, verdict, origin, reason, score or review does not
-                exist; both are raised by the call itself, before the first row.
+            UnknownKeyword: If a keyword does not exist.
+            UnknownName: If a label, verdict, origin, reason, score, review or order does not
+                exist; all are raised by the call itself, before the first row.
         """
-        return self.iter_rows(self._check(**filters))
+        return self.iter_rows(self._check(**filters), parse_order(sort))
 
     def count(self, **filters: Unpack[Filters]) -> int:
         """Return how many candidates there are; raises the same."""
@@ -77,10 +91,17 @@ class Store:
         with reading(self.sessions) as session:
             return queries.count_candidates(session, wanted)
 
-    def iter_rows(self, wanted: CandidateFilter) -> Iterator[CandidateRow]:
-        """Yield the candidates of a filter that was checked."""
+    def iter_rows(
+        self, wanted: CandidateFilter, order: Order | None = None
+    ) -> Iterator[CandidateRow]:
+        """Yield the candidates of a filter that was checked; None: by run, label and key."""
         with reading(self.sessions) as session:
-            for candidate in queries.iter_candidates(session, wanted):
+            found = (
+                queries.iter_candidates(session, wanted)
+                if order is None
+                else iter_sorted(session, wanted, order)
+            )
+            for candidate in found:
                 yield CandidateRow.of(candidate, self.images)
 
     def _check(self, **filters: Unpack[Filters]) -> CandidateFilter:

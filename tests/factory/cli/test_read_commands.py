@@ -186,6 +186,30 @@ def test_query_as_a_table_names_verdict_and_reason(factory):
     assert text.count("rejected: pixels_changed") == 2
 
 
+def ids_of(result):
+    return [record["id"] for record in json.loads(answered(result))]
+
+
+def test_query_sorts_by_a_score_and_keeps_those_without_it(factory):
+    asked = ("query", "--label", "dog", "--verdict", "any", "--format", "json")
+    assert ids_of(factory(*asked)) == [1, 2, 3, 4]
+    assert ids_of(factory(*asked, "--sort", "clip_similarity")) == [2, 1, 3, 4]
+    assert ids_of(factory(*asked, "--sort", "clip_similarity:desc")) == [3, 1, 2, 4]
+    assert ids_of(factory(*asked, "--sort", "id:desc", "--limit", 2)) == [4, 3]
+    assert ids_of(factory(*asked, "--sort", "objects:desc"))[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ("clip_similarty", "no order is called 'clip_similarty'; did you mean 'clip_similarity'"),
+        ("ssim:down", "no direction is called 'down'; there are: desc"),
+    ],
+)
+def test_an_order_that_does_not_exist_is_refused(factory, order, told):
+    assert told in refused(factory("query", "--sort", order))
+
+
 def test_a_table_that_is_cut_says_so_on_stderr(factory):
     result = factory("query", "--limit", 3)
     assert len(answered(result).strip().splitlines()) == 4

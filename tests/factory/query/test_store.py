@@ -73,6 +73,19 @@ def test_a_misspelt_filter_is_refused_instead_of_finding_nothing(store, filters,
         store.candidates(**filters)
 
 
+def test_an_unknown_keyword_is_a_type_error(store):
+    with pytest.raises(TypeError, match="did you mean 'verdict'"):
+        store.candidates(verdct="accepted")
+
+
+def test_candidates_come_in_the_order_of_a_score(store):
+    found = list(store.candidates(sort="psnr_db:desc", verdict="any"))
+    assert [one.scores.get("psnr_db") for one in found] == [24, 24, 9, 9, None, None, None, None]
+    assert [one.id for one in found[4:]] == [1, 3, 5, 7]
+    with pytest.raises(UnknownName, match="did you mean 'ssim'"):
+        store.candidates(sort="sim")
+
+
 def test_a_run_that_does_not_exist_is_refused(store):
     with pytest.raises(RowNotFound, match="no run 7; the latest is 1"):
         store.candidates(run=7)
