@@ -13,7 +13,7 @@ from chatgenimage.db.models import Batch, Prompt, Step
 from chatgenimage.tasks.image_lineage import derive_seed
 from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, options_of
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import LanguageModel
@@ -195,6 +195,6 @@ BRAINSTORM = StepWork("brainstorm", plan, read, compute, write, pass_size=1)
 
 
 @shared_task(name="brainstorm")
-def brainstorm(batch_id: int) -> None:
+def brainstorm(batch_id: int) -> str:
     """Write the prompts of a batch."""
-    run_step(BRAINSTORM, batch_id)
+    return run_task(BRAINSTORM, batch_id)

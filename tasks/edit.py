@@ -26,7 +26,7 @@ from chatgenimage.tasks.image_lineage import (
 )
 from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, options_of
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import BackgroundEditor, LanguageModel
@@ -171,12 +171,12 @@ EDIT = StepWork(
 
 
 @shared_task(name="imagine")
-def imagine(batch_id: int) -> None:
+def imagine(batch_id: int) -> str:
     """Imagine scenes around a batch's accepted images."""
-    run_step(IMAGINE, batch_id)
+    return run_task(IMAGINE, batch_id)
 
 
 @shared_task(name="edit")
-def edit(batch_id: int) -> None:
+def edit(batch_id: int) -> str:
     """Change the backgrounds of a batch."""
-    run_step(EDIT, batch_id)
+    return run_task(EDIT, batch_id)

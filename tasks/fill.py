@@ -28,7 +28,7 @@ from chatgenimage.tasks.image_lineage import (
 from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.predictions import choose_best, predict
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, options_of
 from chatgenimage.workers import boxes, masks
 from chatgenimage.workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
@@ -215,12 +215,12 @@ FILL = StepWork(
 
 
 @shared_task(name="place")
-def place(batch_id: int) -> None:
+def place(batch_id: int) -> str:
     """Propose new objects for a batch's edited images."""
-    run_step(PLACE, batch_id)
+    return run_task(PLACE, batch_id)
 
 
 @shared_task(name="fill")
-def fill(batch_id: int) -> None:
+def fill(batch_id: int) -> str:
     """Paint the proposed objects of a batch."""
-    run_step(FILL, batch_id)
+    return run_task(FILL, batch_id)

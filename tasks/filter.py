@@ -32,7 +32,7 @@ from chatgenimage.tasks.filter_rules import (
 )
 from chatgenimage.tasks.options import RunOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.workers import fingerprints
 from chatgenimage.workers.interfaces import ImageTextEncoder
@@ -175,6 +175,6 @@ FILTER = StepWork(
 
 
 @shared_task(name="filter")
-def filter_candidates(batch_id: int) -> None:
+def filter_candidates(batch_id: int) -> str:
     """Judge the new images of a batch."""
-    run_step(FILTER, batch_id)
+    return run_task(FILTER, batch_id)

@@ -18,7 +18,7 @@ from chatgenimage.tasks.image_lineage import (
     unread_of,
 )
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.interfaces import ImageGenerator
 from chatgenimage.workers.llm.word_forms import mentions
@@ -66,6 +66,6 @@ GENERATE = StepWork(
 
 
 @shared_task(name="generate")
-def generate(batch_id: int) -> None:
+def generate(batch_id: int) -> str:
     """Paint the initial images of a batch."""
-    run_step(GENERATE, batch_id)
+    return run_task(GENERATE, batch_id)

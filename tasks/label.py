@@ -15,7 +15,7 @@ from chatgenimage.db.verdicts import set_verdict
 from chatgenimage.tasks.filter_rules import OBJECTS_KEPT, certain, kept_share
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers import boxes, masks
@@ -216,6 +216,6 @@ LABEL = StepWork(
 
 
 @shared_task(name="label")
-def label(batch_id: int) -> None:
+def label(batch_id: int) -> str:
     """Label the new images of a batch."""
-    run_step(LABEL, batch_id)
+    return run_task(LABEL, batch_id)

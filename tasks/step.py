@@ -10,12 +10,13 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from celery.exceptions import Ignore
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import delivery
 from chatgenimage.db.delivery import LeaseLost
 from chatgenimage.db.failpoints import Failpoint, reach
+from chatgenimage.db.refusals import explain_refusal
+from chatgenimage.db.session import reading
 from chatgenimage.tasks.failures import TRANSIENT, Fault, StepFailed
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.ledger import BUDGET_WAIT_S, may_start_item
@@ -32,23 +33,49 @@ Made = TypeVar("Made")
 Out = TypeVar("Out")
 
 
+DONE = "done"
+DONE_WAITS = "done; the next queue is full, so the next step waits"
+COMPUTED = "computed; the last pass is being written"
+GIVEN_BACK = "given back; the rest is tried again later"
+LOST = "stopped: another worker took the step over"
+AWAY = "nothing done: the database did not answer"
+
+
 class BudgetInUse(Exception):
     """The items that run now may cost all that is left of the run's budget."""
 
 
-def run_step(work: StepWork[In, Made, Out], batch_id: int) -> None:
+class ChainEnds(Exception):
+    """The chain of messages must end here; the text says why, for people."""
+
+
+def run_task(work: StepWork[In, Made, Out], batch_id: int) -> str:
+    """Run a step for a message, and end the message's chain if the step cannot be followed now.
+
+    Returns:
+        What was done, or why there was nothing to do, in words for Flower and the events.
+    """
+    try:
+        return run_step(work, batch_id)
+    except ChainEnds as end:
+        take_rest_of_chain()
+        return str(end)
+
+
+def run_step(work: StepWork[In, Made, Out], batch_id: int) -> str:
     """Run this step of the batch, if it is the current one and no worker holds it.
 
     With `resources.threads` it may return before the last pass is written; the chain continues
     after that.
 
+    Returns:
+        What was done, in words.
+
     Raises:
-        Ignore: If the chain must end here; the dispatcher queues unfinished work again.
+        ChainEnds: If the chain must end here; the dispatcher queues unfinished work again.
     """
     resources = current()
     passes = _claim(work, batch_id, resources)
-    if passes is None:
-        raise Ignore
     reach(Failpoint.AFTER_CLAIM)
     options = resources.delivery
     with ExitStack() as held:
@@ -61,15 +88,16 @@ def run_step(work: StepWork[In, Made, Out], batch_id: int) -> None:
             if passes.is_handed_over and resources.threads:
                 end = partial(_end_later, passes, held.pop_all(), take_rest_of_chain())
                 resources.threads.add(end)
-                return
+                return COMPUTED
             goes_on = passes.goes_on()
         except LeaseLost:
             log.warning("lease_lost", batch_id=batch_id, step=work.name)
-            raise Ignore from None
+            raise ChainEnds(LOST) from None
     log.info("step_ended", chain_continues=goes_on)
     if not goes_on:
-        raise Ignore
+        raise ChainEnds(DONE_WAITS if passes.is_done else GIVEN_BACK)
     reach(Failpoint.BEFORE_ACK)
+    return DONE
 
 
 def _end_later(
@@ -92,15 +120,23 @@ def _end_later(
 
 def _claim(
     work: StepWork[In, Made, Out], batch_id: int, resources: Resources
-) -> StepExecutor[In, Made, Out] | None:
+) -> StepExecutor[In, Made, Out]:
+    """Claim the step and start its first pass.
+
+    Raises:
+        ChainEnds: If that is impossible now.
+    """
     try:
         passes = _claim_or_fail(work, batch_id, resources)
+        if passes:
+            return passes
+        with reading(resources.sessions) as session:
+            reason = explain_refusal(session, batch_id, work.name, resources.models_key)
     except TRANSIENT as error:
         log.warning("claim_failed", batch_id=batch_id, step=work.name, error=str(error))
-        return None
-    if passes is None:
-        log.info("message_ignored", batch_id=batch_id, step=work.name)
-    return passes
+        raise ChainEnds(AWAY) from None
+    log.info("message_ignored", batch_id=batch_id, step=work.name, reason=reason)
+    raise ChainEnds(f"nothing to do: {reason}")
 
 
 def _claim_or_fail(

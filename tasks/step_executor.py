@@ -89,13 +89,18 @@ class StepExecutor(Generic[In, Made, Out]):
                 wait([self._writing])
 
     def goes_on(self) -> bool:
-        """Return whether the chain continues; False if the rest was given back or must wait.
+        """Return whether the chain continues by itself; afterwards `is_done` is known.
 
         Raises:
             LeaseLost: If another worker may have taken the step.
         """
         self._await_writing()
         return self._ending is not None and self._ending.goes_on
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether the step is done; False if the rest was given back or must wait."""
+        return self._ending is not None and self._ending.is_done
 
     def _next_part(self, heartbeat: Heartbeat) -> ItemGroup[In, Made, Out] | None:
         """Return what to compute now; an item that was tried before is computed alone."""

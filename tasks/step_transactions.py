@@ -242,7 +242,7 @@ class StepTransactions(Generic[In, Made, Out]):
     def _hand_on(self, session: Session) -> NextAction[In, Made, Out]:
         window = self._options.window
         goes_on = dispatching.hand_on(session, self._step.batch_id, window=window)
-        return NextAction(has_ended=True, goes_on=goes_on)
+        return NextAction(has_ended=True, is_done=True, goes_on=goes_on)
 
     def _give_back(
         self, session: Session, rest: Rest[In, Made, Out], delay_s: float = 0.0

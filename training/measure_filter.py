@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from celery.exceptions import Ignore
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,7 +23,7 @@ from chatgenimage.tasks import resources
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.filter import FILTER
 from chatgenimage.tasks.label import LABEL
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers import masks
 from chatgenimage.workers.values import BoxXyxy, RgbImage
@@ -91,7 +90,7 @@ def judge_cases(bench: Bench, cases: Sequence[Case], advance: Advance) -> list[t
         batch_ids = [batch.id for batch in batches.values()]
     for batch_id in batch_ids:
         for work, _ in CHAIN:
-            with suppress(Ignore):  # a chain may end here
+            with suppress(ChainEnds):  # a chain may end here
                 run_step(work, batch_id)
         advance(sum(key[0] == batch_id for key in keys))
     with bench.resources.sessions() as session:

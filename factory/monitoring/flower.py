@@ -24,7 +24,7 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.sockets import cannot_listen, is_loopback
 
 OPEN_API = "FLOWER_UNAUTHENTICATED_API"
-COLUMNS = "name,args,state,received,runtime,worker,uuid"
+COLUMNS = "name,args,result,state,received,runtime,worker,uuid"
 MOST_TASKS = 5000
 FORGET_WORKERS_S = 600
 REVIVE_BROKER_MS = 5000

@@ -13,7 +13,7 @@ from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.processes import worker_hooks
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.device import inference
 from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
@@ -70,7 +70,7 @@ def add_step(name):
 
     @shared_task(name=name)
     def step(batch_id):
-        run_step(work, batch_id)
+        return run_task(work, batch_id)
 
 
 for step_name in QUEUES:

@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-from celery.exceptions import Ignore
 from sqlalchemy import select, text
 
 from chatgenimage.db import delivery
@@ -18,7 +17,7 @@ from chatgenimage.tasks.edit import IMAGINE
 from chatgenimage.tasks.fill import PLACE
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from tests import rows
 from tests.loopback import Loopback, fails, says
@@ -141,7 +140,7 @@ def test_an_overloaded_server_costs_no_attempt_and_no_answer_that_came(place):
     batch_id = add_batch(place)
     busy = {2: fails(429), 5: fails(503)}
     with Server(busy) as server:
-        with pytest.raises(Ignore):
+        with pytest.raises(ChainEnds):
             work_on(place, server, batch_id, [IMAGINE], reuse_answers=False)
         with place.sessions() as session:
             items = session.execute(select(Item.state, Item.attempts).order_by(Item.id)).all()
@@ -165,7 +164,7 @@ def test_a_step_that_is_asked_to_stop_stores_every_answer_and_failure_that_came(
 
     with Server({1: fails(403), 4: fails(503)}) as server:
         server.before = stop
-        with pytest.raises(Ignore):
+        with pytest.raises(ChainEnds):
             work_on(place, server, batch_id, [IMAGINE], max_concurrency=6, reuse_answers=False)
         assert len(server.requests) == 6
     with place.sessions() as session:
@@ -179,7 +178,7 @@ def test_a_step_that_is_asked_to_stop_stores_every_answer_and_failure_that_came(
 @pytest.mark.parametrize("budget", [2.5, 5.0])
 def test_a_budget_is_exceeded_by_at_most_one_item(place, budget):
     batch_id = add_batch(place, budget=budget)
-    with Server() as server, pytest.raises(Ignore):
+    with Server() as server, pytest.raises(ChainEnds):
         work_on(place, server, batch_id, [IMAGINE])
     run = run_of(place)
     assert run.state == RunState.PAUSED

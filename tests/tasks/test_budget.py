@@ -7,7 +7,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from celery.exceptions import Ignore
 from sqlalchemy import select, text
 
 from chatgenimage.db import delivery, spending
@@ -18,7 +17,7 @@ from chatgenimage.tasks import resources, step, step_transactions
 from chatgenimage.tasks.brainstorm import BRAINSTORM
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from tests import rows
 from tests.loopback import Loopback, says
@@ -72,7 +71,7 @@ def work_on(place, server, batch_ids, **prices):
     def deliver(batch_id):
         try:
             run_step(BRAINSTORM, batch_id)
-        except Ignore:
+        except ChainEnds:
             time.sleep(0.05)
 
     deadline = time.monotonic() + 60
@@ -150,14 +149,14 @@ def test_a_step_with_items_left_is_given_back_when_others_may_spend_the_rest(pla
     resources.use(Resources(place.sessions, place.images, (), DeliveryOptions(), "me@here#1"))
     with place.sessions.begin() as session:
         held, _ = delivery.claim_step(session, other, "brainstorm", owner="another", lease_s=60)
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(work, first)
     assert toy.written == [1, 2]
     with place.sessions.begin() as session:
         assert rows.current_step(session, first).state == StepState.READY
         assert session.get_one(Batch, first).rung_at is None
         delivery.release_step(session, held)
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(work, first)
     assert toy.written == [1, 2, 3]
     assert run_of(place).state == RunState.PAUSED
@@ -187,6 +186,10 @@ def test_a_plan_that_fails_while_another_step_may_spend_the_rest_is_made_again(p
         """The worker's sessions; another worker takes the budget before the second transaction."""
 
         begun = 0
+        kw = place.sessions.kw
+
+        def __call__(self, **options):
+            return place.sessions(**options)
 
         def begin(self):
             self.begun += 1
@@ -202,7 +205,7 @@ def test_a_plan_that_fails_while_another_step_may_spend_the_rest_is_made_again(p
 
     options = DeliveryOptions(max_attempts=3, max_backoff_s=0.0)
     resources.use(Resources(Sessions(), place.images, (), options, "me@here#1"))
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(dataclasses.replace(Toy().work, plan=plan), first)
     with place.sessions() as session:
         found = rows.current_step(session, first)

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from celery.exceptions import Ignore, SoftTimeLimitExceeded
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
@@ -19,7 +19,7 @@ from chatgenimage.db.session import engine_of
 from chatgenimage.db.states import WHOLE_STEP, ItemState, StepState
 from chatgenimage.tasks import adaptive_batch_size, resources
 from chatgenimage.tasks.heartbeat import Heartbeat
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
 from chatgenimage.workers.values import Exchange
 from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of
@@ -68,7 +68,7 @@ def test_a_fault_of_the_surroundings_makes_the_step_wait_without_costing_an_atte
     place, toy_batch
 ):
     toy = Toy(failing=SUBJECTS, error=OperationalError("select 1", {}, Exception("gone")))
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(toy.work, toy_batch)
     step = first_step(place)
     assert (step.state, step.token) == (StepState.READY, None)
@@ -92,7 +92,7 @@ def test_an_image_that_is_damaged_or_gone_costs_its_item_alone(place, toy_batch,
 
 def test_an_image_store_that_is_away_makes_the_step_wait(place, toy_batch):
     toy = Toy(failing=SUBJECTS, error=StorageUnavailable("no server"))
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(toy.work, toy_batch)
     assert first_step(place).state == StepState.READY
     assert {item.attempts for item in items_of(place).values()} == {0}
@@ -105,7 +105,7 @@ def test_a_step_waits_longer_each_time_up_to_a_limit(place, toy_batch):
     until = []
     for longest_s in (2, 4, 6, 6):
         asked_at = clock(place)
-        with pytest.raises(Ignore):
+        with pytest.raises(ChainEnds):
             run_step(toy.work, toy_batch)
         with place.sessions.begin() as session:
             step = session.scalars(select(Step).order_by(Step.position)).first()
@@ -222,7 +222,7 @@ def test_a_result_that_cannot_be_written_does_not_hold_up_the_others(place, toy_
 
 def test_what_an_overloaded_endpoint_was_asked_stands_in_the_ledger(place, toy_batch):
     error = EndpointUnavailable("429", [EXCHANGE])
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(Toy(failing=SUBJECTS, error=error).work, toy_batch)
     with place.sessions() as session:
         assert session.scalars(select(LlmCall.answer)).all() == ["nonsense"]
@@ -236,7 +236,7 @@ def broken(_session, _step):
 def run_to_the_end(work, batch_id):
     """Process messages until the chain continues; return how many were needed."""
     for tries in range(1, 9):
-        with contextlib.suppress(Ignore):
+        with contextlib.suppress(ChainEnds):
             run_step(work, batch_id)
             return tries
     raise AssertionError("it waits for ever")
@@ -268,7 +268,7 @@ def test_a_step_that_was_given_up_is_done_in_full_when_it_is_tried_again(place, 
 @pytest.mark.parametrize("part", ["plan", "conclude"])
 def test_a_step_that_fails_once_waits_with_its_error_and_is_then_done(place, toy_batch, part):
     toy = Toy()
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(dataclasses.replace(toy.work, **{part: broken}), toy_batch)
     step = first_step(place)
     assert (step.state, step.error) == (StepState.READY, "'missing score'")
@@ -284,7 +284,7 @@ def test_a_database_that_is_away_while_a_step_is_planned_is_no_fault_of_the_step
 
     toy = Toy()
     for _ in range(4):
-        with pytest.raises(Ignore):
+        with pytest.raises(ChainEnds):
             run_step(dataclasses.replace(toy.work, plan=away), toy_batch)
     run_step(toy.work, toy_batch)
     assert set(items_of(place)) == set(SUBJECTS)
@@ -292,7 +292,7 @@ def test_a_database_that_is_away_while_a_step_is_planned_is_no_fault_of_the_step
 
 def test_a_pass_that_hits_the_time_limit_is_tried_item_by_item(place, toy_batch):
     toy = Toy(failing=SUBJECTS, error=SoftTimeLimitExceeded())
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(toy.work, toy_batch)
     assert toy.passes == [list(SUBJECTS)]
     assert first_step(place).state == StepState.READY
@@ -316,7 +316,7 @@ def test_a_database_that_goes_away_for_a_moment_costs_no_attempt(place, toy_batc
         back.start()
 
     toy.before_pass = go_away
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(toy.work, toy_batch)
     back.join()
     step = first_step(place)

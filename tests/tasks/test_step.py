@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 
 import pytest
-from celery.exceptions import Ignore
 from sqlalchemy import event, select
 
 from chatgenimage.db import delivery
@@ -12,7 +11,7 @@ from chatgenimage.db.models import Batch, Run, Step
 from chatgenimage.db.session import engine_of
 from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 from chatgenimage.tasks import resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step, run_task
 from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of, set_options
 
 
@@ -63,15 +62,21 @@ def test_what_a_pass_took_of_the_gpu_is_kept(place, toy_batch):
 def test_a_message_that_comes_twice_does_nothing_the_second_time(place, toy_batch):
     toy = Toy()
     run_step(toy.work, toy_batch)
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds, match="nothing to do: the batch is at the step generate"):
         run_step(toy.work, toy_batch)
     assert toy.written == list(SUBJECTS)
+
+
+def test_a_message_for_a_step_that_another_worker_has_says_so(place, toy_batch):
+    with place.sessions.begin() as session:
+        delivery.claim_step(session, toy_batch, "brainstorm", owner="another", lease_s=60)
+    assert run_task(Toy().work, toy_batch) == "nothing to do: another worker has the step"
 
 
 def test_a_message_for_another_step_than_the_current_is_ignored(toy_batch):
     toy = Toy()
     early = dataclasses.replace(toy.work, name="filter")
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(early, toy_batch)
     assert not toy.passes
 
@@ -84,7 +89,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(place, toy_batch):
             session.scalars(select(Step).order_by(Step.position)).first().token = "other"
 
     toy.before_pass = another_takes_over
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(toy.work, toy_batch)
     assert toy.written == []
 
@@ -99,7 +104,7 @@ def test_a_step_that_is_asked_to_stop_gives_the_rest_back(place, toy_batch):
             delivery.request_stop(session, "test@here#1")
 
     toy.before_pass = stop
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds, match="given back"):
         run_step(toy.work, toy_batch)
     assert toy.written == [1, 2]
     with place.sessions() as session:
@@ -122,7 +127,7 @@ def test_a_run_that_is_stopped_meanwhile_keeps_what_was_made_and_starts_no_other
             session.scalars(select(Run)).one().state = state
 
     toy.before_pass = stop
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(toy.work, toy_batch)
     assert (toy.passes, toy.written) == ([[1, 2]], [1, 2])
     assert first_step(place).state == StepState.READY
@@ -134,7 +139,7 @@ def test_a_cancelled_run_is_not_worked_on(place, toy_batch):
     with place.sessions.begin() as session:
         session.scalars(select(Run)).one().state = "cancelled"
     toy = Toy()
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds, match="the run is cancelled"):
         run_step(toy.work, toy_batch)
     assert not toy.passes
 
@@ -145,7 +150,7 @@ def test_a_run_that_asks_for_other_models_is_left_to_workers_that_have_them(plac
     toy = Toy()
     for key in ("ours", "theirs"):
         resources.use(dataclasses.replace(resources.current(), models_key=key))
-        with contextlib.suppress(Ignore):
+        with contextlib.suppress(ChainEnds):
             run_step(toy.work, toy_batch)
         assert bool(toy.written) == (key == "theirs")
 
@@ -154,7 +159,8 @@ def test_the_last_step_ends_the_batch(place, toy_batch):
     with place.sessions.begin() as session:
         for step in session.scalars(select(Step).where(Step.position > 0)):
             step.state = StepState.DONE
-    run_step(Toy().work, toy_batch)
+    told = run_task(Toy().work, toy_batch)
+    assert told == "done"
     with place.sessions() as session:
         assert session.scalars(select(Batch)).one().state == BatchState.DONE
 
@@ -177,7 +183,7 @@ def test_a_long_step_gives_the_rest_back_before_its_time_is_up(place, toy_batch)
     toy = Toy()
     short = resources.current().delivery.model_copy(update={"time_limit_s": 0})
     resources.use(dataclasses.replace(resources.current(), delivery=short))
-    with pytest.raises(Ignore):
+    with pytest.raises(ChainEnds):
         run_step(dataclasses.replace(toy.work, pass_size=2), toy_batch)
     assert toy.written == [1, 2]
     assert first_step(place).state == StepState.READY

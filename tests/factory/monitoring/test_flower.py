@@ -159,6 +159,13 @@ def test_every_task_says_of_which_run_label_batch_and_round_it_is(worked_off):
     assert all(re.match(r"run 1 · .{3,40} · batch \d · round [01]$", t["args"]) for t in tasks)
 
 
+def test_every_task_succeeded_and_says_in_words_what_it_did(worked_off):
+    tasks = list(json.loads(get(f"{worked_off}/api/tasks?limit=100", LOGIN)[1]).values())
+    assert {task["state"] for task in tasks} == {"SUCCESS"}
+    ends = ("done", "computed; ", "given back; ", "nothing to do: ")
+    assert all(task["result"].strip("'").startswith(ends) for task in tasks), tasks
+
+
 def test_a_browser_shows_labels_and_does_not_execute_them(worked_off, chromium):
     user, _, password = LOGIN.partition(":")
     with chromium.new_context(http_credentials={"username": user, "password": password}) as context:

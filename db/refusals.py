@@ -1,0 +1,45 @@
+"""Reasons why a message found nothing to do, in words for Flower and the events."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.clock import now
+from chatgenimage.db.models import Batch, Run, Step
+from chatgenimage.db.states import RunState, StepState
+
+
+def explain_refusal(session: Session, batch_id: int, name: str, models_key: str | None) -> str:
+    """Return why no step of a batch could be claimed a moment ago.
+
+    Args:
+        session: To read with.
+        batch_id: The batch of the message.
+        name: The step of the message.
+        models_key: The models that the worker has; None: any.
+    """
+    found = select(Run).join(Batch, Batch.run_id == Run.id).where(Batch.id == batch_id)
+    run = session.scalar(found)
+    if run is None:
+        return "there is no such batch"
+    if run.state != RunState.ACTIVE:
+        return f"the run is {run.state}"
+    if models_key is not None and models_key != run.models_key:
+        return "the run needs other models"
+    return _explain_step(session, batch_id, name)
+
+
+def _explain_step(session: Session, batch_id: int, name: str) -> str:
+    step = session.scalar(
+        select(Step)
+        .where(Step.batch_id == batch_id, Step.state != StepState.DONE)
+        .order_by(Step.position)
+        .limit(1)
+    )
+    if step is None:
+        return "the batch is done"
+    if step.name != name:
+        return f"the batch is at the step {step.name}"
+    if step.state == StepState.RUNNING:
+        return "another worker has the step"
+    is_delayed = step.run_after > now(session)
+    return "the step waits for another try" if is_delayed else "the step was just given back"
