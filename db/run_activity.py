@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.clock import now
 from chatgenimage.db.error_messages import reason_of
-from chatgenimage.db.models import Batch, Item, Label, Run, Step
-from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
+from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState, Verdict
 
 SHOWN_FAILURES = 3
+FILTER = "filter"
+"""The step that gives verdicts."""
 
 Kind = tuple[str, int]
 """Name and round of a step."""
@@ -69,6 +71,15 @@ class ComputeProgress:
     def share(self) -> float | None:
         """Return the share that is done, in [0, 1]."""
         return None if self.left_s is None else self.done_s / (self.done_s + self.left_s)
+
+
+@dataclass(frozen=True, slots=True)
+class RecentWork:
+    """What a run did in a recent time: seconds of computing, new images and accepted ones."""
+
+    work_s: float
+    images: int
+    accepted: int
 
 
 def list_held_steps(session: Session, run_id: int) -> list[HeldStep]:
@@ -168,6 +179,29 @@ def measure_work(
         left_s += max(to_come * each_s - begun_s, 0.0)
     is_known &= done_s > 0  # otherwise nothing has started
     return ComputeProgress(done_s, left_s if is_known else None)
+
+
+def measure_recent(session: Session, run_id: int, since: float) -> RecentWork:
+    """Return what a run did since a time (seconds since the epoch), from stored times.
+
+    A step counts with its whole computing time if it finished since then, or is running; a
+    candidate counts as accepted when the filter step of its batch and round finished.
+    """
+    steps = (Batch.id == Step.batch_id, Batch.run_id == run_id)
+    is_recent = or_(Step.finished_at >= since, Step.state == StepState.RUNNING)
+    work_s = select(func.sum(Item.duration_s)).join(Step, Step.id == Item.step_id)
+    made = select(func.count()).where(Candidate.run_id == run_id, Candidate.created_at >= since)
+    accepted = (
+        select(func.count(Candidate.id.distinct()))
+        .join(Step, and_(Step.batch_id == Candidate.batch_id, Step.round == Candidate.round))
+        .where(Candidate.run_id == run_id, Candidate.verdict == Verdict.ACCEPTED)
+        .where(Step.name == FILTER, Step.finished_at >= since)
+    )
+    return RecentWork(
+        session.scalar(work_s.join(Batch, and_(*steps)).where(is_recent)) or 0.0,
+        session.scalar(made) or 0,
+        session.scalar(accepted) or 0,
+    )
 
 
 def _measure_growth(session: Session, run_id: int) -> float:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from chatgenimage.db.clock import now
 from chatgenimage.db.models import Run
 from chatgenimage.db.run_activity import (
@@ -14,6 +16,7 @@ from chatgenimage.db.run_activity import (
     list_durations,
     list_failures,
     list_held_steps,
+    measure_recent,
     measure_work,
 )
 from chatgenimage.db.run_problems import Problems, find_problems
@@ -21,7 +24,7 @@ from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.problems import problems_record
-from chatgenimage.factory.progress.throughput import ProgressSample, Throughput
+from chatgenimage.factory.progress.throughput import WINDOW_S, ProgressSample, Throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class RunSnapshot:
         age_s: Seconds from submission until now or until its end.
         eta_s: Estimated seconds left, at the recent rate; None: not known.
         share: Share of the computing that is done, in [0, 1]; None: not known.
-        images_per_min: Recent rate of new images; None: not known yet.
+        images_per_min: Recent rate of new images; None: not known in a run's first seconds.
         problems: What went wrong; None while the run continues.
     """
 
@@ -100,7 +103,10 @@ class RunMonitor:
                 self._durations = list_durations(session, run.id)
             work = measure_work(session, run.id, self._durations)
             made, accepted = sum(counts.made.values()), sum(counts.accepted.values())
-            self._throughput.add(ProgressSample(time.monotonic(), work.done_s, made, accepted))
+            sample = ProgressSample(time.monotonic(), work.done_s, made, accepted)
+            if self._throughput.is_empty:
+                self._throughput.add(_earlier(session, run, sample))
+            self._throughput.add(sample)
             is_active = run.state == RunState.ACTIVE
             return RunSnapshot(
                 run.id,
@@ -121,6 +127,19 @@ class RunMonitor:
 def _is_over(state: str, pause_reason: str | None) -> bool:
     is_stopped = state == RunState.PAUSED and pause_reason is not None
     return is_stopped or state in (RunState.DONE, RunState.CANCELLED)
+
+
+def _earlier(session: Session, run: Run, sample: ProgressSample) -> ProgressSample:
+    """Return a sample from before the first one, by stored times: so rates are known at once."""
+    time_now = now(session)
+    seen_s = max(min(WINDOW_S, time_now - run.created_at), 0.0)
+    recent = measure_recent(session, run.id, time_now - seen_s)
+    return ProgressSample(
+        sample.at_s - seen_s,
+        max(sample.work_s - recent.work_s, 0.0),
+        max(sample.images - recent.images, 0),
+        max(sample.accepted - recent.accepted, 0),
+    )
 
 
 def labels_of(counts: RunOverview) -> list[str]:

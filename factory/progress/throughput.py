@@ -33,6 +33,11 @@ class Throughput:
             self._samples.popleft()
 
     @property
+    def is_empty(self) -> bool:
+        """Return whether no sample was added yet."""
+        return not self._samples
+
+    @property
     def images_per_min(self) -> float | None:
         """Return how many images were made per minute."""
         return self._per_s("images", 60.0)
