@@ -31,6 +31,9 @@ CANDIDATES = 100_000
 TIMES = 40
 RADIUS_PX = 20
 BARE = "/nothing"
+OBJECTS = """
+    UPDATE annotation SET rle = json(:rle), confidence = 0.3 + id * 7919 % 1009 / 1500.0,
+                          area_px = 50 + id * 7907 % 1013"""
 PAGES = {
     "runs": "/runs",
     "a run": "/runs/1",
@@ -42,6 +45,20 @@ PAGES = {
     "a rare reason": "/candidates?reason=not_measured",
     "a caption word": "/candidates?caption=place7",
     "an object": "/candidates?object=thing3",
+    "a class, confidence and area": (
+        "/candidates?object=thing3&min_confidence=0.4&max_confidence=0.5&max_area=600"
+    ),
+    "the newest": "/candidates?sort=newest",
+    "sorted by a score": "/candidates?sort=clip_similarity",
+    "sorted by a score, the middle of the accepted": (
+        "/candidates?sort=clip_similarity&verdict=accepted&after=54321"
+    ),
+    "sorted by a score that few have": "/candidates?sort=fill_iou&run=1&first=lowest",
+    "sorted by the confidence of objects": "/candidates?sort=confidence&first=lowest",
+    "sorted by the area of objects, the middle": "/candidates?sort=size&after=54321",
+    "sorted by the confidence of one class": "/candidates?sort=confidence&object=thing3",
+    "sorted by the area of a rare class": "/candidates?sort=size&object=unicorn",
+    "a candidate in a sorted list": "/candidates/55554?sort=confidence&verdict=accepted",
     "a score range": "/candidates?score=clip_similarity&min=0.4&max=0.9",
     "unmarked": "/candidates?marked=none",
     "a candidate": "/candidates/55554?verdict=accepted",
@@ -87,7 +104,7 @@ def _served(folder: Path, candidates: int) -> Iterator[int]:
     sessions = connect(url)
     fill(sessions, candidates)
     with sessions.begin() as session:
-        session.execute(text("UPDATE annotation SET rle = json(:rle)"), {"rle": _disc()})
+        session.execute(text(OBJECTS), {"rle": _disc()})
     with open_store(folder) as store, bind("127.0.0.1", 0, None).socket as bound:
         server = make_server(store, token=None)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})

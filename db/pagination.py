@@ -11,6 +11,7 @@ from chatgenimage.db.domains import is_of_domain
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Candidate, Label
 from chatgenimage.db.queries import IN_ORDER, CandidateFilter, ids_in_order
+from chatgenimage.db.ranking import Ranking, find_before, list_ranked
 from chatgenimage.db.states import Verdict
 
 
@@ -23,13 +24,22 @@ class Neighbours:
 
 
 def list_page(
-    session: Session, wanted: CandidateFilter, *, after: int | None, limit: int
+    session: Session,
+    wanted: CandidateFilter,
+    *,
+    after: int | None,
+    limit: int,
+    ranking: Ranking | None = None,
 ) -> Sequence[int]:
     """Return the ids of the candidates after `after` in order; from the first if None.
+
+    Without a ranking the order is that of `db.queries.iter_candidates`.
 
     Raises:
         RowNotFound: If there is no candidate with the id `after`.
     """
+    if ranking is not None:
+        return list_ranked(session, wanted, ranking, after=after, limit=limit)
     some = replace(wanted, limit=limit)
     query = ids_in_order(session, some) if after is None else page_after(session, some, after)
     return session.scalars(query).all()
@@ -44,12 +54,18 @@ def page_after(session: Session, wanted: CandidateFilter, after: int) -> Select[
     return ids_in_order(session, wanted).where(_is_after(session, wanted, after))
 
 
-def find_neighbours(session: Session, wanted: CandidateFilter, candidate_id: int) -> Neighbours:
+def find_neighbours(
+    session: Session, wanted: CandidateFilter, candidate_id: int, ranking: Ranking | None = None
+) -> Neighbours:
     """Return the previous and next candidate; the given one need not match the filter.
 
     Raises:
         RowNotFound: If there is no such candidate.
     """
+    if ranking is not None:
+        after = list_ranked(session, wanted, ranking, after=candidate_id, limit=1)
+        before = find_before(session, wanted, ranking, candidate_id)
+        return Neighbours(before, next(iter(after), None))
     forwards = ids_in_order(session, replace(wanted, limit=1))
     backwards = forwards.order_by(None).order_by(*(column.desc() for column in IN_ORDER))
     return Neighbours(

@@ -13,7 +13,6 @@ from chatgenimage.db.domains import is_of_domain
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.marks import ids_marked, is_marked
 from chatgenimage.db.models import (
-    Annotation,
     Candidate,
     LlmCall,
     Placement,
@@ -23,6 +22,8 @@ from chatgenimage.db.models import (
     Step,
     VerdictChange,
 )
+from chatgenimage.db.object_conditions import ObjectFilter, each_by_index, has_objects
+from chatgenimage.db.ranges import OPEN, Range, is_within
 from chatgenimage.db.states import Marked, Origin, Verdict
 from chatgenimage.db.verdicts import list_changes
 
@@ -34,9 +35,6 @@ IN_ORDER = (Candidate.run_id, Candidate.label_id, Candidate.key)
 """The order of candidates: by run, by label as submitted, then by key, so that families stay
 together."""
 
-Range = tuple[float | None, float | None]
-"""Minimum and maximum, both inclusive; None is unbounded."""
-
 
 @dataclass(frozen=True, slots=True)
 class CandidateFilter:
@@ -47,6 +45,8 @@ class CandidateFilter:
         objects: Names that must all be among the annotations, compared without case.
         scores: Ranges by score name; a candidate without the score does not match.
         object_count: Least and most annotations.
+        object_confidence: Range of the confidence of the objects; without names, of any object.
+        object_area_px: Range of the area of their masks, in pixels.
         duplicates_of: The id of a candidate; finds its near-duplicates.
         caption_words: Prefixes; with each a word of the caption must begin, compared without case.
         domains: Domains of which the candidate's batch must have one, compared without case.
@@ -65,6 +65,8 @@ class CandidateFilter:
     round: int | None = None
     objects: tuple[str, ...] = ()
     object_count: tuple[int | None, int | None] = (None, None)
+    object_confidence: Range = OPEN
+    object_area_px: Range = OPEN
     scores: Mapping[str, Range] = field(default_factory=dict)
     duplicates_of: int | None = None
     caption_words: tuple[str, ...] = ()
@@ -73,6 +75,11 @@ class CandidateFilter:
     use_reviews: bool = False
     classes: tuple[str, ...] | None = None
     limit: int | None = None
+
+    @property
+    def object_filter(self) -> ObjectFilter:
+        """Return the filter of objects."""
+        return ObjectFilter(self.objects, self.object_confidence, self.object_area_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +220,7 @@ def _each_by_its_index(wanted: CandidateFilter, dialect: str) -> Iterator[Select
     own = list(_own_conditions(wanted))
     if own:
         yield select(Candidate.id).where(*own)
-    for name in wanted.objects:
-        found = func.lower(Annotation.label) == name.lower()
-        yield select(Annotation.candidate_id).where(found)
+    yield from each_by_index(wanted.object_filter)
     for name, limits in wanted.scores.items():
         yield select(Score.candidate_id).where(*_within(name, limits))
     if wanted.marked in {Marked.GOOD, Marked.BAD}:
@@ -239,7 +244,6 @@ def _own_conditions(
     object_count: ColumnElement[int] = Candidate.object_count.expression
     if is_walked:
         verdict, reason, object_count = verdict.concat(""), reason.concat(""), object_count + 0
-    least, most = wanted.object_count
     for column, value in (
         (Candidate.run_id, wanted.run_id),
         (reason, wanted.reason),
@@ -254,10 +258,7 @@ def _own_conditions(
         yield _is_held_for(asked, verdict) if wanted.use_reviews else verdict == asked
     if wanted.reason is not None and wanted.verdict not in {None, Verdict.REJECTED}:
         yield false()
-    if least is not None:
-        yield object_count >= least
-    if most is not None:
-        yield object_count <= most
+    yield from is_within(object_count, wanted.object_count)
 
 
 def _is_held_for(asked: Verdict, verdict: ColumnElement[str | None]) -> ColumnElement[bool]:
@@ -278,8 +279,7 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
         yield is_of_domain(wanted.domains)
     if wanted.marked is not None:
         yield is_marked(wanted.marked)
-    for name in wanted.objects:
-        yield Candidate.annotations.any(func.lower(Annotation.label) == name.lower())
+    yield from has_objects(wanted.object_filter)
     for name, limits in wanted.scores.items():
         yield Candidate.scores.any(and_(*_within(name, limits)))
     for words in wanted.caption_words:
@@ -287,9 +287,5 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _within(name: str, limits: Range) -> Iterator[ColumnElement[bool]]:
-    least, most = limits
     yield Score.name == name
-    if least is not None:
-        yield Score.value >= least
-    if most is not None:
-        yield Score.value <= most
+    yield from is_within(Score.value.expression, limits)

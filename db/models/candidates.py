@@ -113,6 +113,8 @@ class Annotation(HasBox, Base):
     __table_args__ = (
         UniqueConstraint("candidate_id", "index"),
         Index("ix_annotation_lower_label", text("lower(label)"), "candidate_id"),
+        Index("ix_annotation_confidence_candidate_id", "confidence", "candidate_id"),
+        Index("ix_annotation_area_px_candidate_id", "area_px", "candidate_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

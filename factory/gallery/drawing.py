@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PIL import ImageFont
 
@@ -16,6 +17,7 @@ FLIP_AT = 0.6
 ROOM_ABOVE = 0.06
 """If a box starts above this share of the image, its tag is inside the box."""
 TAG_LETTERS = 32
+KNOWN_TAGS = 4096
 TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
 
@@ -59,14 +61,24 @@ def draw_objects(candidate: Candidate) -> list[ObjectShape]:
     return [_to_shape(candidate, one, colours) for one in candidate.annotations]
 
 
+def draw_boxes(candidate: Candidate) -> list[ObjectShape]:
+    """Return the same without outlines, which take time: for pages with many images."""
+    colours = colours_of(sorted({one.label for one in candidate.annotations}))
+    return [_to_shape(candidate, one, colours, has_outline=False) for one in candidate.annotations]
+
+
 def _to_shape(
-    candidate: Candidate, found: Annotation, colours: Mapping[str, Colour]
+    candidate: Candidate,
+    found: Annotation,
+    colours: Mapping[str, Colour],
+    *,
+    has_outline: bool = True,
 ) -> ObjectShape:
     return ObjectShape(
         label=_shorten(found.label),
         confidence=found.confidence,
         box_xyxy=found.box_xyxy,
-        outline=" ".join(_paths(found)),
+        outline=" ".join(_paths(found)) if has_outline else "",
         colour=_to_hex(colours[found.label]),
         text_colour=_to_hex(text_colour_on(colours[found.label])),
         tag=_to_tag(candidate, found),
@@ -75,8 +87,7 @@ def _to_shape(
 
 def _to_tag(candidate: Candidate, found: Annotation) -> LabelTag:
     x_min, y_min, x_max, _ = found.box_xyxy
-    font = ImageFont.load_default(TAG_FONT_PX)
-    width_px = round(font.getlength(_shorten(found.label))) + 2 * TAG_PADDING_PX
+    width_px = _tag_width_px(_shorten(found.label))
     is_right_aligned = x_min > FLIP_AT * candidate.width_px
     is_above = y_min > ROOM_ABOVE * candidate.height_px
     return LabelTag(
@@ -86,6 +97,12 @@ def _to_tag(candidate: Candidate, found: Annotation) -> LabelTag:
         y_px=-TAG_HEIGHT_PX if is_above else 0,
         width_px=width_px,
     )
+
+
+@lru_cache(KNOWN_TAGS)
+def _tag_width_px(text: str) -> int:
+    font = ImageFont.load_default(TAG_FONT_PX)
+    return round(font.getlength(text)) + 2 * TAG_PADDING_PX
 
 
 def _paths(found: Annotation) -> Iterator[str]:

@@ -23,9 +23,10 @@ from chatgenimage.db.runs import (
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked, Origin, RunState, Verdict
 from chatgenimage.factory.gallery.candidate_view import view_candidate
+from chatgenimage.factory.gallery.drawing import draw_boxes
 from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
-from chatgenimage.factory.gallery.search import Search, parse_search
+from chatgenimage.factory.gallery.search import DIRECTIONS, SORTS, Search, parse_search
 from chatgenimage.factory.gallery.security import FormTokens
 from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.query.filters import parse_number
@@ -109,7 +110,11 @@ class Pages:
         after = parse_number("after", request.query_params.get("after"))
         with reading(self._store.sessions) as session:
             ids = pagination.list_page(
-                session, search.wanted, after=after, limit=PAGE_CANDIDATES + 1
+                session,
+                search.wanted,
+                after=after,
+                limit=PAGE_CANDIDATES + 1,
+                ranking=search.ranking,
             )
             shown = list_candidates(session, ids[:PAGE_CANDIDATES])
             page = self._render(
@@ -123,6 +128,9 @@ class Pages:
                 domains=list_domains(session, search.wanted.run_id),
                 choices={"verdict": Verdict, "origin": Origin, "reason": REASONS, "marked": Marked},
                 scores=SCORE_NAMES,
+                sorts=SORTS,
+                directions=DIRECTIONS,
+                boxes={candidate.id: draw_boxes(candidate) for candidate in shown},
             )
         page.headers["HX-Push-Url"] = f"/candidates{search.query}"
         return page
@@ -144,7 +152,9 @@ class Pages:
                 view=view_candidate(detail.candidate),
                 siblings=list_candidates(session, siblings),
                 repeats=list_candidates(session, repeats),
-                neighbours=pagination.find_neighbours(session, search.wanted, candidate_id),
+                neighbours=pagination.find_neighbours(
+                    session, search.wanted, candidate_id, search.ranking
+                ),
                 judged=next(iter(list_candidates(session, [judged] if judged else [])), None),
                 form=self._forms.sign(),
             )

@@ -69,5 +69,5 @@ class ReviewRoutes:
         if is_good is None:
             return f"/candidates/{candidate_id}{search.query}"
         with reading(self._store.sessions) as session:
-            after = find_neighbours(session, search.wanted, candidate_id).after
+            after = find_neighbours(session, search.wanted, candidate_id, search.ranking).after
         return f"/candidates/{after or candidate_id}{search.query_with(judged=candidate_id)}"

@@ -7,13 +7,20 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 
 from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.ranges import Range
+from chatgenimage.db.ranking import AREA, CONFIDENCE, NEWEST, Ranking
 from chatgenimage.factory.query.filters import (
+    check_name,
     make_filter,
     parse_bound,
     parse_number,
     split_words,
 )
+from chatgenimage.tasks.filter_rules import SCORE_NAMES
 
+SORTS = (NEWEST, CONFIDENCE, AREA, *SCORE_NAMES)
+ASCENDING = "lowest"
+DIRECTIONS = ("highest", ASCENDING)
 NAMES = (
     "label",
     "domain",
@@ -31,6 +38,12 @@ NAMES = (
     "max",
     "min_objects",
     "max_objects",
+    "min_confidence",
+    "max_confidence",
+    "min_area",
+    "max_area",
+    "sort",
+    "first",
 )
 
 
@@ -40,10 +53,12 @@ class Search:
 
     Attributes:
         wanted: The filter.
+        ranking: The order; None: by run, label and key.
         asked: The parameters of the address by name, as typed; empty ones are left out.
     """
 
     wanted: CandidateFilter
+    ranking: Ranking | None
     asked: Mapping[str, str]
 
     @property
@@ -65,7 +80,9 @@ def parse_search(params: QueryParams) -> Search:
     """
     typed = {name: params.get(name, "").replace("\0", "").strip() for name in NAMES}
     asked = {name: text for name, text in typed.items() if text}
-    bounds = (parse_bound("min", asked.get("min")), parse_bound("max", asked.get("max")))
+    ranking = _parse_ranking(asked)
+    if ranking is None or not ranking.is_ascending:
+        asked.pop("first", None)  # as without it
     wanted = make_filter(
         run=parse_number("run", asked.get("run")),
         round=parse_number("round", asked.get("round"), least=0),
@@ -78,10 +95,23 @@ def parse_search(params: QueryParams) -> Search:
             parse_number("min_objects", asked.get("min_objects"), least=0),
             parse_number("max_objects", asked.get("max_objects"), least=0),
         ),
-        scores={asked["score"]: bounds} if "score" in asked else {},
+        object_confidence=_parse_range(asked, "min_confidence", "max_confidence"),
+        object_area_px=_parse_range(asked, "min_area", "max_area"),
+        scores={asked["score"]: _parse_range(asked, "min", "max")} if "score" in asked else {},
         verdict=asked.get("verdict"),
         origin=asked.get("origin"),
         reason=asked.get("reason"),
         marked=asked.get("marked"),
     )
-    return Search(wanted, asked)
+    return Search(wanted, ranking, asked)
+
+
+def _parse_range(asked: Mapping[str, str], least: str, most: str) -> Range:
+    return parse_bound(least, asked.get(least)), parse_bound(most, asked.get(most))
+
+
+def _parse_ranking(asked: Mapping[str, str]) -> Ranking | None:
+    first = check_name("direction", asked.get("first", DIRECTIONS[0]), DIRECTIONS)
+    if "sort" not in asked:
+        return None
+    return Ranking(check_name("order", asked["sort"], SORTS), is_ascending=first == ASCENDING)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.classes import find_unknown_labels
 from chatgenimage.db.domains import list_domains
 from chatgenimage.db.pagination import list_label_names
-from chatgenimage.db.queries import CandidateFilter, Range
+from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.ranges import OPEN, Range
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.sorted_candidates import COLUMNS, Order
 from chatgenimage.db.states import Marked, Origin, Verdict
@@ -38,6 +39,8 @@ class Filters(TypedDict, total=False):
     verdict, origin, reason, round: As in the glossary; the verdict "any" does not restrict.
     objects: One or several names that must all be among the annotations.
     object_count: Least and most annotations, both inclusive, None for open.
+    object_confidence, object_area_px: Least and greatest value of the objects, both inclusive; of
+        those in `objects`, or without it of any one. The area is the mask's, in pixels.
     scores: Least and greatest value by score name, both inclusive, None for open.
     duplicates_of: The id of a candidate; finds its rejected near-duplicates.
     caption: One or several prefixes; with each a word of the caption must begin.
@@ -55,6 +58,8 @@ class Filters(TypedDict, total=False):
     round: int | None
     objects: str | Sequence[str] | None
     object_count: tuple[int | None, int | None] | None
+    object_confidence: Range | None
+    object_area_px: Range | None
     scores: Mapping[str, Range] | None
     duplicates_of: int | None
     caption: str | Sequence[str] | None
@@ -89,6 +94,8 @@ def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
         round=asked.get("round"),
         objects=_several(asked.get("objects")),
         object_count=asked.get("object_count") or (None, None),
+        object_confidence=asked.get("object_confidence") or OPEN,
+        object_area_px=asked.get("object_area_px") or OPEN,
         scores=scores,
         duplicates_of=asked.get("duplicates_of"),
         caption_words=_several(asked.get("caption")),

@@ -80,6 +80,24 @@ def test_repeats_rounds_and_the_number_of_objects_are_filters(open_page, gallery
     expect(page.locator(".card")).to_contain_text(f"near duplicate of {better.id}")
 
 
+def test_boxes_over_the_list_are_hidden_and_the_order_is_chosen(open_page, gallery, family):
+    page = open_page()
+    page.goto(f"{gallery}/candidates")
+    expect(page.locator(".card .box")).to_have_count(8)
+    expect(page.locator(".card .tag").first).to_be_visible()
+    press(page, "x")
+    page.get_by_label("Sort by").select_option("newest")
+    newest = page.locator(".card a").first
+    expect(newest).to_have_attribute("href", "/candidates/6?sort=newest")
+    expect(page.locator(".card .box").first).to_be_hidden()
+    expect(page.locator(".card .tag").first).to_be_visible()
+    page.reload()
+    expect(page.locator(".card .box").first).to_be_hidden()
+    newest.click()
+    press(page, "j")
+    page.wait_for_url("**/candidates/5?sort=newest")
+
+
 def test_a_browser_with_the_token_can_see_and_review(open_page, family):
     with served(family.data_dir, SecretStr(TOKEN)) as address:
         page = open_page(expects=["401"])

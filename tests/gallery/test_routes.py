@@ -39,6 +39,10 @@ def test_a_page_answers(client, path):
         (f"/candidates?object={'a,' * 3000}", 400, "20 at most"),
         (f"/candidates?caption={'a+' * 3000}", 400, "20 at most"),
         ("/candidates?score=beauty", 400, "no score is called"),
+        ("/candidates?sort=beauty", 400, "no order is called"),
+        ("/candidates?sort=newest&first=middle", 400, "there are: highest, lowest"),
+        ("/candidates?min_area=wide", 400, "expected one such as 0.25"),
+        ("/candidates?sort=newest&after=777", 404, "no candidate 777"),
         ("/candidates?after=777", 404, "no candidate 777"),
     ],
 )

@@ -20,11 +20,11 @@ document.addEventListener("keydown", (event) => {
   found.click();
 });
 
-// data-hides="no-masks" sets that class on the viewer; data-shows=".object-0" hides that object.
+// data-hides="no-masks" sets that class on the page; data-shows=".object-0" hides that object.
 // data-hides and the switch for the keys are remembered from page to page.
 function apply(box) {
   const { hides, shows } = box.dataset;
-  if (hides) document.getElementById("viewer").classList.toggle(hides, !box.checked);
+  if (hides) document.documentElement.classList.toggle(hides, !box.checked);
   if (shows) {
     for (const shape of document.querySelectorAll(shows)) {
       shape.classList.toggle("hidden", !box.checked);
@@ -39,10 +39,14 @@ document.addEventListener("change", ({ target }) => {
   apply(target);
 });
 
-for (const box of document.querySelectorAll("[data-hides], [data-remembers]")) {
-  box.checked = remembered.get(box.dataset.hides ?? box.dataset.remembers);
-  apply(box);
+function recall(part) {
+  for (const box of part.querySelectorAll("[data-hides], [data-remembers]")) {
+    box.checked = remembered.get(box.dataset.hides ?? box.dataset.remembers);
+    apply(box);
+  }
 }
+recall(document);
+document.addEventListener("htmx:load", ({ target }) => recall(target));
 
 // data-compares="id": a slider that uncovers one image over the other.
 document.addEventListener("input", ({ target }) => {
