@@ -9,6 +9,7 @@ from chatgenimage.workers import vision_config
 from chatgenimage.workers.device import settle_dtype
 from chatgenimage.workers.errors import PackageMissing
 from chatgenimage.workers.interfaces import Family, LlmCache
+from chatgenimage.workers.weights_config import WeightsConfig
 
 FAMILIES: dict[type, tuple[str, str]] = {
     settings.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
@@ -68,7 +69,7 @@ def missing_packages(config: settings.FamilyConfig) -> tuple[list[str], str]:
 
     Nothing is imported: that takes seconds.
     """
-    usual = WEIGHTS_PACKAGES if isinstance(config, settings.WeightsConfig) else ()
+    usual = WEIGHTS_PACKAGES if isinstance(config, WeightsConfig) else ()
     needed = OWN_PACKAGES.get(type(config), usual)
     missing = [name for name in needed if find_spec(name) is None]
     return missing, EXTRAS.get(type(config), "gpu")

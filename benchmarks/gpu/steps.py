@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,9 +185,13 @@ def _run_all(
         batches = session.scalars(select(Batch.id).order_by(Batch.id)).all()
     for batch_id in batches:
         while (name := _next_step(sessions, batch_id)) is not None:
-            watch(name, lambda name=name, id_=batch_id: run_step(WORKS[name], id_))  # type: ignore[misc]
+            watch(name, partial(_run, name, batch_id))
             if name == until:
                 break
+
+
+def _run(name: str, batch_id: int) -> None:
+    run_step(WORKS[name], batch_id)  # type: ignore[misc]  # works of several types
 
 
 def _next_step(sessions: Sessions, batch_id: int) -> str | None:

@@ -23,7 +23,7 @@ from chatgenimage.factory.cli.filtering import (
 )
 from chatgenimage.factory.query.filters import MAX_ID, check_stored_names, parse_order
 from chatgenimage.factory.query.store import Store
-from chatgenimage.factory.terminal.tables import candidates_text
+from chatgenimage.factory.terminal.candidate_rows import print_candidates
 
 SortOrder = Annotated[
     str | None,
@@ -60,11 +60,10 @@ def query(
     with reading(store.sessions) as session:
         check_stored_names(session, wanted)
         total = count_candidates(session, replace(wanted, limit=most_counted + 1))
-    rows = list(store.iter_rows(replace(wanted, limit=limit), order))
-    stdout.print(candidates_text(rows, form, width=stdout.width), soft_wrap=form != "table")
-    if total > len(rows) or not rows:
+    count = print_candidates(store.iter_rows(replace(wanted, limit=limit), order), form, stdout)
+    if total > count or not count:
         of_all = str(total) if total <= most_counted else f"more than {most_counted}"
-        stderr.print(f"{len(rows)} of {of_all} candidates; see --limit and the other options.")
+        stderr.print(f"{count} of {of_all} candidates; see --limit and the other options.")
 
 
 def register(app: typer.Typer) -> None:

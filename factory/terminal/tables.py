@@ -1,10 +1,6 @@
-"""Runs and candidates as tables for people, and as CSV for programs."""
+"""Runs as tables for people."""
 
-import csv
-import io
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,16 +14,12 @@ from chatgenimage.db.run_progress import overview
 from chatgenimage.db.runs import QuarantinedItem, count_labels
 from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
-from chatgenimage.factory.foreign_text import csv_cell, to_json
 from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.progress.collapse_labels import merge_labels
 from chatgenimage.factory.progress.live_view import render
 from chatgenimage.factory.progress.quota_text import list_missed
-from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.terminal.run_summary import funnel_table
-from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, SCORE_NAMES
 
-WIDTH_FOR_IMAGE = 160
 MOST_LABELS = 40
 COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}
 
@@ -103,71 +95,3 @@ def quarantine_table(items: Sequence[QuarantinedItem]) -> Table:
             Text(reason_of(item.error), style="red"),
         )
     return table
-
-
-def candidates_text(
-    rows: Sequence[CandidateRow], form: Literal["table", "csv", "json"], *, width: int
-) -> RenderableType:
-    """Return candidates as a table, as CSV with a column per score, or as JSON."""
-    if form == "json":
-        return Text(to_json([row.to_record() for row in rows], indent=2))
-    if form == "csv":
-        return Text(_to_csv(rows))
-    return _to_table(rows, with_image=width >= WIDTH_FOR_IMAGE)
-
-
-def _to_csv(rows: Sequence[CandidateRow]) -> str:
-    plain = ("id", "run", "label", "key", "origin", "round", "verdict", "reason")
-    names = (
-        *plain,
-        "duplicate_of",
-        "mark",
-        "parent",
-        "seed",
-        "prompt",
-        "caption",
-        "objects",
-        *SCORE_NAMES,
-        "source_name",
-        "domain",
-        "image",
-    )
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for record in (row.to_record() for row in rows):
-        cells = {**record, **record["scores"], "objects": " ".join(record["objects"])}
-        writer.writerow({name: csv_cell(value) for name, value in cells.items()})
-    return text.getvalue().rstrip("\n")
-
-
-def _to_table(rows: Sequence[CandidateRow], *, with_image: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("id", justify="right")
-    for name in ("label", "origin", "verdict", "clip", "caption"):
-        table.add_column(name)
-    if with_image:
-        table.add_column("image", no_wrap=True, style="dim")
-    for row in rows:
-        verdict = row.verdict or "not judged"
-        reason = f": {row.reason}" if row.reason else ""
-        reason += f" of {row.duplicate_of_id}" if row.duplicate_of_id else ""
-        review = f", marked {row.mark}" if row.mark else ""
-        similarity = row.scores.get(CLIP_SIMILARITY.name)
-        image = [Text(_short(row.image))] if with_image else []
-        table.add_row(
-            str(row.id),
-            Text(row.label),
-            row.origin,
-            Text(verdict + reason + review, style=colour_of(row.verdict)),
-            "" if similarity is None else f"{similarity:.2f}",
-            Text(row.caption or ""),
-            *image,
-        )
-    return table
-
-
-def _short(path: str) -> str:
-    """Return a path as seen from here, if it lies below."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

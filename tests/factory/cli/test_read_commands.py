@@ -297,3 +297,9 @@ def test_a_terminal_of_80_columns_has_room_for_every_word(filled_place):
     assert "pixels_changed" in status
     assert "stable-diffusion-v1-5/stable-diffusion-v1-5" in models
     assert "…" not in status + models
+
+
+def test_query_of_nothing_is_an_empty_list_and_a_line_of_columns(factory):
+    nothing = ("query", "--caption", "zebra")
+    assert json.loads(answered(factory(*nothing, "--format", "json"))) == []
+    assert answered(factory(*nothing, "--format", "csv")).startswith("id,run,label,")
