@@ -1,7 +1,8 @@
 """Reviews: people rate candidates as good or bad; all are stored, the newest one counts."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session, aliased
@@ -26,10 +27,31 @@ def add_mark(session: Session, candidate_id: int, *, is_good: bool | None, autho
     Raises:
         RowNotFound: If there is no such candidate.
     """
-    if session.scalar(select(Candidate.id).where(Candidate.id == candidate_id)) is None:
-        raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists the candidates.")
-    session.add(Mark(candidate_id=candidate_id, is_good=is_good, author=author[:AUTHOR_LENGTH]))
+    add_marks(session, {candidate_id: is_good}, author)
+
+
+def add_marks(
+    session: Session, marks: Mapping[int, bool | None], author: str
+) -> dict[int, bool | None]:
+    """Add a person's reviews of candidates by id; return their reviews before, None if none.
+
+    Raises:
+        RowNotFound: If one of the candidates does not exist.
+    """
+    before: dict[int, bool | None] = {}
+    ids = iter(marks)
+    while page := list(islice(ids, PAGE_ROWS)):
+        query = select(Candidate.id, newest_mark()).where(Candidate.id.in_(page))
+        before |= {candidate_id: is_good for candidate_id, is_good in session.execute(query)}  # noqa: C416  # rows are no pairs for mypy
+    for candidate_id in marks:
+        if candidate_id not in before:
+            raise RowNotFound(f"no candidate {candidate_id}; `factory query` lists the candidates.")
+    session.add_all(
+        Mark(candidate_id=candidate_id, is_good=is_good, author=author[:AUTHOR_LENGTH])
+        for candidate_id, is_good in marks.items()
+    )
     session.flush()
+    return before
 
 
 def iter_marks(session: Session, run_id: int) -> Iterator[tuple[int, bool]]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from chatgenimage.db.marks import add_marks
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.cli.common import (
@@ -15,7 +16,7 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
-from chatgenimage.factory.curation.reviews import MARKS, add_marks, name_person, read_marks
+from chatgenimage.factory.curation.reviews import MARKS, name_person, read_marks
 from chatgenimage.factory.errors import BadMarks
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.marks import add_mark, iter_marks
+from chatgenimage.db.marks import iter_marks
 from chatgenimage.db.models import Candidate, Label, Run
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.errors import BadMarks
@@ -26,16 +26,6 @@ def name_person() -> str:
     except (KeyError, OSError):  # a container's user may have a number and no name
         name = str(os.getuid())
     return f"{name}@{socket.gethostname()}"
-
-
-def add_marks(session: Session, marks: Mapping[int, bool | None], author: str) -> None:
-    """Store reviews of candidates by id: good, bad, or None, which withdraws the last one.
-
-    Raises:
-        RowNotFound: If there is no such candidate.
-    """
-    for candidate_id, is_good in marks.items():
-        add_mark(session, candidate_id, is_good=is_good, author=author)
 
 
 def read_marks(session: Session, run: Run, path: Path) -> dict[int, bool]:

@@ -130,6 +130,7 @@ class Pages:
                 scores=SCORE_NAMES,
                 sorts=SORTS,
                 directions=DIRECTIONS,
+                form=self._forms.sign(),
                 boxes={candidate.id: draw_boxes(candidate) for candidate in shown},
             )
         page.headers["HX-Push-Url"] = f"/candidates{search.query}"

@@ -1,37 +1,36 @@
-"""Reviews: a person judges a candidate as good or bad by a key or a button."""
+"""Reviews: a person judges one candidate, or many at once, by a key or a button."""
 
-import anyio
+from collections.abc import Mapping
+
 from anyio.to_thread import run_sync
-from sqlalchemy.exc import OperationalError
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
-from chatgenimage.db.marks import add_mark
+from chatgenimage.db.marks import add_mark, add_marks
 from chatgenimage.db.pagination import find_neighbours
-from chatgenimage.db.session import reading, writing_soon
+from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.curation.reviews import MARKS, name_person
 from chatgenimage.factory.gallery.search import Search, parse_search
 from chatgenimage.factory.gallery.security import FormTokens
+from chatgenimage.factory.gallery.write_queue import WriteQueue
+from chatgenimage.factory.query.filters import parse_number
 from chatgenimage.factory.query.store import Store
 
-AT_ONCE = 2
-MOST_WAITING = 8
-PATIENCE_S = 5.0
-LOCKED = "the database is locked by another process; nothing was saved, try again in a moment."
+MOST_AT_ONCE = 500
+"""Candidates in one request."""
 
 
 class ReviewRoutes:
-    """Stores reviews and redirects to the next candidate."""
+    """Stores reviews; one of them redirects to the next candidate."""
 
-    def __init__(self, store: Store, forms: FormTokens) -> None:
+    def __init__(self, store: Store, forms: FormTokens, writes: WriteQueue) -> None:
         self._store = store
         self._forms = forms
         self._author = name_person()
-        self._limiter = anyio.CapacityLimiter(AT_ONCE)
-        self._waiting = 0
+        self._writes = writes
 
     async def mark(self, request: Request) -> RedirectResponse:
         """Store a review; redirect to the search's next candidate, or back after an undo."""
@@ -42,32 +41,56 @@ class ReviewRoutes:
             )
         search = parse_search(QueryParams(fields.get("search", "").removeprefix("?")))
         candidate_id: int = request.path_params["candidate_id"]
-        return RedirectResponse(
-            await self._queue(candidate_id, Marked(fields["mark"]), search), status_code=303
+        is_good = MARKS.get(Marked(fields["mark"]))
+        await self._writes.write(
+            lambda session: add_mark(session, candidate_id, is_good=is_good, author=self._author)
         )
-
-    async def _queue(self, candidate_id: int, said: Marked, search: Search) -> str:
-        """Write in turn: few reviews wait for a locked database, and pages still get answers.
-
-        Raises:
-            HTTPException: If the database stays locked, or too many reviews wait for it.
-        """
-        if self._waiting >= MOST_WAITING:
-            raise HTTPException(503, LOCKED)
-        self._waiting += 1
-        try:
-            return await run_sync(self._write, candidate_id, said, search, limiter=self._limiter)
-        except OperationalError:
-            raise HTTPException(503, LOCKED) from None
-        finally:
-            self._waiting -= 1
-
-    def _write(self, candidate_id: int, said: Marked, search: Search) -> str:
-        is_good = MARKS.get(said)
-        with writing_soon(self._store.sessions, PATIENCE_S) as session:
-            add_mark(session, candidate_id, is_good=is_good, author=self._author)
         if is_good is None:
-            return f"/candidates/{candidate_id}{search.query}"
+            return RedirectResponse(f"/candidates/{candidate_id}{search.query}", 303)
+        after = await run_sync(self._find_next, candidate_id, search)
+        query = search.query_with(judged=candidate_id)
+        return RedirectResponse(f"/candidates/{after or candidate_id}{query}", 303)
+
+    async def mark_many(self, request: Request) -> JSONResponse:
+        """Store the reviews of many candidates, all or none.
+
+        The fields `good`, `bad` and `none` have ids, separated by commas. The answer has the
+        reviews before in the same form, so that sending them is an undo.
+        """
+        fields = await self._forms.read(request)
+        marks = _parse_marks(fields)
+        before = await self._writes.write(
+            lambda session: add_marks(session, marks, author=self._author)
+        )
+        ids: dict[str, list[int]] = {said.value: [] for said in Marked}
+        for candidate_id, is_good in before.items():
+            ids[_NAMES[is_good]].append(candidate_id)
+        return JSONResponse({"before": ids})
+
+    def _find_next(self, candidate_id: int, search: Search) -> int | None:
         with reading(self._store.sessions) as session:
-            after = find_neighbours(session, search.wanted, candidate_id, search.ranking).after
-        return f"/candidates/{after or candidate_id}{search.query_with(judged=candidate_id)}"
+            return find_neighbours(session, search.wanted, candidate_id, search.ranking).after
+
+
+_NAMES = {MARKS.get(said): said.value for said in Marked}
+
+
+def _parse_marks(fields: Mapping[str, str]) -> dict[int, bool | None]:
+    """Return the reviews of a form by candidate.
+
+    Raises:
+        HTTPException: If it names no candidate, or too many.
+        UnknownName: If an id is not a number.
+    """
+    marks: dict[int, bool | None] = {}
+    for said in Marked:
+        for text in filter(None, fields.get(said, "").split(",")):
+            candidate_id = parse_number(said, text)
+            if candidate_id is not None:
+                marks[candidate_id] = MARKS.get(said)
+    if not 0 < len(marks) <= MOST_AT_ONCE:
+        raise HTTPException(
+            400,
+            f"expected 1 to {MOST_AT_ONCE} candidates, got {len(marks)}; nothing was saved.",
+        )
+    return marks

@@ -23,6 +23,7 @@ from chatgenimage.factory.gallery.rendering import FOLDER, Renderer
 from chatgenimage.factory.gallery.reviews import ReviewRoutes
 from chatgenimage.factory.gallery.security import FormTokens, SafeHeaders
 from chatgenimage.factory.gallery.token_gate import TokenGate
+from chatgenimage.factory.gallery.write_queue import WriteQueue
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 
@@ -76,7 +77,7 @@ def build_gallery(store: Store, *, token: str | None = None) -> Starlette:
     pages, pictures, marking = (
         Pages(store, renderer, forms),
         ImageRoutes(store),
-        ReviewRoutes(store, forms),
+        ReviewRoutes(store, forms, WriteQueue(store.sessions)),
     )
     gate = [Middleware(TokenGate, token=token, renderer=renderer)] if token else []
     hosts = ["*"] if token else list(LOOPBACK)
@@ -87,6 +88,7 @@ def build_gallery(store: Store, *, token: str | None = None) -> Starlette:
             Route("/runs/{run_id:row}", pages.run),
             Route("/candidates", pages.candidates),
             Route("/candidates/{candidate_id:row}", pages.candidate),
+            Route("/candidates/reviews", marking.mark_many, methods=["POST"]),
             Route("/candidates/{candidate_id:row}/mark", marking.mark, methods=["POST"]),
             Route("/images/{sha256:sha256}.png", pictures.original),
             Route("/thumbnails/{sha256:sha256}.webp", pictures.thumbnail),

@@ -95,7 +95,7 @@ def test_on_a_phone_the_buttons_to_judge_with_are_always_in_sight(open_page, gal
 def test_a_small_image_is_scaled_up_pixel_by_pixel(open_page, gallery):
     page = open_page()
     page.goto(f"{gallery}/candidates/3")
-    image = page.locator(".stage .picture")
+    image = page.locator("#viewer .picture")
     assert image.bounding_box()["width"] > 400
     assert image.evaluate("one => getComputedStyle(one).imageRendering") == "pixelated"
 
@@ -107,7 +107,7 @@ def test_every_control_is_reachable_with_tab(open_page, gallery):
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     seen = []
-    while len(seen) < 30 and "a dog on grass" not in "".join(seen):
+    while len(seen) < 50 and "a dog on grass" not in "".join(seen):
         page.keyboard.press("Tab")
         name, outline = page.evaluate(FOCUSED)
         seen.append(name)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from starlette.testclient import TestClient
 
 from chatgenimage.db.session import writing_soon
-from chatgenimage.factory.gallery import reviews
+from chatgenimage.factory.gallery import write_queue
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
 from chatgenimage.factory.settings.model import DATABASE_FILE
@@ -24,7 +24,7 @@ LONGEST_S = 20
 
 @pytest.fixture
 def client(family, monkeypatch):
-    monkeypatch.setattr(reviews, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(write_queue, "PATIENCE_S", PATIENCE_S)
     with (
         open_store(family.data_dir) as store,
         TestClient(
@@ -66,7 +66,7 @@ def test_a_crowd_of_reviews_is_answered_soon_and_pages_too(client, lock, family)
 
 
 def test_a_review_waits_for_a_short_lock(client, family, monkeypatch):
-    monkeypatch.setattr(reviews, "PATIENCE_S", LONGEST_S)
+    monkeypatch.setattr(write_queue, "PATIENCE_S", LONGEST_S)
     form = form_of(client)
     other = sqlite3.connect(
         family.data_dir / DATABASE_FILE, isolation_level=None, check_same_thread=False

@@ -6,11 +6,16 @@ const remembered = {
   set: (name, isOn) => localStorage.setItem(`gallery ${name}`, isOn ? "on" : "off"),
 };
 
-// An element with data-key="j ArrowRight" is clicked by these keys, unless the user is typing.
-document.addEventListener("keydown", (event) => {
+// Whether a key is a shortcut: it is not while the user is typing, or if shortcuts are off.
+function isShortcut(event) {
   const isTyping = event.target.closest("input:not([type=checkbox]), select, textarea");
   const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (isTyping || !isPlain || event.repeat || !remembered.get("keys")) return;
+  return !isTyping && isPlain && !event.repeat && remembered.get("keys");
+}
+
+// An element with data-key="j ArrowRight" is clicked by these keys, unless the user is typing.
+document.addEventListener("keydown", (event) => {
+  if (!isShortcut(event)) return;
   if (event.key === "Escape" && document.querySelector("[popover]:popover-open")) return;
   const found = [...document.querySelectorAll("[data-key]")].find((element) =>
     element.dataset.key.split(" ").includes(event.key),
