@@ -23,7 +23,7 @@ from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
 from chatgenimage.factory.checkpoints.smoke_test import image_size_wh
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.planning import assumed
-from chatgenimage.factory.planning.work import StepWork, count_questions, plan_work
+from chatgenimage.factory.planning.work import PlannedItems, count_questions, plan_work
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.factory.submission.labels import LabelRequest
@@ -35,7 +35,7 @@ MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class EarlierRuns:
     """Averages of earlier runs with the same models in this database; may be empty."""
 
     times: Mapping[str, MeanTime]
@@ -53,7 +53,7 @@ class StepPlan:
         source: Where the seconds come from: "measured (N items)", "assumed" or "not known".
     """
 
-    work: StepWork
+    work: PlannedItems
     item_s: float | None
     source: str
 
@@ -131,7 +131,7 @@ class RunPlan:
 
 def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
     """Return the plan of a run; nothing is written, downloaded or asked."""
-    known = measure(settings)
+    known = average_earlier_runs(settings)
     shares = {**assumed.SHARES, **known.shares}
     work = plan_work(requests, settings.chain, shares)
     needs = list_needs(settings)
@@ -153,21 +153,21 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
     )
 
 
-def measure(settings: Settings) -> Measured:
+def average_earlier_runs(settings: Settings) -> EarlierRuns:
     """Return the averages of earlier runs; empty if there is no database of this version."""
     url = make_url(settings.resolved_database_url())
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        return Measured({}, {}, {})
+        return EarlierRuns({}, {}, {})
     sessions, key = connect(settings.resolved_database_url()), models_key(settings)
     if find_revision(sessions) != newest_revision():
-        return Measured({}, {}, {})
+        return EarlierRuns({}, {}, {})
     with reading(sessions) as session:
-        return Measured(
+        return EarlierRuns(
             mean_times(session, key), accepted_shares(session, key), mean_tokens(session, key)
         )
 
 
-def _step_plan(settings: Settings, work: StepWork, known: Measured, device: str) -> StepPlan:
+def _step_plan(settings: Settings, work: PlannedItems, known: EarlierRuns, device: str) -> StepPlan:
     if (found := known.times.get(work.step)) is not None:
         return StepPlan(work, found.seconds, f"measured ({found.items} items)")
     if device == "cpu":
@@ -185,7 +185,7 @@ def _painter(settings: Settings, step: str) -> FamilyConfig | None:
 
 
 def _language_plan(
-    settings: Settings, work: Sequence[StepWork], labels: int, known: Measured
+    settings: Settings, work: Sequence[PlannedItems], labels: int, known: EarlierRuns
 ) -> LanguagePlan | None:
     config = settings.families.get("language")
     if not isinstance(config, OpenAiConfig):
@@ -203,7 +203,7 @@ def _language_plan(
     return LanguagePlan(questions, sent, received, cost or None, source)
 
 
-def _image_cost(settings: Settings, work: Sequence[StepWork]) -> float | None:
+def _image_cost(settings: Settings, work: Sequence[PlannedItems]) -> float | None:
     """Return the price of the painted images, for models that are paid by image."""
     cost = 0.0
     for each in work:

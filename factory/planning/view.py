@@ -7,7 +7,7 @@ from rich.table import Table
 
 from chatgenimage.factory.checkpoints.inventory import WeightsLocation
 from chatgenimage.factory.planning.plan import RunPlan, StepPlan
-from chatgenimage.factory.planning.work import StepWork
+from chatgenimage.factory.planning.work import PlannedItems
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.tasks.chain import QUEUES
 
@@ -59,7 +59,7 @@ def _steps_table(plan: RunPlan) -> Table:
     return table
 
 
-def _makes(work: StepWork) -> str:
+def _makes(work: PlannedItems) -> str:
     return WORDS.get(work.step, work.step)
 
 

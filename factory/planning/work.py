@@ -19,7 +19,7 @@ QUESTION_OF_STEP = {"imagine": "scenes", "place": "placements"}
 
 
 @dataclass(frozen=True, slots=True)
-class StepWork:
+class PlannedItems:
     """Items of one step in a whole run.
 
     Attributes:
@@ -38,19 +38,21 @@ class StepWork:
 
 def plan_work(
     requests: Sequence[LabelRequest], chain: ChainOptions, shares: Shares
-) -> list[StepWork]:
+) -> list[PlannedItems]:
     """Return the work of each step that the run has, in the order of a chain."""
     items = _add(_label_items(request, chain, shares, at_most=False) for request in requests)
     most = _add(_label_items(request, chain, ALL, at_most=True) for request in requests)
     times = _passes_per_item(chain)
     return [
-        StepWork(step, items[step], most[step], items[step] * times[step], most[step] * times[step])
+        PlannedItems(
+            step, items[step], most[step], items[step] * times[step], most[step] * times[step]
+        )
         for step in STEPS
         if most[step]
     ]
 
 
-def count_questions(work: Iterable[StepWork], labels: int) -> dict[str, float]:
+def count_questions(work: Iterable[PlannedItems], labels: int) -> dict[str, float]:
     """Return how often the language model is asked, as expected, by kind of question."""
     items = {each.step: each.items for each in work}
     asked = {"features": float(labels), "prompts": items.get("brainstorm", 0.0)}

@@ -11,7 +11,7 @@ from chatgenimage.db.run_times import MeanTime
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.planning import assumed
-from chatgenimage.factory.planning.plan import measure, plan_run
+from chatgenimage.factory.planning.plan import average_earlier_runs, plan_run
 from chatgenimage.factory.planning.work import ALL, count_questions, plan_work
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.run_profile import models_key
@@ -73,7 +73,7 @@ def test_earlier_runs_of_the_same_models_replace_what_is_assumed(place):
         step = session.scalars(select(Step).where(Step.name == "generate")).one()
         for number, seconds in enumerate((1.0, 3.0)):
             rows.add_item(session, step, number).duration_s = seconds
-    known = measure(settings)
+    known = average_earlier_runs(settings)
     assert known.times == {"generate": MeanTime(2.0, 2)}
     assert set(known.shares.values()) == {1.0}
     plan = plan_run(settings, [DOG])
@@ -81,7 +81,7 @@ def test_earlier_runs_of_the_same_models_replace_what_is_assumed(place):
     assert (generate.item_s, generate.source) == (2.0, "measured (2 items)")
     with place.sessions.begin() as session:
         session.scalars(select(Run)).one().models_key = "other"
-    assert measure(settings).times == {}
+    assert average_earlier_runs(settings).times == {}
 
 
 def test_a_larger_image_and_more_predictions_take_longer():
