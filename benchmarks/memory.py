@@ -40,9 +40,10 @@ POLL_S = 0.2
 PATIENCE_S = 1800
 FORMATS = ("coco", "yolo-segment", "parquet", "webdataset")
 PAGES = ("/runs", "/runs/1", "/candidates", "/candidates?run=1&verdict=accepted&after=50000")
+LIMIT = "{limit}"
 COMMANDS: dict[str, Sequence[str]] = {
     "`factory status`": ("status",),
-    "`factory query`, all as JSON": ("query", "--limit", str(CANDIDATES), "--format", "json"),
+    "`factory query`, a tenth as JSON": ("query", "--limit", LIMIT, "--format", "json"),
     "`factory report` of a run of 100,000": ("report", "1"),
 }
 """Commands over the large database, by their row of the table."""
@@ -92,8 +93,13 @@ def measure_commands(folder: Path, candidates: int) -> Iterator[Row]:
         places.append(place)
     amount = f"{candidates:,} candidates"
     smaller, larger = places
+    limits = (candidates // SMALLER // SMALLER, candidates // SMALLER)
     for what, command in COMMANDS.items():
-        yield what, amount, peak_mib(command, smaller), peak_mib(command, larger)
+        small, large = (
+            peak_mib([word.replace(LIMIT, str(limit)) for word in command], place)
+            for place, limit in zip(places, limits, strict=True)
+        )
+        yield what, amount, small, large
     yield "the gallery, after four pages", amount, gallery_mib(smaller), gallery_mib(larger)
 
 
