@@ -4,7 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from chatgenimage.workers.vision_config import MaskGeneratorConfig, ZeroShotDetectorConfig
+from chatgenimage.workers.vision_config import (
+    MaskGeneratorConfig,
+    VisionLanguageConfig,
+    ZeroShotDetectorConfig,
+)
 from chatgenimage.workers.weights_config import (
     CHECKPOINT,
     CaptionerConfig,
@@ -202,6 +206,7 @@ FamilyConfig = Annotated[
     | OpenClipConfig
     | ZeroShotDetectorConfig
     | MaskGeneratorConfig
+    | VisionLanguageConfig
     | RulesConfig
     | OpenAiConfig,
     Field(discriminator="family"),

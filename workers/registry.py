@@ -22,6 +22,7 @@ FAMILIES: dict[type, tuple[str, str]] = {
     settings.OpenClipConfig: ("open_clip_encoder", "OpenClip"),
     vision_config.ZeroShotDetectorConfig: ("vision.zero_shot_detector", "ZeroShotDetector"),
     vision_config.MaskGeneratorConfig: ("vision.mask_generator", "MaskGenerator"),
+    vision_config.VisionLanguageConfig: ("vision.vision_language", "VisionLanguage"),
     settings.RulesConfig: ("llm.rules", "Rules"),
     settings.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
 }

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from tests.contract import tiny_detectors, tiny_segmenters
+from tests.contract import tiny_chats, tiny_detectors, tiny_segmenters
 
 SAVERS = {
     "zero_shot_detector": tiny_detectors.SAVERS,
     "mask_generator": tiny_segmenters.SAVERS,
+    "vision_language": tiny_chats.SAVERS,
 }
 """Family -> architecture -> function that writes a checkpoint into a folder."""
 

@@ -1,9 +1,10 @@
 import pytest
 
 from tests.contract.checkpoints import checkpoints
+from tests.contract.kinds import kinds
 
 
-@pytest.fixture(params=checkpoints("blip2"))
+@pytest.fixture(params=[*checkpoints("blip2"), *kinds("vision_language")])
 def captioner(request, load):
     return load(*request.param)
 
@@ -12,6 +13,12 @@ def test_one_stripped_caption_per_image(captioner, images):
     captions = captioner.caption(images)
     assert len(captions) == len(images)
     assert all(caption == caption.strip() for caption in captions)
+    assert not any("\n" in caption for caption in captions)
+
+
+@pytest.mark.parametrize("checkpoint", checkpoints("blip2"))
+def test_a_caption_has_no_special_words(load, checkpoint, images):
+    captions = load(*checkpoint).caption(images)
     assert not any("<" in caption.replace("</w>", "") for caption in captions)
 
 

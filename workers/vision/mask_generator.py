@@ -17,7 +17,11 @@ from chatgenimage.workers.device import inference, to_dtype
 from chatgenimage.workers.values import BoxXyxy, Mask, ModelIdentity, RgbImage
 from chatgenimage.workers.vision_config import MaskGeneratorConfig
 from chatgenimage.workers.weights import local_files
-from chatgenimage.workers.weights.pretrained import load_model, refuse_other_architectures
+from chatgenimage.workers.weights.pretrained import (
+    load_model,
+    load_processor,
+    refuse_other_architectures,
+)
 
 EMBEDDINGS = ("image_embeddings",)
 EMBEDDINGS_OF_HQ = ("image_embeddings", "intermediate_embeddings")
@@ -58,7 +62,7 @@ class MaskGenerator:
         path = local_files.locate(config)
         with local_files.loading(config.checkpoint):
             processor_kind, names = KINDS[refuse_other_architectures(path, KINDS)]
-            processor = processor_kind.from_pretrained(path)
+            processor = load_processor(processor_kind, config, path)
             in_full = config.model_copy(update={"dtype": "float32"})
             model = load_model(AutoModelForMaskGeneration, in_full, path, device)
         model.vision_encoder.to(to_dtype(config.dtype))

@@ -10,7 +10,11 @@ from chatgenimage.workers.vision.omdet import OmDetDetector
 from chatgenimage.workers.vision.owl import OwlDetector
 from chatgenimage.workers.vision_config import ZeroShotDetectorConfig
 from chatgenimage.workers.weights import local_files
-from chatgenimage.workers.weights.pretrained import load_model, refuse_other_architectures
+from chatgenimage.workers.weights.pretrained import (
+    load_model,
+    load_processor,
+    refuse_other_architectures,
+)
 
 KINDS: dict[str, Any] = {
     "grounding-dino": GroundingDino,
@@ -37,7 +41,7 @@ class ZeroShotDetector:
         with local_files.loading(config.checkpoint):
             kind = KINDS[refuse_other_architectures(path, KINDS)]
             local_files.refuse_wordless(path)
-            processor = AutoProcessor.from_pretrained(path, trust_remote_code=False)
+            processor = load_processor(AutoProcessor, config, path)
             model = load_model(AutoModelForZeroShotObjectDetection, config, path, device)
         detector: Detector = kind(config, local_files.identity_of(config, path), model, processor)
         return detector

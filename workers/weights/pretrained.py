@@ -1,7 +1,8 @@
 """Loading of models of the transformers package."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def load_model(
         CheckpointBroken: If a weight is missing or has no place.
         PackageMissing: If the network needs another package.
     """
-    try:
+    with _naming_packages(config.checkpoint):
         model, report = model_kind.from_pretrained(
             path,
             dtype=to_dtype(config.dtype),
@@ -50,16 +51,44 @@ def load_model(
             output_loading_info=True,
             trust_remote_code=False,
         )
-    except ImportError as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise PackageMissing(f"{config.checkpoint} does not load: {first_line}") from error
     local_files.refuse_missing(report["missing_keys"])
     local_files.refuse_unexpected(report["unexpected_keys"])
     return model.to(device).eval()
 
 
-def refuse_other_architectures(path: Path, known: Collection[str]) -> str:
+def load_processor(
+    kind: Any,  # noqa: ANN401 (a processor class, or the auto class)
+    config: WeightsConfig,
+    path: Path,
+) -> Any:  # noqa: ANN401 (a processor)
+    """Return a checkpoint's processor.
+
+    Raises:
+        PackageMissing: If it needs another package.
+    """
+    with _naming_packages(config.checkpoint):
+        return kind.from_pretrained(path, trust_remote_code=False)
+
+
+@contextmanager
+def _naming_packages(checkpoint: str) -> Iterator[None]:
+    """Convert an ImportError of transformers to PackageMissing; it names the package."""
+    try:
+        yield
+    except ImportError as error:
+        said = " ".join(str(error).split())
+        raise PackageMissing(f"the checkpoint {checkpoint} does not load: {said}") from error
+
+
+def refuse_other_architectures(
+    path: Path, known: Collection[str], *, in_words: str | None = None
+) -> str:
     """Return the architecture of a checkpoint if it is a known one.
+
+    Args:
+        path: The checkpoint's folder.
+        known: Values of `model_type`.
+        in_words: A description of them for the error; None: their list.
 
     Raises:
         CheckpointBroken: For any other, which transformers may load: a sister architecture may
@@ -68,7 +97,7 @@ def refuse_other_architectures(path: Path, known: Collection[str]) -> str:
     content = json.loads((path / "config.json").read_text(encoding="utf-8"))
     found: str = content.get("model_type")
     if found not in known:
-        some = " or ".join(map(repr, sorted(known)))
+        some = in_words or " or ".join(map(repr, sorted(known)))
         raise CheckpointBroken(
             f"{path} is a checkpoint of the architecture {found!r}; this family loads "
             f"{some} only. Name another checkpoint or family in the profile."
