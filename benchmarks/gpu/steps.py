@@ -83,7 +83,7 @@ def measure_busy(bench: Bench, families: dict[str, Any]) -> None:
     took: defaultdict[str, list[float]] = defaultdict(list)
     models: Spent = defaultdict(float)
 
-    def watch(name: str, work: Callable[[], None]) -> None:
+    def watch(name: str, work: Callable[[], object]) -> None:
         before = sum(spent.values())
         took[name].append(bench.seconds(work))
         models[name] += sum(spent.values()) - before
@@ -175,7 +175,7 @@ def _resources(settings: Settings, sessions: Sessions, families: Sequence[Any]) 
 def _run_all(
     sessions: Sessions,
     settings: Settings,
-    watch: Callable[[str, Callable[[], None]], None],
+    watch: Callable[[str, Callable[[], object]], None],
     until: str | None = None,
 ) -> None:
     """Run every step of every batch, or those up to one of a name."""
