@@ -13,6 +13,8 @@ from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
 from chatgenimage.db.states import BatchState, ItemState, Origin, RunState, Verdict
 from chatgenimage.db.subjects import locate_item
 
+NAMED_LABELS = 5
+"""Labels that a run in one line names."""
 Outcome = tuple[str, str | None, str | None, int]
 """Origin, verdict, reason and number of candidates."""
 
@@ -52,7 +54,13 @@ class QuarantinedItem:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in one line."""
+    """A run in one line.
+
+    Attributes:
+        asked: Sum over its labels of the accepted candidates that were asked for (`quota`), or
+            of the images of labels without a quota.
+        names: Its first labels as submitted, `NAMED_LABELS` at most.
+    """
 
     run_id: int
     state: str
@@ -62,6 +70,8 @@ class RunSummary:
     accepted: int
     created_at: float
     finished_at: float | None
+    asked: int = 0
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,8 @@ def list_run_ids(session: Session) -> list[int]:
 def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
     """Return the latest runs, newest first."""
     labels = select(func.count()).where(Label.run_id == Run.id).scalar_subquery()
+    asked = select(func.sum(func.coalesce(Label.quota, Label.per_label)))
+    asked = asked.where(Label.run_id == Run.id)
     made = select(func.count()).where(Candidate.run_id == Run.id)
     accepted = made.where(Candidate.verdict == Verdict.ACCEPTED).scalar_subquery()
     rows = session.execute(
@@ -123,11 +135,17 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
             accepted,
             Run.created_at,
             Run.finished_at,
+            func.coalesce(asked.scalar_subquery(), 0),
         )
         .order_by(Run.id.desc())
         .limit(limit)
-    )
-    return [RunSummary(*row) for row in rows]
+    ).all()
+    return [RunSummary(*row, names=_first_names(session, row[0])) for row in rows]
+
+
+def count_runs(session: Session) -> int:
+    """Return the number of runs."""
+    return session.scalar(select(func.count()).select_from(Run)) or 0
 
 
 def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
@@ -196,6 +214,11 @@ def count_outcomes(
         .order_by(Label.name)
     )
     yield from rows
+
+
+def _first_names(session: Session, run_id: int) -> tuple[str, ...]:
+    names = select(Label.name).where(Label.run_id == run_id).order_by(Label.id)
+    return tuple(session.scalars(names.limit(NAMED_LABELS)))
 
 
 def _first_labels(session: Session, run_id: int, limit: int) -> Sequence[int]:

@@ -48,6 +48,11 @@ def use_places(whereabouts: Whereabouts) -> None:
     _given.set(whereabouts)
 
 
+def given_places() -> Whereabouts:
+    """Return the profile and places that the running command was given."""
+    return _given.get()
+
+
 def spell(*words: object, place: Whereabouts | None = None) -> str:
     """Return a command for a shell.
 

@@ -24,6 +24,7 @@ from chatgenimage.factory.cli import (
     report,
     resume,
     run,
+    runs,
     show,
     status,
     thresholds,
@@ -33,7 +34,7 @@ from chatgenimage.factory.cli import (
 
 PANELS = {
     "Make a dataset": (plan, run, annotate, resume, export),
-    "Follow a run": (status, watch, control),
+    "Follow a run": (runs, status, watch, control),
     "Browse and review": (
         gallery,
         query,

@@ -1,9 +1,17 @@
 """`factory status`: progress of a run."""
 
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import now
-from chatgenimage.db.runs import get_run, list_quarantined
+from chatgenimage.db.label_progress import LabelOrder, count_reasons, list_label_progress
+from chatgenimage.db.models import Run
+from chatgenimage.db.runs import count_labels, get_run, list_quarantined
 from chatgenimage.db.session import reading
 from chatgenimage.db.waits import list_waits
 from chatgenimage.factory.cli.common import (
@@ -12,39 +20,136 @@ from chatgenimage.factory.cli.common import (
     expected_errors,
     open_chosen_store,
     print_json,
+    stderr,
     stdout,
     takes,
 )
+from chatgenimage.factory.commands import spell
+from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.json_records import run_record
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.profiles import name_profile
+
+
+class LabelSort(StrEnum):
+    """Orders of `--by-label`."""
+
+    ACCEPTED = LabelOrder.ACCEPTED.value
+    REJECTED = LabelOrder.REJECTED.value
+    NAME = LabelOrder.NAME.value
+
+
+ByLabel = Annotated[bool, typer.Option("--by-label", help="A line for each label.")]
+Sort = Annotated[
+    LabelSort | None,
+    typer.Option(
+        "--sort",
+        help="Order of the labels: least accepted of what was asked for, most rejected, or name.",
+        show_default="accepted",
+    ),
+]
+Short = Annotated[
+    bool, typer.Option("--short", help="Only labels with fewer accepted than were asked for.")
+]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Write the short labels as a label file that asks for what is missing.",
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=MAX_ID, help="Most labels.", show_default="all")
+]
 
 
 @expected_errors()
 @takes(store=open_chosen_store)
-def status(*, run: RunOrLatest = None, as_json: AsJson = False, store: Store) -> None:
+def status(  # an argument is an option
+    *,
+    run: RunOrLatest = None,
+    by_label: ByLabel = False,
+    sort: Sort = None,
+    short: Short = False,
+    csv_file: CsvFile = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+    store: Store,
+) -> None:
     """Show what of a run waits, runs, is done or was given up, and the results so far.
 
-    Example: factory status 1 --json
+    --sort, --short, --csv and --limit are for labels: each implies --by-label.
+
+    Example: factory status 1 --short --csv short.csv && factory submit --file short.csv --seed 1
     """
     with reading(store.sessions) as session:
         found = get_run(session, run, with_labels=as_json)
-        if as_json:
+        if csv_file is not None:
+            _write_csv(session, found, csv_file, store)
+        elif by_label or short or sort is not None or limit is not None:
+            order = LabelOrder(sort or LabelSort.ACCEPTED)
+            _show_labels(session, found, order, is_short=short, limit=limit, as_json=as_json)
+        elif as_json:
             print_json(run_record(session, found, store.settings))
-            return
-        from chatgenimage.factory.terminal.coverage_view import coverage_view
-        from chatgenimage.factory.terminal.tables import quarantine_table, status_view, trouble_of
-
-        stdout.print(status_view(session, found, now=now(session), width=stdout.width))
-        for part in coverage_view(session, found.id):
-            stdout.print(part)
-        for line in list_waits(session, found.id, 2 * store.settings.delivery.lease_s):
-            stdout.print(f"Waits: {line}", style="yellow", soft_wrap=True, markup=False)
-        for line in trouble_of(session, found):
-            stdout.print(line, style="yellow", soft_wrap=True)
-        if given_up := list_quarantined(session, found.id):
-            stdout.print(quarantine_table(given_up))
+        else:
+            _show_run(session, found, store)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(status)
+
+
+def _show_run(session: Session, run: Run, store: Store) -> None:
+    from chatgenimage.factory.terminal.coverage_view import coverage_view
+    from chatgenimage.factory.terminal.tables import quarantine_table, status_view, trouble_of
+
+    stdout.print(status_view(session, run, now=now(session), width=stdout.width))
+    for part in coverage_view(session, run.id):
+        stdout.print(part)
+    for line in list_waits(session, run.id, 2 * store.settings.delivery.lease_s):
+        stdout.print(f"Waits: {line}", style="yellow", soft_wrap=True, markup=False)
+    for line in trouble_of(session, run):
+        stdout.print(line, style="yellow", soft_wrap=True)
+    if given_up := list_quarantined(session, run.id):
+        stdout.print(quarantine_table(given_up))
+
+
+def _show_labels(
+    session: Session,
+    run: Run,
+    order: LabelOrder,
+    *,
+    is_short: bool,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    labels = list_label_progress(session, run.id, order, is_short=is_short, limit=limit)
+    reasons = count_reasons(session, run.id, [one.label_id for one in labels])
+    if as_json:
+        print_json(
+            [
+                asdict(one) | {"missing": one.missing, "reasons": reasons[one.label_id]}
+                for one in labels
+            ]
+        )
+        return
+    from chatgenimage.factory.terminal.label_table import label_table
+
+    stdout.print(label_table(labels, reasons))
+    kind = "are short" if is_short else "shown"
+    stderr.print(f"{len(labels)} of {count_labels(session, run.id)} labels {kind}")
+
+
+def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
+    from chatgenimage.factory.atomic_write import write_file
+    from chatgenimage.factory.query.short_labels import write_label_file
+
+    short = list_label_progress(session, run.id, LabelOrder.ACCEPTED, is_short=True)
+    text = write_label_file(session, run, short)
+    write_file(path, text.encode(), data_dir=store.settings.data_dir)
+    options = ("--seed", run.seed + 1, "--rounds", run.profile["chain"]["rounds"])
+    again = spell("submit", "--file", path, *options, *name_profile(run.profile["profile"]))
+    labels = "1 label is" if len(short) == 1 else f"{len(short)} labels are"
+    stderr.print(f"{labels} short; {path} asks for what is missing. Next: {again}", soft_wrap=True)

@@ -2,9 +2,21 @@
 
 from pathlib import Path
 
+from chatgenimage.factory.commands import given_places
 from chatgenimage.factory.errors import ProfileNotFound
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def name_profile(name: str) -> tuple[str, ...]:
+    """Return the option of a printed command for the profile of a run.
+
+    It is empty if the running command was given a profile, which is then added anyway, and if the
+    profile came from a file elsewhere: a run stores only its name.
+    """
+    if given_places().profile is not None or not (CONFIGS / f"{name}.yaml").is_file():
+        return ()
+    return ("--profile", name)
 
 
 def find_profile(profile: str | Path) -> Path:

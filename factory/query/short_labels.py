@@ -1,0 +1,51 @@
+"""Labels that have fewer accepted candidates than were asked for, as a file for another run."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.classes import classes_asked
+from chatgenimage.db.label_progress import LabelProgress
+from chatgenimage.db.models import Label, Run
+from chatgenimage.factory.errors import NothingFound
+
+COLUMNS = ("label", "per_label", "accepted", "max_images", "mode", "domains")
+"""Columns of a label file (`factory/submission/label_files.py`)."""
+
+
+def write_label_file(session: Session, run: Run, short: Sequence[LabelProgress]) -> str:
+    """Return a CSV label file that asks for what is missing, with the options of each label.
+
+    A label with a quota asks for so many accepted candidates, another one for so many images.
+
+    Raises:
+        NothingFound: If no label is short, or the run annotates a person's pictures.
+    """
+    if classes_asked(run) is not None:
+        raise NothingFound(f"run {run.id} annotates pictures; there are no labels to submit again.")
+    if not short:
+        raise NothingFound(f"no label of run {run.id} has less than was asked for.")
+    missing = {one.label_id: one.missing for one in short}
+    first, last = min(missing), max(missing)
+    found = session.scalars(select(Label).where(Label.id.between(first, last)))
+    labels = {label.id: label for label in found}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_row(labels[label_id], count) for label_id, count in missing.items())
+    return text.getvalue()
+
+
+def _row(label: Label, missing: int) -> Mapping[str, object]:
+    has_quota = label.quota is not None
+    return {
+        "label": label.name,
+        "per_label": label.per_label if has_quota else missing,
+        "accepted": missing if has_quota else "",
+        "max_images": label.max_images if has_quota else "",
+        "mode": label.mode,
+        "domains": ",".join(label.domains or ()),
+    }
