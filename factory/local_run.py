@@ -16,7 +16,7 @@ from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, NothingS
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan, plan_workers
 from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
 from chatgenimage.factory.notifications.notifier import notifying
-from chatgenimage.factory.progress.live_view import LiveProgress
+from chatgenimage.factory.progress.display import open_display
 from chatgenimage.factory.settings.model import Settings, environment_for_child
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, budget_advice
 from chatgenimage.factory.submission.labels import LabelRequest
@@ -39,12 +39,14 @@ def submit_labels(
         return submit(session, requests, settings, seed=seed, limits=limits)
 
 
-def work_off(
+def work_off(  # noqa: PLR0913  # parts of a command
     settings: Settings,
     profile: str | None,
     run_id: int,
     plan: WorkerPlan,
     roles: Sequence[str] = (),
+    *,
+    is_shown: bool = True,
 ) -> None:
     """Run worker processes until the run is done, with a live view of its progress.
 
@@ -54,6 +56,7 @@ def work_off(
         run_id: Which run.
         plan: Of the processes; if one ends, the others do its work.
         roles: Of each process; none: all that the profile has.
+        is_shown: Whether the progress is shown.
 
     Raises:
         WorkerDied: If every process ended before its work.
@@ -68,7 +71,7 @@ def work_off(
         WorkerProcesses(
             settings, environment_for_child(settings, profile, broker.url), plan, roles
         ) as workers,
-        LiveProgress(sessions, run_id) as progress,
+        open_display(sessions, run_id, is_shown=is_shown) as progress,
     ):
         while not _is_over(sessions, run_id):
             try:

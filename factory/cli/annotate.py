@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import track
@@ -22,13 +22,10 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.cli.run import finish_here, prepare_here
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.class_phrases import Classes, read_classes
 from chatgenimage.factory.submission.image_import import ImportResult, Outcome, import_pictures
 from chatgenimage.factory.submission.image_reader import printable_name
-from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
-from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.factory.submission.label_check import refuse_unknown_words
 from chatgenimage.tasks.options import phrases_of
-from chatgenimage.workers.config import StableDiffusionConfig
 
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
@@ -82,15 +79,16 @@ def annotate(
     Example: factory annotate holiday --labels "dog,striped shirt=referee"
     """
     wanted_workers = parse_workers(workers)
+    from chatgenimage.factory.api import preparing
+
     if vary and longest_side is None:
-        longest_side = _painted_px(place.load_settings())
-    classes = _read_classes(labels, labels_file or [])
-    settings = place.load_settings(chain=_chain(classes, longest_side, vary=vary))
-    wanted = phrases_of(settings.chain)
+        longest_side = preparing.painted_px(place.load_settings())
+    words = None if labels is None else labels.split(",")
+    classes = preparing.read_picture_classes(words, labels_file or [])
+    settings = place.load_settings(chain=preparing.picture_chain(classes, longest_side, vary=vary))
+    wanted, roles = phrases_of(settings.chain), preparing.picture_roles(settings)
     refuse_unknown_words(settings, wanted)
-    roles = _roles(settings)
-    prepare_here(settings, roles)
-    refuse_unreadable(settings, wanted)
+    prepare_here(settings, wanted, roles)
     done = _read(settings, folder)
     if not as_json:
         _tell(done)
@@ -107,35 +105,6 @@ def register(app: typer.Typer) -> None:
     app.command()(annotate)
 
 
-def _read_classes(labels: str | None, files: Sequence[Path]) -> Classes | None:
-    """Return the classes to look for; None: the nouns of each caption.
-
-    Raises:
-        BadLabels: If a label is not valid.
-    """
-    if labels is None and not files:
-        return None
-    return read_classes([] if labels is None else labels.split(","), files)
-
-
-def _chain(classes: Classes | None, longest_side_px: int | None, *, vary: bool) -> dict[str, Any]:
-    """Return the options of a chain that starts with pictures and looks for the classes."""
-    return {
-        "source": "pictures",
-        "longest_side_px": longest_side_px,
-        "rounds": None if vary else 0,
-        "class_list": classes.names if classes else (),
-        "phrases": classes.phrases if classes else {},
-        "caption_nouns": classes is None,
-    }
-
-
-def _roles(settings: Settings) -> list[str]:
-    """Return the roles that the chain needs, each once; models of other roles are not loaded."""
-    links = plan_chain(settings.chain, settings.chain.mode)
-    return list(dict.fromkeys(link.queue for link in links))
-
-
 def _read(settings: Settings, folder: Path) -> ImportResult:
     """Write a run for the pictures; Ctrl-C ends the command and says how to continue."""
     from chatgenimage.factory.database import open_database
@@ -145,16 +114,6 @@ def _read(settings: Settings, folder: Path) -> ImportResult:
     except KeyboardInterrupt:
         stderr.print("Stopped; pictures read so far are kept. Run the same command to continue.")
         raise typer.Exit(130) from None
-
-
-def _painted_px(settings: Settings) -> int | None:
-    """Return the longer side of the images that the profile generates."""
-    sizes = [
-        max(family.size_wh)
-        for family in settings.families.values()
-        if isinstance(family, StableDiffusionConfig)
-    ]
-    return max(sizes, default=None)
 
 
 def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:

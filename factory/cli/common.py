@@ -14,7 +14,7 @@ from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db.error_messages import explain
-from chatgenimage.db.errors import StoreError
+from chatgenimage.factory.api.places import EXPECTED, settings_at, store_at
 from chatgenimage.factory.commands import (
     PLACE_OPTIONS,
     Whereabouts,
@@ -24,16 +24,13 @@ from chatgenimage.factory.commands import (
 )
 from chatgenimage.factory.errors import FactoryError, SettingsError
 from chatgenimage.factory.foreign_text import SafeConsole, to_json
-from chatgenimage.factory.query import store
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
-from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits
-from chatgenimage.workers.errors import WorkerError
 
 PIPED_WIDTH = 400
 MOST_WORKERS = 256
-EXPECTED = (FactoryError, StoreError, WorkerError)
 
 ProfileName = Annotated[
     str | None,
@@ -135,12 +132,16 @@ class StoreOptions:
 
     def load_settings(self, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
         """Return the settings with these options; see `factory.settings.model.load_settings`."""
-        places = {"data_dir": self.data_dir, "database_url": self.database_url}
-        return load_settings(self.profile, **places, **overrides)
+        return settings_at(self.place, **overrides)
 
     def open_chosen_store(self) -> Store:
         """Return the store; see `chatgenimage.factory.query.store.open_store`."""
-        return open_chosen_store(self.profile, self.data_dir, self.database_url)
+        return store_at(self.place)
+
+    @property
+    def place(self) -> Whereabouts:
+        """Return the options as the other parts take them."""
+        return Whereabouts(self.profile, self.data_dir, self.database_url)
 
 
 def open_chosen_store(
@@ -151,7 +152,7 @@ def open_chosen_store(
     Raises:
         NoDatabase: If there is no database yet, or its schema is of another version.
     """
-    return store.open_store(data_dir, profile=profile, database_url=database_url)
+    return store_at(Whereabouts(profile, data_dir, database_url))
 
 
 def parse_workers(workers: Workers) -> int | None:

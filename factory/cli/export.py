@@ -27,9 +27,8 @@ from chatgenimage.factory.export.class_choice import (
     parse_merges,
 )
 from chatgenimage.factory.export.exporting import export
-from chatgenimage.factory.export.formats import FORMATS, get_format
+from chatgenimage.factory.export.formats import FORMATS
 from chatgenimage.factory.export.request import ExportRequest
-from chatgenimage.factory.export.splits import parse_splits
 from chatgenimage.factory.query.store import Store
 
 MAX_SEED = 2**63 - 1
@@ -117,12 +116,12 @@ def export_dataset(
 
     Example: factory export coco --out dataset --run 1 --splits train=0.8,val=0.2
     """
-    known = get_format(format_)
-    request = ExportRequest(
-        format=known,
-        out_dir=out,
-        wanted=replace(wanted, verdict=find_verdict(verdict)),
-        splits=parse_splits(known.splits if splits is None else splits, seed),
+    request = ExportRequest.of(
+        format_,
+        out,
+        replace(wanted, verdict=find_verdict(verdict)),
+        splits=splits,
+        seed=seed,
         masks=masks,
         classes=chosen,
         originals=tuple(originals or ()),

@@ -48,7 +48,7 @@ def resume(
     wanted_workers = parse_workers(workers)
     store = place.open_chosen_store()
     if worker:
-        prepare_here(store.settings, list(store.settings.roles))
+        prepare_here(store.settings, ())
     run_id = _resume(store, run, limits)
     if worker:
         finish_here(store.settings, run_id, place, wanted_workers, as_json=as_json)

@@ -23,7 +23,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
-from chatgenimage.factory.submission.labels import LabelList, read_labels
+from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
 
 MAX_SEED = 2**63 - 1
@@ -102,13 +102,9 @@ def read_wanted(settings: Settings, labels: Sequence[str], files: Sequence[Path]
     Raises:
         BadLabels: If a label or a file of labels cannot be used.
     """
-    from chatgenimage.factory.submission.domains import check_domains
-    from chatgenimage.factory.submission.label_check import refuse_unknown_words
+    from chatgenimage.factory.api.preparing import read_request
 
-    wanted = read_labels(labels, files)
-    refuse_unknown_words(settings, [request.label for request in wanted.requests])
-    check_domains(settings, wanted.requests)
-    return wanted
+    return read_request(settings, labels, files)
 
 
 def choose_chain(
@@ -152,8 +148,7 @@ def run(
     settings = place.load_settings(chain=chain)
     wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
-    prepare_here(settings, list(settings.roles))
-    _refuse_unreadable(settings, wanted)
+    prepare_here(settings, [request.label for request in wanted.requests])
     submission = request.submit(settings, wanted, limits)
     _tell(submission, wanted)
     finish_here(settings, submission.run_id, place, wanted_workers, as_json=as_json)
@@ -235,16 +230,14 @@ def finish_here(
         raise typer.Exit(1)
 
 
-def prepare_here(settings: Settings, roles: Sequence[str]) -> None:
-    """Check this machine for the roles, then download what it lacks; print warnings on stderr.
+def prepare_here(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> None:
+    """Prepare this machine for a run; print warnings on stderr.
 
-    Raises:
-        NotReady: With everything that is missing.
-        CheckpointNotFound: If a checkpoint cannot be downloaded.
+    Raises the same as `factory.api.preparing.prepare_run`.
     """
-    from chatgenimage.factory.doctor.readiness import prepare
+    from chatgenimage.factory.api.preparing import prepare_run
 
-    for warning in prepare(settings, roles):
+    for warning in prepare_run(settings, labels, roles):
         stderr.print(warning, style="yellow", soft_wrap=True)
 
 

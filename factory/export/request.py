@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.factory.export.base import Format, Masks
 from chatgenimage.factory.export.class_choice import ClassChoice
-from chatgenimage.factory.export.splits import Splits
+from chatgenimage.factory.export.formats import get_format
+from chatgenimage.factory.export.splits import Splits, parse_splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,40 @@ class ExportRequest:
     command: str = ""
     overwrite: bool = False
     strict_splits: bool = False
+
+    @classmethod
+    def of(  # what a person can choose
+        cls,
+        format_name: str,
+        out_dir: Path,
+        wanted: CandidateFilter,
+        *,
+        splits: str | None,
+        seed: int,
+        **others: Any,  # noqa: ANN401  # further attributes
+    ) -> Self:
+        """Return the request for choices as a person writes them.
+
+        Args:
+            format_name: Of the registry.
+            out_dir: The folder to create.
+            wanted: The candidates.
+            splits: As `parse_splits` takes them; None: those of the format.
+            seed: Of the splits.
+            others: Further attributes.
+
+        Raises:
+            UnknownName: If there is no such format.
+            SettingsError: If the splits have another form.
+        """
+        known = get_format(format_name)
+        return cls(
+            format=known,
+            out_dir=out_dir,
+            wanted=wanted,
+            splits=parse_splits(known.splits if splits is None else splits, seed),
+            **others,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,18 @@ from chatgenimage.db.run_problems import Problems
 from chatgenimage.db.session import Sessions
 from chatgenimage.factory.foreign_text import to_json
 from chatgenimage.factory.problems import has_failed
-from chatgenimage.factory.progress.live_view import LiveProgress
+from chatgenimage.factory.progress.display import open_display
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot, snapshot_record
 
 LEAST_WAIT_S = 1.0
 """Between two tries to reach a database that is away."""
 
 
-def watch(sessions: Sessions, run_id: int, interval_s: float) -> RunSnapshot:
-    """Draw the run until it is over; return its last snapshot."""
-    with LiveProgress(sessions, run_id) as progress:
+def watch(
+    sessions: Sessions, run_id: int, interval_s: float, *, is_shown: bool = True
+) -> RunSnapshot:
+    """Draw the run until it is over, unless not shown; return its last snapshot."""
+    with open_display(sessions, run_id, is_shown=is_shown) as progress:
         while not (
             snapshot := _patiently(progress.refresh, progress.show_outage, interval_s)
         ).is_over:

@@ -1,7 +1,7 @@
 """Candidate rows: the one frozen record of a candidate, and the plain values that others show."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -9,6 +9,8 @@ from chatgenimage.db.classes import class_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.db.states import Marked, Origin, Verdict
+from chatgenimage.factory.query.cards import Card
+from chatgenimage.workers.values import RgbImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class CandidateRow:
         scores: Values by name.
         image: Path or URL of its PNG.
         created_at: Seconds since the epoch.
+        images: The store that has its image.
     """
 
     id: int
@@ -92,6 +95,7 @@ class CandidateRow:
     created_at: float
     scores: Mapping[str, float]
     annotations: tuple[AnnotationRow, ...]
+    images: ImageStore = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, candidate: Candidate, images: ImageStore) -> Self:
@@ -121,7 +125,29 @@ class CandidateRow:
             created_at=candidate.created_at,
             scores=MappingProxyType({score.name: score.value for score in candidate.scores}),
             annotations=tuple(map(AnnotationRow.of, candidate.annotations)),
+            images=images,
         )
+
+    def pixels(self) -> RgbImage:
+        """Return the image, (H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageMissing: If its file is gone.
+            ImageBroken: If its file is damaged.
+        """
+        return self.images.get(self.sha256)
+
+    def to_html(self) -> str:
+        """Return the row as a card for a page: a small picture with boxes, verdict and caption."""
+        verdict = self.reason or self.verdict or "not judged"
+        return Card(
+            self.pixels,
+            (self.width_px, self.height_px),
+            [(f"{one.label} {one.confidence:.2f}", one.box_xyxy) for one in self.annotations],
+            (f"{self.id}: {self.label}, {self.origin}, {verdict}", self.caption or self.prompt),
+        ).to_html()
+
+    _repr_html_ = to_html
 
     def to_record(self) -> dict[str, Any]:
         """Return the row as JSON values, as `factory query` prints it; objects by name alone."""

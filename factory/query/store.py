@@ -30,6 +30,7 @@ from chatgenimage.factory.query.filters import (
     make_filter,
     parse_order,
 )
+from chatgenimage.factory.query.pictures import SHOWN_PICTURES, Pictures
 from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.values import RgbImage
@@ -127,7 +128,17 @@ class Store:
             ImageMissing: If its file is gone.
             ImageBroken: If its file is damaged.
         """
-        return self.images.get(row.sha256)
+        return row.pixels()
+
+    def pictures(self, **filters: Unpack[Filters]) -> Pictures:
+        """Return the first candidates, 24 without `limit`; a notebook shows them as pictures.
+
+        Raises the same as `candidates`.
+        """
+        first, all_of_them = filters.copy(), filters.copy()
+        first.setdefault("limit", SHOWN_PICTURES)
+        all_of_them["limit"] = None
+        return Pictures(tuple(self.candidates(**first)), self.count(**all_of_them))
 
     def to_arrow(self, **filters: Unpack[Filters]) -> "pa.Table":
         """Return candidates as an Arrow table, with a column per score and a list of objects.

@@ -16,7 +16,7 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import dump_profile, models_key
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, allow
 from chatgenimage.factory.submission.domains import plan_label, words_of
-from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.factory.submission.labels import DroppedLabel, LabelRequest
 from chatgenimage.factory.submission.quotas import split_over_domains
 
 ROWS_PER_INSERT = 1000
@@ -24,12 +24,18 @@ ROWS_PER_INSERT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Result of `submit`."""
+    """Result of `submit`.
+
+    Attributes:
+        resumed: Whether it is an unfinished run of the same request.
+        dropped: Duplicates that the list of labels had.
+    """
 
     run_id: int
     resumed: bool
     labels: int
     images: int
+    dropped: tuple[DroppedLabel, ...] = ()
 
 
 def submit(

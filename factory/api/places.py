@@ -1,0 +1,71 @@
+"""Places of a call: profile, data folder and database, as the commands take them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from chatgenimage.db.errors import StoreError
+from chatgenimage.factory.commands import Whereabouts, complete, remembering, use_places
+from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.query.store import Store, open_store
+from chatgenimage.factory.settings.model import Settings, load_settings
+from chatgenimage.workers.errors import WorkerError
+
+EXPECTED = (FactoryError, StoreError, WorkerError)
+"""Bases of the errors that a person can fix; each message says what to do next."""
+
+
+class Places(TypedDict, total=False):
+    """Keywords for what a call works on; None or left out: the environment decides.
+
+    profile: Name of a profile in configs/, or a path.
+    data_dir: Folder of the database and the images.
+    database_url: SQLAlchemy URL.
+    """
+
+    profile: str | None
+    data_dir: str | Path | None
+    database_url: str | None
+
+
+PLACE_KEYS = frozenset(Places.__annotations__)
+
+
+def settings_at(place: Whereabouts, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
+    """Return the settings at a place; see `factory.settings.model.load_settings`."""
+    where = {"data_dir": place.data_dir, "database_url": place.database_url}
+    return load_settings(place.profile, **where, **overrides)
+
+
+def store_at(place: Whereabouts) -> Store:
+    """Return the store at a place; see `factory.query.store.open_store`."""
+    return open_store(place.data_dir, profile=place.profile, database_url=place.database_url)
+
+
+@contextmanager
+def at(places: Places) -> Iterator[Whereabouts]:
+    """Yield the place of a call; commands in messages and errors get its options meanwhile."""
+    data_dir = places.get("data_dir")
+    place = Whereabouts(
+        places.get("profile"),
+        None if data_dir is None else Path(data_dir),
+        places.get("database_url"),
+    )
+    with remembering():
+        use_places(place)
+        try:
+            yield place
+        except EXPECTED as error:
+            error.args = (complete(str(error)), *error.args[1:])
+            raise
+
+
+def places_of(options: Mapping[str, Any]) -> Places:
+    """Return the keywords of `Places` among the keywords of a call."""
+    return cast("Places", {key: value for key, value in options.items() if key in PLACE_KEYS})
+
+
+def several(given: str | Path | Iterable[Any]) -> list[Any]:
+    """Return the values of an argument that takes one or several."""
+    return [given] if isinstance(given, str | Path) else list(given)

@@ -1,0 +1,109 @@
+"""Steps before a run: check the labels, fetch the models, choose what pictures are searched for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from chatgenimage.factory.doctor.readiness import prepare
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.class_phrases import Classes, read_classes
+from chatgenimage.factory.submission.domains import check_domains
+from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
+from chatgenimage.factory.submission.labels import LabelList, read_labels
+from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.workers.config import StableDiffusionConfig
+
+
+class ChainChoice(TypedDict, total=False):
+    """Keywords for what of the profile's chain a call chooses; None leaves it as it is.
+
+    per_label: Images generated per label; with `accepted`, at first.
+    accepted: Generate more images of a label until so many are accepted.
+    max_images: Most images generated per label for `accepted`.
+    domains: Conditions or places among which the images of each label are divided.
+    mode: "scene" or "object".
+    rounds: Rounds of edit and fill.
+    """
+
+    per_label: int | None
+    accepted: int | None
+    max_images: int | None
+    domains: str | Sequence[str] | None
+    mode: str | None
+    rounds: int | None
+
+
+def read_request(
+    settings: Settings, words: Sequence[str], files: Sequence[str | Path]
+) -> LabelList:
+    """Return the labels, checked before anything is written.
+
+    Raises:
+        BadLabels: If a label or a file of labels cannot be used.
+    """
+    wanted = read_labels(words, files)
+    refuse_unknown_words(settings, [request.label for request in wanted.requests])
+    check_domains(settings, wanted.requests)
+    return wanted
+
+
+def prepare_run(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> list[str]:
+    """Check this machine, download the models that it lacks, and check that they know the labels.
+
+    Args:
+        settings: Of the run.
+        labels: What the detector must find.
+        roles: Whose models this machine loads; none: all of the profile.
+
+    Returns:
+        Warnings, a sentence each.
+
+    Raises:
+        NotReady: With everything that is missing on this machine; nothing was downloaded.
+        CheckpointNotFound: If a checkpoint is missing and cannot be downloaded.
+        BadLabels: If the detector cannot read a label.
+    """
+    warnings = prepare(settings, list(roles or settings.roles))
+    refuse_unreadable(settings, labels)
+    return warnings
+
+
+def read_picture_classes(words: Sequence[str] | None, files: Sequence[Path]) -> Classes | None:
+    """Return the classes to look for in pictures; None: the nouns of each caption.
+
+    Raises:
+        BadLabels: If a label is not valid.
+    """
+    if words is None and not files:
+        return None
+    return read_classes(words or [], files)
+
+
+def picture_chain(
+    classes: Classes | None, longest_side_px: int | None, *, vary: bool
+) -> Mapping[str, Any]:
+    """Return the options of a chain that starts with pictures and looks for the classes."""
+    return {
+        "source": "pictures",
+        "longest_side_px": longest_side_px,
+        "rounds": None if vary else 0,
+        "class_list": classes.names if classes else (),
+        "phrases": classes.phrases if classes else {},
+        "caption_nouns": classes is None,
+    }
+
+
+def picture_roles(settings: Settings) -> list[str]:
+    """Return the roles that the chain needs, each once; models of other roles are not loaded."""
+    links = plan_chain(settings.chain, settings.chain.mode)
+    return list(dict.fromkeys(link.queue for link in links))
+
+
+def painted_px(settings: Settings) -> int | None:
+    """Return the longer side of the images that the profile generates."""
+    sizes = [
+        max(family.size_wh)
+        for family in settings.families.values()
+        if isinstance(family, StableDiffusionConfig)
+    ]
+    return max(sizes, default=None)

@@ -1,0 +1,232 @@
+"""Runs from Python: `submit`, `run`, `annotate` and `watch` do the same as the commands."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Unpack
+
+from chatgenimage.db.runs import get_run
+from chatgenimage.db.session import reading
+from chatgenimage.factory.api.places import (
+    PLACE_KEYS,
+    Places,
+    at,
+    places_of,
+    settings_at,
+    several,
+    store_at,
+)
+from chatgenimage.factory.api.preparing import (
+    ChainChoice,
+    painted_px,
+    picture_chain,
+    picture_roles,
+    prepare_run,
+    read_picture_classes,
+    read_request,
+)
+from chatgenimage.factory.api.results import RunResult
+from chatgenimage.factory.commands import Whereabouts
+from chatgenimage.factory.database import open_database
+from chatgenimage.factory.local_run import plan_for_run, submit_labels, work_off
+from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
+from chatgenimage.factory.progress.watch import watch as follow
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
+from chatgenimage.factory.submission.image_import import ImportResult, import_pictures
+from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
+from chatgenimage.factory.submission.labels import LabelList
+from chatgenimage.factory.submission.submitter import Submission
+from chatgenimage.tasks.options import phrases_of
+
+
+class RunKeywords(ChainChoice, Places, total=False):
+    """Keywords of `submit` and `run`: those of `ChainChoice` and `Places`."""
+
+
+def submit(
+    labels: str | Iterable[str] = (),
+    *,
+    files: str | Path | Iterable[str | Path] = (),
+    seed: int | None = None,
+    budget: float | None = None,
+    budget_tokens: int | None = None,
+    **options: Unpack[RunKeywords],
+) -> Submission:
+    """Write the rows of a run, for workers that run elsewhere; see `factory submit`.
+
+    Args:
+        labels: One label or several.
+        files: Files of labels: text (one per line), .csv or .jsonl.
+        seed: The same seed gives the same dataset; None: other images at each call.
+        budget: Most that the language model may cost, in the profile's currency.
+        budget_tokens: Most tokens that it may send and receive.
+        options: See `ChainChoice` and `Places`.
+
+    Returns:
+        The number of the run, and what is to be made. The same call finds an unfinished run.
+
+    Raises:
+        BadLabels: If a label or a file of labels cannot be used; nothing is written.
+        SettingsError: If a keyword has a wrong value.
+        BudgetSpent: If the unfinished run has spent its budget.
+    """
+    with at(places_of(options)) as place:
+        settings = settings_at(place, chain=_chain(options))
+        wanted = read_request(settings, several(labels), several(files))
+        limits = SpendingLimits(budget, budget_tokens)
+        refuse_without_prices(settings, limits)
+        refuse_unreadable(settings, [request.label for request in wanted.requests])
+        return _submit(settings, wanted, seed, limits)
+
+
+def run(  # noqa: PLR0913  # keywords
+    labels: str | Iterable[str] = (),
+    *,
+    files: str | Path | Iterable[str | Path] = (),
+    seed: int | None = None,
+    budget: float | None = None,
+    budget_tokens: int | None = None,
+    workers: int | None = None,
+    show: bool = True,
+    **options: Unpack[RunKeywords],
+) -> RunResult:
+    """Submit labels, work on them in processes on this machine, and return the results.
+
+    Ctrl-C, or the stop button of a notebook, stops the processes and loses nothing: the same call
+    continues.
+
+    Args:
+        labels: As for `submit`.
+        files: As for `submit`.
+        seed: As for `submit`.
+        budget: As for `submit`.
+        budget_tokens: As for `submit`.
+        workers: Number of worker processes; None: as many as the machine can run.
+        show: Whether to show the progress, on a terminal or below the cell.
+        options: See `ChainChoice` and `Places`.
+
+    Raises:
+        BadLabels: If a label or a file of labels cannot be used; nothing is written.
+        SettingsError: If a keyword has a wrong value.
+        CheckpointNotFound: If a model is missing and cannot be downloaded.
+        NotReady: With everything that is missing on this machine.
+        WorkerDied: If every process ended before its work.
+        BudgetSpent: If the language model has cost what it may; the run is paused.
+        NothingSucceeds: If all of the first items were given up for the same reason.
+    """
+    with at(places_of(options)) as place:
+        settings = settings_at(place, chain=_chain(options))
+        wanted = read_request(settings, several(labels), several(files))
+        limits = SpendingLimits(budget, budget_tokens)
+        refuse_without_prices(settings, limits)
+        _prepare(settings, [request.label for request in wanted.requests])
+        run_id = _submit(settings, wanted, seed, limits).run_id
+        return _work_off(settings, place, run_id, workers, show=show)
+
+
+def annotate(  # noqa: PLR0913  # keywords
+    folder: str | Path,
+    labels: str | Iterable[str] | None = None,
+    *,
+    labels_files: str | Path | Iterable[str | Path] = (),
+    vary: bool = False,
+    longest_side: int | None = None,
+    workers: int | None = None,
+    show: bool = True,
+    **places: Unpack[Places],
+) -> RunResult:
+    """Label and filter your own pictures; see `factory annotate`.
+
+    Args:
+        folder: Folder of PNG, JPEG, WebP, HEIC files; also subfolders.
+        labels: Labels to look for; "PHRASE=NAME" looks for a phrase. None: the nouns of each
+            caption.
+        labels_files: Files with labels to look for.
+        vary: Also edit and fill the accepted pictures.
+        longest_side: Larger pictures are scaled down to this number of pixels.
+        workers: As for `run`.
+        show: As for `run`.
+        places: See `Places`.
+
+    Raises:
+        BadLabels: If a label cannot be used.
+        NothingFound: If no picture can be used.
+        ImportRuns: If another process is importing the same folder.
+        WorkerDied: If every process ended before its work.
+    """
+    with at(places) as place:
+        words = None if labels is None else several(labels)
+        classes = read_picture_classes(words, [Path(file) for file in several(labels_files)])
+        if vary and longest_side is None:
+            longest_side = painted_px(settings_at(place))
+        settings = settings_at(place, chain=picture_chain(classes, longest_side, vary=vary))
+        phrases, roles = phrases_of(settings.chain), picture_roles(settings)
+        refuse_unknown_words(settings, phrases)
+        _prepare(settings, phrases, roles)
+        done = import_pictures(open_database(settings), settings, Path(folder))
+        return _work_off(settings, place, done.run_id, workers, show=show, roles=roles, read=done)
+
+
+def watch(
+    run: int | None = None,
+    *,
+    interval_s: float = 2.0,
+    wait: bool = True,
+    show: bool = True,
+    **places: Unpack[Places],
+) -> RunSnapshot:
+    """Show the progress of a run until it is over, from any machine that reaches its database.
+
+    Args:
+        run: Its number; None: the latest.
+        interval_s: Seconds between two looks.
+        wait: False: look once and return.
+        show: Whether to show the progress; never without `wait`.
+        places: See `Places`.
+
+    Returns:
+        The last snapshot.
+
+    Raises:
+        NoDatabase: If there is no database.
+        RowNotFound: If there is no such run.
+    """
+    with at(places) as place, store_at(place) as store:
+        with reading(store.sessions) as session:
+            run_id = get_run(session, run).id
+        if not wait:
+            return RunMonitor(store.sessions, run_id).look()
+        return follow(store.sessions, run_id, interval_s, is_shown=show)
+
+
+def _chain(options: RunKeywords) -> dict[str, object]:
+    return {key: value for key, value in options.items() if key not in PLACE_KEYS}
+
+
+def _prepare(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> None:
+    for warning in prepare_run(settings, labels, roles):
+        warnings.warn(warning, stacklevel=3)
+
+
+def _submit(
+    settings: Settings, wanted: LabelList, seed: int | None, limits: SpendingLimits
+) -> Submission:
+    done = submit_labels(settings, wanted.requests, seed=seed, limits=limits)
+    return replace(done, dropped=wanted.dropped)
+
+
+def _work_off(  # noqa: PLR0913  # parts of a call
+    settings: Settings,
+    place: Whereabouts,
+    run_id: int,
+    workers: int | None,
+    *,
+    show: bool,
+    roles: Sequence[str] = (),
+    read: ImportResult | None = None,
+) -> RunResult:
+    plan = plan_for_run(settings, run_id, workers, roles)
+    work_off(settings, place.profile, run_id, plan, roles, is_shown=show)
+    return RunResult.of(store_at(place), run_id, read)

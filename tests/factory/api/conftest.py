@@ -1,0 +1,5 @@
+"""Fixtures of the tests of the Python API."""
+
+from tests.factory.cli.conftest import factory
+
+__all__ = ["factory"]
