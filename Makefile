@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-fast test-all coverage test-language test-trainers check fix docs site screenshots chaos bench train sprites wheel image lock install install-dev
+.PHONY: run test test-fast test-all coverage test-language test-trainers check fix docs site notebook screenshots chaos bench train sprites wheel image lock install install-dev
 run: install  ## run the main job with the default settings
 	$(BIN)/factory run dog house --per-label 8
 
@@ -58,6 +58,10 @@ wheel: install-dev  ## build the wheel in dist/
 
 image:  ## build the container image that does everything
 	docker build --tag chatgenimage-factory .
+
+notebook: install-dev  ## run the example notebook and save its outputs; a minute
+	cd .cache && rm -rf notebook && mkdir notebook && cp ../examples/first-run.ipynb notebook/ && \
+		../$(BIN)/jupyter execute --inplace notebook/first-run.ipynb && cp notebook/first-run.ipynb ../examples/
 
 screenshots: install-dev  ## take the screenshots in docs/images; takes minutes
 	$(BIN)/python -m docs.screenshots

@@ -1,7 +1,7 @@
 """Pictures: a few candidates that a notebook shows in a grid."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatgenimage.factory.query.rows import CandidateRow
 
@@ -16,7 +16,7 @@ class Pictures:
         total: Number of candidates that match, of which these are the first.
     """
 
-    rows: tuple[CandidateRow, ...]
+    rows: tuple[CandidateRow, ...] = field(repr=False)
     total: int
 
     def __len__(self) -> int:
