@@ -56,7 +56,7 @@ def measure(max_concurrency: int) -> float:
         batch_id = add_batch(place)
         model = OpenAiLanguageModel.load(
             server.config(max_concurrency=max_concurrency, timeout_s=60),
-            DatabaseLlmCache(place.sessions),
+            DatabaseLlmCache(place.sessions, place.images),
         )
         options = DeliveryOptions()
         resources.use(Resources(place.sessions, place.images, [model], options, "bench@here#1"))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.errors import ImageBroken, ImageMissing
 from chatgenimage.db.images import ImageStore, StoredFile
-from chatgenimage.db.models import Candidate
+from chatgenimage.db.models import Candidate, LlmAnswer
 from chatgenimage.db.session import Sessions, reading
 
 AT_ONCE = 1000
@@ -26,7 +26,8 @@ class Disagreement:
 
     Attributes:
         missing: Ids of candidates whose file is gone, except those already rejected for that.
-        orphans: Old files that belong to no candidate, or that were only partly written.
+        orphans: Old files that belong to no candidate and no cached answer, or that were only
+            partly written.
         damaged: Ids of candidates whose file has other content, if checksums were computed.
     """
 
@@ -94,6 +95,8 @@ def _find_unnamed(session: Session, files: Sequence[StoredFile]) -> Iterator[Sto
     for some in _some_at_once(files):
         shas = [file.sha256 for file in some if file.sha256 is not None]
         named = set(session.scalars(select(Candidate.sha256).where(Candidate.sha256.in_(shas))))
+        paid = select(LlmAnswer.image_sha256).where(LlmAnswer.image_sha256.in_(shas))
+        named |= set(session.scalars(paid))
         yield from (file for file in some if file.sha256 not in named)
 
 

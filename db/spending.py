@@ -1,6 +1,6 @@
 """Costs of language models: cached answers, totals per run, and the budget of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Batch, Item, LlmAnswer, LlmCall, Run, Step
 from chatgenimage.db.notifications import add_notifications
-from chatgenimage.db.states import PAID_QUEUE, ItemState, RunEvent, RunState, StepState
+from chatgenimage.db.states import ItemState, RunEvent, RunState, StepState
 
 FUNDS = (
     select(
@@ -30,7 +30,7 @@ _started_items = (
 _run_of_step = select(Batch.run_id).where(Batch.id == Step.batch_id).scalar_subquery()
 OTHER_PAID_STEPS = select(_started_items).where(
     Step.state == StepState.RUNNING,
-    Step.queue == PAID_QUEUE,
+    Step.queue.in_(bindparam("paid_queues", expanding=True)),
     Step.id != bindparam("of_step"),
     _run_of_step == bindparam("of_run"),
 )
@@ -88,14 +88,27 @@ def find_answer(session: Session, key: str) -> list[dict[str, Any]] | None:
     return session.scalar(select(LlmAnswer.exchanges).where(LlmAnswer.key == key))
 
 
-def add_answer(session: Session, key: str, exchanges: list[dict[str, Any]]) -> None:
-    """Cache a conversation; replaces an earlier or concurrent one for the same request."""
+def add_answer(
+    session: Session, key: str, exchanges: list[dict[str, Any]], image_sha256: str | None = None
+) -> None:
+    """Cache a conversation; replaces an earlier or concurrent one for the same request.
+
+    Args:
+        session: An open transaction.
+        key: Hash of the request.
+        exchanges: The conversation.
+        image_sha256: The stored image that the answer is; None for a text.
+    """
     is_postgres = session.get_bind().dialect.name == "postgresql"
     insert = postgresql.insert if is_postgres else sqlite.insert
-    statement = insert(LlmAnswer).values(key=key, exchanges=exchanges)
+    statement = insert(LlmAnswer).values(key=key, exchanges=exchanges, image_sha256=image_sha256)
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=[LlmAnswer.key], set_={"exchanges": statement.excluded.exchanges}
+            index_elements=[LlmAnswer.key],
+            set_={
+                "exchanges": statement.excluded.exchanges,
+                "image_sha256": statement.excluded.image_sha256,
+            },
         )
     )
 
@@ -136,7 +149,9 @@ def spend(session: Session, run_id: int, cost: float, tokens: int = 0) -> None:
         pause(session, run_id, reason)
 
 
-def affordable_items(session: Session, run_id: int, step_id: int, most: int) -> int:
+def affordable_items(
+    session: Session, run_id: int, step_id: int, most: int, paid_queues: Collection[str]
+) -> int:
     """Return how many items a running step may start: as many as the run's budget pays for.
 
     Every item may cost as much as the costliest so far; while no cost is known, only one may run.
@@ -149,9 +164,10 @@ def affordable_items(session: Session, run_id: int, step_id: int, most: int) -> 
         run_id: The run; if it is not active, the answer is 0.
         step_id: A running step of it, none of whose items is being computed.
         most: The highest answer, at least 1.
+        paid_queues: Queues of the steps whose items may cost money.
     """
-    asked = {"of_run": run_id, "of_step": step_id}
-    found = session.connection().execute(FUNDS, asked).one()
+    asked = {"of_run": run_id, "of_step": step_id, "paid_queues": sorted(paid_queues)}
+    found = session.connection().execute(FUNDS, {"of_run": run_id}).one()
     state, spent, budget, costliest, spent_tokens, token_budget, longest = found
     if state != RunState.ACTIVE:
         return 0

@@ -8,7 +8,8 @@ import structlog
 from celery import Celery
 from kombu import Queue
 
-from chatgenimage.db.session import Sessions, connect
+from chatgenimage.db.session import connect
+from chatgenimage.db.states import PAID_QUEUE
 from chatgenimage.factory.broker.broker import queue_arguments, transport_options
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.image_store import open_images
@@ -17,10 +18,12 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.workers.config import OpenAiConfig, RulesConfig
+from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.device import limit_memory, limit_threads, pick_device, refuse_absent
 from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.llm.server import require_model
 from chatgenimage.workers.registry import load_family
+from chatgenimage.workers.server_config import ServerConfig
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights_config import WeightsConfig
 
@@ -126,10 +129,14 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     device = "cpu" if only_speaks(settings, roles) else _prepare_device(settings)
     url, patience_s = settings.resolved_database_url(), settings.delivery.lease_s
     sessions = connect(url, durable=False, patience_s=patience_s)  # durable: docs/adr/0010
+    images, keys = open_images(settings), family_keys(settings, roles)
+    memory = DatabaseLlmCache(sessions, images)
     return Resources(
         sessions=sessions,
-        images=open_images(settings),
-        families=[_load(settings, key, device, sessions) for key in family_keys(settings, roles)],
+        images=images,
+        families=[_load(settings, key, device, memory) for key in keys],
+        keys=keys,
+        paid_queues=paid_queues(settings),
         delivery=settings.delivery,
         owner=owner,
         models_key=models_key(settings),
@@ -147,9 +154,9 @@ def _prepare_device(settings: Settings) -> str:
 
 
 def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:
-    """Return whether the roles load only language models that run elsewhere: no device needed."""
+    """Return whether the roles load no weights, but models on servers: no device needed."""
     configs = [settings.families[key] for key in family_keys(settings, roles)]
-    return all(isinstance(config, RulesConfig | OpenAiConfig) for config in configs)
+    return all(isinstance(config, RulesConfig | ServerConfig) for config in configs)
 
 
 def family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
@@ -157,10 +164,22 @@ def family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(key for role in roles for key in settings.roles[role]))
 
 
-def _load(settings: Settings, key: str, device: str, sessions: Sessions) -> Family:
+def paid_queues(settings: Settings) -> frozenset[str]:
+    """Return the queues of the steps whose items may cost money."""
+    asks = {
+        role
+        for role, keys in settings.roles.items()
+        if any(isinstance(settings.families[key], ServerConfig) for key in keys)
+    }
+    return frozenset({PAID_QUEUE, *asks})
+
+
+def _load(settings: Settings, key: str, device: str, memory: DatabaseLlmCache) -> Family:
     config = settings.families[key]
     started = time.perf_counter()
-    family = load_family(config, device, DatabaseLlmCache(sessions))
+    if isinstance(config, ServerConfig):
+        require_model(config)
+    family = load_family(config, device, memory)
     duration_s = round(time.perf_counter() - started, 2)
     log.info("family_loaded", family=config.family, key=key, device=device, duration_s=duration_s)
     return family

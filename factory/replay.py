@@ -29,6 +29,8 @@ from chatgenimage.workers.values import RgbImage
 CHOSEN_SEED = "fill_prediction_seed"
 """Key in a candidate's model settings: the seed of the best of several fills."""
 
+OF_SERVERS = ("openai_images",)
+"""Families that take no seed."""
 PAINTED_BY = {Origin.GENERATED: "generate", Origin.EDITED: "edit", Origin.FILLED: "fill"}
 
 
@@ -69,12 +71,13 @@ def replay(store: Store, candidate_id: int) -> ReplayedImage:
     Raises:
         RowNotFound: If there is no such candidate.
         ModelChanged: If the model's weights or settings differ from the record, or the image is a
-            person's picture.
+            person's picture, or a server painted it.
     """
     with reading(store.sessions) as session:
         candidate = get_candidate(session, candidate_id).candidate
         if candidate.origin == Origin.IMPORTED:
             raise ModelChanged(f"candidate {candidate_id} is an imported picture, not generated.")
+        _refuse_server(candidate)
         run = session.get_one(Run, candidate.run_id)
         mates = _list_mates(session, candidate, run_options(run))
         place = [mate.id for mate in mates].index(candidate.id)
@@ -87,6 +90,19 @@ def replay(store: Store, candidate_id: int) -> ReplayedImage:
     if alone.is_identical or len(records) == 1:
         return alone
     return _compare(_paint(resources, records)[place], original, len(records))
+
+
+def _refuse_server(candidate: Candidate) -> None:
+    """Refuse an image that a server painted.
+
+    Raises:
+        ModelChanged: If it did.
+    """
+    if candidate.model["family"] in OF_SERVERS:
+        raise ModelChanged(
+            f"candidate {candidate.id} was painted by {candidate.model['checkpoint']} on a server, "
+            "which takes no seed: the same request gives another image, so nothing is compared."
+        )
 
 
 def _settings_of(run: Run, here: Settings) -> Settings:

@@ -157,7 +157,9 @@ def compute_edit(resources: Resources, lineages: Sequence[Lineage]) -> list[Pain
     return painted_by(editor, lineages, images)
 
 
-IMAGINE = StepWork("imagine", plan_imagine, read_parent, compute_imagine, write_scenes, asks=True)
+IMAGINE = StepWork(
+    "imagine", plan_imagine, read_parent, compute_imagine, write_scenes, models=(LanguageModel,)
+)
 EDIT = StepWork(
     "edit",
     plan_edit,
@@ -167,6 +169,7 @@ EDIT = StepWork(
     images_of=parents_of,
     finish=store_painted,
     overlaps=True,
+    models=(BackgroundEditor,),
 )
 
 

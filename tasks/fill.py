@@ -201,7 +201,9 @@ def _propose(language: LanguageModel, canvas: EditedCandidate) -> Answer[tuple[P
     )
 
 
-PLACE = StepWork("place", plan_place, read_place, compute_place, write_place, asks=True)
+PLACE = StepWork(
+    "place", plan_place, read_place, compute_place, write_place, models=(LanguageModel,)
+)
 FILL = StepWork(
     "fill",
     plan_fill,
@@ -211,6 +213,7 @@ FILL = StepWork(
     images_of=lambda filling: parents_of(filling.lineage),
     finish=store_filled,
     overlaps=True,
+    models=(ObjectFiller,),
 )
 
 

@@ -61,7 +61,14 @@ def _refuse_unread_label(lineage: Lineage, unread: str) -> None:
 
 
 GENERATE = StepWork(
-    "generate", plan, read, compute, add_candidate, finish=store_painted, overlaps=True
+    "generate",
+    plan,
+    read,
+    compute,
+    add_candidate,
+    finish=store_painted,
+    overlaps=True,
+    models=(ImageGenerator,),
 )
 
 

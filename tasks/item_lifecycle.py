@@ -21,7 +21,7 @@ from chatgenimage.tasks.ledger import (
 from chatgenimage.tasks.pass_images import Images
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork, options_of
-from chatgenimage.workers.interfaces import LanguageModel
+from chatgenimage.workers.values import Exchange
 
 In = TypeVar("In")
 Made = TypeVar("Made")
@@ -44,6 +44,7 @@ class ItemGroup(Generic[In, Made, Out]):
         duration_s: Seconds in the models, per item.
         gpu_peak_bytes: Most memory of the device that the pass used.
         error: Why the only item failed in a pass in which others did not.
+        paid: Calls of servers for each item, besides those of a language model's answers.
     """
 
     items: list[OpenItem]
@@ -52,6 +53,7 @@ class ItemGroup(Generic[In, Made, Out]):
     made: Sequence[Made] | None = None
     results: Sequence[Out] | None = None
     error: Exception | None = None
+    paid: Sequence[tuple[Exchange, ...]] | None = None
     duration_s: float = 0.0
     gpu_peak_bytes: int | None = None
 
@@ -74,6 +76,11 @@ class ItemGroup(Generic[In, Made, Out]):
         """Raise the failure of the only item, if it failed."""
         if self.error:
             raise self.error
+
+    def with_paid(self, fault: Fault) -> Fault:
+        """Return the failure of the only item with the calls that were paid before it."""
+        paid = self.paid[0] if self.paid else ()
+        return replace(fault, exchanges=(*paid, *fault.exchanges))
 
     def by_outcome(self, outcomes: Sequence[Any]) -> "list[ItemGroup[In, Made, Out]]":
         """Return a group of the items with results, then each failed item alone.
@@ -102,6 +109,7 @@ class ItemGroup(Generic[In, Made, Out]):
             subjects=[self.subjects[index] for index in indices],
             made=None if self.made is None else [self.made[index] for index in indices],
             results=None if self.results is None else [self.results[index] for index in indices],
+            paid=None if self.paid is None else [self.paid[index] for index in indices],
         )
 
 
@@ -177,7 +185,13 @@ class StepItems(Generic[In, Made, Out]):
         """Uncount the attempts of items that the environment interrupted; record what was paid."""
         items.put_back_items(session, [item_id for part in parts for item_id in part.ids])
         for part in parts:
+            self.record_paid(session, step, part)
             record_failed_call(session, step, part.items[0].subject_id, part.error)
+
+    def record_paid(self, session: Session, step: Step, part: ItemGroup[In, Made, Out]) -> None:
+        """Record the calls of servers that were made for a part."""
+        for item, exchanges in zip(part.items, part.paid or (), strict=False):
+            record_exchanges(session, step, item.subject_id, exchanges)
 
     def fail_whole(self, session: Session, step: Step, fault: Fault) -> bool:
         """Store the failure of the step itself; return whether it is given up.
@@ -217,9 +231,9 @@ class StepItems(Generic[In, Made, Out]):
 
     def _most(self, session: Session, step: Step) -> int:
         """Return the maximum number of items in a pass."""
-        if self._work.asks:
-            most = self._resources.able(LanguageModel).concurrency
-            return items_in_budget(session, step, most)
+        at_once = self._resources.concurrency_of(self._work.models)
+        if at_once is not None:
+            return items_in_budget(session, step, at_once, self._resources.paid_queues)
         wanted = self._work.pass_size or options_of(step).chain.batch_size
         return self._resources.pass_sizes.limit(self._work.name, wanted)
 

@@ -212,6 +212,7 @@ LABEL = StepWork(
     write,
     images_of=lambda subject: (subject.sha256,),
     overlaps=True,
+    models=(Captioner, Detector, Segmenter),
 )
 
 

@@ -1,12 +1,12 @@
 """Ledger: records of language model calls with answers and costs."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import spending
 from chatgenimage.db.models import LlmCall, Step
-from chatgenimage.db.states import PAID_QUEUE
 from chatgenimage.workers.errors import ConversationFailed, CreditSpent
 from chatgenimage.workers.values import Exchange
 
@@ -31,33 +31,35 @@ def record_exchanges(
     session.add_all(calls)
     cost, paid = sum(call.cost for call in calls), [call for call in calls if not call.is_reused]
     tokens = sum((call.prompt_tokens or 0) + (call.completion_tokens or 0) for call in paid)
-    if cost or (has_budget(step) and paid):
+    if cost or (_is_limited(step) and paid):
         session.flush()
         spending.spend(session, step.batch.run_id, cost, tokens)
 
 
-def has_budget(step: Step) -> bool:
-    """Return whether the items of the step are paid from a budget."""
-    run = step.batch.run
-    is_limited = run.budget is not None or run.token_budget is not None
-    return step.queue == PAID_QUEUE and is_limited
-
-
-def may_start_item(session: Session, step: Step) -> bool:
+def may_start_item(session: Session, step: Step, paid_queues: AbstractSet[str]) -> bool:
     """Return whether the claimed step may start an item, as far as the run's budget goes."""
-    if not has_budget(step):
-        return True
-    return spending.affordable_items(session, step.batch.run_id, step.id, 1) == 1
+    return _affordable(session, step, 1, paid_queues) == 1
 
 
-def items_in_budget(session: Session, step: Step, most: int) -> int:
+def items_in_budget(session: Session, step: Step, most: int, paid_queues: AbstractSet[str]) -> int:
     """Return how many items the claimed step may start at once: 1 to `most`.
 
     Call after `may_start_item`, in the same transaction.
     """
-    if not has_budget(step):
+    return max(1, _affordable(session, step, most, paid_queues))
+
+
+def _is_limited(step: Step) -> bool:
+    run = step.batch.run
+    return run.budget is not None or run.token_budget is not None
+
+
+def _affordable(session: Session, step: Step, most: int, paid_queues: AbstractSet[str]) -> int:
+    """Return how many items a step may start; `most` if they are not paid from a budget."""
+    if step.queue not in paid_queues or not _is_limited(step):
         return most
-    return max(1, spending.affordable_items(session, step.batch.run_id, step.id, most))
+    run_id = step.batch.run_id
+    return spending.affordable_items(session, run_id, step.id, most, paid_queues)
 
 
 def record_failed_call(

@@ -5,14 +5,42 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from chatgenimage.db.session import Sessions
+from chatgenimage.db.states import PAID_QUEUE
 from chatgenimage.tasks.adaptive_batch_size import PassSizes
 from chatgenimage.tasks.errors import NotAble, Unassembled
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.pass_images import Images
 from chatgenimage.tasks.pass_threads import PassThreads
-from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.interfaces import (
+    BackgroundEditor,
+    Captioner,
+    Detector,
+    Family,
+    ImageGenerator,
+    ImageTextEncoder,
+    LanguageModel,
+    ObjectFiller,
+    RemoteFamily,
+    Segmenter,
+    VisualJudge,
+)
 
 C = TypeVar("C")
+
+KEYS: dict[type, str] = {
+    LanguageModel: "language",
+    ImageGenerator: "diffusion",
+    ObjectFiller: "filling",
+    BackgroundEditor: "editing",
+    Captioner: "captioning",
+    Detector: "detection",
+    Segmenter: "segmentation",
+    ImageTextEncoder: "similarity",
+    VisualJudge: "judging",
+}
+"""Key in a profile's families of the model that is preferred for a capability."""
+ONLY_BY_KEY = (VisualJudge,)
+"""Capabilities that are used only if the profile has their key."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +51,14 @@ class Resources:
         sessions: Opens database sessions.
         images: The image store.
         families: The loaded models of this worker's role.
+        keys: The key of each in the profile; empty: the first model that is able is taken.
         delivery: Leases and attempts.
         owner: This worker's name in its claims.
         models_key: Hash of its profile's families; only runs with the same hash are claimed.
         pass_sizes: Number of items of each step that fit into the device's memory.
         verified_runs: Runs whose images come from the weights that this process has.
         threads: They read and write images while the device computes; None: nothing overlaps.
+        paid_queues: Queues of the steps whose items may cost money.
     """
 
     sessions: Sessions
@@ -40,6 +70,32 @@ class Resources:
     pass_sizes: PassSizes = field(default_factory=PassSizes)
     verified_runs: set[int] = field(default_factory=set)
     threads: PassThreads | None = None
+    keys: Sequence[str] = ()
+    paid_queues: frozenset[str] = frozenset({PAID_QUEUE})
+
+    def find(self, capability: type[C]) -> C | None:
+        """Return the family that satisfies a protocol, None if there is none.
+
+        The one under the capability's own key of the profile is taken, else the first.
+        """
+        for key, family in zip(self.keys, self.families, strict=False):
+            if key == KEYS.get(capability) and isinstance(family, capability):
+                return family
+        if capability in ONLY_BY_KEY:
+            return None
+        return next((family for family in self.families if isinstance(family, capability)), None)
+
+    def concurrency_of(self, capabilities: Sequence[type]) -> int | None:
+        """Return how many items a step may ask servers about at once; None: no model is remote.
+
+        Where local models work in the same step it is 1: they work in one thread at a time.
+        """
+        wanted: list[object] = [self.find(capability) for capability in capabilities]
+        found: list[object] = [family for family in wanted if family]
+        remote = [family.concurrency for family in found if isinstance(family, RemoteFamily)]
+        if not remote:
+            return None
+        return min(remote) if len(remote) == len(found) else 1
 
     def able(self, capability: type[C]) -> C:
         """Return the family that satisfies a protocol of `chatgenimage.workers.interfaces`.
@@ -47,9 +103,9 @@ class Resources:
         Raises:
             NotAble: If this worker's role has none.
         """
-        for family in self.families:
-            if isinstance(family, capability):
-                return family
+        family = self.find(capability)
+        if family is not None:
+            return family
         raise NotAble(
             f"worker {self.owner} has no {capability.__name__}: its role serves a queue but does "
             "not load the families for it. Correct `roles` in the profile."

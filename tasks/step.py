@@ -195,7 +195,7 @@ def _take_step(
         return None, False
     claim, is_first = claimed
     step = delivery.get_held_step(session, claim)
-    if not may_start_item(session, step):
+    if not may_start_item(session, step, resources.paid_queues):
         raise BudgetInUse
     run_id = step.batch.run_id
     structlog.contextvars.bind_contextvars(run_id=run_id)

@@ -38,8 +38,9 @@ class StepWork(Generic[In, Made, Out]):
         write: Stores one result; idempotent for the same result.
         conclude: Derives results that need all items, in the transaction that ends the step.
         pass_size: Maximum number of items in one forward pass; None is the run's batch size.
-        asks: Whether each item is a request to a language model: a pass has as many items as the
-            model takes at once and the run's budget pays for. `compute` uses `ask_each`.
+        models: Capabilities that `compute` uses and that a server may have: then each item is
+            computed alone, and a pass has as many items as the server takes at once and the run's
+            budget pays for.
         images_of: Returns the sha256 of the images that `compute` and `finish` read for a subject.
         finish: Does for one subject what needs no model: encodes, stores, measures. Any thread.
         overlaps: Whether a pass may be finished and written while the next one is computed. False
@@ -53,7 +54,7 @@ class StepWork(Generic[In, Made, Out]):
     write: Callable[[Session, Step, In, Out], None]
     conclude: Callable[[Session, Step], None] = lambda _session, _step: None
     pass_size: int | None = None
-    asks: bool = False
+    models: tuple[type, ...] = ()
     images_of: Callable[[In], Sequence[str]] = reads_no_images
     finish: Callable[[Resources, In, Made], Out] = as_it_is
     overlaps: bool = False

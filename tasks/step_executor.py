@@ -23,6 +23,7 @@ from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup
 from chatgenimage.tasks.next_action import NextAction, Rest
 from chatgenimage.tasks.next_step_images import look_ahead, take_ahead
+from chatgenimage.tasks.paid_passes import compute_each
 from chatgenimage.tasks.pass_finishing import PassFinishing
 from chatgenimage.tasks.pass_images import PassImages
 from chatgenimage.tasks.resources import Resources
@@ -50,7 +51,8 @@ class StepExecutor(Generic[In, Made, Out]):
         self.is_handed_over = False
         self._work = work
         self._resources = resources
-        self._threads = resources.threads if work.overlaps else None
+        self._at_once = resources.concurrency_of(work.models)
+        self._threads = resources.threads if work.overlaps and self._at_once is None else None
         self._transactions = StepTransactions(work, resources, claim, step)
         self._waiting: list[ItemGroup[In, Made, Out]] = []
         self._writing: Future[NextAction[In, Made, Out]] | None = None
@@ -161,7 +163,10 @@ class StepExecutor(Generic[In, Made, Out]):
         here = replace(self._resources, images=part.images or self._resources.images)
         try:
             part.raise_error()
-            part.made = self._work.compute(here, part.subjects)
+            if self._at_once is None:
+                part.made = self._work.compute(here, part.subjects)
+            else:
+                compute_each(self._work, here, part)
         except (SoftTimeLimitExceeded, SomeFailed, *TRANSIENT):
             raise
         except Exception as error:  # noqa: BLE001  # the one place that may

@@ -98,6 +98,7 @@ class StepTransactions(Generic[In, Made, Out]):
             try:
                 for subject, result in zip(part.subjects, part.results or (), strict=True):
                     self._work.write(session, step, subject, result)
+                self._items.record_paid(session, step, part)
                 session.flush()
             except TRANSIENT:
                 raise
@@ -125,7 +126,7 @@ class StepTransactions(Generic[In, Made, Out]):
 
         def write(session: Session, step: Step) -> None:
             named["label"], named["candidate"] = locate_item(session, item.id)
-            self._items.fail(session, step, item, fault, subject)
+            self._items.fail(session, step, item, part.with_paid(fault), subject)
 
         action = self._commit(write, rest)
         log.warning(
@@ -223,7 +224,7 @@ class StepTransactions(Generic[In, Made, Out]):
         while not delivery.finish_step(session, self._claim):
             if rest.is_last:
                 return self._give_back(session, rest)
-            if not may_start_item(session, self._step):
+            if not may_start_item(session, self._step, self._resources.paid_queues):
                 return self._give_back(session, rest, delay_s=BUDGET_WAIT_S)
             if part := self._items.take(session, self._step):
                 return NextAction(part)

@@ -1,12 +1,14 @@
 """A real HTTP server on loopback that answers like an OpenAI-compatible endpoint, as scripted."""
 
+import base64
+import email
 import json
 import platform
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from chatgenimage.workers.config import OpenAiConfig
+from chatgenimage.workers.server_config import OpenAiConfig
 
 KEY = "sk-very-hidden"
 
@@ -49,6 +51,29 @@ def lists(*models):
 def fails(status, message="no", **headers):
     body = json.dumps({"error": {"message": message, "type": "error"}}).encode()
     return Reply(body, status, headers={"retry-after-ms": "1", **headers})
+
+
+def paints(*images, **body):
+    """Return the answer to a request for images: PNG files, or addresses as text."""
+    data = [
+        {"url": image} if isinstance(image, str) else {"b64_json": base64.b64encode(image).decode()}
+        for image in images
+    ]
+    return Reply(json.dumps({"created": 1, "data": data, **body}).encode())
+
+
+def body_of(content_type, content):
+    """Return what was posted: JSON, or the parts of a form by name, files as bytes."""
+    if content_type.startswith("application/json"):
+        return json.loads(content)
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + content).get_payload()
+    return {
+        part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
+        if part.get_filename()
+        else part.get_payload(decode=True).decode()
+        for part in parts
+    }
 
 
 class Loopback:
@@ -100,7 +125,7 @@ class Loopback:
 
             def do_POST(self):
                 length = int(self.headers["Content-Length"])
-                self._answer(json.loads(self.rfile.read(length)))
+                self._answer(body_of(self.headers["Content-Type"], self.rfile.read(length)))
 
             def _answer(self, request):
                 loopback.paths.append(self.path)

@@ -2,8 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from chatgenimage.workers.server_config import (
+    OpenAiConfig,
+    OpenAiImagesConfig,
+    OpenAiVisionConfig,
+)
 from chatgenimage.workers.vision_config import (
     MaskGeneratorConfig,
     VisionLanguageConfig,
@@ -150,51 +155,6 @@ class RulesConfig(BaseModel):
     checkpoint: str = Field(min_length=1, description=CHECKPOINT)
 
 
-class OpenAiConfig(BaseModel):
-    """Any OpenAI-compatible endpoint."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    family: Literal["openai"] = "openai"
-    model: str = Field(
-        "gpt-3.5-turbo", min_length=1, max_length=200, description="Name at the endpoint."
-    )
-    base_url: str | None = Field(None, description="None: OPENAI_BASE_URL, else api.openai.com.")
-    api_key: SecretStr | None = Field(None, description="None: OPENAI_API_KEY.")
-    temperature: float = Field(0.0, ge=0, le=2, description="0: the most likely answer.")
-    max_tokens: int = Field(1024, ge=1, description="Longest answer, tokens.")
-    max_tokens_if_cut: int | None = Field(
-        None,
-        ge=1,
-        description="Longest answer of one more try, where max_tokens cut the first one; unset: "
-        "no such try.",
-    )
-    max_prompt_words: int | None = Field(
-        None,
-        ge=3,
-        description="Longest prompt for an image, words; asked for, and longer ones are refused. "
-        "Unset: Table 1's words alone.",
-    )
-    timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
-    max_retries: int = Field(4, ge=0, description="Retries of a request on transient failures.")
-    max_concurrency: int = Field(
-        8,
-        ge=1,
-        le=256,
-        exclude=True,  # a run does not keep it: it changes no answer
-        description="Most requests of one worker process at the same time; halved while the "
-        "server is overloaded (HTTP 429, 503, no answer in time), then raised again.",
-    )
-    max_repairs: int = Field(1, ge=0, description="Repeated requests after an unusable answer.")
-    reuse_answers: bool = Field(
-        default=True, description="Whether to reuse the answers to equal earlier requests."
-    )
-    prompt_price: float = Field(
-        0.0, ge=0, description="Price of a million tokens sent, in the currency of the budget."
-    )
-    completion_price: float = Field(0.0, ge=0, description="Price of a million tokens received.")
-
-
 FamilyConfig = Annotated[
     StableDiffusionConfig
     | InstructPix2PixConfig
@@ -208,6 +168,8 @@ FamilyConfig = Annotated[
     | MaskGeneratorConfig
     | VisionLanguageConfig
     | RulesConfig
-    | OpenAiConfig,
+    | OpenAiConfig
+    | OpenAiImagesConfig
+    | OpenAiVisionConfig,
     Field(discriminator="family"),
 ]

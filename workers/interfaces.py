@@ -32,12 +32,34 @@ class LlmCache(Protocol):
         ...
 
 
+class ImageCache(LlmCache, Protocol):
+    """A cache that also holds images: the answer of their exchange is the image's name."""
+
+    def recall_image(self, name: str) -> RgbImage | None:
+        """Return a stored image; None if it is gone."""
+        ...
+
+    def remember_image(self, key: str, exchange: Exchange, image: RgbImage) -> Exchange:
+        """Store an image that was paid for; return its exchange with the image's name."""
+        ...
+
+
 class Family(Protocol):
     """The common part of all families."""
 
     @property
     def identity(self) -> ModelIdentity:
         """Return the identity of the exact weights."""
+        ...
+
+
+@runtime_checkable
+class RemoteFamily(Family, Protocol):
+    """A model that another process or machine runs: a few requests at the same time save time."""
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests it takes now, each from a thread of its own; at least 1."""
         ...
 
 

@@ -5,10 +5,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from chatgenimage.workers import config as settings
-from chatgenimage.workers import vision_config
+from chatgenimage.workers import server_config, vision_config
 from chatgenimage.workers.device import settle_dtype
 from chatgenimage.workers.errors import PackageMissing
-from chatgenimage.workers.interfaces import Family, LlmCache
+from chatgenimage.workers.interfaces import Family, ImageCache
 from chatgenimage.workers.weights_config import WeightsConfig
 
 FAMILIES: dict[type, tuple[str, str]] = {
@@ -24,28 +24,32 @@ FAMILIES: dict[type, tuple[str, str]] = {
     vision_config.MaskGeneratorConfig: ("vision.mask_generator", "MaskGenerator"),
     vision_config.VisionLanguageConfig: ("vision.vision_language", "VisionLanguage"),
     settings.RulesConfig: ("llm.rules", "Rules"),
-    settings.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
+    server_config.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
+    server_config.OpenAiImagesConfig: ("openai_images", "OpenAiImages"),
+    server_config.OpenAiVisionConfig: ("openai_vision", "OpenAiVision"),
 }
 """Module and class of each family, by its settings class."""
 EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"}
 """Extra of pyproject.toml that installs a family's packages, if it is not "gpu"."""
 WEIGHTS_PACKAGES = ("torch", "transformers", "diffusers", "open_clip", "safetensors")
 OWN_PACKAGES: dict[type, tuple[str, ...]] = {
-    settings.OpenAiConfig: ("openai",),
+    server_config.OpenAiConfig: ("openai",),
+    server_config.OpenAiImagesConfig: ("openai",),
+    server_config.OpenAiVisionConfig: ("openai",),
     settings.GroundingDinoOriginalConfig: (*WEIGHTS_PACKAGES, "groundingdino"),
 }
 """Top-level modules that a family imports, if they are not those of all models with weights."""
 
 
 def load_family(
-    config: settings.FamilyConfig, device: str, memory: LlmCache | None = None
+    config: settings.FamilyConfig, device: str, memory: ImageCache | None = None
 ) -> Family:
     """Return the family that `config` describes, ready on `device`.
 
     Args:
         config: Settings; their class decides the family.
-        device: As torch names it, e.g. "cpu" or "cuda:0"; language models have none.
-        memory: Answer cache of a language model that costs money.
+        device: As torch names it, e.g. "cpu" or "cuda:0"; models on a server have none.
+        memory: Cache of the answers of models that cost money.
 
     Raises:
         PackageMissing: If a package that the family needs is not installed.
@@ -57,7 +61,7 @@ def load_family(
     match config:
         case settings.RulesConfig():
             loaded = family.load(config)
-        case settings.OpenAiConfig():
+        case server_config.ServerConfig():
             loaded = family.load(config, memory)
         case _:
             dtype = settle_dtype(config.dtype, device)

@@ -148,6 +148,8 @@ def _work(family: Family, size_wh: tuple[int, int], count: int = 1) -> str:
         made.append(f"{len(family.detect(images, [[LABEL]] * count)[0])} boxes")
     if isinstance(family, interfaces.Segmenter):
         made.append(f"{len(family.segment(images, [[box]] * count)[0])} mask")
+    if isinstance(family, interfaces.VisualJudge):
+        made.append(f"the answer {family.ask(images, [f'Is this a {LABEL}?'] * count)[0][:80]!r}")
     if isinstance(family, interfaces.ImageTextEncoder):
         made.append(f"a vector of {family.embed_images(images).shape[1]}")
     return ", ".join(made)

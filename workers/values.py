@@ -76,7 +76,7 @@ class Exchange:
 
     Attributes:
         question: Kind of request: "features", "prompts", "scenes" or "placements".
-        model: The model that answered, e.g. "gpt-3.5-turbo" or "rules".
+        model: The model that answered, e.g. "gpt-6-luna" or "rules".
         messages: The chat messages that were sent.
         answer: The text of the answer, without the model's thoughts.
         prompt_tokens: As counted by the server, None if it did not; 0 for a rule book.

@@ -48,4 +48,6 @@ class LlmAnswer(Base):
     """Hash of the request: server, model, messages and parameters."""
     exchanges: Mapped[list[dict[str, Any]]]
     """The whole conversation; the answer that was used is the last."""
+    image_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    """SHA-256 of the stored PNG that the answer is; NULL for a text."""
     created_at: Mapped[float] = mapped_column(default=time.time)

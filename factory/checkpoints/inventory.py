@@ -15,6 +15,7 @@ from chatgenimage.factory.settings.profiles import find_profile
 from chatgenimage.workers.config import DiffusionConfig, FamilyConfig, RulesConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound
+from chatgenimage.workers.server_config import OpenAiImagesConfig, ServerConfig
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
 from chatgenimage.workers.weights_config import WeightsConfig
@@ -50,6 +51,7 @@ class ModelRequirement:
         device_bytes: Device memory of its weights while it works, without the images.
         work_bytes: Device memory for one image, at most; None: not known.
         is_offloaded: Whether its weights are on the device only while it works.
+        price: What a service costs, in words; None: no service, or no price in the profile.
     """
 
     key: str
@@ -63,6 +65,7 @@ class ModelRequirement:
     device_bytes: int | None = None
     work_bytes: int | None = None
     is_offloaded: bool = False
+    price: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,8 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
             name, licence, place = config.checkpoint, PROJECT_LICENCE, WeightsLocation.BUNDLED
         else:
             name, licence, place = config.model, None, WeightsLocation.SERVICE
-        return ModelRequirement(key, roles, config.family, name, None, licence, place)
+        price = _price(config) if isinstance(config, ServerConfig) else None
+        return ModelRequirement(key, roles, config.family, name, None, licence, place, price=price)
     published = _published(config.checkpoint)
     path = local_files.find(config)
     here = _size_of(path) if path else None
@@ -195,6 +199,17 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
         if path
         else WeightsLocation.ABSENT,
     )
+
+
+def _price(config: ServerConfig) -> str | None:
+    """Return a server's prices in the currency of the budget; None if the profile has none."""
+    prices = []
+    if isinstance(config, OpenAiImagesConfig) and config.price_per_image:
+        prices.append(f"{config.price_per_image:g} per image")
+    if config.prompt_price or config.completion_price:
+        pair = f"{config.prompt_price:g} sent, {config.completion_price:g} received"
+        prices.append(f"{pair} per million tokens")
+    return "; ".join(prices) or None
 
 
 def _published(checkpoint: str) -> Published | None:

@@ -11,12 +11,12 @@ from chatgenimage.factory.errors import UnknownName
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.config import (
     FamilyConfig,
-    OpenAiConfig,
     RulesConfig,
     StableDiffusionConfig,
 )
 from chatgenimage.workers.device import pick_device
 from chatgenimage.workers.errors import WorkerError
+from chatgenimage.workers.server_config import ServerConfig
 from chatgenimage.workers.trial import TrialResult, try_family
 
 P = ParamSpec("P")
@@ -58,8 +58,8 @@ def models_named(settings: Settings, only: Sequence[str]) -> Sequence[str]:
 
 
 def is_spoken_to(config: FamilyConfig) -> bool:
-    """Return whether the family is a language model, which processes no images."""
-    return isinstance(config, RulesConfig | OpenAiConfig)
+    """Return whether the family has no weights here: a rule book, or a model on a server."""
+    return isinstance(config, RulesConfig | ServerConfig)
 
 
 def run_alone(trial: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | str:

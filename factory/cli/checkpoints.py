@@ -79,7 +79,8 @@ def check(
 ) -> None:
     """Load each model, run one item through it, and print seconds and peak memory.
 
-    Each model runs in its own process. A language model gets one request, which may cost money.
+    Each model runs in its own process. A model on a server gets one request for each thing that it
+    can do, which may cost money.
     Exit code 1 if a model fails. With --batch-sizes, several models of one role need their memory
     together; a pass that does not fit is halved when it happens.
 
@@ -200,7 +201,7 @@ def _to_table(needs: Iterable["ModelRequirement"]) -> Table:
             need.licence or "-",
             _gigabytes(need.download_bytes),
             _gigabytes(need.device_bytes),
-            need.place,
+            _place(need),
         )
     return table
 
@@ -214,9 +215,14 @@ def _to_lines(need: "ModelRequirement") -> Text:
         need.licence or "licence unknown",
         f"download {_gigabytes(need.download_bytes)}",
         f"on the device {_gigabytes(need.device_bytes)}",
-        need.place,
+        _place(need),
     ]
     return text.append(f"  {'; '.join(facts)}", style="dim")
+
+
+def _place(need: "ModelRequirement") -> str:
+    """Return where a model is, and what a service costs."""
+    return f"{need.place}: {need.price}" if need.price else str(need.place)
 
 
 def _memory_in_words(needs: Sequence["ModelRequirement"]) -> str:

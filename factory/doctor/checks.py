@@ -23,8 +23,8 @@ from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import CheckpointNotFound, WorkerError
+from chatgenimage.workers.server_config import ServerConfig
 from chatgenimage.workers.weights import hub, local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
 from chatgenimage.workers.weights_config import WeightsConfig
@@ -49,7 +49,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
         _checkpoints,
         _device,
         _versions,
-        _endpoint,
     ):
         try:
             found = look(settings)
@@ -57,6 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             found = Finding(look.__name__.strip("_"), Health.WRONG, str(error))
         if found is not None:
             yield found
+    yield from _endpoints(settings)
 
 
 def has_rows_and_files(settings: Settings, findings: Sequence[Finding]) -> bool:
@@ -226,8 +226,11 @@ def _misfit(need: Requirement) -> str | None:
     return None if need.specifier.contains(found, prereleases=True) else f"{need}, found {found}"
 
 
-def _endpoint(settings: Settings) -> Finding | None:
+def _endpoints(settings: Settings) -> Iterator[Finding]:
+    """Yield a finding per model on a server; a model that several families ask is asked once."""
     from chatgenimage.factory.doctor.endpoint import look_at_endpoint
 
-    config = next((c for c in settings.families.values() if isinstance(c, OpenAiConfig)), None)
-    return None if config is None else look_at_endpoint(config)
+    used = {key for keys in settings.roles.values() for key in keys}
+    configs = [settings.families[key] for key in settings.families if key in used]
+    servers = [config for config in configs if isinstance(config, ServerConfig)]
+    yield from map(look_at_endpoint, {(c.base_url, c.model): c for c in servers}.values())

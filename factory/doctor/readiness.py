@@ -1,7 +1,7 @@
 """Readiness of this machine: the cheap checks before anything is downloaded, submitted or loaded.
 
 The order is that of their cost: packages, key, device, broker and storage, space and memory, and
-the language model's server. `factory doctor` looks at more, and never ends a command.
+the models' servers. `factory doctor` looks at more, and never ends a command.
 """
 
 import os
@@ -21,10 +21,11 @@ from chatgenimage.factory.errors import NotReady
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.workers.config import FamilyConfig, OpenAiConfig
+from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.device import refuse_absent
-from chatgenimage.workers.llm.endpoint import make_client
+from chatgenimage.workers.llm.server import make_client
 from chatgenimage.workers.registry import missing_packages
+from chatgenimage.workers.server_config import ServerConfig
 
 GIGABYTE = 10**9
 SPARE_BYTES = 2 * GIGABYTE
@@ -140,7 +141,7 @@ def _space(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
 
 
 def _servers(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
-    """Ask the language model's server, but only before a download: else the run says it at once."""
+    """Ask the models' servers, but only before a download: else the run says it at once."""
     if not downloads_of(settings, roles):
         return
     for config in _servers_asked(settings, roles):
@@ -162,8 +163,8 @@ def _configs(settings: Settings, roles: Sequence[str]) -> list[FamilyConfig]:
     return [settings.families[key] for key in family_keys(settings, roles)]
 
 
-def _servers_asked(settings: Settings, roles: Sequence[str]) -> list[OpenAiConfig]:
-    return [one for one in _configs(settings, roles) if isinstance(one, OpenAiConfig)]
+def _servers_asked(settings: Settings, roles: Sequence[str]) -> list[ServerConfig]:
+    return [one for one in _configs(settings, roles) if isinstance(one, ServerConfig)]
 
 
 def _download_folder() -> Path:

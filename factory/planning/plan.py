@@ -28,8 +28,9 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.chain import QUEUES
-from chatgenimage.workers.config import FamilyConfig, OpenAiConfig
+from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.device import pick_device, total_memory_bytes
+from chatgenimage.workers.server_config import OpenAiConfig
 
 MILLION = 1_000_000
 

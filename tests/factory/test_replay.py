@@ -63,6 +63,17 @@ def test_a_record_that_was_changed_makes_another_image(painted):
     assert again.pass_size == 3
 
 
+def test_an_image_of_a_server_cannot_be_made_again(painted):
+    with painted.sessions.begin() as session:
+        candidate = session.get_one(Candidate, 1)
+        candidate.model = {**candidate.model, "family": "openai_images"}
+    with (
+        open_store(painted.data_dir) as store,
+        pytest.raises(ModelChanged, match="on a server, which takes no seed"),
+    ):
+        replay(store, 1)
+
+
 def test_another_model_is_refused(painted):
     with painted.sessions.begin() as session:
         candidate = session.get_one(Candidate, 1)

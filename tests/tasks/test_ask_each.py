@@ -80,7 +80,7 @@ def add_batch(place, **columns):
 
 def work_on(place, server, batch_id, works=(IMAGINE, PLACE), **config):
     config = server.config(**{**PRICE, "max_retries": 0, **config})
-    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions))
+    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions, place.images))
     options = DeliveryOptions(max_attempts=3, max_backoff_s=0.0)
     resources.use(Resources(place.sessions, place.images, [model], options, "me@here#1"))
     for work in works:

@@ -170,7 +170,9 @@ def test_a_budget_of_nothing_is_enough_for_a_server_that_costs_nothing(place):
 
 
 def test_the_budget_counts_running_steps_without_a_look_at_all(sqlite_place):
-    counting = spending.OTHER_PAID_STEPS.params(of_run=1, of_step=1)
+    counting = spending.OTHER_PAID_STEPS.params(
+        of_run=1, of_step=1, paid_queues=["language", "diffusion"]
+    )
     statement = counting.compile(compile_kwargs={"literal_binds": True})
     with sqlite_place.sessions() as session:
         explained = session.execute(text(f"EXPLAIN QUERY PLAN {statement}"))

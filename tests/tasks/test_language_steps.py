@@ -46,7 +46,7 @@ COST = 11 * 1.0 + 7 * 2.0
 def work_on(place, server, batch_id, work=BRAINSTORM):
     """Do the batch's step as a fresh worker process would."""
     config = server.config(prompt_price=1e6, completion_price=2e6)
-    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions))
+    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions, place.images))
     options = DeliveryOptions(max_attempts=3, max_backoff_s=0.0)
     resources.use(Resources(place.sessions, place.images, [model], options, "me@here#1"))
     run_step(work, batch_id)

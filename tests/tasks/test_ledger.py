@@ -47,7 +47,7 @@ def record(place, step_id, *answers):
 def ask(place, server, seed=1, **changes):
     """Send a request like a new worker process."""
     config = server.config(**PRICES, **changes)
-    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions))
+    model = OpenAiLanguageModel.load(config, DatabaseLlmCache(place.sessions, place.images))
     return model.describe_features("dog", seed=seed)
 
 

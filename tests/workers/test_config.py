@@ -1,7 +1,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from chatgenimage.workers.config import FamilyConfig, OpenAiConfig, StableDiffusionConfig
+from chatgenimage.workers.config import FamilyConfig, StableDiffusionConfig
+from chatgenimage.workers.server_config import OpenAiConfig
 
 ADAPTER = TypeAdapter(FamilyConfig)
 

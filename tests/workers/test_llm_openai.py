@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
+from chatgenimage.workers.server_config import OpenAiConfig
 from chatgenimage.workers.values import Detection, ProposedObject
 from tests.loopback import KEY, Loopback, Reply, fails, says
 

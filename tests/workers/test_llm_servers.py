@@ -450,7 +450,7 @@ AZURE = {
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        pytest.param(refuses(400, **AZURE), "content filter refused this question", id="Azure"),
+        pytest.param(refuses(400, **AZURE), "content filter refused this request", id="Azure"),
         pytest.param(
             message("content_filter", content=None), "content filter stopped the answer", id="cut"
         ),

@@ -165,15 +165,16 @@ def _count_tokens(usage: object) -> tuple[int | None, int | None]:
     """
     if not isinstance(usage, Mapping):
         return None, None
-    sent = _count(usage.get("prompt_tokens"))
-    received = _count(usage.get("completion_tokens"))
-    total = _count(usage.get("total_tokens"))
+    sent = count_of(usage.get("prompt_tokens"))
+    received = count_of(usage.get("completion_tokens"))
+    total = count_of(usage.get("total_tokens"))
     if sent is not None and total is not None and total - sent > (received or 0):
         received = total - sent
     return sent, received
 
 
-def _count(value: object) -> int | None:
+def count_of(value: object) -> int | None:
+    """Return a count of tokens as a server wrote it; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value <= MOST_TOKENS else None

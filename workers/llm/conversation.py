@@ -1,16 +1,18 @@
 """Conversations with an endpoint: an unusable answer is asked for again, with its problem."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic
 
-from chatgenimage.workers.config import OpenAiConfig
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
+from chatgenimage.workers.interfaces import LlmCache
 from chatgenimage.workers.llm.completion import Completion
 from chatgenimage.workers.llm.endpoint import Endpoint
 from chatgenimage.workers.llm.schemas import Schema
 from chatgenimage.workers.llm.templates import Message
 from chatgenimage.workers.llm.text import clean, split_thoughts
+from chatgenimage.workers.server_config import ChatConfig
 from chatgenimage.workers.values import Answer, Exchange, T
 
 COMPLAINT = (
@@ -30,25 +32,27 @@ class AnswerDoubtful(AnswerRefused):
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[T]):
-    """One of the loop's questions, with a way to read its answer.
+    """A question to a model, with a way to read its answer.
 
     Attributes:
-        name: "features", "prompts", "scenes" or "placements".
+        name: Kind of question, e.g. "features".
         messages: The conversation that asks it.
-        schema: Of the answer.
+        schema: Of the answer; None for plain text.
         parse: Reads an answer; raises AnswerRefused with a reason for the model.
         seed: Makes the answer repeatable where the model can.
+        images: PNG files that it is about.
     """
 
     name: str
     messages: tuple[Message, ...]
-    schema: Schema
+    schema: Schema | None
     parse: Callable[[str], T]
     seed: int
+    images: tuple[bytes, ...] = ()
 
 
 def converse(
-    endpoint: Endpoint, config: OpenAiConfig, question: Question[T]
+    endpoint: Endpoint, config: ChatConfig, question: Question[T]
 ) -> tuple[Answer[T], bool]:
     """Return the parsed answer, and whether it is one to remember.
 
@@ -66,7 +70,12 @@ def converse(
     while True:
         try:
             exchange, completion = endpoint.ask(
-                question.name, messages, question.schema, seed=question.seed, max_tokens=limit
+                question.name,
+                messages,
+                question.schema,
+                seed=question.seed,
+                max_tokens=limit,
+                images=question.images,
             )
         except ConversationFailed as failure:
             raise type(failure)(str(failure), [*exchanges, *failure.exchanges]) from None
@@ -93,6 +102,32 @@ def converse(
         f"{exchanges[-1].problem}.",
         exchanges,
     )
+
+
+def ask_once(
+    endpoint: Endpoint, config: ChatConfig, memory: LlmCache | None, question: Question[T]
+) -> Answer[T]:
+    """Return the parsed answer, from memory if the same was asked before.
+
+    Raises:
+        ConversationFailed: As `converse`.
+    """
+    memory = memory if config.reuse_answers else None
+    key = endpoint.key_of(question.messages, question.schema, question.seed, question.images)
+    remembered = memory.recall(key) if memory else ()
+    with suppress(AnswerRefused):  # an earlier version could use it
+        if remembered:
+            value = read_answer(remembered[-1], question.parse)
+            reused = [
+                replace(exchange, is_reused=True, answer=clean(exchange.answer))
+                for exchange in remembered
+            ]
+            return Answer(value, tuple(reused))
+    answer, is_sure = converse(endpoint, config, question)
+    exchanges = tuple(replace(exchange, request_key=key) for exchange in answer.exchanges)
+    if memory and is_sure:
+        memory.remember(key, exchanges)
+    return replace(answer, exchanges=exchanges)
 
 
 def read_answer(exchange: Exchange, parse: Callable[[str], T]) -> T:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,7 +43,7 @@ class Dialect:
     token_limit: str = "max_tokens"  # noqa: S105 (the name of a parameter)
 
     def options(
-        self, schema: Schema, *, temperature: float, max_tokens: int, seed: int
+        self, schema: Schema | None, *, temperature: float, max_tokens: int, seed: int
     ) -> dict[str, Any]:
         """Return the parameters of a request besides its model and messages."""
         options: dict[str, Any] = {self.token_limit: max_tokens}
@@ -50,6 +51,8 @@ class Dialect:
             options["temperature"] = temperature
         if self.seed:
             options["seed"] = seed
+        if schema is None:
+            return options
         if self.form == SCHEMA:
             known = schema if self.text_lengths else without_text_lengths(schema)
             options["response_format"] = {"type": SCHEMA, "json_schema": known}
@@ -57,7 +60,7 @@ class Dialect:
             options["response_format"] = {"type": OBJECT}
         return options
 
-    def messages(self, messages: Sequence[Message], schema: Schema) -> tuple[Message, ...]:
+    def messages(self, messages: Sequence[Message], schema: Schema | None) -> tuple[Message, ...]:
         """Return a conversation as the server takes it.
 
         Without a system role its text is put before the first question. Servers that know only
@@ -70,7 +73,7 @@ class Dialect:
             if system and spoken:
                 first = "\n\n".join([*system, spoken[0]["content"]])
                 spoken[0] = {**spoken[0], "content": first}
-        if self.form == OBJECT and spoken:
+        if self.form == OBJECT and spoken and schema:
             hint = FORM_HINT.format(form=json.dumps(_example(schema["schema"])))
             spoken[-1] = {**spoken[-1], "content": spoken[-1]["content"] + hint}
         return tuple(spoken)
@@ -103,6 +106,17 @@ class Dialect:
         """Return what to try once where the server itself fails at a request with a schema."""
         named = self.without_what_is_named(fault)
         return named if named != self else replace(self, form=TEXT)
+
+
+def show_images(messages: Sequence[Message], images: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Return a conversation whose first question shows the images, as data URLs of PNG files."""
+    shown: list[dict[str, Any]] = [dict(message) for message in messages]
+    question = next((message for message in shown if message["role"] == "user"), None)
+    if images and question:
+        urls = [f"data:image/png;base64,{b64encode(image).decode()}" for image in images]
+        parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        question["content"] = [*parts, {"type": "text", "text": question["content"]}]
+    return shown
 
 
 def _example(schema: Schema) -> Any:  # noqa: ANN401 (any JSON value)

@@ -3,147 +3,92 @@
 import hashlib
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Self
 
 import structlog
 
-from chatgenimage.workers.config import OpenAiConfig
-from chatgenimage.workers.errors import (
-    AnswerRefused,
-    CheckpointNotFound,
-    ConversationFailed,
-    CreditSpent,
-    EndpointUnavailable,
-)
-from chatgenimage.workers.llm.address import HIDDEN, ServerAddress
 from chatgenimage.workers.llm.completion import Completion, read_completion
-from chatgenimage.workers.llm.dialect import SCHEMA, TEXT, Dialect
-from chatgenimage.workers.llm.request_slots import OVERLOADED, RequestSlots, limited_client
+from chatgenimage.workers.llm.dialect import SCHEMA, TEXT, Dialect, show_images
+from chatgenimage.workers.llm.request_slots import OVERLOADED
 from chatgenimage.workers.llm.schemas import Schema
+from chatgenimage.workers.llm.server import Server
 from chatgenimage.workers.llm.server_errors import ServerError, ServerRefused
 from chatgenimage.workers.llm.templates import Message
-from chatgenimage.workers.llm.text import clean
+from chatgenimage.workers.server_config import ChatConfig
 from chatgenimage.workers.values import Exchange
-
-if TYPE_CHECKING:
-    from openai import OpenAI
 
 log = structlog.get_logger()
 
-PUBLIC_HOST = "api.openai.com"
-NO_KEY = "no-key"
 MAX_SEED = 2**31
-MAX_REASON_LENGTH = 300
 SCHEMA_FAULTS = frozenset({500, 501})
 """Statuses of servers that fail at every schema, and not at the question."""
-PRICED_TOKENS = 1_000_000
-
-
-def make_client(
-    config: OpenAiConfig, timeout_s: float, max_retries: int, slots: RequestSlots | None = None
-) -> "OpenAI":
-    """Return a client of the configured server; a server of your own may need no key.
-
-    Args:
-        config: Names the server and the key.
-        timeout_s: Longest wait for one answer.
-        max_retries: Of one request, on transient failures.
-        slots: Limit of requests at the same time; None: no limit.
-
-    Raises:
-        CheckpointNotFound: If there is no key to the public server.
-    """
-    from openai import OpenAI, OpenAIError
-
-    address = ServerAddress.of(config.base_url)
-
-    def connect(api_key: str | None) -> OpenAI:
-        return OpenAI(
-            api_key=api_key,
-            base_url=address.base_url,
-            default_query=address.query,
-            timeout=timeout_s,
-            max_retries=max_retries,
-            http_client=limited_client(slots) if slots else None,
-        )
-
-    try:
-        return connect(config.api_key.get_secret_value() if config.api_key else None)
-    except OpenAIError:
-        client = connect(NO_KEY)
-    if host_of(client) == PUBLIC_HOST:
-        raise CheckpointNotFound(
-            f"no key for {config.model}: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server of "
-            "your own, or choose the profile micro, which needs neither."
-        )
-    return client
-
-
-def host_of(client: "OpenAI") -> str:
-    """Return the server's name and port, without user and password."""
-    return urlsplit(str(client.base_url)).netloc.rpartition("@")[2]
-
-
-def endpoint_url(client: "OpenAI") -> str:
-    """Return the server's address without user, password and query, which may hold secrets."""
-    parts = urlsplit(str(client.base_url))
-    return urlunsplit((parts.scheme, host_of(client), parts.path.rstrip("/"), "", ""))
 
 
 class Endpoint:
     """A model on a server."""
 
-    def __init__(self, client: "OpenAI", config: OpenAiConfig, slots: RequestSlots) -> None:
-        self.slots = slots
-        self._client = client
+    def __init__(self, server: Server, config: ChatConfig) -> None:
+        self._server = server
         self._config = config
-        self._address = ServerAddress.of(config.base_url)
         self._dialect = Dialect()
         self._takes_schemas = False
         self._suspects_schemas = False
 
     @classmethod
-    def connect(cls, config: OpenAiConfig) -> Self:
+    def connect(cls, config: ChatConfig) -> Self:
         """Return the endpoint; nothing is asked yet.
 
         Raises:
             CheckpointNotFound: If there is neither a key nor a server of your own, which may need
                 none.
         """
-        slots = RequestSlots(config.max_concurrency)
-        return cls(make_client(config, config.timeout_s, config.max_retries, slots), config, slots)
+        return cls(Server.connect(config), config)
 
     @property
     def host(self) -> str:
         """Return the server's name and port, without user and password."""
-        return host_of(self._client)
+        return self._server.host
 
-    def key_of(self, messages: tuple[Message, ...], schema: Schema, seed: int) -> str:
-        """Return a hash of a request: the same server, model, question and parameters."""
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests the server takes now, as far as is known; at least 1."""
+        return self._server.concurrency
+
+    def key_of(
+        self,
+        messages: tuple[Message, ...],
+        schema: Schema | None,
+        seed: int,
+        images: Sequence[bytes] = (),
+    ) -> str:
+        """Return a hash of a request: the same server, model, question, images and parameters."""
         config = self._config
         asked = [self.host, config.model, config.temperature, config.max_tokens]
-        text = json.dumps([asked, messages, schema, seed % MAX_SEED], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        seen = [hashlib.sha256(image).hexdigest() for image in images]
+        parts = [asked, messages, schema, seed % MAX_SEED, *([seen] if seen else [])]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def ask(
+    def ask(  # noqa: PLR0913 (the request has that many parts)
         self,
         question: str,
         messages: tuple[Message, ...],
-        schema: Schema,
+        schema: Schema | None,
         *,
         seed: int,
         max_tokens: int,
+        images: Sequence[bytes] = (),
     ) -> tuple[Exchange, Completion]:
         """Return the exchange for the ledger, and the answer as it was read.
 
         Args:
-            question: Which of the four, e.g. "features".
+            question: Kind of request, e.g. "features".
             messages: The conversation, its last message the question.
-            schema: Of the answer.
+            schema: Of the answer; None for plain text.
             seed: Any integer.
             max_tokens: Longest answer, at least 1 token.
+            images: PNG files that the first question is about.
 
         Raises:
             EndpointUnavailable: If the server cannot be reached or is overloaded, after retries.
@@ -153,11 +98,11 @@ class Endpoint:
         start = time.monotonic()
         exchange = Exchange(question, self._config.model, messages, "")
         try:
-            completion, sent = self._complete(messages, schema, seed, max_tokens)
+            completion, sent = self._complete(messages, schema, seed, max_tokens, images)
         except ServerRefused as refused:
-            problem = self._describe(refused.error)
+            problem = self._server.describe(refused.error)
             failed = replace(exchange, duration_s=time.monotonic() - start, problem=problem)
-            raise _kind(refused.error)(problem, [failed]) from None
+            raise self._server.failure(refused.error, failed) from None
         answered = replace(
             exchange,
             messages=sent,
@@ -168,18 +113,17 @@ class Endpoint:
             completion_tokens=completion.completion_tokens,
             duration_s=time.monotonic() - start,
             problem=completion.problem,
-            cost=self._cost(completion),
+            cost=self._server.cost_of(completion.prompt_tokens, completion.completion_tokens),
         )
         return answered, completion
 
-    def _cost(self, completion: Completion) -> float:
-        """Return what the counted tokens cost; 0 for those that the server did not count."""
-        sent = (completion.prompt_tokens or 0) * self._config.prompt_price
-        received = (completion.completion_tokens or 0) * self._config.completion_price
-        return (sent + received) / PRICED_TOKENS
-
     def _complete(
-        self, messages: tuple[Message, ...], schema: Schema, seed: int, max_tokens: int
+        self,
+        messages: tuple[Message, ...],
+        schema: Schema | None,
+        seed: int,
+        max_tokens: int,
+        images: Sequence[bytes],
     ) -> tuple[Completion, tuple[Message, ...]]:
         """Return the completion and the messages that were sent for it.
 
@@ -197,7 +141,8 @@ class Endpoint:
                 seed=seed % MAX_SEED,
             )
             try:
-                completion = self._request(sent, options, max_tokens, is_last=fault is not None)
+                shown = show_images(sent, images)
+                completion = self._request(shown, options, max_tokens, is_last=fault is not None)
             except ServerRefused as refused:
                 if refused.error.is_bad_request:
                     simpler = dialect.simpler(refused.error.said)
@@ -234,7 +179,7 @@ class Endpoint:
 
     def _request(
         self,
-        messages: tuple[Message, ...],
+        messages: Sequence[Mapping[str, Any]],
         options: dict[str, Any],
         max_tokens: int,
         *,
@@ -249,7 +194,8 @@ class Endpoint:
 
         conversation: Any = list(messages)
         asked_at = time.monotonic()
-        client = self._client.with_options(max_retries=0) if is_last else self._client
+        client = self._server.client
+        client = client.with_options(max_retries=0) if is_last else client
         try:
             response = client.chat.completions.with_raw_response.create(
                 model=self._config.model, messages=conversation, **options
@@ -257,19 +203,7 @@ class Endpoint:
             return read_completion(response.text, max_tokens)
         except ServerRefused as refused:  # the body of a 200 says it
             if refused.error.status in OVERLOADED:
-                self.slots.lower_limit(asked_at)
+                self._server.slots.lower_limit(asked_at)
             raise
         except APIError as error:
             raise ServerRefused(ServerError.of(error)) from None
-
-    def _describe(self, error: ServerError) -> str:
-        """Return a failed request in one line, without secrets that the server may repeat."""
-        reason = self._address.hide(clean(error.text).replace(self._client.api_key, HIDDEN))
-        text = f"{self._config.model} at {self.host}: {reason[:MAX_REASON_LENGTH].rstrip('.')}."
-        return f"{text} {error.remedy}"
-
-
-def _kind(error: ServerError) -> type[ConversationFailed]:
-    if error.is_spent:
-        return CreditSpent
-    return EndpointUnavailable if error.is_transient else AnswerRefused

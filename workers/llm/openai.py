@@ -5,16 +5,13 @@ in Table 1's own loose format where it cannot; both are read, repaired, or asked
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
-from chatgenimage.workers.config import OpenAiConfig
-from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.interfaces import LlmCache
 from chatgenimage.workers.llm import schemas
 from chatgenimage.workers.llm.box_units import REFERENCE_SIZE_WH, placements_problem, to_reference
-from chatgenimage.workers.llm.conversation import AnswerDoubtful, Question, converse, read_answer
+from chatgenimage.workers.llm.conversation import AnswerDoubtful, Question, ask_once
 from chatgenimage.workers.llm.endpoint import Endpoint
 from chatgenimage.workers.llm.parsing import (
     parse_features,
@@ -23,7 +20,7 @@ from chatgenimage.workers.llm.parsing import (
     parse_scenes,
 )
 from chatgenimage.workers.llm.templates import Message, fill_template
-from chatgenimage.workers.llm.text import clean
+from chatgenimage.workers.server_config import OpenAiConfig
 from chatgenimage.workers.values import (
     Answer,
     BoxXyxy,
@@ -66,7 +63,7 @@ class OpenAiLanguageModel:
     ) -> None:
         self._endpoint = endpoint
         self._config = config
-        self._memory = memory if config.reuse_answers else None
+        self._memory = memory
         settings = {
             "host": endpoint.host,
             "temperature": config.temperature,
@@ -92,7 +89,7 @@ class OpenAiLanguageModel:
     @property
     def concurrency(self) -> int:
         """Return how many more requests the server takes now, as far as is known; at least 1."""
-        return max(1, self._endpoint.slots.free)
+        return self._endpoint.concurrency
 
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features of `label` (Visual Descriptor)."""
@@ -192,22 +189,7 @@ class OpenAiLanguageModel:
         return self._ask(Question("placements", messages, schema, parse, seed))
 
     def _ask(self, question: Question[T]) -> Answer[T]:
-        """Return the parsed answer, from memory if the same was asked before."""
-        key = self._endpoint.key_of(question.messages, question.schema, question.seed)
-        remembered = self._memory.recall(key) if self._memory else ()
-        with suppress(AnswerRefused):  # an earlier version could use it
-            if remembered:
-                value = read_answer(remembered[-1], question.parse)
-                reused = [
-                    replace(exchange, is_reused=True, answer=clean(exchange.answer))
-                    for exchange in remembered
-                ]
-                return Answer(value, tuple(reused))
-        answer, is_sure = converse(self._endpoint, self._config, question)
-        exchanges = tuple(replace(exchange, request_key=key) for exchange in answer.exchanges)
-        if self._memory and is_sure:
-            self._memory.remember(key, exchanges)
-        return replace(answer, exchanges=exchanges)
+        return ask_once(self._endpoint, self._config, self._memory, question)
 
 
 def _shorten(most_words: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Parsers of a language model's answers to the loop's four questions.
+"""Parsers of a model's answers: the loop's four questions, and objects that it sees.
 
 Each returns values, or raises AnswerRefused with a reason for the model. Of several
 prompts, scenes or placements those that can be used are kept; the caller asks for the rest.
@@ -17,6 +17,7 @@ from chatgenimage.workers.values import BoxXyxy, ImaginedScene, ProposedObject, 
 
 SCENE_KEYS = ("background", "objects", "description")
 PLACEMENT_KEYS = ("label", "box", "relationship")
+FOUND_KEYS = ("label", "box")
 MIN_FEATURES = 2
 MAX_FEATURE_LENGTH = 150
 MAX_BACKGROUND_LENGTH = 100
@@ -106,6 +107,28 @@ def parse_placements(text: str, targets: Sequence[str], count: int) -> tuple[Pro
     return _each_usable("placements", records, lambda record: _placement(record, targets), count)
 
 
+def parse_found(text: str, labels: Sequence[str]) -> tuple[tuple[str, BoxXyxy], ...]:
+    """Return the objects that a model saw, boxes as written and not yet validated.
+
+    An empty list is an answer: none of the labels is there.
+    """
+    _refuse_no_answer(text)
+    records = read_records(text, "objects", FOUND_KEYS)
+    if not records:
+        return ()
+    return _each_usable("objects", records, lambda record: _found(record, labels), len(records))
+
+
+def parse_sentence(text: str) -> str:
+    """Return an answer in words: one line, without quotes around it.
+
+    Raises:
+        AnswerRefused: If it is empty or an apology.
+    """
+    _refuse_no_answer(text)
+    return _refuse_long(" ".join(unfence(text).split()).strip("\"'`* "), "the answer")
+
+
 def _each_usable(
     what: str, found: Sequence[Read], read: Callable[[Read], T], count: int
 ) -> tuple[T, ...]:
@@ -144,15 +167,28 @@ def _scene(record: dict[str, Any], existing: Sequence[str]) -> ImaginedScene:
 
 
 def _placement(record: dict[str, Any], targets: Sequence[str]) -> ProposedObject:
-    said = _text(record, "label")
+    label = _name_among(_text(record, "label"), targets)
+    return ProposedObject(
+        label, _box(record.get("box")), _text(record, "relationship").rstrip(". ")
+    )
+
+
+def _found(record: dict[str, Any], labels: Sequence[str]) -> tuple[str, BoxXyxy]:
+    return _name_among(_text(record, "label"), labels), _box(record.get("box"))
+
+
+def _name_among(said: str, targets: Sequence[str]) -> str:
+    """Return the target that a model's label means.
+
+    Raises:
+        AnswerRefused: If it means none.
+    """
     label = next((target for target in targets if target.casefold() == said.casefold()), None)
     if label is None:
         label = next((target for target in targets if mentions(said, target)), None)
     if label is None:
         raise AnswerRefused(f"'label' {said[:50]!r} is none of: {', '.join(targets)}")
-    return ProposedObject(
-        label, _box(record.get("box")), _text(record, "relationship").rstrip(". ")
-    )
+    return label
 
 
 def _box(value: object) -> BoxXyxy:

@@ -1,4 +1,4 @@
-"""JSON schemas of the four answers, in the form that OpenAI-compatible servers take.
+"""JSON schemas of the answers, in the form that OpenAI-compatible servers take.
 
 Lists and texts have a longest length: a small model that decodes greedily would never end one. Some
 servers refuse such a length for texts.
@@ -14,6 +14,7 @@ BOX_NUMBERS = 4
 MAX_TEXT_LENGTH = 800
 """Characters; more than any of Table 1's demonstrations has."""
 MAX_OBJECTS = 8
+MAX_FOUND = 50
 MAX_NAME_LENGTH = 60
 """Characters of an object's or a background's name."""
 STRING: Schema = {"type": "string", "maxLength": MAX_TEXT_LENGTH}
@@ -44,6 +45,13 @@ def placements(targets: Sequence[str], count: int) -> Schema:
     box = _list_of(NUMBER, BOX_NUMBERS, BOX_NUMBERS)
     placement = _object({"label": label, "box": box, "relationship": STRING})
     return _answer("placements", _list_of(placement, 1, count))
+
+
+def found(labels: Sequence[str]) -> Schema:
+    """Return the schema of the objects that are seen, at most 50; there may be none."""
+    label = STRING | {"enum": list(labels)}
+    box = _list_of(NUMBER, BOX_NUMBERS, BOX_NUMBERS)
+    return _answer("objects", _list_of(_object({"label": label, "box": box}), 0, MAX_FOUND))
 
 
 def without_text_lengths(schema: Schema) -> Schema:

@@ -16,7 +16,10 @@ SPENT = re.compile(
     r"|credit limit|spending limit",
     re.IGNORECASE,
 )
-FILTERED = re.compile(r"content_filter|ContentPolicyViolation|content_policy_violation")
+FILTERED = re.compile(
+    r"content_filter|ContentPolicyViolation|content_policy_violation|moderation_blocked"
+    r"|rejected .{0,20}safety system"
+)
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 BAD_REQUESTS = frozenset({400, 422})
 SERVER_FAULT = 500
@@ -103,7 +106,7 @@ class ServerError:
     def remedy(self) -> str:
         """Return what a person can do."""
         if self.is_filtered:
-            return "The server's content filter refused this question; choose another label."
+            return "The server's content filter refused this request; choose another label."
         if self.is_spent:
             return "Top up the account at the server, then continue the run."
         return REMEDIES.get(self.status, "The server's log may say more.")

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from chatgenimage.factory.doctor.endpoint import look_at_endpoint
-from chatgenimage.workers.config import OpenAiConfig
+from chatgenimage.workers.server_config import OpenAiConfig
 from tests.loopback import KEY, Loopback, Reply, fails, lists
 
 
@@ -33,7 +33,8 @@ def test_a_server_with_key_and_model_is_ok(server):
     ("changes", "health", "part"),
     [
         ({"api_key": "sk-mistyped"}, "wrong", "refuses the key (401): correct OPENAI_API_KEY"),
-        ({"model": "huge"}, "warning", "does not list 'huge'; it lists small, large. Set the"),
+        ({"model": "huge"}, "wrong", "does not list 'huge'; it lists small, large. Set the"),
+        ({"model": "huge", "check_model": False}, "warning", "does not list 'huge'"),
     ],
 )
 def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, changes, health, part):

@@ -8,7 +8,8 @@ from chatgenimage.factory.errors import ProfileNotFound, SettingsError
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.settings.run_profile import dump_profile, settings_from_frozen
-from chatgenimage.workers.config import OpenAiConfig, RulesConfig
+from chatgenimage.workers.config import RulesConfig
+from chatgenimage.workers.server_config import OpenAiConfig
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def test_the_paper_s_profile_states_the_paper_s_numbers():
     diffusion, language = settings.families["diffusion"], settings.families["language"]
     assert (diffusion.size_wh, diffusion.num_inference_steps) == ((512, 512), 50)
     assert diffusion.guidance_scale == 7.5
-    assert (language.model, language.temperature) == ("gpt-3.5-turbo", 0)
+    assert (language.model, language.temperature) == ("gpt-6-luna", 0)
 
 
 def test_arguments_win_over_environment_and_environment_over_the_file(profile, monkeypatch):

@@ -1,0 +1,138 @@
+"""Answers of image servers: images in base64 or at an address, and counts of tokens."""
+
+import base64
+import binascii
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from chatgenimage.workers.llm.completion import count_of
+from chatgenimage.workers.llm.server_errors import ServerRefused, find_error
+from chatgenimage.workers.llm.text import clean
+from chatgenimage.workers.values import RgbImage
+
+MOST_BYTES = 64 * 2**20
+MOST_PIXELS = 64_000_000
+FORMATS = ("PNG", "JPEG", "WEBP")
+DATA_URL = "data:image/"
+
+
+class ImageUnreadable(Exception):
+    """A server's answer has no image that can be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnswer:
+    """What a server sent for one request.
+
+    Attributes:
+        encoded: The first image's file, or the address where it is.
+        count: Number of images: all are paid for.
+        prompt_tokens: As the server counted them; None if it did not.
+        completion_tokens: As the server counted them; None if it did not.
+    """
+
+    encoded: bytes | str
+    count: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+def read_image_answer(body: str) -> ImageAnswer:
+    """Return the first image in the body of a response with HTTP status 200.
+
+    Raises:
+        ServerRefused: If the body is an error instead.
+        ImageUnreadable: If it has no image.
+    """
+    try:
+        parsed = json.loads(body, strict=False)
+    except (ValueError, RecursionError):
+        raise ImageUnreadable("the server sent no JSON") from None
+    if not isinstance(parsed, Mapping):
+        raise ImageUnreadable("the server sent no image")
+    sent = parsed.get("data") or parsed.get("images")
+    there = [each for each in sent if isinstance(each, Mapping)] if isinstance(sent, list) else []
+    if not there:
+        if error := find_error(parsed):
+            raise ServerRefused(error)
+        raise ImageUnreadable("the server sent no image")
+    usage = parsed.get("usage")
+    counts: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
+    return ImageAnswer(
+        _encoded(there[0]),
+        len(there),
+        count_of(counts.get("input_tokens", counts.get("prompt_tokens"))),
+        count_of(counts.get("output_tokens", counts.get("completion_tokens"))),
+    )
+
+
+def resolve_url(url: str, base_url: str) -> str:
+    """Return the address of an image, which must be on the server's own host.
+
+    Raises:
+        ImageUnreadable: If it is elsewhere: a server must not send this machine to other places.
+    """
+    target = urljoin(base_url, url)
+    there, here = urlsplit(target), urlsplit(base_url)
+    if (there.scheme, there.hostname, there.port) != (here.scheme, here.hostname, here.port):
+        raise ImageUnreadable(
+            f"the server sent the address of an image at {clean(str(there.hostname))[:100]}, not "
+            "on its own host, which is not fetched: set `response_format: b64_json`"
+        )
+    return target
+
+
+def decode_image(content: bytes) -> RgbImage:
+    """Return the pixels of a PNG, JPEG or WebP file, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageUnreadable: If it is none, or too large.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise ImageUnreadable(f"the server's image is too large: {width}x{height}")
+            return np.array(image.convert("RGB"))
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+        raise ImageUnreadable(
+            f"the server's image cannot be read: {clean(str(error))[:100]}"
+        ) from None
+
+
+def encode_image(image: RgbImage, transparent: np.ndarray | None = None) -> bytes:
+    """Return a PNG file.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        transparent: (H, W) bool, True where the file is transparent; None: it has no alpha.
+    """
+    if transparent is not None:
+        alpha = np.where(transparent, 0, 255).astype(np.uint8)
+        image = np.dstack([image, alpha])
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _encoded(sent: Mapping[str, Any]) -> bytes | str:
+    text = sent.get("b64_json") or sent.get("url")
+    if not isinstance(text, str) or not text:
+        raise ImageUnreadable("the server sent no image")
+    is_address = not sent.get("b64_json") and not text.startswith(DATA_URL)
+    if is_address:
+        return text
+    try:
+        content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text)
+    except (binascii.Error, ValueError):
+        raise ImageUnreadable("the server's image is no base64") from None
+    if len(content) > MOST_BYTES:
+        raise ImageUnreadable(f"the server's image is too large: {len(content)} bytes")
+    return content

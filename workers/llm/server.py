@@ -1,0 +1,185 @@
+"""A model's server: its address and key, limits and retries, and its errors as ours."""
+
+import json
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import structlog
+
+from chatgenimage.workers.errors import (
+    AnswerRefused,
+    CheckpointNotFound,
+    ConversationFailed,
+    CreditSpent,
+    EndpointUnavailable,
+)
+from chatgenimage.workers.llm.address import HIDDEN, ServerAddress
+from chatgenimage.workers.llm.request_slots import RequestSlots, limited_client
+from chatgenimage.workers.llm.server_errors import ServerError
+from chatgenimage.workers.llm.text import clean
+from chatgenimage.workers.server_config import ServerConfig
+from chatgenimage.workers.values import Exchange
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+log = structlog.get_logger()
+
+PUBLIC_HOST = "api.openai.com"
+NO_KEY = "no-key"
+MAX_REASON_LENGTH = 300
+PRICED_TOKENS = 1_000_000
+LIST_TIMEOUT_S = 10.0
+SHOWN_MODELS = 12
+
+
+def make_client(
+    config: ServerConfig, timeout_s: float, max_retries: int, slots: RequestSlots | None = None
+) -> "OpenAI":
+    """Return a client of the configured server; a server of your own may need no key.
+
+    Args:
+        config: Names the server and the key.
+        timeout_s: Longest wait for one answer.
+        max_retries: Of one request, on transient failures.
+        slots: Limit of requests at the same time; None: no limit.
+
+    Raises:
+        CheckpointNotFound: If there is no key to the public server.
+    """
+    from openai import OpenAI, OpenAIError
+
+    address = ServerAddress.of(config.base_url)
+
+    def connect(api_key: str | None) -> OpenAI:
+        return OpenAI(
+            api_key=api_key,
+            base_url=address.base_url,
+            default_query=address.query,
+            timeout=timeout_s,
+            max_retries=max_retries,
+            http_client=limited_client(slots) if slots else None,
+        )
+
+    try:
+        return connect(config.api_key.get_secret_value() if config.api_key else None)
+    except OpenAIError:
+        client = connect(NO_KEY)
+    if host_of(client) == PUBLIC_HOST:
+        raise CheckpointNotFound(
+            f"no key for {config.model}: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server of "
+            "your own, or choose the profile micro, which needs neither."
+        )
+    return client
+
+
+def host_of(client: "OpenAI") -> str:
+    """Return the server's name and port, without user and password."""
+    return urlsplit(str(client.base_url)).netloc.rpartition("@")[2]
+
+
+def endpoint_url(client: "OpenAI") -> str:
+    """Return the server's address without user, password and query, which may hold secrets."""
+    parts = urlsplit(str(client.base_url))
+    return urlunsplit((parts.scheme, host_of(client), parts.path.rstrip("/"), "", ""))
+
+
+def list_models(client: "OpenAI") -> list[str]:
+    """Return the names in the server's list of models; asking costs nothing.
+
+    Raises:
+        openai.APIError: If the server does not answer, or refuses.
+        ValueError: If the answer is no list of models.
+    """
+    answer = client.models.with_raw_response.list()
+    try:
+        return [clean(str(listed["id"])) for listed in json.loads(answer.text)["data"]]
+    except (TypeError, KeyError) as error:
+        raise ValueError("no list of models") from error
+
+
+def has_model(models: list[str], model: str) -> bool:
+    """Return whether a server's list has a model, as Google or Ollama may write its name."""
+    return bool({model, f"models/{model}", f"{model}:latest"} & set(models))
+
+
+def require_model(config: ServerConfig) -> None:
+    """Check that the server offers the model, as far as it says what it offers.
+
+    A server that has no list, refuses it, or does not answer now is asked nothing more: the first
+    request shows what is wrong, and waits for a server that is down.
+
+    Raises:
+        CheckpointNotFound: If the list lacks the model, or there is no key to the public server.
+    """
+    from openai import APIError
+
+    client = make_client(config, LIST_TIMEOUT_S, 0)
+    if not config.check_model:
+        return
+    try:
+        models = list_models(client)
+    except (APIError, ValueError) as error:
+        log.info("no_list_of_models", host=host_of(client), error=type(error).__name__)
+        return
+    if models and not has_model(models, config.model):
+        raise CheckpointNotFound(
+            f"{host_of(client)} has no model {config.model!r}. It offers: {_shorten(models)}. Set "
+            "`model` of the family to one of them, or `check_model: false` if the server takes "
+            "names that it does not list."
+        )
+
+
+def _shorten(models: list[str]) -> str:
+    more = len(models) - SHOWN_MODELS
+    return ", ".join(models[:SHOWN_MODELS]) + (f" and {more} more" if more > 0 else "")
+
+
+class Server:
+    """A connection to a model's server."""
+
+    def __init__(self, client: "OpenAI", config: ServerConfig, slots: RequestSlots) -> None:
+        self.client = client
+        self.slots = slots
+        self._config = config
+        self._address = ServerAddress.of(config.base_url)
+
+    @classmethod
+    def connect(cls, config: ServerConfig) -> Self:
+        """Return the connection; nothing is asked yet.
+
+        Raises:
+            CheckpointNotFound: If there is neither a key nor a server of your own, which may need
+                none.
+        """
+        slots = RequestSlots(config.max_concurrency)
+        return cls(make_client(config, config.timeout_s, config.max_retries, slots), config, slots)
+
+    @property
+    def host(self) -> str:
+        """Return the server's name and port, without user and password."""
+        return host_of(self.client)
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests the server takes now, as far as is known; at least 1."""
+        return max(1, self.slots.free)
+
+    def cost_of(self, prompt_tokens: int | None, completion_tokens: int | None) -> float:
+        """Return what the counted tokens cost; 0 for those that the server did not count."""
+        sent = (prompt_tokens or 0) * self._config.prompt_price
+        received = (completion_tokens or 0) * self._config.completion_price
+        return (sent + received) / PRICED_TOKENS
+
+    def describe(self, error: ServerError) -> str:
+        """Return a failed request in one line, without secrets that the server may repeat."""
+        reason = self._address.hide(clean(error.text).replace(self.client.api_key, HIDDEN))
+        text = f"{self._config.model} at {self.host}: {reason[:MAX_REASON_LENGTH].rstrip('.')}."
+        return f"{text} {error.remedy}"
+
+    def failure(self, error: ServerError, exchange: Exchange) -> ConversationFailed:
+        """Return the exception for a failed request; it carries the exchange."""
+        kind = EndpointUnavailable if error.is_transient else AnswerRefused
+        if error.is_spent:
+            kind = CreditSpent
+        return kind(str(exchange.problem), [exchange])

@@ -1,0 +1,111 @@
+"""An image model behind an OpenAI-compatible endpoint: generates, edits and fills.
+
+These servers take no seed: an image that they painted cannot be painted again. The same request
+with the same seed is answered from the cache.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from chatgenimage.workers.image_canvas import Canvas
+from chatgenimage.workers.interfaces import ImageCache
+from chatgenimage.workers.llm.image_answers import encode_image
+from chatgenimage.workers.llm.image_endpoint import ImageEndpoint, ImageRequest
+from chatgenimage.workers.server_config import OpenAiImagesConfig
+from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
+
+
+class OpenAiImages:
+    """Family `openai_images`: satisfies ImageGenerator, BackgroundEditor and ObjectFiller."""
+
+    def __init__(self, endpoint: ImageEndpoint, config: OpenAiImagesConfig) -> None:
+        self._endpoint = endpoint
+        self._wanted_wh = _size_of(config.size)
+        settings = {
+            "host": endpoint.server.host,
+            "size": config.size,
+            "quality": config.quality,
+        }
+        self.identity = ModelIdentity("openai_images", config.model, config.model, settings)
+
+    @classmethod
+    def load(cls, config: OpenAiImagesConfig, memory: ImageCache | None = None) -> Self:
+        """Return the model; nothing is asked yet.
+
+        Args:
+            config: Names server and model.
+            memory: Where images are kept, so that no request is paid for twice.
+
+        Raises:
+            CheckpointNotFound: If there is neither a key nor a server of your own.
+        """
+        return cls(ImageEndpoint.connect(config, memory), config)
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests the server takes now, as far as is known; at least 1."""
+        return self._endpoint.server.concurrency
+
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
+        """Return one image per prompt, of the size that the server painted.
+
+        Raises:
+            ConversationFailed: If the server refuses or is not available.
+        """
+        return [
+            self._endpoint.ask(ImageRequest("image", prompt, seed, {}))
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
+
+    def edit(
+        self, images: Sequence[RgbImage], instructions: Sequence[str], seeds: Sequence[int]
+    ) -> list[RgbImage]:
+        """Return the edited images, each with the size of its input.
+
+        Raises:
+            ConversationFailed: If the server refuses or is not available.
+        """
+        return [
+            self._repaint("edit", image, None, instruction, seed)
+            for image, instruction, seed in zip(images, instructions, seeds, strict=True)
+        ]
+
+    def fill(
+        self,
+        images: Sequence[RgbImage],
+        mask_images: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[RgbImage]:
+        """Return the images with their masked part repainted; every pixel outside is unchanged.
+
+        Raises:
+            ConversationFailed: If the server refuses or is not available.
+        """
+        return [
+            np.where(mask[..., None], self._repaint("fill", image, mask, prompt, seed), image)
+            for image, mask, prompt, seed in zip(images, mask_images, prompts, seeds, strict=True)
+        ]
+
+    def _repaint(
+        self, kind: str, image: RgbImage, mask: Mask | None, prompt: str, seed: int
+    ) -> RgbImage:
+        canvas = Canvas.around(image, self._wanted_wh)
+        files = {"image": encode_image(canvas.put(image))}
+        if mask is not None:
+            files["mask"] = _mask_file(canvas.put_mask(mask))
+        painted = self._endpoint.ask(ImageRequest(kind, prompt, seed, files))
+        return canvas.cut(painted, image.shape)
+
+
+def _mask_file(mask: Mask) -> bytes:
+    """Return a mask's file, transparent where to repaint; also white there, for other servers."""
+    white = np.where(mask[..., None], np.uint8(255), np.uint8(0)).repeat(3, axis=2)
+    return encode_image(white, transparent=mask)
+
+
+def _size_of(size: str | None) -> tuple[int, int] | None:
+    width, by, height = (size or "").partition("x")
+    return (int(width), int(height)) if by else None

@@ -1,0 +1,165 @@
+"""A model that sees, behind an OpenAI-compatible endpoint: captions, boxes and answers by chat."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Self, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from chatgenimage.workers.interfaces import LlmCache
+from chatgenimage.workers.llm import schemas
+from chatgenimage.workers.llm.conversation import AnswerDoubtful, Question, ask_once
+from chatgenimage.workers.llm.endpoint import Endpoint
+from chatgenimage.workers.llm.image_answers import encode_image
+from chatgenimage.workers.llm.parsing import parse_found, parse_sentence
+from chatgenimage.workers.llm.schemas import Schema
+from chatgenimage.workers.llm.seen_boxes import to_pixels
+from chatgenimage.workers.paid_calls import report_calls
+from chatgenimage.workers.server_config import OpenAiVisionConfig
+from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage, T
+
+In = TypeVar("In")
+
+CAPTION = (
+    "Describe this image in one sentence of at most {words} words. Name each object in it, and "
+    "the place. Answer with the sentence alone."
+)
+BOXES = (
+    "Find every object in this image that is one of: {labels}. Answer with JSON alone, in this "
+    'form: {{"objects": [{{"label": "...", "box": [x_min, y_min, x_max, y_max]}}]}}. Boxes are '
+    "tight around the visible object, in thousandths of the image's width and height, from 0 to "
+    "1000, measured from the top left. Leave out what is not there: the list may be empty."
+)
+CONFIDENCE = 1.0
+"""Of every box: a chat model gives none."""
+
+
+class OpenAiVision:
+    """Family `openai_vision`: satisfies Captioner, Detector and VisualJudge."""
+
+    def __init__(
+        self, endpoint: Endpoint, config: OpenAiVisionConfig, memory: LlmCache | None = None
+    ) -> None:
+        self._endpoint = endpoint
+        self._config = config
+        self._memory = memory
+        settings = {
+            "host": endpoint.host,
+            "temperature": config.temperature,
+            "max_tokens": config.max_tokens,
+            "longest_side_px": config.longest_side_px,
+            "max_caption_words": config.max_caption_words,
+        }
+        self.identity = ModelIdentity("openai_vision", config.model, config.model, settings)
+
+    @classmethod
+    def load(cls, config: OpenAiVisionConfig, memory: LlmCache | None = None) -> Self:
+        """Return the model; nothing is asked yet.
+
+        Args:
+            config: Names server and model.
+            memory: Where answers are kept, so that no request is paid for twice.
+
+        Raises:
+            CheckpointNotFound: If there is neither a key nor a server of your own.
+        """
+        return cls(Endpoint.connect(config), config, memory)
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many more requests the server takes now, as far as is known; at least 1."""
+        return self._endpoint.concurrency
+
+    def caption(self, images: Sequence[RgbImage]) -> list[str]:
+        """Return one stripped caption per image.
+
+        Raises:
+            ConversationFailed: If the server refuses, gives no usable answer, or is not available.
+        """
+        text = CAPTION.format(words=self._config.max_caption_words)
+        return self._each(lambda image: self._say("caption", image, text), images)
+
+    def detect(
+        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
+    ) -> list[list[Detection]]:
+        """Return the objects found in each image; every box has confidence 1.
+
+        Args:
+            images: Any sizes.
+            labels: The names to look for, per image; without names nothing is asked.
+
+        Raises:
+            ConversationFailed: If the server refuses, gives no usable answer, or is not available.
+        """
+        pairs = list(zip(images, labels, strict=True))
+        return self._each(lambda pair: self._find(*pair) if pair[1] else [], pairs)
+
+    def ask(self, images: Sequence[RgbImage], questions: Sequence[str]) -> list[str]:
+        """Return one short, stripped answer per image.
+
+        Args:
+            images: (H, W, 3) each; sizes may differ.
+            questions: One per image, in the same order.
+
+        Raises:
+            ConversationFailed: If the server refuses, gives no usable answer, or is not available.
+        """
+        pairs = list(zip(images, questions, strict=True))
+        return self._each(lambda pair: self._say("judgement", *pair), pairs)
+
+    def _say(self, name: str, image: RgbImage, text: str) -> str:
+        return self._ask(name, image, text, None, parse_sentence)
+
+    def _find(self, image: RgbImage, labels: Sequence[str]) -> list[Detection]:
+        size_wh = (image.shape[1], image.shape[0])
+
+        def parse(text: str) -> list[Detection]:
+            found = parse_found(text, labels)
+            boxes = to_pixels([box for _, box in found], size_wh)
+            there = [
+                Detection(label, CONFIDENCE, box)
+                for (label, _), box in zip(found, boxes, strict=True)
+                if box is not None
+            ]
+            if found and not there:
+                raise AnswerDoubtful("no box has an area inside the image", there)
+            return there
+
+        text = BOXES.format(labels=", ".join(labels))
+        return self._ask("boxes", image, text, schemas.found(labels), parse)
+
+    def _ask(
+        self,
+        name: str,
+        image: RgbImage,
+        text: str,
+        schema: Schema | None,
+        parse: Callable[[str], T],
+    ) -> T:
+        """Return the parsed answer to a question about an image; report what was paid."""
+        shown = encode_image(_fit(image, self._config.longest_side_px))
+        message = {"role": "user", "content": text}
+        question = Question(name, (message,), schema, parse, 0, (shown,))
+        answer = ask_once(self._endpoint, self._config, self._memory, question)
+        report_calls(answer.exchanges)
+        return answer.value
+
+    def _each(self, ask: Callable[[In], T], subjects: Sequence[In]) -> list[T]:
+        """Return the answer about each subject; several are asked at the same time."""
+        if len(subjects) == 1:
+            return [ask(subjects[0])]
+        with ThreadPoolExecutor(max(1, min(len(subjects), self.concurrency))) as threads:
+            calls = [threads.submit(copy_context().run, ask, subject) for subject in subjects]
+        return [call.result() for call in calls]
+
+
+def _fit(image: RgbImage, longest_side_px: int) -> RgbImage:
+    """Return an image scaled down to a longest side."""
+    height, width = image.shape[:2]
+    scale = longest_side_px / max(height, width)
+    if scale >= 1:
+        return image
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.LANCZOS))
