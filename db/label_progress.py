@@ -4,8 +4,9 @@ The database groups and sorts; a run may have 100,000 labels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, case, func, select
 from sqlalchemy.orm import Session
@@ -99,7 +100,7 @@ def list_label_progress(
         (open_.c.waiting > 0, LabelState.WAITING),
         else_=LabelState.DONE,
     )
-    ranks: dict[LabelOrder, tuple[ColumnElement[float] | ColumnElement[str], ...]] = {
+    ranks: dict[LabelOrder, tuple[ColumnElement[Any], ...]] = {
         LabelOrder.SUBMITTED: (),
         LabelOrder.NAME: (Label.name.expression,),
         LabelOrder.ACCEPTED: (share, accepted - asked),
@@ -134,9 +135,8 @@ def list_label_progress(
     )
     if is_short:
         query = query.where(accepted < asked)
-    return [
-        LabelProgress(*numbers, LabelState(state)) for *numbers, state in session.execute(query)
-    ]
+    rows = session.execute(query).all()
+    return [replace(LabelProgress(*row), state=LabelState(row[-1])) for row in rows]
 
 
 def count_label_states(session: Session, run_id: int, labels: int) -> LabelStates:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -140,7 +140,7 @@ def list_runs(session: Session, limit: int = 20) -> list[RunSummary]:
         .order_by(Run.id.desc())
         .limit(limit)
     ).all()
-    return [RunSummary(*row, names=_first_names(session, row[0])) for row in rows]
+    return [replace(RunSummary(*row), names=_first_names(session, row.id)) for row in rows]
 
 
 def count_runs(session: Session) -> int:
