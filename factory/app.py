@@ -16,11 +16,11 @@ from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.llm_cache import DatabaseLlmCache
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
-from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES
-from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES, plan_chain
+from chatgenimage.tasks.resources import KEYS, Resources
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.device import limit_memory, limit_threads, pick_device, refuse_absent
-from chatgenimage.workers.interfaces import Family
+from chatgenimage.workers.interfaces import Family, ObjectFiller
 from chatgenimage.workers.llm.server import require_model
 from chatgenimage.workers.registry import load_family
 from chatgenimage.workers.server_config import ServerConfig
@@ -125,22 +125,54 @@ def fetch_checkpoints(settings: Settings, roles: Sequence[str]) -> None:
 
 
 def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
-    """Load the models of these roles and return them with everything else a worker needs."""
+    """Load the models of these roles and return them with everything else a worker needs.
+
+    Raises:
+        SettingsError: If nothing can fill, and the profile's runs have a step that fills.
+        WorkerError: If a model does not load.
+    """
     device = "cpu" if only_speaks(settings, roles) else _prepare_device(settings)
     url, patience_s = settings.resolved_database_url(), settings.delivery.lease_s
     sessions = connect(url, durable=False, patience_s=patience_s)  # durable: docs/adr/0010
     images, keys = open_images(settings), family_keys(settings, roles)
     memory = DatabaseLlmCache(sessions, images)
+    loaded = {key: _load(settings, key, device, memory) for key in keys}
+    _refuse_no_filler(settings, roles, loaded)
     return Resources(
         sessions=sessions,
         images=images,
-        families=[_load(settings, key, device, memory) for key in keys],
+        families=list(loaded.values()),
         keys=keys,
         paid_queues=paid_queues(settings),
         delivery=settings.delivery,
         owner=owner,
         models_key=models_key(settings),
     )
+
+
+def _refuse_no_filler(
+    settings: Settings, roles: Sequence[str], loaded: Mapping[str, Family]
+) -> None:
+    """Raise SettingsError at a worker's start, instead of in its first step that fills."""
+    role, key = QUEUES["fill"], KEYS[ObjectFiller]
+    if role not in roles:
+        return
+    if key in settings.families and key not in settings.roles[role]:
+        raise SettingsError(
+            f"profile {settings.profile!r} has a family {key!r} that the role {role!r} does "
+            f"not load; add it to `roles.{role}`, or delete it."
+        )
+    if key in loaded and not isinstance(loaded[key], ObjectFiller):
+        raise SettingsError(
+            f"the family {loaded[key].identity.family} cannot fill; give `families.{key}` "
+            "an inpainting checkpoint (family: inpaint)."
+        )
+    steps = {step.name for step in plan_chain(settings.chain, settings.chain.mode)}
+    if "fill" in steps and not any(isinstance(one, ObjectFiller) for one in loaded.values()):
+        raise SettingsError(
+            f"no family of the role {role!r} can fill. Add a family {key!r} (family: inpaint) "
+            f"to `families` and to `roles.{role}`, or set `chain.mode: object`: it fills nothing."
+        )
 
 
 def _prepare_device(settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -150,7 +150,7 @@ def _record_of(candidate: Candidate) -> PaintRecord:
 
 
 def _refuse_other_model(resources: Resources, recorded: Mapping[str, Any]) -> None:
-    loaded = [json.loads(json.dumps(asdict(family.identity))) for family in resources.families]
+    loaded = [json.loads(json.dumps(family.identity.to_record())) for family in resources.families]
     if not any(_is_same(recorded, one) for one in loaded):
         now = ", ".join(f"{one['checkpoint']} @ {one['revision']}" for one in loaded)
         raise ModelChanged(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -135,7 +135,7 @@ def store_painted(resources: Resources, lineage: Lineage, painted: PaintedPixels
 
 
 def _model(family: Family, note: Mapping[str, Any]) -> dict[str, Any]:
-    model = asdict(family.identity)
+    model = family.identity.to_record()
     return model | {"settings": model["settings"] | note}
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import shared_task
@@ -95,7 +95,7 @@ def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelR
     ]
     cut_out = cut(segmenter, images, detections)
     labelled_by = {
-        role: asdict(family.identity)
+        role: family.identity.to_record()
         for role, family in (
             ("captioner", captioner),
             ("detector", detector),

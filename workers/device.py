@@ -62,16 +62,16 @@ def refuse_absent(device: str) -> None:
         )
 
 
-def settle_dtype(name: str, device: str) -> str:
+def settle_dtype(name: str, device: str, half: str = "float16") -> str:
     """Return the precision to compute in.
 
-    "auto" is float16 on CUDA, bfloat16 on a processor that is faster with it, else float32.
+    "auto" is `half` on CUDA, bfloat16 on a processor that is faster with it, else float32.
     """
     if name != "auto":
         return name
     if device == "cpu" and is_bfloat16_faster():
         return "bfloat16"
-    return "float16" if device.startswith("cuda") else "float32"
+    return half if device.startswith("cuda") else "float32"
 
 
 @cache

@@ -1,24 +1,23 @@
 """InstructPix2Pix (Brooks et al. 2023): edits an image by instruction."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
 from chatgenimage.workers import pixels
-from chatgenimage.workers.config import InstructPix2PixConfig
 from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.groups import group_equal
+from chatgenimage.workers.painter_config import InstructPix2PixConfig
+from chatgenimage.workers.painters.pipelines_table import ABOVE_ONE
+from chatgenimage.workers.painters.sizes import paint_at_most
 from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
 from chatgenimage.workers.values import ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pipelines import load_pipeline
-
-ABOVE_ONE = math.nextafter(1, 2)
-"""Least guidance by the instruction; at exactly 1 the pipeline leaves out that by the image too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +53,17 @@ class InstructPix2Pix:
             seeds: One per image.
         """
         edited = list(images)
+        most_px = self.config.edit_side_px and self.config.edit_side_px**2
         chunks = [split_prompt(self._editing, instruction) for instruction in instructions]
         shapes = (image.shape for image in images)
         for group in group_equal(zip(shapes, map(len, chunks), strict=True)):
-            repainted = self._edit_alike(
-                [images[index] for index in group],
-                [chunks[index] for index in group],
-                [seeds[index] for index in group],
+            edit = partial(
+                self._edit_alike,
+                instructions=[chunks[index] for index in group],
+                seeds=[seeds[index] for index in group],
             )
+            own, cell_px = [images[index] for index in group], self._editing.vae_scale_factor
+            repainted = paint_at_most(own, most_px, cell_px, edit)
             for index, image in zip(group, repainted, strict=True):
                 edited[index] = image
         return edited

@@ -14,22 +14,32 @@ if TYPE_CHECKING:
 Padding: TypeAlias = Literal["edge", "constant"]
 
 
+def pad_edges(images: Sequence[RgbImage], multiple_of: int) -> NDArray[np.uint8]:
+    """Return (N, H, W, 3) images of one shape; the edge is repeated up to the next multiple."""
+    return _padded(np.stack(images), multiple_of, mode="edge")
+
+
 def to_tensor(images: Sequence[RgbImage], multiple_of: int = 1) -> "torch.Tensor":
     """Return (N, 3, H, W) float in [0, 1]; the edge is repeated up to the next multiple."""
     import torch
 
-    stacked = _padded(np.stack(images), multiple_of, mode="edge")
+    stacked = pad_edges(images, multiple_of)
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255
 
 
-def to_cells(masks: Sequence[Mask], cell_px: int) -> "torch.Tensor":
+def to_cells(masks: Sequence[Mask], cell_px: int, multiple_of: int | None = None) -> "torch.Tensor":
     """Return (N, 1, h, w) float masks of latent cells; a cell that the mask touches is 1.
 
     Otherwise a mask thinner than a cell would vanish in latent space.
+
+    Args:
+        masks: (H, W) each.
+        cell_px: Side of a cell, pixels.
+        multiple_of: The masks are padded to multiples of it; None: of a cell.
     """
     import torch
 
-    stacked = _padded(np.stack(masks), cell_px, mode="constant")
+    stacked = _padded(np.stack(masks), multiple_of or cell_px, mode="constant")
     count, height, width = stacked.shape
     cells = stacked.reshape(count, height // cell_px, cell_px, width // cell_px, cell_px)
     touched = np.expand_dims(cells.any(axis=(2, 4)), 1)

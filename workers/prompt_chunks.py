@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import torch
 from diffusers import (
     DiffusionPipeline,
+    StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
 )
 
@@ -23,6 +25,8 @@ CHUNKED = (
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionXLInpaintPipeline,
 )
 """Pipelines that take embeddings of several chunks; others are given the text as it is."""
 MOST_CHUNKS = 8
@@ -41,7 +45,32 @@ def unread_end(pipeline: DiffusionPipeline, prompt: str) -> str:
     """Return the end of a prompt that a pipeline does not read; "" if it reads everything."""
     if isinstance(pipeline, CHUNKED):
         return " ".join(_all_chunks(pipeline, prompt)[MOST_CHUNKS:])
-    return _behind_the_cut(pipeline, prompt)
+    argument = inspect.signature(pipeline.__call__).parameters.get("max_sequence_length")
+    return behind_the_cut(pipeline, prompt, argument.default if argument else None)
+
+
+def behind_the_cut(
+    pipeline: Any,  # noqa: ANN401 (any pipeline)
+    prompt: str,
+    longest: int | None,
+    before: str = "",
+) -> str:
+    """Return what follows the longest text that the last of a pipeline's tokenizers passes on.
+
+    Args:
+        pipeline: Any that does not read chunks.
+        prompt: The text.
+        longest: Tokens that are read, those of `before` and special ones included; None: as many as
+            the tokenizer says.
+        before: Words that the pipeline puts before it.
+    """
+    names = (name for name, part in pipeline.components.items() if part is not None)
+    tokenizer = getattr(pipeline, max(name for name in names if name.startswith("tokenizer")))
+    limits = [limit for limit in (longest, tokenizer.model_max_length) if limit is not None]
+    text = before + prompt
+    read = tokenizer(text, max_length=min(limits), truncation=True, return_offsets_mapping=True)
+    end = max((end for _, end in read.offset_mapping), default=0)
+    return prompt[max(end - len(before), 0) :].strip()
 
 
 def conditioning(
@@ -99,13 +128,3 @@ def _stack(prefix: str, embedded: Sequence[Sequence[torch.Tensor]]) -> dict[str,
         name: torch.cat(parts)
         for name, parts in zip(names, zip(*embedded, strict=True), strict=False)
     }
-
-
-def _behind_the_cut(pipeline: Any, prompt: str) -> str:  # noqa: ANN401 (any other pipeline)
-    """Return what follows the longest text that the last of a pipeline's tokenizers passes on."""
-    names = [name for name in pipeline.components if name.startswith("tokenizer")]
-    tokenizer = getattr(pipeline, max(names))
-    argument = inspect.signature(pipeline.__call__).parameters.get("max_sequence_length")
-    longest = argument.default if argument else tokenizer.model_max_length
-    read = tokenizer(prompt, max_length=longest, truncation=True, return_offsets_mapping=True)
-    return prompt[max((end for _, end in read.offset_mapping), default=0) :].strip()

@@ -5,15 +5,18 @@ from importlib.util import find_spec
 from typing import Any
 
 from chatgenimage.workers import config as settings
-from chatgenimage.workers import server_config, vision_config
+from chatgenimage.workers import painter_config, server_config, vision_config
 from chatgenimage.workers.device import settle_dtype
 from chatgenimage.workers.errors import PackageMissing
 from chatgenimage.workers.interfaces import Family, ImageCache
 from chatgenimage.workers.weights_config import WeightsConfig
 
 FAMILIES: dict[type, tuple[str, str]] = {
-    settings.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
-    settings.InstructPix2PixConfig: ("instruct_pix2pix", "InstructPix2Pix"),
+    painter_config.StableDiffusionConfig: ("stable_diffusion", "StableDiffusion"),
+    painter_config.InstructPix2PixConfig: ("instruct_pix2pix", "InstructPix2Pix"),
+    painter_config.TextToImageConfig: ("painters.text_to_image", "TextToImage"),
+    painter_config.InpaintConfig: ("painters.inpaint", "Inpaint"),
+    painter_config.InstructionEditConfig: ("painters.instruction_edit", "InstructionEdit"),
     settings.BlipConfig: ("blip", "Blip"),
     settings.Blip2Config: ("blip", "Blip"),
     settings.GroundingDinoConfig: ("grounding_dino", "GroundingDino"),
@@ -64,7 +67,7 @@ def load_family(
         case server_config.ServerConfig():
             loaded = family.load(config, memory)
         case _:
-            dtype = settle_dtype(config.dtype, device)
+            dtype = settle_dtype(config.dtype, device, config.HALF)
             loaded = family.load(config.model_copy(update={"dtype": dtype}), device)
     return loaded
 

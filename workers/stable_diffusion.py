@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import diffusers
-import numpy as np
 from diffusers import AutoPipelineForInpainting, AutoPipelineForText2Image, DiffusionPipeline
 
 from chatgenimage.workers import pixels
-from chatgenimage.workers.config import StableDiffusionConfig
-from chatgenimage.workers.crop_zoom import Zoom
 from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.errors import UnfitImage
+from chatgenimage.workers.filling import Images, Masks, fill_inside
 from chatgenimage.workers.groups import group_equal
 from chatgenimage.workers.mask_shrinking import ShrinkingMasks
+from chatgenimage.workers.painter_config import StableDiffusionConfig
 from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
 from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
@@ -99,21 +98,15 @@ class StableDiffusion:
         Raises:
             UnfitImage: If a mask does not fit its image.
         """
-        _refuse_unfit(images, mask_images)
-        filled = list(images)
         chunks = [split_prompt(self._generating, prompt) for prompt in prompts]
-        shapes = (image.shape for image in images)
-        for group in group_equal(zip(shapes, map(len, chunks), strict=True)):
-            painted = self._paint_closer(
-                [images[index] for index in group],
-                [mask_images[index] for index in group],
-                [chunks[index] for index in group],
-                [seeds[index] for index in group],
+
+        def paint(images: Images, masks: Masks, group: Sequence[int]) -> list[RgbImage]:
+            return self._paint(
+                images, masks, [chunks[index] for index in group], [seeds[index] for index in group]
             )
-            for index, image in zip(group, painted, strict=True):
-                inside = mask_images[index][..., np.newaxis]
-                filled[index] = np.where(inside, image, images[index])
-        return filled
+
+        alike = list(map(len, chunks))
+        return fill_inside(images, mask_images, paint, alike, self.config.fill_zoom_share)
 
     def _generate(self, prompts: Sequence[Chunks], seeds: Sequence[int]) -> list[RgbImage]:
         """Return one image per prompt; all prompts have equally many chunks."""
@@ -128,29 +121,6 @@ class StableDiffusion:
             output_type="np",
         )
         return images_of(output, (height, width))
-
-    def _paint_closer(
-        self,
-        images: Sequence[RgbImage],
-        mask_images: Sequence[Mask],
-        prompts: Sequence[Chunks],
-        seeds: Sequence[int],
-    ) -> list[RgbImage]:
-        """Return images of one shape, painted in the crop zoom of the settings."""
-        share = self.config.fill_zoom_share
-        if share is None:
-            return self._paint(images, mask_images, prompts, seeds)
-        zooms = [Zoom.on(mask, share) for mask in mask_images]
-        painted = self._paint(
-            [zoom.enlarge(image) for zoom, image in zip(zooms, images, strict=True)],
-            [zoom.enlarge_mask(mask) for zoom, mask in zip(zooms, mask_images, strict=True)],
-            prompts,
-            seeds,
-        )
-        return [
-            zoom.put_back(closer, image)
-            for zoom, closer, image in zip(zooms, painted, images, strict=True)
-        ]
 
     def _paint(
         self,
@@ -199,9 +169,3 @@ def _filling_with(generating: DiffusionPipeline) -> DiffusionPipeline:
     filling = AutoPipelineForInpainting.from_pipe(generating, scheduler=scheduler)
     filling.set_progress_bar_config(disable=True)
     return filling
-
-
-def _refuse_unfit(images: Sequence[RgbImage], mask_images: Sequence[Mask]) -> None:
-    for image, mask in zip(images, mask_images, strict=True):
-        if mask.shape != image.shape[:2]:
-            raise UnfitImage(f"a mask of {mask.shape} does not fit an image of {image.shape[:2]}.")

@@ -3,7 +3,7 @@
 Coordinates are pixels of the image, origin top left, the maximum side exclusive.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -120,9 +120,16 @@ class ModelIdentity:
         checkpoint: Name of the checkpoint in the profile.
         revision: Hash of the weights or hub commit: equal revisions mean equal weights.
         settings: The parameters that affect its output (steps, guidance), JSON-serialisable.
+        licence: As its model card says; None: not known.
     """
 
     family: str
     checkpoint: str
     revision: str
     settings: dict[str, Any] = field(default_factory=dict)
+    licence: str | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as stored with what the model made; an unknown licence is left out."""
+        record = asdict(self)
+        return record if self.licence else {k: v for k, v in record.items() if k != "licence"}

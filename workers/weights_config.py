@@ -1,6 +1,6 @@
 """Settings that families with weights have in common; `config.py` has a class per family."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,9 @@ class WeightsConfig(BaseModel):
     """Checkpoint and precision of a family's weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    HALF: ClassVar[Literal["float16", "bfloat16"]] = "float16"
+    """Precision on cuda with `dtype: auto`."""
 
     checkpoint: str = Field(min_length=1, description=CHECKPOINT)
     revision: str | None = Field(None, description="Hub commit to pin; None for local folders.")

@@ -11,7 +11,7 @@ from chatgenimage.factory.submission.domains import check_domains
 from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
 from chatgenimage.factory.submission.labels import LabelList, read_labels
 from chatgenimage.tasks.chain import plan_chain
-from chatgenimage.workers.config import StableDiffusionConfig
+from chatgenimage.workers.painter_config import GeneratorConfig
 
 
 class ChainChoice(TypedDict, total=False):
@@ -104,6 +104,6 @@ def painted_px(settings: Settings) -> int | None:
     sizes = [
         max(family.size_wh)
         for family in settings.families.values()
-        if isinstance(family, StableDiffusionConfig)
+        if isinstance(family, GeneratorConfig)
     ]
     return max(sizes, default=None)

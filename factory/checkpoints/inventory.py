@@ -12,12 +12,14 @@ import yaml
 from chatgenimage.factory.errors import CannotFetch, CannotWrite
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.profiles import find_profile
-from chatgenimage.workers.config import DiffusionConfig, FamilyConfig, RulesConfig
+from chatgenimage.workers.config import FamilyConfig, RulesConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound
+from chatgenimage.workers.painter_config import DiffusionConfig
 from chatgenimage.workers.server_config import OpenAiImagesConfig, ServerConfig
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
+from chatgenimage.workers.weights.licences import read_licence
 from chatgenimage.workers.weights_config import WeightsConfig
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -188,7 +190,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
         family=config.family,
         checkpoint=config.checkpoint,
         revision=commit_of(path) or config.revision,
-        licence=PROJECT_LICENCE if is_ours else published.licence if published else None,
+        licence=PROJECT_LICENCE if is_ours else _licence_of(published, path),
         download_bytes=_download_bytes(config, published) if published else here,
         device_bytes=_device_bytes(settings, config, path, published),
         work_bytes=published.work_bytes if published else None,
@@ -214,6 +216,13 @@ def _price(config: ServerConfig) -> str | None:
 
 def _published(checkpoint: str) -> Published | None:
     return PUBLISHED_FILES.get(Path(checkpoint).name) or PUBLISHED_REPOSITORIES.get(checkpoint)
+
+
+def _licence_of(published: Published | None, path: Path | None) -> str | None:
+    """Return the licence of a checkpoint: of the catalogue, else of its own model card."""
+    if published is not None:
+        return published.licence
+    return read_licence(path if path.is_dir() else path.parent) if path else None
 
 
 def _download_bytes(config: WeightsConfig, published: Published) -> int:

@@ -12,10 +12,10 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.config import (
     FamilyConfig,
     RulesConfig,
-    StableDiffusionConfig,
 )
 from chatgenimage.workers.device import pick_device
 from chatgenimage.workers.errors import WorkerError
+from chatgenimage.workers.painter_config import GeneratorConfig
 from chatgenimage.workers.server_config import ServerConfig
 from chatgenimage.workers.trial import TrialResult, try_family
 
@@ -90,6 +90,6 @@ def run_alone(trial: Callable[P, R], *arguments: P.args, **options: P.kwargs) ->
 def image_size_wh(settings: Settings) -> tuple[int, int]:
     """Return the size of the images that the profile generates."""
     for config in settings.families.values():
-        if isinstance(config, StableDiffusionConfig):
+        if isinstance(config, GeneratorConfig):
             return config.size_wh
     return USUAL_SIZE_WH

@@ -1,10 +1,8 @@
 """Licences of checkpoints, if known."""
 
-import re
 from pathlib import Path
 
-import yaml
-
+from chatgenimage.workers.weights.licences import read_licence
 from chatgenimage.workers.weights.local_files import BUNDLED_FOLDER, BUNDLED_PREFIX
 
 UNKNOWN = "not known; see the model's page"
@@ -21,8 +19,6 @@ KNOWN = {
 }
 """By hub id or file name, from the models' pages; a card next to the weights has priority."""
 
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-
 
 def find_licence(checkpoint: str) -> str:
     """Return the licence of a checkpoint, or `UNKNOWN`."""
@@ -31,19 +27,6 @@ def find_licence(checkpoint: str) -> str:
     else:
         path = Path(checkpoint).expanduser()
     for folder in (path, path.parent):
-        if licence := _licence_in(folder / "README.md"):
+        if licence := read_licence(folder):
             return licence
     return KNOWN.get(checkpoint) or KNOWN.get(path.name) or UNKNOWN
-
-
-def _licence_in(card: Path) -> str | None:
-    """Return the licence in a model card's front matter."""
-    if not card.is_file():
-        return None
-    found = _FRONT_MATTER.match(card.read_text(encoding="utf-8"))
-    try:
-        values = yaml.safe_load(found[1]) if found else None
-    except yaml.YAMLError:
-        return None
-    licence = values.get("license") if isinstance(values, dict) else None
-    return str(licence) if licence else None

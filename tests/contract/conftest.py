@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.registry import load_family
-from tests.contract import kinds, tiny_checkpoints
+from tests.contract import kinds, tiny_checkpoints, tiny_painters
 
 ADAPTER = TypeAdapter(FamilyConfig)
 SIZE_WH = (64, 64)
@@ -32,6 +32,13 @@ FEW_STEPS: dict[str, dict[str, object]] = {
     "mask_generator": {"boxes_per_batch": 2},
     "vision_language": {"max_new_tokens": 8, "max_answer_tokens": 4},
     "zero_shot_detector": {"box_threshold": 0.05, "max_labels_per_prompt": 4},
+    "text_to_image": {
+        "size_wh": SIZE_WH,
+        "num_inference_steps": 2,
+        "fill_num_inference_steps": 2,
+    },
+    "inpaint": {"num_inference_steps": 2},
+    "instruction_edit": {"num_inference_steps": 2},
 }
 
 
@@ -72,6 +79,31 @@ def load(request, kinds_folder):
     return load
 
 
+@pytest.fixture(scope="session")
+def painter_folder(tmp_path_factory):
+    """Return a function that writes a tiny checkpoint of a pipeline class once; returns where."""
+    root = tmp_path_factory.mktemp("painters")
+
+    @functools.cache
+    def painter_folder(name):
+        tiny_painters.save_painter(name, root / name)
+        return root / name
+
+    return painter_folder
+
+
+@pytest.fixture(scope="session")
+def load_painter(painter_folder):
+    """Return a function that loads a family by the pipeline class of its checkpoint, once."""
+
+    @functools.cache
+    def load_painter(family, name, **settings):
+        values = {"family": family, "checkpoint": str(painter_folder(name)), **FEW_STEPS[family]}
+        return load_family(ADAPTER.validate_python(values | settings), "cpu")
+
+    return load_painter
+
+
 @pytest.fixture
 def images():
     """Three images of noise, the middle one of an unusual size."""
@@ -80,3 +112,12 @@ def images():
         draw.integers(0, 256, (height, width, 3), dtype=np.uint8)
         for height, width in [(64, 64), (61, 67), (64, 64)]
     ]
+
+
+@pytest.fixture
+def mask_images(images):
+    """A mask of a part of each image."""
+    masks = [np.zeros(image.shape[:2], dtype=bool) for image in images]
+    for mask in masks:
+        mask[20:50, 10:40] = True
+    return masks

@@ -14,14 +14,6 @@ def filler(request, load):
     return load(*request.param)
 
 
-@pytest.fixture
-def mask_images(images):
-    masks = [np.zeros(image.shape[:2], dtype=bool) for image in images]
-    for mask in masks:
-        mask[20:50, 10:40] = True
-    return masks
-
-
 def test_every_pixel_outside_the_mask_is_unchanged(filler, images, mask_images):
     originals = [image.copy() for image in images]
     filled = filler.fill(images, mask_images, PROMPTS, SEEDS)

@@ -12,7 +12,6 @@ from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
 from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from chatgenimage.workers.config import StableDiffusionConfig
 from chatgenimage.workers.errors import (
     CheckpointBroken,
     CheckpointNotFound,
@@ -20,6 +19,7 @@ from chatgenimage.workers.errors import (
     NotANumber,
     PackageMissing,
 )
+from chatgenimage.workers.painter_config import StableDiffusionConfig
 from chatgenimage.workers.weights import hub
 from chatgenimage.workers.weights.local_files import sources_of
 from tests.contract.original_layout import save_as_one_file

@@ -54,11 +54,13 @@ XL_CONDITIONING = {
 WORDS = ("dog", "house", "tree", "car", "city", "street", "a", "in", "forest")
 
 
-def save_stable_diffusion(folder: Path) -> None:
+def save_stable_diffusion(
+    folder: Path, kind: Any = StableDiffusionPipeline, unet_channels: int = 4
+) -> None:
     """Like stable-diffusion-v1-5: PNDM, factor 8, 4 channels."""
     scheduler = PNDMScheduler(beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1)
-    pipeline = StableDiffusionPipeline(
-        **_diffusion_parts(unet_channels=4),
+    pipeline = kind(
+        **_diffusion_parts(unet_channels),
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -67,11 +69,13 @@ def save_stable_diffusion(folder: Path) -> None:
     pipeline.save_pretrained(folder)
 
 
-def save_stable_diffusion_xl(folder: Path) -> None:
+def save_stable_diffusion_xl(
+    folder: Path, kind: Any = StableDiffusionXLPipeline, unet_channels: int = 4
+) -> None:
     """Like stabilityai/stable-diffusion-xl-base-1.0: two text encoders, size conditioning."""
     width = TEXT_WIDTH + XL_TEXT_WIDTH
-    parts = _diffusion_parts(unet_channels=4, cross_width=width, **XL_CONDITIONING)
-    pipeline = StableDiffusionXLPipeline(
+    parts = _diffusion_parts(unet_channels, cross_width=width, **XL_CONDITIONING)
+    pipeline = kind(
         **parts,
         tokenizer_2=parts["tokenizer"],
         text_encoder_2=CLIPTextModelWithProjection(
@@ -100,7 +104,7 @@ def save_instruct_pix2pix(folder: Path) -> None:
 def save_blip2(folder: Path) -> None:
     """Like Salesforce/blip2-opt-2.7b."""
     tokenizer = GPT2Tokenizer(
-        vocab=_letters("<pad>", "<s>", "</s>"),
+        vocab=letters("<pad>", "<s>", "</s>"),
         merges=[],
         bos_token="<s>",  # noqa: S106  (no password)
         eos_token="</s>",  # noqa: S106
@@ -310,7 +314,7 @@ def _diffusion_parts(
     unet_channels: int, cross_width: int = TEXT_WIDTH, **conditioning: object
 ) -> dict[str, Any]:
     tokenizer = CLIPTokenizer(
-        vocab=_letters("<|startoftext|>", "<|endoftext|>"), merges=[], model_max_length=16
+        vocab=letters("<|startoftext|>", "<|endoftext|>"), merges=[], model_max_length=16
     )
     text_encoder = CLIPTextModel(
         CLIPTextConfig(
@@ -348,7 +352,7 @@ def _diffusion_parts(
     return {"tokenizer": tokenizer, "text_encoder": text_encoder, "unet": unet, "vae": vae}
 
 
-def _letters(*special: str) -> dict[str, int]:
+def letters(*special: str) -> dict[str, int]:
     """Return a vocabulary that spells every word letter by letter."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,Ġ"
     names = [*special, *letters, *(f"{letter}</w>" for letter in letters)]

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from chatgenimage.workers.config import FamilyConfig, StableDiffusionConfig
+from chatgenimage.workers.config import FamilyConfig
+from chatgenimage.workers.painter_config import StableDiffusionConfig
 from chatgenimage.workers.server_config import OpenAiConfig
 
 ADAPTER = TypeAdapter(FamilyConfig)

@@ -10,12 +10,16 @@ from chatgenimage.workers.weights.download import first_line
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHTS_FILES = (".safetensors", ".pth")
 
-SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
+SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja", "README.md")
 WANTED = (*SETTINGS, "*model*.safetensors")
 WANTED_ADAPTER = (*SETTINGS, "*.safetensors")
-WANTED_BY_FAMILY = {"open_clip": (*SETTINGS, "open_clip_model.safetensors")}
+WANTED_BY_FAMILY: dict[str, tuple[str, ...]] = {
+    "open_clip": (*SETTINGS, "open_clip_model.safetensors")
+}
 """Patterns for families whose repositories contain weights for two libraries."""
-WANTED_BY_VARIANT = {"fp16": (*SETTINGS, "*model*.fp16.safetensors")}
+WANTED_BY_VARIANT: dict[str, tuple[str, ...]] = {
+    "fp16": (*SETTINGS, "*model*.fp16.safetensors", "*model*.fp16-*.safetensors")
+}
 WANTED_CHECKER = "safety_checker/*.json"
 """Names the checker's folder, so that its weights, which other patterns match, are not left out."""
 UNWANTED = ("*.fp16*", "*.non_ema*", "safety_checker/*", "vae_1_0/*")

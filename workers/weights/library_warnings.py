@@ -16,8 +16,13 @@ HARMLESS = (
     "Potential NSFW content was detected",  # raised as ImageWithheld
 )
 """Parts of warnings that are wrong or said otherwise."""
-ADVICE = ("You'd better set embed_dim", "torch.meshgrid", "`torch.cuda.amp.autocast")
-"""Beginnings of advice for developers of Grounding DINO, useless to its users."""
+ADVICE = (
+    "You'd better set embed_dim",
+    "torch.meshgrid",
+    "`torch.cuda.amp.autocast",
+    "`FluxPosEmbed`",
+)
+"""Beginnings of advice for developers of Grounding DINO and diffusers, useless to their users."""
 
 log = logging.getLogger(__name__)
 

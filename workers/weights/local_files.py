@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
-from chatgenimage.workers.config import DiffusionConfig, GroundingDinoOriginalConfig
+from chatgenimage.workers.config import GroundingDinoOriginalConfig
 from chatgenimage.workers.device import is_out_of_memory
 from chatgenimage.workers.errors import (
     CheckpointBroken,
@@ -16,17 +16,19 @@ from chatgenimage.workers.errors import (
     OutOfMemory,
     WorkerError,
 )
+from chatgenimage.workers.painter_config import DiffusionConfig
 from chatgenimage.workers.values import ModelIdentity
 from chatgenimage.workers.weights import download, hub
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
 from chatgenimage.workers.weights.library_warnings import route_library_warnings
+from chatgenimage.workers.weights.licences import read_licence
 from chatgenimage.workers.weights_config import WeightsConfig
 
 BUNDLED_PREFIX = "bundled:"
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_LENGTH = 16
-VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def sources_of(config: WeightsConfig) -> list[WeightsSource]:
 
 def _wanted_by(config: WeightsConfig) -> tuple[str, ...]:
     """Return the patterns of a family's own files in a hub repository."""
+    wanted: tuple[str, ...]
     wanted = hub.WANTED_BY_FAMILY.get(config.model_dump()["family"], hub.WANTED)
     if not isinstance(config, DiffusionConfig):
         return wanted
@@ -176,6 +179,7 @@ def identity_of(config: WeightsConfig, path: Path, adapters: Sequence[Path] = ()
         checkpoint=config.checkpoint,
         revision="+".join(revision_of(place) for place in (path, *adapters)),
         settings=config.model_dump(exclude=named, mode="json"),
+        licence=read_licence(path if path.is_dir() else path.parent),
     )
 
 

@@ -12,9 +12,9 @@ from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
 from safetensors import safe_open
 
-from chatgenimage.workers.config import DiffusionConfig
 from chatgenimage.workers.device import to_dtype
 from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
+from chatgenimage.workers.painter_config import DiffusionConfig
 from chatgenimage.workers.weights import local_files
 
 Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
@@ -75,8 +75,9 @@ def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa
     _refuse_unset_variant(config, path)
     if config.safety_checker and not (index.get("safety_checker") or [None])[0]:
         raise CheckpointBroken(f"{path} has no safety checker; delete `safety_checker`.")
-    for name in (name for name in index if name.startswith("tokenizer")):
-        local_files.refuse_wordless(path / name)
+    for name, part in index.items():
+        if name.startswith("tokenizer") and part[0] is not None:  # SD 3 may leave out its third
+            local_files.refuse_wordless(path / name)
     encoders = {
         name: _load_whole(getattr(transformers, part[1]), path, name, settings)
         for name, part in index.items()
@@ -91,7 +92,7 @@ def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa
 
 def _refuse_unset_variant(config: DiffusionConfig, path: Path) -> None:
     files = local_files.weights_in(path)
-    if config.variant is None and all(".fp16." in file.name for file in files):
+    if config.variant is None and all(".fp16" in file.name for file in files):
         raise CheckpointBroken(
             f"{path} has its weights in half precision only; set `variant: fp16`."
         )
@@ -111,13 +112,7 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
     """
     if config.safety_checker:
         raise CheckpointBroken(f"{path} has no safety checker; delete `safety_checker`.")
-    if config.settings_of is None:
-        raise CheckpointBroken(
-            f"{path} is a single file, without vocabulary and scheduler; name the "
-            "checkpoint that it was made from in `settings_of`, e.g. "
-            "stable-diffusion-v1-5/stable-diffusion-v1-5."
-        )
-    source = str(local_files.locate_settings(config.settings_of))
+    source = str(settings_folder(config, path))
     dtype = to_dtype(config.dtype)
     try:
         pipeline = kind.from_single_file(str(path), config=source, torch_dtype=dtype)
@@ -130,6 +125,22 @@ def _from_file(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: 
         ) from error
     _set_prediction(pipeline, path)
     return pipeline
+
+
+def settings_folder(config: DiffusionConfig, path: Path) -> Path:
+    """Return the folder with the settings and the vocabulary of a single file.
+
+    Raises:
+        CheckpointBroken: If the profile names none.
+        CheckpointNotFound: If it does not exist.
+    """
+    if config.settings_of is None:
+        raise CheckpointBroken(
+            f"{path} is a single file, without vocabulary and scheduler; name the "
+            "checkpoint that it was made from in `settings_of`, e.g. "
+            "stable-diffusion-v1-5/stable-diffusion-v1-5."
+        )
+    return local_files.locate_settings(config.settings_of)
 
 
 def _set_prediction(pipeline: Any, path: Path) -> None:  # noqa: ANN401 (any pipeline)
@@ -173,4 +184,8 @@ def _place(pipeline: Any, config: DiffusionConfig, device: str) -> None:  # noqa
     else:
         pipeline.enable_sequential_cpu_offload(device=device)
     if config.compile:
-        pipeline.unet.compile()
+        _denoiser_of(pipeline).compile()
+
+
+def _denoiser_of(pipeline: Any) -> Any:  # noqa: ANN401 (any pipeline)
+    return getattr(pipeline, "unet", None) or pipeline.transformer

@@ -1,0 +1,1 @@
+"""Painters by capability: pipelines of many classes, with a table of what differs."""
