@@ -21,6 +21,7 @@ from chatgenimage.db.models import (
     Score,
     Step,
     VerdictChange,
+    VisualAnswer,
 )
 from chatgenimage.db.object_conditions import ObjectFilter, each_by_index, has_objects
 from chatgenimage.db.ranges import OPEN, Range, is_within
@@ -34,6 +35,7 @@ FEW_ROWS = 1000
 IN_ORDER = (Candidate.run_id, Candidate.label_id, Candidate.key)
 """The order of candidates: by run, by label as submitted, then by key, so that families stay
 together."""
+from chatgenimage.db.visual_answers import list_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class CandidateDetail:
         ancestors: From the root to the parent.
         calls: Questions to the language model for the candidate and its ancestors, in order.
         changes: How its verdict changed by refiltering, oldest first.
+        answers: What a model that sees answered about it.
     """
 
     candidate: Candidate
@@ -99,6 +102,7 @@ class CandidateDetail:
     placements: tuple[Placement, ...]
     calls: tuple[LlmCall, ...]
     changes: tuple[tuple[Rejudging, VerdictChange], ...]
+    answers: tuple[VisualAnswer, ...] = ()
 
 
 def iter_candidates(session: Session, wanted: CandidateFilter) -> Iterator[Candidate]:
@@ -155,15 +159,17 @@ def get_candidate(session: Session, candidate_id: int) -> CandidateDetail:
         tuple(session.scalars(placements)),
         tuple(session.scalars(_calls_for([*ancestors, candidate]))),
         tuple(list_changes(session, candidate_id)),
+        tuple(list_answers(session, candidate_id)),
     )
 
 
 def _calls_for(line: Sequence[Candidate]) -> Select[LlmCall]:
-    """Return the query for the language-model calls of a batch and of a line of candidates."""
+    """Return the query for the calls of models on servers for a line of candidates."""
     batch_id = line[-1].batch_id
     of_batch = and_(Step.name == "brainstorm", LlmCall.subject_id == batch_id)
     of_line = and_(
-        Step.name.in_(["imagine", "place"]), LlmCall.subject_id.in_([one.id for one in line])
+        Step.name.in_(["imagine", "place", "label", "filter"]),
+        LlmCall.subject_id.in_([one.id for one in line]),
     )
     return (
         select(LlmCall)

@@ -6,7 +6,7 @@ from celery import shared_task
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.models import Annotation, Candidate, Fingerprint, Score, Step
+from chatgenimage.db.models import Annotation, Candidate, Fingerprint, Score, Step, VisualAnswer
 from chatgenimage.db.states import Origin
 from chatgenimage.db.verdicts import set_verdict
 from chatgenimage.tasks.domains import texts_to_compare
@@ -34,9 +34,15 @@ from chatgenimage.tasks.options import RunOptions
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
+from chatgenimage.tasks.visual_checks import VisualReply, ask_judge, questions_about
 from chatgenimage.workers import fingerprints
-from chatgenimage.workers.interfaces import ImageTextEncoder
+from chatgenimage.workers.interfaces import ImageTextEncoder, VisualJudge
+from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.masks import Rle
+from chatgenimage.workers.values import RgbImage
+
+MOST_ANSWER, MOST_MODEL = 1000, 200
+"""Characters of an answer and of a model's name that are stored."""
 
 
 def plan(session: Session, step: Step) -> Sequence[int]:
@@ -70,6 +76,8 @@ def read(session: Session, step: Step, candidate_id: int) -> FilterInput:
         (placement.label, placement.box_xyxy) if placement else None,
         options.thresholds.object_kept_iou_min,
         texts_to_compare(step.batch),
+        candidate.scene.background if candidate.scene else None,
+        options.chain.visual_checks,
     )
 
 
@@ -93,15 +101,37 @@ def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str,
 def compute(resources: Resources, subjects: Sequence[FilterInput]) -> list[Embedded]:
     """Return the embedding of each image and its similarity to the texts."""
     encoder = resources.able(ImageTextEncoder)
-    embeddings = encoder.embed_images([resources.images.get(each.sha256) for each in subjects])
+    images = [resources.images.get(each.sha256) for each in subjects]
+    embeddings = encoder.embed_images(images)
+    replies = _judge(resources, subjects, images)
     return [
         Embedded(
             embedding,
             encoder.embed_texts([subject.text, *subject.rival_texts]) @ embedding,
             encoder.embed_texts(subject.domain_texts) @ embedding if subject.domain_texts else None,
+            answers,
         )
-        for subject, embedding in zip(subjects, embeddings, strict=True)
+        for subject, embedding, answers in zip(subjects, embeddings, replies, strict=True)
     ]
+
+
+def _judge(
+    resources: Resources, subjects: Sequence[FilterInput], images: Sequence[RgbImage]
+) -> list[tuple[VisualReply, ...]]:
+    """Return what a model that sees answers about each image; nothing if the profile has none."""
+    judge = resources.find(VisualJudge)
+    if judge is None:
+        return [() for _ in subjects]
+    questions = [
+        questions_about(
+            subject.checks,
+            (subject.asked[0],) if subject.asked else subject.names,
+            subject.background,
+            [box for box, _ in subject.found],
+        )
+        for subject in subjects
+    ]
+    return ask_judge(judge, images, questions)
 
 
 def write(session: Session, _step: Step, subject: FilterInput, measured: Measurement) -> None:
@@ -114,6 +144,18 @@ def write(session: Session, _step: Step, subject: FilterInput, measured: Measure
             embedding=fingerprints.pack(measured.embedding),
         )
     )
+    for reply in measured.replies:
+        session.merge(
+            VisualAnswer(
+                candidate_id=candidate.id,
+                name=reply.question.name,
+                index=reply.question.index,
+                question=reply.question.text,
+                answer=clean(reply.answer)[:MOST_ANSWER],
+                value=reply.value,
+                model=reply.model[:MOST_MODEL],
+            )
+        )
     there = {score.name for score in candidate.scores}
     candidate.scores.extend(
         Score(name=name, value=value)
@@ -171,6 +213,7 @@ FILTER = StepWork(
     images_of=images_compared,
     finish=measure,
     overlaps=True,
+    models=(ImageTextEncoder, VisualJudge),
 )
 
 

@@ -26,6 +26,7 @@ from chatgenimage.tasks.filter_rules import (
     kept_share,
 )
 from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.visual_checks import VisualReply, scores_of
 from chatgenimage.workers import fingerprints, image_quality, image_similarity, masks
 from chatgenimage.workers.masks import Rle
 from chatgenimage.workers.values import Mask, RgbImage
@@ -43,6 +44,8 @@ class FilterInput:
         text: Description of what the image should show.
         rival_texts: The same text with each other background; empty if no background is required.
         domain_texts: The label in the required domain, then its rivals; empty without domains.
+        background: What the image should be on; None: anything.
+        checks: What a model that sees is asked about it, if there is one.
         kept_rles: Masks of the parent's objects, which an edit must not change.
     """
 
@@ -59,6 +62,8 @@ class FilterInput:
     asked: LabelledBox | None = None
     iou_min: float = 0.5
     domain_texts: tuple[str, ...] = ()
+    background: str | None = None
+    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,13 @@ class Embedded:
         embedding: (D,) float32 of unit length.
         cosines: Its similarity to the text and to each rival text, in [-1, 1].
         domain_cosines: To the text of its domain and of each other one; None without domains.
+        replies: Answers of a model that sees.
     """
 
     embedding: NDArray[np.float32]
     cosines: NDArray[np.float32]
     domain_cosines: NDArray[np.float32] | None = None
+    replies: tuple[VisualReply, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +91,13 @@ class Measurement:
         scores: Values by score name.
         phash: Perceptual hash, 64 bits as hexadecimal digits.
         embedding: (D,) float32 of unit length.
+        replies: Answers of a model that sees.
     """
 
     scores: dict[str, float]
     phash: str
     embedding: NDArray[np.float32]
+    replies: tuple[VisualReply, ...] = ()
 
 
 def images_compared(subject: FilterInput) -> Sequence[str]:
@@ -110,7 +119,9 @@ def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> M
         measured[DOMAIN.name] = _probability_of_first(embedded.domain_cosines)
     if subject.parent_sha256:
         measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
-    return Measurement(measured, fingerprints.perceptual_hash(image), embedded.embedding)
+    measured |= scores_of(embedded.replies)
+    phash = fingerprints.perceptual_hash(image)
+    return Measurement(measured, phash, embedded.embedding, embedded.replies)
 
 
 def _examine(image: RgbImage) -> dict[str, float]:

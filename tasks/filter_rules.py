@@ -55,16 +55,22 @@ BACKGROUND = Rule("background_probability", "background_not_recognised")
 DOMAIN = Rule("domain_probability", "domain_not_seen")
 CLIP_SIMILARITY = Rule("clip_similarity", "text_mismatch")
 CONTENT = (DOMAIN, CLIP_SIMILARITY)
+SEEN_WHOLE = Rule("seen_whole", "not_plausible")
+SEEN_BACKGROUND = Rule("seen_background", "wrong_background")
+SEEN_COUNT = Rule("seen_count", "count_differs")
+SEEN_BOXES = Rule("seen_boxes", "wrong_box")
+SEEN = (SEEN_WHOLE, SEEN_BACKGROUND, SEEN_COUNT, SEEN_BOXES)
+"""Rules for the answers of a model that sees; without one these scores do not exist."""
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
 DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
 DERIVED = (CLIP_RANK, DUPLICATE)
 """Rules for scores that depend on which other candidates were accepted."""
 
 RULES: dict[Origin, tuple[Rule, ...]] = {
-    Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *DERIVED),
-    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, *CONTENT, *DERIVED),
-    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, *CONTENT, *DERIVED),
-    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, *CONTENT, *DERIVED),
+    Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *SEEN, *DERIVED),
+    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, *CONTENT, *SEEN, *DERIVED),
+    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, *CONTENT, *SEEN, *DERIVED),
+    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, *CONTENT, *SEEN, *DERIVED),
 }
 """Rules by origin; the first rule that fails gives the reason."""
 
@@ -132,6 +138,10 @@ def thresholds_of(thresholds: FilterThresholds) -> Limits:
         BACKGROUND.name: thresholds.background_probability_min,
         DOMAIN.name: thresholds.domain_probability_min,
         CLIP_SIMILARITY.name: thresholds.clip_similarity_min,
+        SEEN_WHOLE.name: thresholds.seen_whole_min,
+        SEEN_BACKGROUND.name: thresholds.seen_background_min,
+        SEEN_COUNT.name: thresholds.seen_count_min,
+        SEEN_BOXES.name: thresholds.seen_boxes_min,
         CLIP_RANK.name: float(thresholds.keep_top_k),
         DUPLICATE.name: thresholds.duplicate_similarity_max,
     }

@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # settings use these options too, without SQLAlchemy
     from chatgenimage.db.models import Run
 
 
+Check = Literal["whole", "background", "count", "boxes"]
+USUAL_CHECKS: tuple[Check, ...] = ("whole", "background", "count")
+
+
 class ChainOptions(BaseModel):
     """Number of images, rounds and variations per label."""
 
@@ -89,6 +93,13 @@ class ChainOptions(BaseModel):
     )
     background_list: tuple[str, ...] = Field(
         (), description="Other backgrounds to compare the requested one with, as noun phrases."
+    )
+    visual_checks: tuple[Check, ...] = Field(
+        USUAL_CHECKS,
+        exclude_if=lambda checks: checks == USUAL_CHECKS,  # other runs are stored as in version 0.2
+        description="What the family `judging` is asked about each image: whether its label is "
+        "there, whole and plausible; whether it is on its background; how many there are; whether "
+        "each box has its label (a question per box).",
     )
     nms_iou: float = Field(
         0.5, ge=0, le=1, description="Boxes of one class with a higher IoU are one object."

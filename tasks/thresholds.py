@@ -1,9 +1,25 @@
 """Thresholds of the image filter (paper section 3.5)."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 DOMAIN_PROBABILITY_MIN = 0.5
 """Must not change: runs with this value are stored without it."""
+
+
+SEEN_MIN = 0.5
+"""Must not change: runs with this value are stored without it."""
+
+
+def _seen(description: str) -> Any:  # noqa: ANN401  # a pydantic field
+    return Field(
+        SEEN_MIN,
+        ge=0,
+        le=1,
+        exclude_if=lambda value: value == SEEN_MIN,  # as in version 0.2
+        description=description,
+    )
 
 
 class FilterThresholds(BaseModel):
@@ -48,6 +64,10 @@ class FilterThresholds(BaseModel):
         exclude_if=lambda value: value == DOMAIN_PROBABILITY_MIN,  # as in version 0.2
         description="Minimum CLIP probability of the requested domain.",
     )
+    seen_whole_min: float = _seen("Minimum answer of the judge: its label is there, plausible.")
+    seen_background_min: float = _seen("Minimum answer of the judge: it is on its background.")
+    seen_count_min: float = _seen("Minimum ratio of the judge's count of a label and its boxes.")
+    seen_boxes_min: float = _seen("Minimum answer of the judge about the doubtful box: its label.")
     object_kept_iou_min: float = Field(
         0.5, ge=0, le=1, description="Minimum IoU of a parent's object with one on the child."
     )

@@ -8,7 +8,14 @@ from chatgenimage.db.models.base import Base
 from chatgenimage.db.models.boots import Boot
 from chatgenimage.db.models.candidates import Annotation, Candidate, Placement, Scene
 from chatgenimage.db.models.class_numbers import ClassNumber
-from chatgenimage.db.models.judgements import Fingerprint, Mark, Rejudging, Score, VerdictChange
+from chatgenimage.db.models.judgements import (
+    Fingerprint,
+    Mark,
+    Rejudging,
+    Score,
+    VerdictChange,
+    VisualAnswer,
+)
 from chatgenimage.db.models.llm_calls import LlmAnswer, LlmCall
 from chatgenimage.db.models.notifications import Notification
 from chatgenimage.db.models.runs import Batch, Item, Label, Prompt, Run, Step
@@ -35,4 +42,5 @@ __all__ = [
     "Score",
     "Step",
     "VerdictChange",
+    "VisualAnswer",
 ]

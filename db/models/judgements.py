@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chatgenimage.db.models.base import Base
@@ -25,6 +25,23 @@ class Score(Base):
     threshold: Mapped[float | None]
     passed: Mapped[bool | None]
     """NULL for a score that is recorded but has no threshold."""
+
+
+class VisualAnswer(Base):
+    """A question about a candidate to a model that sees, and its answer."""
+
+    __tablename__ = "visual_answer"
+
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Name of the score that it becomes."""
+    index: Mapped[int] = mapped_column(primary_key=True)
+    """Index of the annotation that it is about; -1: the whole image."""
+    question: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)
+    value: Mapped[float | None]
+    """In [0, 1]; NULL if the answer says no number."""
+    model: Mapped[str] = mapped_column(String(200))
 
 
 class Fingerprint(Base):

@@ -25,6 +25,7 @@ from chatgenimage.db.addresses import without_secrets
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.merging import given, merge, read_yaml
 from chatgenimage.factory.settings.profiles import find_profile
+from chatgenimage.factory.settings.roles import DEFAULT_ROLES, with_optional
 from chatgenimage.factory.settings.validation_errors import SettingSource, complain, nearest
 from chatgenimage.tasks.options import ChainOptions, DeliveryOptions
 from chatgenimage.tasks.thresholds import FilterThresholds
@@ -60,14 +61,6 @@ PLACES = frozenset(
     }
 )
 """Keys about where and how a run is executed; a run's frozen profile does not contain them."""
-
-DEFAULT_ROLES = {
-    "language": ["language"],
-    "diffusion": ["diffusion"],
-    "editing": ["editing"],
-    "labeling": ["captioning", "detection", "segmentation"],
-    "scoring": ["similarity"],
-}
 
 
 class Settings(BaseSettings):
@@ -134,7 +127,7 @@ class Settings(BaseSettings):
     )
     families: dict[str, FamilyConfig] = Field(description="The models and their options.")
     roles: dict[str, tuple[str, ...]] = Field(
-        default_factory=lambda: {role: tuple(keys) for role, keys in DEFAULT_ROLES.items()},
+        default_factory=lambda: dict(DEFAULT_ROLES),
         description="Kinds of workers, and the families that each of them loads.",
     )
     chain: ChainOptions = ChainOptions()
@@ -187,6 +180,11 @@ class Settings(BaseSettings):
         if not (user and password):
             raise ValueError("expected user:password, both not empty")
         return login
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_optional_families(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, **with_optional(values)}
 
     @model_validator(mode="after")
     def _has_what_it_names(self) -> Self:

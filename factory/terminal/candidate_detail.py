@@ -18,6 +18,7 @@ from chatgenimage.db.models import (
     Rejudging,
     Score,
     VerdictChange,
+    VisualAnswer,
 )
 from chatgenimage.db.queries import CandidateDetail
 from chatgenimage.factory.terminal.tables import colour_of
@@ -29,6 +30,7 @@ def render_detail(detail: CandidateDetail, images: ImageStore) -> RenderableType
     parts: list[RenderableType] = [_lineage(detail), ""]
     if candidate.scores:
         parts += [_scores(candidate.scores), ""]
+    parts += [_tell_answer(answer) for answer in detail.answers]
     if candidate.annotations:
         parts += [_annotations(candidate.annotations), ""]
     parts += _proposals(detail)
@@ -120,6 +122,13 @@ def _tell_call(call: LlmCall) -> Iterator[Text]:
     refused = f"  refused: {call.problem}" if call.problem else ""
     yield Text(f"asked     {call.question} of {call.model}{tokens}{refused}")
     yield Text(f"          {call.answer.strip()}", style="dim", overflow="fold")
+
+
+def _tell_answer(answer: VisualAnswer) -> Text:
+    """Return what a model that sees was asked about the image, or about one of its boxes."""
+    where = "" if answer.index < 0 else f" (object {answer.index + 1})"
+    text = Text(f"seen      {answer.question}{where}", overflow="fold")
+    return text.append(f" -> {answer.answer} [{answer.name}, {answer.model}]", style="dim")
 
 
 def _tell_change(made: Rejudging, change: VerdictChange) -> Text:
