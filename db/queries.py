@@ -27,6 +27,7 @@ from chatgenimage.db.object_conditions import ObjectFilter, each_by_index, has_o
 from chatgenimage.db.ranges import OPEN, Range, is_within
 from chatgenimage.db.states import Marked, Origin, Verdict
 from chatgenimage.db.verdicts import list_changes
+from chatgenimage.db.visual_answers import list_answers
 
 PAGE_ROWS = 200
 FEW_ROWS = 1000
@@ -35,7 +36,6 @@ FEW_ROWS = 1000
 IN_ORDER = (Candidate.run_id, Candidate.label_id, Candidate.key)
 """The order of candidates: by run, by label as submitted, then by key, so that families stay
 together."""
-from chatgenimage.db.visual_answers import list_answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from sqlalchemy import func, select
 
-from chatgenimage.db.models import Candidate, Item, LlmAnswer, LlmCall, Run
+from chatgenimage.db.models import Candidate, Item, LlmAnswer, LlmCall, Run, Score
 from chatgenimage.db.states import ItemState, Origin, RunState, Verdict
 from chatgenimage.factory.settings.profiles import find_profile
 from tests.loopback import fails
@@ -37,7 +37,9 @@ def call(factory, server, tmp_path):
         "editing": {**paint, "price_per_image": PER_IMAGE},
         "captioning": see,
         "detection": see,
+        "judging": see,
     }
+    content["chain"]["visual_checks"] = ["whole"]
     content["delivery"] = {"max_backoff_s": 1}
     profile = tmp_path / "key.yaml"
     profile.write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -68,7 +70,14 @@ def assert_the_ledger_is_right(session, run, painted):
     """Every request that was answered is in the ledger, with its price."""
     calls = session.scalars(select(LlmCall)).all()
     images = [call for call in calls if call.question in {"image", "edit", "fill"}]
-    assert {call.question for call in calls} >= {"image", "edit", "fill", "caption", "boxes"}
+    assert {call.question for call in calls} >= {
+        "image",
+        "edit",
+        "fill",
+        "caption",
+        "boxes",
+        "judgement",
+    }
     assert sum(call.cost for call in images) == pytest.approx(painted * PER_IMAGE)
     seen = [call for call in calls if call.question in {"caption", "boxes"} and call.cost]
     assert {round(call.cost, 6) for call in seen} == {round(CHAT_COST, 6)}
@@ -97,3 +106,5 @@ def assert_fills_changed_nothing_outside(session, factory):
         assert np.array_equal(before[outside], after[outside])
     accepted = select(func.count()).where(Candidate.verdict == Verdict.ACCEPTED)
     assert session.scalar(accepted)
+    seen = select(Score.value).where(Score.name == "seen_whole").distinct()
+    assert session.scalars(seen).all() == [0.9]

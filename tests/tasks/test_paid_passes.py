@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from celery.exceptions import Ignore
 from sqlalchemy import select
 
 from chatgenimage.db.models import Candidate, Item, LlmAnswer, LlmCall, Prompt, Run, Step
@@ -12,7 +11,7 @@ from chatgenimage.tasks import resources
 from chatgenimage.tasks.generate import GENERATE
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.llm.image_answers import encode_image
 from chatgenimage.workers.openai_images import OpenAiImages
 from chatgenimage.workers.server_config import OpenAiImagesConfig
@@ -59,7 +58,7 @@ def generate(place):
         )
         try:
             run_step(GENERATE, batch_id)
-        except Ignore:
+        except ChainEnds:
             return False
         return True
 

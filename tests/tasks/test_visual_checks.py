@@ -8,7 +8,7 @@ from chatgenimage.db.models import Candidate, Score, VisualAnswer
 from chatgenimage.db.states import Origin
 from chatgenimage.tasks import filter as filter_step
 from chatgenimage.tasks import filter_rules
-from chatgenimage.tasks.filter_measures import FilterInput, Measurement
+from chatgenimage.tasks.filter_measures import FilterInput, Measurement, measure
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.tasks.visual_checks import (
@@ -19,6 +19,7 @@ from chatgenimage.tasks.visual_checks import (
     read_value,
     scores_of,
 )
+from chatgenimage.workers.interfaces import ImageTextEncoder
 from chatgenimage.workers.values import ModelIdentity
 from tests import rows
 
@@ -133,7 +134,7 @@ def test_the_judge_is_used_only_under_its_own_key(micro):
         background="a beach",
         checks=("whole", "background"),
     )
-    encoder = micro.find(filter_step.ImageTextEncoder)
+    encoder = micro.find(ImageTextEncoder)
     for key, count in (("judging", 2), ("captioning", 0)):
         judge = ColourJudge()
         resources = Resources(
@@ -146,7 +147,7 @@ def test_the_judge_is_used_only_under_its_own_key(micro):
         )
         [embedded] = filter_step.compute(resources, [subject])
         assert len(embedded.replies) == len(judge.asked) == count
-        measured = filter_step.measure(resources, subject, embedded)
+        measured = measure(resources, subject, embedded)
         assert ("seen_whole" in measured.scores) == (count > 0)
 
 
