@@ -2,7 +2,9 @@
 # One target per role: `docker build --target diffusion .`
 # Roles that run models are based on `gpu`, which has PyTorch; the others on `slim`, without it.
 
-FROM python:3.11-slim-bookworm AS base
+# Another registry's copy of the base: --build-arg BASE=registry.example/python:3.11-slim-bookworm
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE} AS base
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
