@@ -75,6 +75,14 @@ def test_lineage_goes_back_to_the_first_prompt(ask):
     ]
 
 
+def test_images_are_divided_by_domain(ask, family):
+    assert ask("SELECT DISTINCT domain FROM accepted") == [(None,)]
+    with family.sessions.begin() as session:
+        session.scalars(select(Batch)).one().domain = "at night"
+    assert ask("SELECT domain, count(*) FROM accepted GROUP BY domain") == [("at night", 3)]
+    assert ask("SELECT domain, count(*) FROM lineage GROUP BY domain") == [("at night", 4)]
+
+
 PLANS = {
     "ix_candidate_run_": {"run_id": 1},
     "ix_candidate_outcome": {"reason": "not_measured"},
