@@ -1,10 +1,11 @@
 """Progress of a run in numbers, for the live view, `factory status` and scripts."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.models import Batch, Candidate, Item, Label, Step
@@ -72,7 +73,7 @@ def overview(session: Session, run_id: int, *, by_label: bool = True) -> RunOver
     """
     states = _count_batches(session, run_id)
     result = RunOverview(
-        steps=_count_steps(session, run_id, by_label=by_label),
+        steps=count_steps(session, run_id) if by_label else _sum_steps(session, run_id),
         batches=sum(states.values()),
         batches_done=states[BatchState.DONE],
         batches_waiting=states[BatchState.WAITING],
@@ -109,20 +110,37 @@ def _count_all(
         yield ALL_LABELS, origin, verdict, reason, count
 
 
-def _count_steps(session: Session, run_id: int, *, by_label: bool) -> tuple[StepCount, ...]:
+def count_steps(
+    session: Session, run_id: int, label_ids: Sequence[int] | None = None
+) -> tuple[StepCount, ...]:
+    """Return the items of each step of each label; None: of every label."""
+    query = _step_counts(Batch.label_id.expression).where(Batch.run_id == run_id)
+    names = select(Label.id, Label.name).where(Label.run_id == run_id)
+    if label_ids is not None:
+        query = query.where(Batch.label_id.in_(label_ids))
+        names = names.where(Label.id.in_(label_ids))
+    known = dict(iter(session.execute(names)))
+    return _to_counts((known[label_id], *rest) for label_id, *rest in session.execute(query))
+
+
+def _sum_steps(session: Session, run_id: int) -> tuple[StepCount, ...]:
+    query = _step_counts(literal(0)).where(Batch.run_id == run_id)
+    return _to_counts((ALL_LABELS, *rest) for _, *rest in session.execute(query))
+
+
+def _step_counts(label: ColumnElement[int]) -> Select[int, str, str, str, int]:
     states = (Step.name, Step.state, Item.state)
-    label: ColumnElement[str] = Label.name.expression if by_label else literal(ALL_LABELS)
-    query = (
+    return (
         select(label, *states, func.count(Item.id))
         .join(Batch, Batch.id == Step.batch_id)
         .join(Item, Item.step_id == Step.id)
-        .where(Batch.run_id == run_id)
-        .group_by(*states)
+        .group_by(label, *states)
     )
-    if by_label:
-        query = query.join(Label, Label.id == Batch.label_id).group_by(Label.name)
+
+
+def _to_counts(rows: Iterable[tuple[Any, ...]]) -> tuple[StepCount, ...]:
     counts: dict[tuple[str, str], Counter[str]] = {}
-    for name, step, step_state, item_state, count in session.execute(query):
+    for name, step, step_state, item_state, count in rows:
         counts.setdefault((name, step), Counter())[_column(step_state, item_state)] += count
     return tuple(StepCount(name, step, **found) for (name, step), found in counts.items())
 

@@ -83,7 +83,7 @@ def _show_running(browser: Browser, folder: Path, flower: str, gallery: str) -> 
             time.sleep(1)
         monitor = RunMonitor(store.sessions, RUN)
         page = _open(browser, f"{gallery}/runs/{RUN}", color_scheme="dark")
-        while not _shows_a_fill(snapshot := monitor.look()):
+        while not _shows_a_fill(snapshot := monitor.look(LINES)):
             time.sleep(1)
         _show_terminal(browser, snapshot)
         _take(page, "gallery-run")

@@ -4,14 +4,21 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
 import termios
 
+PARTS = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([^\x1b]+)")
+"""Control sequences, with their numbers and letter, and the text between them."""
 
-def show_on_terminal(*words, columns=80, lines=30, typed=""):
-    """Return exit code and output of a command on a terminal of this size."""
+
+def show_on_terminal(*words, columns=80, lines=30, typed="", each=lambda _: None):
+    """Return exit code and output of a command on a terminal of this size.
+
+    `each` gets the whole output, as a terminal would.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     os.write(ours, typed.encode())
@@ -26,4 +33,36 @@ def show_on_terminal(*words, columns=80, lines=30, typed=""):
             while part := os.read(ours, 65_536):
                 text += part
     os.close(ours)
+    each(text.decode())
     return process.returncode, text.decode()
+
+
+class Screen:
+    """Lines that a terminal shows, of programs that only write lines and go up to rewrite them.
+
+    Attributes:
+        frames: What was shown each time before lines were erased, and at the end.
+    """
+
+    def __init__(self):
+        self.frames = []
+        self._lines = [""]
+        self._row = 0
+
+    def write(self, text):
+        """Show more output."""
+        for control, letter, plain in PARTS.findall(text):
+            if letter == "A":
+                self._row = max(self._row - int(control or 1), 0)
+            elif letter == "K":
+                self.frames.append([line for line in self._lines if line.strip()])
+                self._lines[self._row] = ""
+            for part in re.findall(r"\r|\n|[^\r\n]+", plain):
+                self._put(part)
+
+    def _put(self, part):
+        if part == "\n":
+            self._row += 1
+            self._lines += [""] * (self._row + 1 - len(self._lines))
+        elif part != "\r":
+            self._lines[self._row] += part

@@ -19,6 +19,7 @@ from chatgenimage.db.models.judgements import (
 from chatgenimage.db.models.llm_calls import LlmAnswer, LlmCall
 from chatgenimage.db.models.notifications import Notification
 from chatgenimage.db.models.runs import Batch, Item, Label, Prompt, Run, Step
+from chatgenimage.db.models.workers import LiveWorker
 
 __all__ = [
     "Annotation",
@@ -30,6 +31,7 @@ __all__ = [
     "Fingerprint",
     "Item",
     "Label",
+    "LiveWorker",
     "LlmAnswer",
     "LlmCall",
     "Mark",

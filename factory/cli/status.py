@@ -25,6 +25,7 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.commands import spell
+from chatgenimage.factory.progress.worker_notices import list_notices
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.json_records import run_record
 from chatgenimage.factory.query.store import Store
@@ -91,7 +92,8 @@ def status(  # an argument is an option
             order = LabelOrder(sort or LabelSort.ACCEPTED)
             _show_labels(session, found, order, is_short=short, limit=limit, as_json=as_json)
         elif as_json:
-            print_json(run_record(session, found, store.settings))
+            record = run_record(session, found, store.settings)
+            print_json(record | {"notices": list_notices(session, found)})
         else:
             _show_run(session, found, store)
 
@@ -108,6 +110,8 @@ def _show_run(session: Session, run: Run, store: Store) -> None:
     stdout.print(status_view(session, run, now=now(session), width=stdout.width))
     for part in coverage_view(session, run.id):
         stdout.print(part)
+    for notice in list_notices(session, run):
+        stdout.print(notice, style="bold yellow", soft_wrap=True)
     for line in list_waits(session, run.id, 2 * store.settings.delivery.lease_s):
         stdout.print(f"Waits: {line}", style="yellow", soft_wrap=True, markup=False)
     for line in trouble_of(session, run):

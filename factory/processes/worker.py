@@ -27,6 +27,7 @@ from chatgenimage.factory.app import (
 from chatgenimage.factory.notifications.notifier import Notifier
 from chatgenimage.factory.processes.abort_signal import failing_with_celery
 from chatgenimage.factory.processes.consumption import ConsumptionMonitor
+from chatgenimage.factory.processes.heartbeats import WorkerHeartbeats, note_loaded
 from chatgenimage.factory.processes.liveness import pulse_file
 from chatgenimage.factory.processes.lost_children import note_lost_children
 from chatgenimage.factory.processes.remote_control import refuse_commands
@@ -34,6 +35,7 @@ from chatgenimage.factory.processes.silent_broker import cut_connections_when_si
 from chatgenimage.factory.processes.startup import open_dispatcher, open_sessions
 from chatgenimage.factory.processes.worker_identity import is_mine, name_owner
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.tasks import resources
 
 log = structlog.get_logger()
@@ -58,6 +60,8 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         threading.Thread(target=end_with_stdin, name="stdin", daemon=True).start()
     sessions = open_sessions(settings)
     _free_what_an_earlier_self_held(sessions)
+    name = name_owner(role, is_child=False)
+    beats = WorkerHeartbeats(sessions, name, queues, models_key(settings))
     with open_dispatcher(settings, sessions, f"worker {role!r}") as (app, dispatcher):
         app.conf.update({ROLE_KEY: role})
         _stop_politely(sessions)
@@ -68,15 +72,17 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
         dispatcher.observe = monitor.observe
         # The process at the other end of stdin sends the notifications once this worker ended.
         notifier = nullcontext() if until_stdin_closes else Notifier(settings, sessions).start()
-        with dispatcher.start(), notifier:
-            _serve(app, role, queues, _choose_pool(settings, queues, role))
+        with beats.start(), dispatcher.start(), notifier:
+            _serve(app, role, queues, _choose_pool(settings, sessions, queues, role))
 
 
-def _choose_pool(settings: Settings, roles: list[str], role: str) -> list[str]:
+def _choose_pool(settings: Settings, sessions: Sessions, roles: list[str], role: str) -> list[str]:
     """Return one spawned child for models; threads for roles that only wait for an endpoint."""
     if not only_speaks(settings, roles):
         return ["--pool=prefork", "--concurrency=1"]
-    resources.use(assemble(settings, roles, name_owner(role, is_child=False)))
+    name = name_owner(role, is_child=False)
+    resources.use(assemble(settings, roles, name))
+    note_loaded(sessions, name)
     return ["--pool=threads", f"--concurrency={LANGUAGE_THREADS}"]
 
 

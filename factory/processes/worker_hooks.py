@@ -22,7 +22,8 @@ from chatgenimage.factory import log as logs
 from chatgenimage.factory.app import ROLE_KEY, SETTINGS_KEY, assemble, roles_named
 from chatgenimage.factory.checkpoints.memory import warn_if_short
 from chatgenimage.factory.processes.abort_signal import end_process
-from chatgenimage.factory.processes.worker_identity import name_owner
+from chatgenimage.factory.processes.heartbeats import note_loaded
+from chatgenimage.factory.processes.worker_identity import name_owner, parent_of
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.tasks import resources
 from chatgenimage.tasks.pass_threads import PassThreads
@@ -56,7 +57,8 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     try:
         roles = roles_named(settings, role)
         warn_if_short(settings, roles)
-        assembled = assemble(settings, roles, name_owner(role, is_child=True))
+        name = name_owner(role, is_child=True)
+        assembled = assemble(settings, roles, name)
         resources.use(replace(assembled, threads=PassThreads()))
     except Exception as error:  # Celery would ignore it and continue without models
         log.exception("worker_has_no_models", role=role, error=str(error))
@@ -64,6 +66,7 @@ def _load_models(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
         raise
     gc.freeze()
     gc.enable()
+    note_loaded(assembled.sessions, parent_of(name))
     log.info("worker_ready", role=role, pid=os.getpid())
 
 

@@ -22,6 +22,11 @@ def name_owner(role: str, *, is_child: bool) -> str:
     return f"{name_prefix(role)}#{os.getpid()}"
 
 
+def parent_of(owner: str) -> str:
+    """Return the name of the process that started the child of this name."""
+    return owner.rpartition("/")[0]
+
+
 def name_prefix(role: str) -> str:
     """Return what the names of a role's workers on this machine begin with."""
     return f"{role}@{machine_name()}"

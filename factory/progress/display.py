@@ -39,17 +39,21 @@ class RunDisplay(Protocol):
         ...
 
 
-def open_display(sessions: Sessions, run_id: int, *, is_shown: bool = True) -> RunDisplay:
+def open_display(
+    sessions: Sessions, run_id: int, *, is_shown: bool = True, starts_workers: bool = False
+) -> RunDisplay:
     """Return the display that fits where the program runs.
 
     Args:
         sessions: To read the run with.
         run_id: Which run.
         is_shown: False: nothing is shown.
+        starts_workers: Whether this program starts the run's workers itself.
     """
     if not is_shown:
         return NoDisplay(sessions, run_id)
-    return (NotebookProgress if in_notebook() else LiveProgress)(sessions, run_id)
+    display = NotebookProgress if in_notebook() else LiveProgress
+    return display(sessions, run_id, starts_workers=starts_workers)
 
 
 def in_notebook() -> bool:
@@ -75,8 +79,11 @@ def to_html(renderable: RenderableType) -> str:
 class NoDisplay:
     """Reads a run and shows nothing."""
 
-    def __init__(self, sessions: Sessions, run_id: int) -> None:
-        self._monitor = RunMonitor(sessions, run_id)
+    most_labels = 0
+    """Labels that are read for the view."""
+
+    def __init__(self, sessions: Sessions, run_id: int, *, starts_workers: bool = False) -> None:
+        self._monitor = RunMonitor(sessions, run_id, starts_workers=starts_workers)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -87,7 +94,7 @@ class NoDisplay:
 
     def refresh(self) -> RunSnapshot:
         """Read the database and return the snapshot."""
-        return self._monitor.look()
+        return self._monitor.look(self.most_labels)
 
     def note(self, message: str) -> None:
         """Show nothing."""
@@ -99,8 +106,10 @@ class NoDisplay:
 class NotebookProgress(NoDisplay):
     """Draws a run below the cell of a notebook, in place; its last state stays as one line."""
 
-    def __init__(self, sessions: Sessions, run_id: int) -> None:
-        super().__init__(sessions, run_id)
+    most_labels = PAGE_LINES
+
+    def __init__(self, sessions: Sessions, run_id: int, *, starts_workers: bool = False) -> None:
+        super().__init__(sessions, run_id, starts_workers=starts_workers)
         self._run_id = run_id
         self._area: Any = None
         self._notes: list[str] = []

@@ -7,30 +7,33 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from chatgenimage.db.run_activity import HeldStep, LatestFailure
-from chatgenimage.db.run_progress import RunOverview, StepCount
+from chatgenimage.db.run_progress import RunOverview
 from chatgenimage.db.session import Sessions
 from chatgenimage.factory.foreign_text import SafeConsole
-from chatgenimage.factory.progress.collapse_labels import merge_labels
-from chatgenimage.factory.progress.quota_text import format_accepted, format_reasons
-from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot, acceptance_of, labels_of
-from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.factory.progress.label_view import (
+    UNKNOWN,
+    cut,
+    labels_table,
+    steps_lines,
+    tell_rest,
+)
+from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
 
 WIDE = 110
-"""Width that the table of all steps needs; a narrower screen gets two tables."""
-OTHER_LINES = 14
-"""Lines of a screen that are not used for labels."""
-UNKNOWN = "—"
+"""Width that a column for each step needs; a narrower screen has their sums below."""
+OTHER_LINES = 2
+"""Lines of a screen that stay free: the header of the labels, and the line of the cursor."""
+LEAST_LABELS = 3
 
 
 class LiveProgress:
     """Context manager that draws a run's progress on stderr; not a terminal: plain lines."""
 
-    def __init__(self, sessions: Sessions, run_id: int) -> None:
-        self._monitor = RunMonitor(sessions, run_id)
+    def __init__(self, sessions: Sessions, run_id: int, *, starts_workers: bool = False) -> None:
+        self._monitor = RunMonitor(sessions, run_id, by_label=False, starts_workers=starts_workers)
         self._console = SafeConsole(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
         self._started = time.monotonic()
@@ -49,11 +52,14 @@ class LiveProgress:
 
     def refresh(self) -> RunSnapshot:
         """Read the database and draw; return the snapshot."""
-        snapshot = self._monitor.look()
-        if self._console.is_terminal:
+        is_terminal = self._console.is_terminal
+        snapshot = self._monitor.look(self._console.height if is_terminal else 0)
+        if is_terminal:
             self._view = live_view(snapshot, *self._console.size)
             self._live.update(self._view)
-        elif (line := summarize(snapshot.counts)) != self._last_line:
+        elif (line := "; ".join([summarize(snapshot.counts), *snapshot.notices])) != (
+            self._last_line
+        ):
             elapsed_s = time.monotonic() - self._started
             self._console.print(f"[{elapsed_s:5.0f} s] {line}", soft_wrap=True, markup=False)
             self._last_line = line
@@ -72,30 +78,56 @@ class LiveProgress:
 
 
 def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
-    """Return a snapshot of a run for a screen of `width` columns and `height` lines."""
-    counts, labels = snapshot.counts, labels_of(snapshot.counts)
-    if len(labels) > max(height - OTHER_LINES, 3):
-        counts = merge_labels(counts, f"all {len(labels)} labels")
-    return Group(
-        render(counts, snapshot.run_id, snapshot.age_s, width, snapshot.share),
+    """Return a snapshot of a run for a screen of `width` columns and `height` lines.
+
+    Every part has its lines; labels get those that are left. Labels without a line are counted.
+    """
+    above = [
+        _head(snapshot.counts, snapshot.run_id, snapshot.age_s),
+        _bar(snapshot.counts, snapshot.share),
+    ]
+    below = [
+        *steps_lines(snapshot.counts, width),
         _rates(snapshot),
-        *(_held_step(held) for held in snapshot.held_steps),
-        *(_failure(failure) for failure in snapshot.failures),
+        *cut([_held_step(held) for held in snapshot.held_steps], max(2, height // 6), "workers"),
+        *map(_failure, snapshot.failures),
+        *_trouble(snapshot.counts),
+    ]
+    for line in below:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    notices = [Text(notice, style="bold yellow", overflow="fold") for notice in snapshot.notices]
+    notice_lines = sum(-(-notice.cell_len // width) for notice in notices)
+    rows = snapshot.rows
+    if rows is None:
+        return Group(*above, *below, *notices)
+    taken = len(above) + len(below) + notice_lines + OTHER_LINES
+    room = max(height - taken, LEAST_LABELS)
+    shown = room if rows.total <= room else max(room - 1, 1)
+    table = labels_table(rows, shown, with_steps=width >= WIDE)
+    rest = tell_rest(rows, shown)
+    return Group(*above, table, *([rest] if rest else []), *below, *notices)
+
+
+def render(now: RunOverview, run_id: int, elapsed_s: float, width: int = WIDE) -> RenderableType:
+    """Return the counts of the steps over all labels, below a progress bar."""
+    return Group(
+        _head(now, run_id, elapsed_s), _bar(now, None), *steps_lines(now, width), *_trouble(now)
     )
 
 
-def render(
-    now: RunOverview, run_id: int, elapsed_s: float, width: int = WIDE, share: float | None = None
-) -> RenderableType:
-    """Return the counts as a table, below a progress bar."""
+def _head(now: RunOverview, run_id: int, elapsed_s: float) -> Text:
     head = Text(f"run {run_id}  {format_duration(elapsed_s)}  ")
     head.append(f"{now.batches_done}/{now.batches} batches done", style="bold")
     if now.batches_cancelled:
         head.append(f", {now.batches_cancelled} cancelled")
+    made, accepted = sum(now.made.values()), sum(now.accepted.values())
+    head.append(f"  {accepted} of {made} images accepted")
+    return head
+
+
+def _bar(now: RunOverview, share: float | None) -> Padding:
     done = now.batches_done / max(now.batches, 1) if share is None else share
-    bar = ProgressBar(total=1.0, completed=done, width=60)
-    tables = [_steps_table(now, whole=True)] if width >= WIDE else _narrow_tables(now)
-    return Group(head, Padding(bar, expand=False), *tables, *_trouble(now))
+    return Padding(ProgressBar(total=1.0, completed=done, width=60), expand=False)
 
 
 def summarize(now: RunOverview) -> str:
@@ -133,9 +165,9 @@ def _rates(snapshot: RunSnapshot) -> Text:
     left = format_duration(snapshot.eta_s)
     rates = (snapshot.images_per_min, snapshot.accepted_per_min)
     made, accepted = (UNKNOWN if rate is None else f"{rate:.1f}" for rate in rates)
-    given_up = f", {snapshot.quarantined} given up" if snapshot.quarantined else ""
-    line = f"{snapshot.state}; about {left} left; {made} images per minute, {accepted} accepted"
-    return Text(line + given_up, style="bold")
+    given_up = f"{snapshot.quarantined} given up; " if snapshot.quarantined else ""
+    speed = f"{made} images per minute, {accepted} accepted"
+    return Text(f"{snapshot.state}; about {left} left; {given_up}{speed}", style="bold")
 
 
 def _held_step(held: HeldStep) -> Text:
@@ -148,64 +180,10 @@ def _held_step(held: HeldStep) -> Text:
 def _failure(failure: LatestFailure) -> Text:
     what = "given up" if failure.is_final else "failed, will be retried"
     place = f"{failure.step} · {failure.label} · batch {failure.batch}"
-    line = Text(f"{what}: {place}: {failure.error}", style="red" if failure.is_final else "yellow")
-    line.truncate(200, overflow="ellipsis")
-    return line
+    return Text(f"{what}: {place}: {failure.error}", style="red" if failure.is_final else "yellow")
 
 
 def _trouble(now: RunOverview) -> list[Text]:
     if not now.waits_for:
         return []
     return [Text(f"waiting; continues automatically: {now.waits_for.splitlines()[0]}", style="red")]
-
-
-def _steps_table(now: RunOverview, *, whole: bool) -> Table:
-    """Return the counts of each step per label; `whole` adds the results."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
-    for name in QUEUES:
-        table.add_column(name, justify="right")
-    if whole:
-        _add_outcome_columns(table)
-    cells = {(count.label, count.step): count for count in now.steps}
-    for label in labels_of(now):
-        steps = (_cell(cells.get((label, name))) for name in QUEUES)
-        table.add_row(Text(label), *steps, *(_outcome(now, label) if whole else ()))
-    return table
-
-
-def _narrow_tables(now: RunOverview) -> list[Table]:
-    """Return a table of results per label, and one of the steps over all labels."""
-    outcome = Table(box=None, pad_edge=False, header_style="dim")
-    outcome.add_column("label", overflow="ellipsis", no_wrap=True, max_width=24)
-    _add_outcome_columns(outcome)
-    for label in labels_of(now):
-        outcome.add_row(Text(label), *_outcome(now, label))
-    steps = Table(box=None, pad_edge=False, show_header=False)
-    counts = {count.step: count for count in merge_labels(now, "all").steps}
-    for name in QUEUES:
-        steps.add_row(Text(name, style="dim"), _cell(counts.get(name)))
-    return [outcome, steps]
-
-
-def _add_outcome_columns(table: Table) -> None:
-    table.add_column("accepted", justify="right", style="green")
-    table.add_column("share", justify="right")
-    table.add_column("rejected", style="yellow", overflow="ellipsis", no_wrap=True)
-
-
-def _outcome(now: RunOverview, label: str) -> tuple[str, str, str]:
-    share = acceptance_of(now, label)
-    shown = UNKNOWN if share is None else f"{share:.0%}"
-    return format_accepted(now, label), shown, format_reasons(now, label)
-
-
-def _cell(count: StepCount | None) -> Text:
-    """Return "done/all", coloured if items are running or were given up."""
-    if count is None:
-        return Text("·", style="dim")
-    total = count.waiting + count.running + count.done + count.quarantined
-    text = Text(f"{count.done}/{total}", style="bold cyan" if count.running else "")
-    if count.quarantined:
-        text.append(f" !{count.quarantined}", style="red")
-    return text

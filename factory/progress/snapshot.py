@@ -24,7 +24,9 @@ from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.problems import problems_record
+from chatgenimage.factory.progress.label_rows import LabelRows, read_label_rows
 from chatgenimage.factory.progress.throughput import WINDOW_S, ProgressSample, Throughput
+from chatgenimage.factory.progress.worker_notices import list_notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class RunSnapshot:
         share: Share of the computing that is done, in [0, 1]; None: not known.
         images_per_min: Recent rate of new images; None: not known in a run's first seconds.
         problems: What went wrong; None while the run continues.
+        rows: Labels for a screen, if they were asked for.
+        notices: What a person must know now, a line each, e.g. that models are loading.
     """
 
     run_id: int
@@ -51,6 +55,8 @@ class RunSnapshot:
     images_per_min: float | None
     accepted_per_min: float | None
     problems: Problems | None = None
+    rows: LabelRows | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def made(self) -> int:
@@ -85,17 +91,26 @@ class RunMonitor:
         sessions: To read with.
         run_id: Id of the run.
         by_label: Whether the snapshots have counts for each label (`db.run_progress.overview`).
+        starts_workers: Whether this process starts the run's workers itself.
     """
 
-    def __init__(self, sessions: Sessions, run_id: int, *, by_label: bool = True) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        run_id: int,
+        *,
+        by_label: bool = True,
+        starts_workers: bool = False,
+    ) -> None:
         self._sessions = sessions
         self._run_id = run_id
         self._by_label = by_label
+        self._starts_workers = starts_workers
         self._throughput = Throughput()
         self._durations: Mapping[Kind, float] | None = None
 
-    def look(self) -> RunSnapshot:
-        """Return the run as it is now."""
+    def look(self, most_labels: int = 0) -> RunSnapshot:
+        """Return the run as it is now; `rows` has `most_labels` at most, None for 0."""
         with reading(self._sessions) as session:
             run = session.get_one(Run, self._run_id)
             counts = overview(session, run.id, by_label=self._by_label)
@@ -121,6 +136,8 @@ class RunMonitor:
                 self._throughput.images_per_min,
                 self._throughput.accepted_per_min,
                 find_problems(session, run.id) if _is_over(run.state, run.pause_reason) else None,
+                read_label_rows(session, run.id, most_labels) if most_labels else None,
+                list_notices(session, run, starts_workers=self._starts_workers),
             )
 
 
@@ -147,24 +164,34 @@ def labels_of(counts: RunOverview) -> list[str]:
     return sorted({count.label for count in counts.steps})
 
 
-def acceptance_of(counts: RunOverview, label: str) -> float | None:
-    """Return the share of a label's judged candidates that was accepted."""
-    accepted, rejected = _sum_of(counts.accepted, label), _sum_of(counts.rejected, label)
-    return accepted / (accepted + rejected) if accepted + rejected else None
+def _label_records(counts: RunOverview) -> list[dict[str, Any]]:
+    """Return the counts of each label; one pass over them, as there may be 100,000 labels."""
+    made, accepted = _by_label(counts.made), _by_label(counts.accepted)
+    rejected = _by_label(counts.rejected)
+    return [
+        _label_record(label, made.get(label, {}), accepted.get(label, {}), rejected.get(label, {}))
+        for label in labels_of(counts)
+    ]
 
 
-def _sum_of(numbers: Mapping[tuple[str, str], int], label: str) -> int:
-    return sum(number for (name, _), number in numbers.items() if name == label)
+def _by_label(numbers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (label, kind), number in numbers.items():
+        found.setdefault(label, {})[kind] = number
+    return found
 
 
-def _label_record(counts: RunOverview, label: str) -> dict[str, Any]:
-    share = acceptance_of(counts, label)
+def _label_record(
+    label: str, made: Mapping[str, int], accepted: Mapping[str, int], rejected: Mapping[str, int]
+) -> dict[str, Any]:
+    good = sum(accepted.values())
+    judged = good + sum(rejected.values())
     return {
         "label": label,
-        "candidates": _sum_of(counts.made, label),
-        "accepted": _sum_of(counts.accepted, label),
-        "rejected": {kind: n for (name, kind), n in counts.rejected.items() if name == label},
-        "acceptance": None if share is None else round(share, 4),
+        "candidates": sum(made.values()),
+        "accepted": good,
+        "rejected": rejected,
+        "acceptance": round(good / judged, 4) if judged else None,
     }
 
 
@@ -188,7 +215,8 @@ def snapshot_record(snapshot: RunSnapshot) -> dict[str, Any]:
         "images_per_min": snapshot.images_per_min,
         "accepted_per_min": snapshot.accepted_per_min,
         "waits_for": counts.waits_for,
-        "labels": [_label_record(counts, label) for label in labels_of(counts)],
+        "notices": list(snapshot.notices),
+        "labels": _label_records(counts),
         "steps": [asdict(count) for count in counts.steps],
         "workers": [asdict(held) for held in snapshot.held_steps],
         "failures": [asdict(failure) for failure in snapshot.failures],

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatgenimage.db.label_progress import LabelProgress
+from chatgenimage.factory.progress.label_view import list_reasons
 
 LEAST_LABEL = 12
 """Columns of a label, even on a narrow screen."""
@@ -34,8 +35,3 @@ def label_table(labels: Sequence[LabelProgress], reasons: Mapping[int, Mapping[s
             Text(list_reasons(reasons.get(one.label_id, {})), style="yellow"),
         )
     return table
-
-
-def list_reasons(reasons: Mapping[str, int]) -> str:
-    """Return reasons with their counts in a line."""
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())

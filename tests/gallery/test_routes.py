@@ -1,6 +1,8 @@
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from chatgenimage.db.models import Run, Step
 from chatgenimage.db.session import engine_of
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
@@ -21,6 +23,16 @@ def test_a_page_answers(client, path):
     answer = client.get(path)
     assert answer.status_code == 200
     assert "Gallery" in answer.text
+
+
+def test_the_page_of_a_run_names_the_command_that_starts_a_worker(client, family):
+    with family.sessions.begin() as session:
+        rows.add_steps(session, rows.batch_of(session, session.get_one(Run, 1)))
+        session.execute(update(Step).values(queue="language"))
+        session.get_one(Run, 1).state = "active"
+    page = client.get("/runs/1").text
+    assert "no worker serves `language`" in page
+    assert "factory worker all" in page
 
 
 @pytest.mark.parametrize(

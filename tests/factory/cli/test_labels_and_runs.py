@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from chatgenimage.db import control
 from chatgenimage.db.label_progress import LabelOrder, count_label_states, list_label_progress
-from chatgenimage.db.models import Label, Run
+from chatgenimage.db.models import Label, Run, Step
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import BatchState, RunState, StepState, Verdict
 from chatgenimage.factory.cli import app
@@ -114,6 +114,16 @@ def test_the_labels_in_work_come_first_on_both_databases(request, kind):
         assert [one.label for one in active] == ["house", "cat", "dog", "tree"]
         states = count_label_states(session, 1, 5)
         assert (states.in_flight, states.waiting, states.done) == (1, 1, 3)
+
+
+def test_status_says_that_no_worker_is_there(factory, run_id, place):
+    with place.sessions.begin() as session:
+        step = session.scalars(select(Step).where(Step.position == 0)).one()
+        step.state, step.queue = StepState.READY, "language"
+    start = f"start `factory worker all --profile micro --data-dir {place.data_dir}`"
+    told = f"no worker serves `language`; {start}"
+    assert told in answered(factory("status"))
+    assert json.loads(answered(factory("status", "--json")))["notices"] == [told]
 
 
 def test_runs_come_newest_first_with_labels_times_and_counts(factory, run_id, place):

@@ -115,7 +115,7 @@ def shown(place, run_id, width, height=50):
     """Return the view as text for a screen of this size."""
     console = Console(width=width, height=height)
     with console.capture() as capture:
-        console.print(live_view(RunMonitor(place.sessions, run_id).look(), width, height))
+        console.print(live_view(RunMonitor(place.sessions, run_id).look(height), width, height))
     return capture.get()
 
 
@@ -138,15 +138,16 @@ def test_a_label_takes_one_line_with_any_number_of_reasons(place):
         for reason in list(REASONS)[:6]:
             rows.add_candidate(place, session, batch, verdict="rejected", reason=reason)
     text = shown(place, run_id, 120)
-    assert f"1 {next(iter(REASONS))}" in text
+    assert f"1 {min(list(REASONS)[:6])}" in text
     assert len(text.splitlines()) == lines
 
 
-def test_more_labels_than_lines_are_shown_as_one(place):
+def test_more_labels_than_lines_are_counted_in_one_line(place):
     run_id = begin(place, tuple(f"word{number}" for number in range(30)))
     text = shown(place, run_id, 120, height=24)
-    assert "all 30 labels" in text
-    assert "word7" not in text.split("images per minute")[0]
+    assert len(text.splitlines()) <= 23
+    assert "word0 " in text
+    assert "more labels: " in text
 
 
 def test_durations_are_readable():

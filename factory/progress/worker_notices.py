@@ -1,0 +1,47 @@
+"""Notices about the workers of a run: models that are loading, queues that no worker serves."""
+
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.heartbeats import Service, find_service
+from chatgenimage.db.models import Run
+from chatgenimage.factory.commands import spell
+from chatgenimage.factory.settings.profiles import name_profile
+from chatgenimage.tasks.chain import plan_chain
+from chatgenimage.tasks.options import run_options
+
+EVERY_ROLE = "all"
+
+
+def list_notices(session: Session, run: Run, *, starts_workers: bool = False) -> tuple[str, ...]:
+    """Return what a person must know about the workers of a run, a line each.
+
+    Args:
+        session: To read with.
+        run: Which run.
+        starts_workers: Whether this command starts the workers itself.
+    """
+    steps = plan_chain(run_options(run).chain, run.mode)
+    queues = tuple(dict.fromkeys(step.queue for step in steps))
+    service = find_service(session, run, queues)
+    if service.unserved and starts_workers and not (service.loading or service.ready):
+        return ("starting the worker processes",)
+    lines = (_tell_unserved(service, run), _tell_loading(service))
+    return tuple(line for line in lines if line)
+
+
+def _tell_unserved(service: Service, run: Run) -> str:
+    if not service.unserved:
+        return ""
+    is_any = service.loading or service.ready
+    role = ",".join(service.unserved) if is_any else EVERY_ROLE
+    start = spell("worker", role, *name_profile(run.profile["profile"]))
+    names = ", ".join(f"`{queue}`" for queue in service.unserved)
+    return f"no worker serves {names}; start `{start}`"
+
+
+def _tell_loading(service: Service) -> str:
+    if not service.loading:
+        return ""
+    if not service.ready:
+        return "loading models"
+    return f"{service.loading} of {service.loading + service.ready} workers are loading models"

@@ -1,0 +1,69 @@
+"""Notices about the workers of a run."""
+
+import shlex
+
+import pytest
+
+from chatgenimage.db import heartbeats
+from chatgenimage.db.models import LiveWorker, Run
+from chatgenimage.factory.background_thread import BackgroundThread
+from chatgenimage.factory.commands import Whereabouts, remembering, use_places
+from chatgenimage.factory.processes.heartbeats import WorkerHeartbeats, note_loaded
+from chatgenimage.factory.progress.worker_notices import list_notices
+from tests import rows
+
+QUEUES = ("language", "diffusion", "labeling", "editing", "scoring")
+
+
+@pytest.fixture
+def run_id(place):
+    with place.sessions.begin() as session:
+        return rows.add_run(session, models_key="m").id
+
+
+def notices(place, run_id, **options):
+    with place.sessions() as session:
+        return list_notices(session, session.get_one(Run, run_id), **options)
+
+
+def beat(place, name, queues, *, is_ready):
+    with place.sessions.begin() as session:
+        heartbeats.beat(session, name, queues, "m", is_ready=is_ready)
+
+
+def test_without_a_worker_the_command_that_starts_one_is_printed(place, run_id):
+    with remembering():
+        use_places(Whereabouts("my profile.yaml", place.data_dir))
+        [told] = notices(place, run_id)
+    words = shlex.split(told.partition("start `")[2].rstrip("`"))
+    assert words[:3] == ["factory", "worker", "all"]
+    assert {"my profile.yaml", str(place.data_dir)} <= set(words)
+    assert "no worker serves `language`, `diffusion`, " in told
+
+
+def test_a_queue_without_a_worker_is_named(place, run_id):
+    beat(place, "language@a#1", ["language"], is_ready=True)
+    beat(place, "labeling@b#1", ["labeling", "editing", "scoring"], is_ready=True)
+    [told] = notices(place, run_id)
+    start = "factory worker diffusion --profile micro"
+    assert told == f"no worker serves `diffusion`; start `{start}`"
+
+
+def test_loading_models_is_shown_until_they_are_loaded(place, run_id):
+    assert notices(place, run_id, starts_workers=True) == ("starting the worker processes",)
+    beat(place, "all@a#1", QUEUES, is_ready=False)
+    assert notices(place, run_id, starts_workers=True) == ("loading models",)
+    beat(place, "all@a#2", QUEUES, is_ready=True)
+    assert notices(place, run_id) == ("1 of 2 workers are loading models",)
+    note_loaded(place.sessions, "all@a#1")
+    assert notices(place, run_id) == ()
+
+
+def test_a_worker_has_a_row_while_it_runs(place):
+    thread = WorkerHeartbeats(place.sessions, "all@a#1", QUEUES, "m").start()
+    assert isinstance(thread, BackgroundThread)
+    with thread, place.sessions() as session:
+        [found] = session.query(LiveWorker)
+        assert (found.queues, found.is_ready) == (list(QUEUES), False)
+    with place.sessions() as session:
+        assert session.query(LiveWorker).all() == []
