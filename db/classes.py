@@ -10,7 +10,9 @@ from itertools import chain
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from chatgenimage.db.corrected_labels import object_labels, shows_label
 from chatgenimage.db.models import Annotation, Candidate, Label, Run
+from chatgenimage.db.object_reviews import objects_of
 
 NO_CLASS = ""
 """Class of a picture on which nothing was found."""
@@ -24,11 +26,11 @@ def classes_asked(run: Run) -> tuple[str, ...] | None:
     return tuple(chain.get("class_list", ())) if chain.get("source") == PICTURES else None
 
 
-def class_of(candidate: Candidate) -> str:
-    """Return the class name of a candidate."""
+def class_of(candidate: Candidate, *, use_reviews: bool = False) -> str:
+    """Return the class name of a candidate, of a picture with or without people's corrections."""
     if classes_asked(candidate.label.run) is None:
         return candidate.label.name
-    found = candidate.annotations  # highest confidence first
+    found = objects_of(candidate, use_reviews=use_reviews)  # highest confidence first
     return found[0].label if found else NO_CLASS
 
 
@@ -79,18 +81,22 @@ def find_unknown_labels(
     return [name for name in names if name not in known and name.lower() not in lowered]
 
 
-def list_run_classes(session: Session, run_ids: Collection[int] | None = None) -> list[str]:
+def list_run_classes(
+    session: Session, run_ids: Collection[int] | None = None, *, use_reviews: bool = False
+) -> list[str]:
     """Return the classes of runs: those asked for in the runs' order, then those found, sorted.
 
     Args:
         session: To read with.
         run_ids: The runs; None: all of them.
+        use_reviews: Whether the found ones are those that people corrected.
     """
-    runs, labels, found = select(Run), select(Label), select(Annotation.label).distinct()
+    objects = object_labels(use_reviews=use_reviews)
+    runs, labels, found = select(Run), select(Label), select(objects.c.label).distinct()
     if run_ids is not None:
         runs = runs.where(Run.id.in_(run_ids))
         labels = labels.where(Label.run_id.in_(run_ids))
-        found = found.join(Candidate, Candidate.id == Annotation.candidate_id)
+        found = found.join(Candidate, Candidate.id == objects.c.candidate_id)
         found = found.where(Candidate.run_id.in_(run_ids))
     asked = {run.id: classes_asked(run) for run in session.scalars(runs.order_by(Run.id))}
     names = {run_id: list(classes or ()) for run_id, classes in asked.items()}
@@ -101,7 +107,7 @@ def list_run_classes(session: Session, run_ids: Collection[int] | None = None) -
     return list(dict.fromkeys([*all_asked, *sorted(session.scalars(found))]))
 
 
-def shows_class(names: Collection[str]) -> ColumnElement[bool]:
+def shows_class(names: Collection[str], *, use_reviews: bool = False) -> ColumnElement[bool]:
     """Return the condition that a candidate's label or one of its objects is one of the names.
 
     A person's picture without objects fulfils it too: it has no class that could be another one.
@@ -109,7 +115,7 @@ def shows_class(names: Collection[str]) -> ColumnElement[bool]:
     is_picture = Candidate.run_id.in_(runs_of_pictures())
     is_label = Candidate.label_id.in_(select(Label.id).where(Label.name.in_(names)))
     return or_(
-        Candidate.annotations.any(Annotation.label.in_(names)),
+        shows_label(tuple(names), use_reviews=use_reviews),
         and_(not_(is_picture), is_label),
         and_(is_picture, Candidate.object_count == 0),
     )

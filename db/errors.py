@@ -18,6 +18,10 @@ class RowNotFound(StoreError):
     """No row with this id."""
 
 
+class RefusedChange(StoreError):
+    """A change by a person that would make no sense."""
+
+
 class DatabaseUnavailable(StoreError):
     """The database does not answer, or its schema does not match."""
 

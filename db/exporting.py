@@ -9,9 +9,11 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from chatgenimage.db.classes import NO_CLASS, classes_asked, runs_of_pictures
+from chatgenimage.db.corrected_labels import object_labels
 from chatgenimage.db.marks import newest_mark
-from chatgenimage.db.models import Annotation, Candidate, Label, Run
+from chatgenimage.db.models import Candidate, Label, ObjectReview, Run
 from chatgenimage.db.queries import IN_ORDER, PAGE_ROWS, CandidateFilter, conditions
+from chatgenimage.db.states import ObjectAction
 
 ROOT_PARTS = 2
 """The first parts of a key, which are the key of its root: the initial image or the picture."""
@@ -27,6 +29,7 @@ class ExportKey:
         root_sha256: Image of its root: the candidate that it was derived from over any number of
             steps, or itself.
         found: Labels of its objects, each once, highest confidence first.
+        corrections: The reviews of its objects that count, if the filter uses reviews.
     """
 
     candidate_id: int
@@ -42,6 +45,7 @@ class ExportKey:
     class_name: str
     root_sha256: str
     found: tuple[str, ...]
+    corrections: tuple[int, ...] = ()
 
 
 def iter_export_keys(session: Session, wanted: CandidateFilter) -> Iterator[ExportKey]:
@@ -63,13 +67,21 @@ def iter_export_keys(session: Session, wanted: CandidateFilter) -> Iterator[Expo
     pictures = set(session.scalars(runs_of_pictures()))
     pages = session.execute(query.execution_options(yield_per=PAGE_ROWS)).partitions()
     for page in pages:
-        roots, found = _roots_of(session, page), _labels_found(session, page)
+        roots = _roots_of(session, page)
+        found = _labels_found(session, page, use_reviews=wanted.use_reviews)
+        corrections = _corrections_of(session, page) if wanted.use_reviews else {}
         for row in page:
             stored: dict[str, Any] = dict(zip(columns, row, strict=False))
             labels = tuple(found[row.id])
             name = next(iter(labels), NO_CLASS) if row.run_id in pictures else row.name
             root = roots.get((row.label_id, _root_key(row.key)), row.sha256)
-            yield ExportKey(**stored, class_name=name, root_sha256=root, found=labels)
+            yield ExportKey(
+                **stored,
+                class_name=name,
+                root_sha256=root,
+                found=labels,
+                corrections=tuple(corrections.get(row.id, ())),
+            )
 
 
 def _keys(wanted: CandidateFilter) -> Select[int, int, str]:
@@ -94,17 +106,31 @@ def _roots_of(session: Session, page: Sequence[Any]) -> dict[tuple[int, str], st
     return {(label_id, key): sha256 for label_id, key, sha256 in rows}
 
 
-def _labels_found(session: Session, page: Sequence[Any]) -> dict[int, list[str]]:
+def _labels_found(
+    session: Session, page: Sequence[Any], *, use_reviews: bool
+) -> dict[int, list[str]]:
     """Return the labels of the objects on candidates, highest confidence first."""
+    objects = object_labels(use_reviews=use_reviews).c
     query = (
-        select(Annotation.candidate_id, Annotation.label)
-        .where(Annotation.candidate_id.in_([row.id for row in page]))
-        .group_by(Annotation.candidate_id, Annotation.label)
-        .order_by(Annotation.candidate_id, func.min(Annotation.index))
+        select(objects.candidate_id, objects.label)
+        .where(objects.candidate_id.in_([row.id for row in page]))
+        .group_by(objects.candidate_id, objects.label)
+        .order_by(objects.candidate_id, func.min(objects.position))
     )
     found: dict[int, list[str]] = defaultdict(list)
     for candidate_id, label in session.execute(query):
         found[candidate_id].append(label)
+    return found
+
+
+def _corrections_of(session: Session, page: Sequence[Any]) -> dict[int, list[int]]:
+    """Return the reviews of objects that count, by candidate."""
+    query = select(ObjectReview.candidate_id, ObjectReview.id).where(
+        ObjectReview.candidate_id.in_([row.id for row in page]), ObjectReview.is_current.is_(True)
+    )
+    found: dict[int, list[int]] = defaultdict(list)
+    for candidate_id, review_id in session.execute(query.order_by(ObjectReview.id)):
+        found[candidate_id].append(review_id)
     return found
 
 
@@ -163,9 +189,26 @@ def list_exported_runs(session: Session, wanted: CandidateFilter) -> list[int]:
 def count_objects(session: Session, wanted: CandidateFilter) -> dict[str, int]:
     """Return the number of objects on the candidates of a filter, by label."""
     some = _keys(wanted).subquery()
-    query = select(Annotation.label, func.count()).group_by(Annotation.label)
-    rows = session.execute(query.join(some, some.c.id == Annotation.candidate_id))
+    objects = object_labels(use_reviews=wanted.use_reviews).c
+    query = select(objects.label, func.count()).group_by(objects.label)
+    rows = session.execute(query.join(some, some.c.id == objects.candidate_id))
     return {label: count for label, count in rows}  # noqa: C416  # rows are no pairs for mypy
+
+
+def count_corrections(session: Session, wanted: CandidateFilter) -> dict[ObjectAction, int]:
+    """Return how many objects people added, changed and deleted on the candidates of a filter."""
+    some = _keys(wanted).subquery()
+    query = (
+        select(ObjectReview.action, ObjectReview.annotation_id.is_(None), func.count())
+        .join(some, some.c.id == ObjectReview.candidate_id)
+        .where(ObjectReview.is_current.is_(True))
+        .group_by(ObjectReview.action, ObjectReview.annotation_id.is_(None))
+    )
+    counts = dict.fromkeys(ObjectAction, 0)
+    for action, is_added, count in session.execute(query):
+        is_changed_again = is_added and action == ObjectAction.CHANGE
+        counts[ObjectAction.ADD if is_changed_again else ObjectAction(action)] += count
+    return counts
 
 
 def list_runs_of(session: Session, run_ids: Collection[int]) -> list[Run]:

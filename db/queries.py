@@ -54,7 +54,7 @@ class CandidateFilter:
         domains: Domains of which the candidate's batch must have one, compared without case.
         marked: What the newest review must say.
         use_reviews: Whether a review outranks the verdict: what people find good counts as
-            accepted, what they find bad as rejected.
+            accepted, what they find bad as rejected; `classes` are then about corrected objects.
         classes: Exact names, as `db.classes.shows_class` compares them.
         limit: Most candidates.
     """
@@ -189,6 +189,7 @@ def _loaded_with() -> tuple[ORMOption, ...]:
         selectinload(Candidate.annotations),
         selectinload(Candidate.scores),
         selectinload(Candidate.marks),
+        selectinload(Candidate.object_reviews),
     )
 
 
@@ -280,7 +281,7 @@ def _other_conditions(wanted: CandidateFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.labels:
         yield is_asked(wanted.labels)
     if wanted.classes is not None:
-        yield shows_class(wanted.classes)
+        yield shows_class(wanted.classes, use_reviews=wanted.use_reviews)
     if wanted.domains:
         yield is_of_domain(wanted.domains)
     if wanted.marked is not None:

@@ -84,6 +84,19 @@ class Marked(StrEnum):
     NONE = "none"
 
 
+class ObjectAction(StrEnum):
+    """What a person did to the objects of a candidate."""
+
+    ADD = "add"
+    CHANGE = "change"
+    """Another label, box, or both."""
+    DELETE = "delete"
+    CHECK = "check"
+    """Says that all objects are right and none is missing."""
+    UNDO = "undo"
+    """Takes the newest review back that was not taken back."""
+
+
 class Verdict(StrEnum):
     """Decision of the filters; NULL in the database means not filtered yet."""
 

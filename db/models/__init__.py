@@ -18,6 +18,7 @@ from chatgenimage.db.models.judgements import (
 )
 from chatgenimage.db.models.llm_calls import LlmAnswer, LlmCall
 from chatgenimage.db.models.notifications import Notification
+from chatgenimage.db.models.object_reviews import ObjectReview
 from chatgenimage.db.models.runs import Batch, Item, Label, Prompt, Run, Step
 from chatgenimage.db.models.workers import LiveWorker
 
@@ -36,6 +37,7 @@ __all__ = [
     "LlmCall",
     "Mark",
     "Notification",
+    "ObjectReview",
     "Placement",
     "Prompt",
     "Rejudging",

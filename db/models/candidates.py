@@ -12,6 +12,7 @@ from chatgenimage.db.states import Marked
 
 if TYPE_CHECKING:
     from chatgenimage.db.models.judgements import Mark, Score
+    from chatgenimage.db.models.object_reviews import ObjectReview
 
 
 class Candidate(Base):
@@ -79,6 +80,7 @@ class Candidate(Base):
     annotations: Mapped[list["Annotation"]] = relationship(order_by="Annotation.index")
     scores: Mapped[list["Score"]] = relationship(order_by="Score.id")
     marks: Mapped[list["Mark"]] = relationship(order_by="Mark.id")
+    object_reviews: Mapped[list["ObjectReview"]] = relationship(order_by="ObjectReview.id")
 
     @property
     def domain(self) -> str | None:

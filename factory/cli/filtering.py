@@ -77,7 +77,8 @@ UseReviews = Annotated[
     bool,
     typer.Option(
         "--use-reviews",
-        help="A review outranks the verdict: good counts as accepted, bad as rejected.",
+        help="Reviews outrank the models: good counts as accepted, bad as rejected, and an export "
+        "has the objects as people corrected them.",
     ),
 ]
 HeedMarks = Annotated[bool, typer.Option("--heed-marks", hidden=True)]

@@ -62,7 +62,9 @@ class LeftOut:
     images: int
 
 
-def check_choice(session: Session, choice: ClassChoice) -> tuple[str, ...] | None:
+def check_choice(
+    session: Session, choice: ClassChoice, *, use_reviews: bool = False
+) -> tuple[str, ...] | None:
     """Return the labels that belong to the chosen classes; None: no classes were chosen.
 
     Raises:
@@ -70,7 +72,7 @@ def check_choice(session: Session, choice: ClassChoice) -> tuple[str, ...] | Non
     """
     if choice.names is None and not choice.merged:
         return None
-    known = list_run_classes(session)
+    known = list_run_classes(session, use_reviews=use_reviews)
     for old in choice.merged:
         check_name("class", old, known)
     if choice.names is None:
@@ -92,7 +94,7 @@ def try_to_number(sessions: Sessions, names: Sequence[str]) -> str | None:
 
 
 def plan_classes(
-    session: Session, choice: ClassChoice, run_ids: Collection[int], problem: str | None = None
+    session: Session, choice: ClassChoice, own: Sequence[str], problem: str | None = None
 ) -> ExportClasses:
     """Return the classes of an export of runs.
 
@@ -102,10 +104,9 @@ def plan_classes(
     Args:
         session: To read with.
         choice: What the person asked for.
-        run_ids: The runs.
+        own: The classes of the runs, as `db.classes.list_run_classes` returns them.
         problem: Why new classes could not get a number; they are put at the end then.
     """
-    own = list_run_classes(session, run_ids)
     used = set(map(choice.rename, own))
     if choice.names is not None:
         return ExportClasses(choice.names, choice, _other(choice.names, used))

@@ -8,6 +8,7 @@ from itertools import islice
 from rich.progress import track
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.classes import list_run_classes
 from chatgenimage.db.domains import list_coverage
 from chatgenimage.db.exporting import list_exported_runs, list_runs_of
 from chatgenimage.db.images import ImageStore
@@ -31,6 +32,7 @@ from chatgenimage.factory.export.classes import (
     plan_classes,
     try_to_number,
 )
+from chatgenimage.factory.export.corrections import describe_corrections
 from chatgenimage.factory.export.first_pass import FirstPass, iter_keys
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
 from chatgenimage.factory.export.gaps import check_split_names
@@ -73,9 +75,12 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
     while True:
         with reading(sessions) as session:
             check_stored_names(session, request.wanted)
-            wanted = replace(request.wanted, classes=check_choice(session, request.classes))
+            use_reviews = request.wanted.use_reviews
+            chosen = check_choice(session, request.classes, use_reviews=use_reviews)
+            wanted = replace(request.wanted, classes=chosen)
             run_ids = list_exported_runs(session, wanted)
-            classes = plan_classes(session, request.classes, run_ids, problem)
+            own = list_run_classes(session, run_ids, use_reviews=use_reviews)
+            classes = plan_classes(session, request.classes, own, problem)
             if not classes.unnumbered:
                 originals.check(session, wanted)
                 first_pass = FirstPass(replace(request, wanted=wanted), classes, originals)
@@ -106,7 +111,8 @@ def _write(
     _draw_samples(session, images, folder, first_pass.shown)
     left_out = count_left_out(session, request.wanted, first_pass.classes)
     of_classes = describe_classes(first_pass.classes, left_out)
-    notes = (*of_classes, *first_pass.originals.describe())
+    corrected = describe_corrections(session, request.wanted)
+    notes = (*of_classes, *corrected, *first_pass.originals.describe())
     write_card(folder, _card_content(session, first_pass, plan, notes))
     done = ExportResult(
         folder=request.out_dir,
@@ -218,7 +224,8 @@ def _iter_samples(session: Session, images: ImageStore, first_pass: FirstPass) -
         for key, candidate in zip(page, candidates, strict=True):
             split = first_pass.assignment.of(key.root_sha256)
             original = first_pass.originals.of(candidate)
-            yield Sample(candidate, split, first_pass.classes, images, original)
+            use_reviews = first_pass.request.wanted.use_reviews
+            yield Sample(candidate, split, first_pass.classes, images, original, use_reviews)
 
 
 def _draw_samples(

@@ -59,7 +59,8 @@ class FirstPass:
             split = self.assignment.of(key.root_sha256)
             self._take(key, split)
             known = (key.candidate_id, key.sha256, key.label, key.verdict, key.caption)
-            digest.update(json.dumps((*known, key.is_good, split)).encode())
+            more = (key.is_good, split, *key.corrections)
+            digest.update(json.dumps((*known, *more)).encode())
         return digest.hexdigest()
 
     def _take(self, key: ExportKey, split: str) -> None:

@@ -1,6 +1,7 @@
 """Objects of a sample: the annotations of a candidate in the form that every format writes.
 
-The mask of an object ends at its box: the box is what the filters and the reviewers judged.
+The mask of an object ends at its box: the box is what the filters and the reviewers judged. Where
+a person added a box, or moved one so that nothing of the mask is in it, the mask is the box.
 """
 
 import math
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pycocotools import mask as coco_mask
 
-from chatgenimage.db.models import Annotation
+from chatgenimage.db.object_reviews import CorrectedObject
 from chatgenimage.workers import masks
 from chatgenimage.workers.masks import Rle
 from chatgenimage.workers.values import BoxXyxy, Mask
@@ -22,7 +23,7 @@ class ExportedObject:
     """One object of a sample.
 
     Attributes:
-        id: Of its annotation; unique in the database.
+        id: Of its annotation, or above all of them (`ADDED_FROM`); unique in the database.
         label: Its class in this export.
         box_xyxy: In pixels of the sample's image, the maximum sides exclusive.
         rle: Its mask in COCO's run-length encoding, with no pixel outside of the box.
@@ -44,27 +45,31 @@ class ExportedObject:
         return [x_min, y_min, x_max - x_min, y_max - y_min]
 
 
-def object_of(annotation: Annotation, label: str, size_wh: SizeWh) -> ExportedObject:
-    """Return an annotation as an object, its mask cut at its box.
+def object_of(found: CorrectedObject, label: str, size_wh: SizeWh) -> ExportedObject:
+    """Return an object of a candidate, its mask cut at its box.
 
     Args:
-        annotation: Of the stored image.
+        found: On the stored image.
         label: Its class in the export.
         size_wh: Size of the exported image; if it is not the stored one's, box and mask are scaled.
     """
-    stored = ExportedObject(
-        annotation.id,
-        annotation.candidate_id,
-        label,
-        annotation.confidence,
-        annotation.box_xyxy,
-        masks.to_rle(annotation.rle),
-        annotation.area_px,
-    )
-    fitting = _scaled(stored, size_wh)
-    if _is_inside(fitting.rle, fitting.box_xyxy):
-        return fitting
-    return _with_mask(fitting, masks.within(masks.decode(fitting.rle), fitting.box_xyxy, margin=0))
+    fitting = _scaled(_stored(found, label), size_wh)
+    if not _is_inside(fitting.rle, fitting.box_xyxy):
+        mask = masks.within(masks.decode(fitting.rle), fitting.box_xyxy, margin=0)
+        fitting = _with_mask(fitting, mask)
+    if found.is_corrected and not fitting.area_px:
+        return _with_mask(fitting, masks.from_box(fitting.box_xyxy, size_wh))
+    return fitting
+
+
+def _stored(found: CorrectedObject, label: str) -> ExportedObject:
+    box = found.box_xyxy
+    if found.annotation is None:
+        mask = masks.from_box(box, found.image_wh)
+        rle, area_px = masks.encode(mask), masks.mask_area(mask)
+    else:
+        rle, area_px = masks.to_rle(found.annotation.rle), found.annotation.area_px
+    return ExportedObject(found.id, found.candidate_id, label, found.confidence, box, rle, area_px)
 
 
 def _scaled(known: ExportedObject, size_wh: SizeWh) -> ExportedObject:

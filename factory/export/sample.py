@@ -7,6 +7,7 @@ from typing import Any
 from chatgenimage.db.classes import NO_CLASS, class_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
+from chatgenimage.db.object_reviews import objects_of
 from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.objects import ExportedObject, SizeWh, object_of
 from chatgenimage.factory.export.originals import PNG_SUFFIX, Original, to_upright_png
@@ -21,6 +22,7 @@ class Sample:
     Writers take objects and size from here, not from the candidate's rows.
 
     Attributes:
+        use_reviews: Whether objects are as people corrected them.
         original: The original file to export instead of the stored image; None: the stored image.
     """
 
@@ -29,6 +31,7 @@ class Sample:
     classes: ExportClasses
     _images: ImageStore = field(repr=False)
     original: Original | None = None
+    use_reviews: bool = False
 
     @property
     def name(self) -> str:
@@ -58,8 +61,9 @@ class Sample:
     def objects(self) -> tuple[ExportedObject, ...]:
         """Return the objects, highest confidence first; boxes and masks fit `size_wh`."""
         size = self.size_wh
-        found = ((each, self.classes.of(each.label)) for each in self.candidate.annotations)
-        return tuple(object_of(each, label, size) for each, label in found if label != NO_CLASS)
+        found = objects_of(self.candidate, use_reviews=self.use_reviews)
+        named = ((each, self.classes.of(each.label)) for each in found)
+        return tuple(object_of(each, label, size) for each, label in named if label != NO_CLASS)
 
     @property
     def label(self) -> str:
@@ -68,7 +72,7 @@ class Sample:
         It is the label that was asked for; of a person's picture, or if that label is left out, the
         class of the object with the highest confidence.
         """
-        own = self.classes.of(class_of(self.candidate))
+        own = self.classes.of(class_of(self.candidate, use_reviews=self.use_reviews))
         if own != NO_CLASS or not self.objects:
             return own
         return self.objects[0].label

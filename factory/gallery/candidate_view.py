@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chatgenimage.db.models import Candidate, Score
+from chatgenimage.db.object_reviews import is_checked
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.gallery.drawing import ObjectShape, draw_objects
 from chatgenimage.tasks.filter_rules import RULES
@@ -34,15 +35,21 @@ class ScoreBar:
 
 @dataclass(frozen=True, slots=True)
 class CandidateView:
-    """Shapes and score bars of a candidate."""
+    """Shapes and score bars of a candidate.
+
+    Attributes:
+        is_checked: Whether a person said that all objects are right.
+    """
 
     shapes: tuple[ObjectShape, ...]
     bars: tuple[ScoreBar, ...]
+    is_checked: bool
 
 
 def view_candidate(candidate: Candidate) -> CandidateView:
     """Return the shapes and score bars of a candidate."""
-    return CandidateView(tuple(draw_objects(candidate)), tuple(_bars(candidate)))
+    shapes, bars = tuple(draw_objects(candidate)), tuple(_bars(candidate))
+    return CandidateView(shapes, bars, is_checked(candidate))
 
 
 def _bars(candidate: Candidate) -> Iterator[ScoreBar]:

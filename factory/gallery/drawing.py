@@ -6,7 +6,9 @@ from functools import lru_cache
 
 from PIL import ImageFont
 
-from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.db.models import Candidate
+from chatgenimage.db.object_reviews import CorrectedObject, objects_of
+from chatgenimage.factory.export.objects import object_of
 from chatgenimage.factory.export.outlines import Ring, find_outlines
 from chatgenimage.factory.reports.overlay import Colour, colours_of, join_lines, text_colour_on
 from chatgenimage.workers import masks
@@ -43,11 +45,16 @@ class ObjectShape:
     """A drawn object.
 
     Attributes:
+        key: Of the object, as `db.object_reviews` names it.
+        name: Its whole label; `label` is cut to fit.
         outline: SVG path of its mask in pixels; empty: no mask.
     """
 
+    key: str
+    name: str
     label: str
     confidence: float
+    is_corrected: bool
     box_xyxy: BoxXyxy
     outline: str
     colour: str
@@ -57,42 +64,45 @@ class ObjectShape:
 
 def draw_objects(candidate: Candidate) -> list[ObjectShape]:
     """Return the shapes of a candidate's objects, highest confidence first."""
-    colours = colours_of(sorted({one.label for one in candidate.annotations}))
-    return [_to_shape(candidate, one, colours) for one in candidate.annotations]
+    return _draw(candidate, has_outline=True)
 
 
 def draw_boxes(candidate: Candidate) -> list[ObjectShape]:
     """Return the same without outlines, which take time: for pages with many images."""
-    colours = colours_of(sorted({one.label for one in candidate.annotations}))
-    return [_to_shape(candidate, one, colours, has_outline=False) for one in candidate.annotations]
+    return _draw(candidate, has_outline=False)
+
+
+def _draw(candidate: Candidate, *, has_outline: bool) -> list[ObjectShape]:
+    found = objects_of(candidate)
+    colours = colours_of(sorted({one.label for one in found}))
+    return [_to_shape(one, colours, has_outline=has_outline) for one in found]
 
 
 def _to_shape(
-    candidate: Candidate,
-    found: Annotation,
-    colours: Mapping[str, Colour],
-    *,
-    has_outline: bool = True,
+    found: CorrectedObject, colours: Mapping[str, Colour], *, has_outline: bool
 ) -> ObjectShape:
     return ObjectShape(
+        key=found.key,
+        name=found.label,
         label=_shorten(found.label),
         confidence=found.confidence,
+        is_corrected=found.is_corrected,
         box_xyxy=found.box_xyxy,
         outline=" ".join(_paths(found)) if has_outline else "",
         colour=_to_hex(colours[found.label]),
         text_colour=_to_hex(text_colour_on(colours[found.label])),
-        tag=_to_tag(candidate, found),
+        tag=_to_tag(found),
     )
 
 
-def _to_tag(candidate: Candidate, found: Annotation) -> LabelTag:
+def _to_tag(found: CorrectedObject) -> LabelTag:
     x_min, y_min, x_max, _ = found.box_xyxy
     width_px = _tag_width_px(_shorten(found.label))
-    is_right_aligned = x_min > FLIP_AT * candidate.width_px
-    is_above = y_min > ROOM_ABOVE * candidate.height_px
+    is_right_aligned = x_min > FLIP_AT * found.image_wh[0]
+    is_above = y_min > ROOM_ABOVE * found.image_wh[1]
     return LabelTag(
-        left=100 * (x_max if is_right_aligned else x_min) / candidate.width_px,
-        top=100 * y_min / candidate.height_px,
+        left=100 * (x_max if is_right_aligned else x_min) / found.image_wh[0],
+        top=100 * y_min / found.image_wh[1],
         x_px=-width_px if is_right_aligned else 0,
         y_px=-TAG_HEIGHT_PX if is_above else 0,
         width_px=width_px,
@@ -105,8 +115,14 @@ def _tag_width_px(text: str) -> int:
     return round(font.getlength(text)) + 2 * TAG_PADDING_PX
 
 
-def _paths(found: Annotation) -> Iterator[str]:
-    for part in find_outlines(masks.decode(masks.to_rle(found.rle))):
+def _paths(found: CorrectedObject) -> Iterator[str]:
+    """Yield the outlines of the whole mask; of a corrected object, of the mask that is exported."""
+    if found.annotation is None:
+        return  # its mask is its box
+    rle = masks.to_rle(found.annotation.rle)
+    if found.is_corrected:
+        rle = object_of(found, found.label, found.image_wh).rle
+    for part in find_outlines(masks.decode(rle)):
         yield from map(_to_path, part)
 
 

@@ -153,6 +153,7 @@ class Pages:
                 view=view_candidate(detail.candidate),
                 siblings=list_candidates(session, siblings),
                 repeats=list_candidates(session, repeats),
+                labels=pagination.list_label_names(session, detail.candidate.run_id, MOST_LABELS),
                 neighbours=pagination.find_neighbours(
                     session, search.wanted, candidate_id, search.ranking
                 ),

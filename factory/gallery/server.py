@@ -15,8 +15,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from chatgenimage.db.error_messages import explain
-from chatgenimage.db.errors import DatabaseUnavailable, RowNotFound
+from chatgenimage.db.errors import DatabaseUnavailable, RefusedChange, RowNotFound
 from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.gallery.corrections import CorrectionRoutes
 from chatgenimage.factory.gallery.pages import Pages
 from chatgenimage.factory.gallery.pictures import ImageRoutes
 from chatgenimage.factory.gallery.rendering import FOLDER, Renderer
@@ -74,10 +75,14 @@ def build_gallery(store: Store, *, token: str | None = None) -> Starlette:
             loopback host names are accepted.
     """
     renderer, forms = Renderer(), FormTokens()
-    pages, pictures, marking = (
+    pages, pictures, writes = (
         Pages(store, renderer, forms),
         ImageRoutes(store),
-        ReviewRoutes(store, forms, WriteQueue(store.sessions)),
+        WriteQueue(store.sessions),
+    )
+    marking, correcting = (
+        ReviewRoutes(store, forms, writes),
+        CorrectionRoutes(store, forms, writes),
     )
     gate = [Middleware(TokenGate, token=token, renderer=renderer)] if token else []
     hosts = ["*"] if token else list(LOOPBACK)
@@ -90,6 +95,7 @@ def build_gallery(store: Store, *, token: str | None = None) -> Starlette:
             Route("/candidates/{candidate_id:row}", pages.candidate),
             Route("/candidates/reviews", marking.mark_many, methods=["POST"]),
             Route("/candidates/{candidate_id:row}/mark", marking.mark, methods=["POST"]),
+            Route("/candidates/{candidate_id:row}/objects", correcting.correct, methods=["POST"]),
             Route("/images/{sha256:sha256}.png", pictures.original),
             Route("/thumbnails/{sha256:sha256}.webp", pictures.thumbnail),
             Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
@@ -136,6 +142,7 @@ def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
     return {
         RowNotFound: not_found,
         UnknownName: bad_filter,
+        RefusedChange: bad_filter,
         DatabaseUnavailable: database_away,
         DBAPIError: database_away,
         TimeoutError: database_away,

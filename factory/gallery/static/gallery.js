@@ -7,10 +7,11 @@ const remembered = {
 };
 
 // Whether a key is a shortcut: it is not while the user is typing, or if shortcuts are off.
-function isShortcut(event) {
-  const isTyping = event.target.closest("input:not([type=checkbox]), select, textarea");
+function isShortcut(event, mayRepeat = false) {
+  const typed = "input:not([type=checkbox], [type=radio]), select, textarea";
   const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  return !isTyping && isPlain && !event.repeat && remembered.get("keys");
+  const isOnce = mayRepeat || !event.repeat;
+  return !event.target.closest(typed) && isPlain && isOnce && remembered.get("keys");
 }
 
 // An element with data-key="j ArrowRight" is clicked by these keys, unless the user is typing.

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from chatgenimage.db.models import Annotation
+from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.db.object_reviews import objects_of
 from chatgenimage.factory.export.objects import ExportedObject, object_of
 from chatgenimage.factory.export.yolo import UNITS, to_box
 from chatgenimage.workers import masks
@@ -34,6 +35,13 @@ def inside():
     return mask
 
 
+def as_found(annotation):
+    """Return the object that a candidate with this one annotation has."""
+    side = rows.SIZE_PX
+    [found] = objects_of(Candidate(annotations=[annotation], width_px=side, height_px=side))
+    return found
+
+
 @pytest.mark.parametrize("encoding", ["rle", "polygons"])
 def test_coco_masks_end_at_the_box_and_the_area_follows(sticking_out_place, tmp_path, encoding):
     export_as(sticking_out_place, "coco", tmp_path / "coco", masks=encoding)
@@ -60,17 +68,18 @@ def test_the_stored_mask_stays_as_it_is(sticking_out_place, tmp_path):
     with sticking_out_place.sessions() as session:
         stored = session.get_one(Annotation, 1)
         assert stored.area_px == rows.SIZE_PX**2
-        assert object_of(stored, "dog", SIZE).rle == masks.encode(inside())
+        [found] = objects_of(session.get_one(Candidate, stored.candidate_id))
+        assert object_of(found, "dog", SIZE).rle == masks.encode(inside())
 
 
 def test_a_mask_that_fits_is_kept_bit_by_bit():
     fits = rows.annotation("dog", BOX, inside())
-    assert object_of(fits, "dog", SIZE).rle == fits.rle
+    assert object_of(as_found(fits), "dog", SIZE).rle == fits.rle
 
 
 def test_boxes_and_masks_are_scaled_to_the_original():
     mask, box = inside(), (10.5, 8.0, 30.0, 40.25)
-    found = object_of(rows.annotation("dog", box, mask), "dog", (128, 160))
+    found = object_of(as_found(rows.annotation("dog", box, mask)), "dog", (128, 160))
     assert found.box_xyxy == (21.0, 20.0, 60.0, 100.625)
     assert found.rle["size"] == [160, 128]
     rows_of, columns = np.nonzero(masks.decode(found.rle))
