@@ -1,15 +1,15 @@
 """Column `domain` of the views `accepted` and `lineage`.
 
-Revision ID: 0020
-Revises: 0019
+Revision ID: 0022
+Revises: 0021
 
 It is the last column: PostgreSQL replaces a view only if the columns it had stay as they were.
 """
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
