@@ -18,9 +18,10 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.tasks.chain import QUEUE_NAMES, QUEUES, plan_chain
 from chatgenimage.tasks.resources import KEYS, Resources
+from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.device import limit_memory, limit_threads, pick_device, refuse_absent
-from chatgenimage.workers.interfaces import Family, ObjectFiller
+from chatgenimage.workers.interfaces import Family, ImageTextEncoder, ObjectFiller
 from chatgenimage.workers.llm.server import require_model
 from chatgenimage.workers.registry import load_family
 from chatgenimage.workers.server_config import ServerConfig
@@ -214,4 +215,24 @@ def _load(settings: Settings, key: str, device: str, memory: DatabaseLlmCache) -
     family = load_family(config, device, memory)
     duration_s = round(time.perf_counter() - started, 2)
     log.info("family_loaded", family=config.family, key=key, device=device, duration_s=duration_s)
+    if isinstance(family, ImageTextEncoder):
+        warn_if_uncalibrated(settings, key, family)
     return family
+
+
+def warn_if_uncalibrated(settings: Settings, key: str, encoder: ImageTextEncoder) -> None:
+    """Log a warning if a model unlike CLIP is judged by CLIP's default threshold.
+
+    Cosines of a model that was trained with a sigmoid (SigLIP) are far lower than CLIP's.
+    """
+    least = settings.thresholds.clip_similarity_min
+    if encoder.logit_scale.bias is not None and least == FilterThresholds().clip_similarity_min:
+        log.warning(
+            "similarity_uncalibrated",
+            key=key,
+            clip_similarity_min=least,
+            advice="The default of thresholds.clip_similarity_min is for CLIP, and this model's "
+            "cosines are lower: most images would be rejected. Measure it with `factory models "
+            "calibrate PROFILE --pairs FOLDER` and set it in the profile; "
+            "duplicate_similarity_max belongs to the model too.",
+        )

@@ -107,6 +107,7 @@ def compute(resources: Resources, subjects: Sequence[FilterInput]) -> list[Embed
     return [
         Embedded(
             embedding,
+            encoder.logit_scale.scale,
             encoder.embed_texts([subject.text, *subject.rival_texts]) @ embedding,
             encoder.embed_texts(subject.domain_texts) @ embedding if subject.domain_texts else None,
             answers,

@@ -31,9 +31,6 @@ from chatgenimage.workers import fingerprints, image_quality, image_similarity, 
 from chatgenimage.workers.masks import Rle
 from chatgenimage.workers.values import Mask, RgbImage
 
-CLIP_LOGIT_SCALE = 100.0
-"""CLIP's trained temperature (Radford et al. 2021): cosine times this before the softmax."""
-
 
 @dataclass(frozen=True, slots=True)
 class FilterInput:
@@ -72,12 +69,14 @@ class Embedded:
 
     Attributes:
         embedding: (D,) float32 of unit length.
+        scale: The logit of a text is this times its cosine.
         cosines: Its similarity to the text and to each rival text, in [-1, 1].
         domain_cosines: To the text of its domain and of each other one; None without domains.
         replies: Answers of a model that sees.
     """
 
     embedding: NDArray[np.float32]
+    scale: float
     cosines: NDArray[np.float32]
     domain_cosines: NDArray[np.float32] | None = None
     replies: tuple[VisualReply, ...] = ()
@@ -114,9 +113,9 @@ def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> M
         **_measure(subject),
     }
     if subject.origin is Origin.EDITED and subject.rival_texts:
-        measured[BACKGROUND.name] = _probability_of_first(cosines)
+        measured[BACKGROUND.name] = _probability_of_first(cosines, embedded.scale)
     if embedded.domain_cosines is not None:
-        measured[DOMAIN.name] = _probability_of_first(embedded.domain_cosines)
+        measured[DOMAIN.name] = _probability_of_first(embedded.domain_cosines, embedded.scale)
     if subject.parent_sha256:
         measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
     measured |= scores_of(embedded.replies)
@@ -168,6 +167,10 @@ def unchanged_region(subject: FilterInput, shape_hw: tuple[int, ...]) -> Mask:
     return np.logical_or.reduce(kept) if kept else np.zeros((height, width), dtype=np.bool_)
 
 
-def _probability_of_first(cosines: np.ndarray) -> float:
-    exponentials = np.exp(CLIP_LOGIT_SCALE * (cosines - cosines.max()))
+def _probability_of_first(cosines: np.ndarray, scale: float) -> float:
+    """Return the probability of the first text if exactly one of them is true.
+
+    That is a softmax, also over the logits of SigLIP's independent sigmoids: their bias cancels.
+    """
+    exponentials = np.exp(scale * (cosines - cosines.max()))
     return float(exponentials[0] / exponentials.sum())

@@ -18,6 +18,7 @@ from chatgenimage.workers.server_config import (
 )
 from chatgenimage.workers.vision_config import (
     MaskGeneratorConfig,
+    SimilarityConfig,
     VisionLanguageConfig,
     ZeroShotDetectorConfig,
 )
@@ -73,6 +74,12 @@ class OpenClipConfig(WeightsConfig):
     """OpenCLIP: image and text embeddings."""
 
     family: Literal["open_clip"] = "open_clip"
+    logit_scale: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=lambda value: value is None,  # as in version 0.2
+        description="Factor of cosines before a softmax over texts; unset: the checkpoint's own.",
+    )
 
 
 class RulesConfig(BaseModel):
@@ -99,6 +106,7 @@ FamilyConfig = Annotated[
     | ZeroShotDetectorConfig
     | MaskGeneratorConfig
     | VisionLanguageConfig
+    | SimilarityConfig
     | RulesConfig
     | OpenAiConfig
     | OpenAiImagesConfig

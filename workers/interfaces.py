@@ -13,6 +13,7 @@ from chatgenimage.workers.values import (
     Embeddings,
     Exchange,
     ImaginedScene,
+    LogitScale,
     Mask,
     ModelIdentity,
     ProposedObject,
@@ -252,6 +253,11 @@ class Segmenter(Family, Protocol):
 @runtime_checkable
 class ImageTextEncoder(Family, Protocol):
     """Maps images and texts into one space (section 3.5, CLIP); cosine = dot product."""
+
+    @property
+    def logit_scale(self) -> LogitScale:
+        """Return how cosines of these weights become logits, for probabilities of texts."""
+        ...
 
     def embed_images(self, images: Sequence[RgbImage]) -> Embeddings:
         """Return (N, D) unit vectors."""

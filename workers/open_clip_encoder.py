@@ -11,8 +11,9 @@ from PIL import Image
 
 from chatgenimage.workers.config import OpenClipConfig
 from chatgenimage.workers.device import inference, to_dtype
+from chatgenimage.workers.embeddings import embed_in_chunks, to_embeddings
 from chatgenimage.workers.text_chunks import split_text
-from chatgenimage.workers.values import Embeddings, ModelIdentity, RgbImage
+from chatgenimage.workers.values import Embeddings, LogitScale, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class OpenClip:
         identity = local_files.identity_of(config, path)
         return cls(config, identity, model.eval(), preprocess, tokenize, device)
 
+    @property
+    def logit_scale(self) -> LogitScale:
+        """Return the factor of the profile, else the trained one, and the trained bias."""
+        bias = getattr(self._model, "logit_bias", None)
+        scale = self.config.logit_scale or self._model.logit_scale.exp().item()
+        return LogitScale(scale, None if bias is None else bias.item())
+
     @inference
     def embed_images(self, images: Sequence[RgbImage]) -> Embeddings:
         """Return (N, D) unit vectors."""
@@ -57,7 +65,7 @@ class OpenClip:
             return self._nothing()
         stacked = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
         pixels = stacked.to(self._device, to_dtype(self.config.dtype))
-        return _to_embeddings(self._model.encode_image(pixels, normalize=True))
+        return to_embeddings(self._model.encode_image(pixels, normalize=True))
 
     @inference
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
@@ -68,13 +76,12 @@ class OpenClip:
         """
         if not texts:
             return self._nothing()
-        split = [self._split(text) for text in texts]
-        chunks = [chunk for chunks in split for chunk in chunks]
+        return embed_in_chunks([self._split(text) for text in texts], self._encode)
+
+    def _encode(self, chunks: list[str]) -> "Tensor":
         tokens = self._tokenize(chunks).to(self._device)
-        vectors = self._model.encode_text(tokens, normalize=True).float().cpu()
-        lengths = torch.tensor([[len(chunk) + 1.0] for chunk in chunks])
-        sums = (lengths * vectors).split([len(chunks) for chunks in split])
-        return _to_embeddings(torch.stack([of_text.sum(dim=0) for of_text in sums]))
+        vectors: Tensor = self._model.encode_text(tokens, normalize=True)
+        return vectors
 
     def _split(self, text: str) -> list[str]:
         is_known = self._fits("")  # a tokenizer that ends every text with a token of its own
@@ -91,9 +98,3 @@ class OpenClip:
         """Return (0, D)."""
         width = self._model.encode_text(self._tokenize([""]).to(self._device)).shape[1]
         return np.empty((0, width), dtype=np.float32)
-
-
-def _to_embeddings(features: "Tensor") -> Embeddings:
-    # Normalised again, because half precision leaves a length of 1 +- 1e-3.
-    unit = torch.nn.functional.normalize(features.float(), dim=1).cpu().numpy()
-    return np.asarray(unit, dtype=np.float32)

@@ -25,6 +25,19 @@ Embeddings: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class LogitScale:
+    """The part of an encoder of images and texts that turns a cosine into a logit.
+
+    Attributes:
+        scale: The logit is this times the cosine; above 0.
+        bias: Added to the logit before a sigmoid (SigLIP); None: trained with a softmax (CLIP).
+    """
+
+    scale: float
+    bias: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """One detected object.
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from chatgenimage.factory.cli import checkpoints
+from chatgenimage.factory.cli import calibrate, checkpoints
 
 app = typer.Typer(help="The models of a profile.", no_args_is_help=True)
 
@@ -12,4 +12,5 @@ def register(root: typer.Typer) -> None:
     app.command("list")(checkpoints.list_)
     app.command("pull")(checkpoints.pull)
     app.command("check")(checkpoints.check)
+    app.command("calibrate")(calibrate.calibrate)
     root.add_typer(app, name="models")

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from chatgenimage.workers.values import Detection, ModelIdentity
+from chatgenimage.workers.values import Detection, LogitScale, ModelIdentity
 
 WORDS = (
     *("dog", "panda", "elephant", "penguin", "frog", "car", "bus", "boat"),
@@ -92,6 +92,8 @@ class SegmentAnything(_Family):
 
 
 class OpenClip(_Family):
+    logit_scale = LogitScale(100.0)
+
     def embed_images(self, images):
         return np.stack([_unit(shown(image)) for image in images])
 

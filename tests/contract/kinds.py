@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from tests.contract import tiny_chats, tiny_detectors, tiny_segmenters
+from tests.contract import tiny_chats, tiny_detectors, tiny_encoders, tiny_segmenters
 
 SAVERS = {
     "zero_shot_detector": tiny_detectors.SAVERS,
     "mask_generator": tiny_segmenters.SAVERS,
     "vision_language": tiny_chats.SAVERS,
+    "similarity": tiny_encoders.SAVERS,
 }
 """Family -> architecture -> function that writes a checkpoint into a folder."""
 

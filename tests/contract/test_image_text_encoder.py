@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from tests.contract.checkpoints import checkpoints
+from tests.contract.kinds import kinds
 
 
-@pytest.fixture(params=checkpoints("open_clip"))
+@pytest.fixture(params=[*checkpoints("open_clip"), *kinds("similarity")])
 def encoder(request, load):
     return load(*request.param)
 

@@ -15,6 +15,7 @@ from tests.contract.conftest import ADAPTER
 CAPABILITIES = {
     "zero_shot_detector": {interfaces.Detector},
     "mask_generator": {interfaces.Segmenter},
+    "similarity": {interfaces.ImageTextEncoder},
     "vision_language": {interfaces.Captioner, interfaces.VisualJudge},
 }
 ONLY = {"florence2": {interfaces.Captioner}}

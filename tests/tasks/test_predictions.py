@@ -5,6 +5,7 @@ import numpy as np
 from chatgenimage.db.states import Origin
 from chatgenimage.tasks.image_lineage import Lineage
 from chatgenimage.tasks.predictions import choose_best, predict, seed_of
+from chatgenimage.workers.values import LogitScale
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 MASK = np.zeros((32, 32), dtype=bool)
@@ -12,6 +13,8 @@ MASK[8:20, 8:20] = True
 
 
 class ColourEncoder:
+    logit_scale = LogitScale(100.0)
+
     def embed_images(self, images):
         means = np.stack([image.mean(axis=(0, 1)) for image in images]).astype(np.float32)
         return means / np.linalg.norm(means, axis=1, keepdims=True)

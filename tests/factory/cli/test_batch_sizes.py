@@ -11,7 +11,7 @@ from chatgenimage.factory.cli import app
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.workers.errors import OutOfMemory
 from chatgenimage.workers.trial import PassTime, time_family, time_passes
-from chatgenimage.workers.values import ModelIdentity
+from chatgenimage.workers.values import LogitScale, ModelIdentity
 
 SIZE_WH = (64, 64)
 
@@ -46,6 +46,7 @@ class SmallDevice:
     """A family whose device has room for two images."""
 
     identity = ModelIdentity("small", "none", "1")
+    logit_scale = LogitScale(100.0)
 
     def embed_images(self, images):
         if len(images) > 2:
