@@ -15,6 +15,7 @@ from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.tasks.words import painted_as
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import LanguageModel
 from chatgenimage.workers.prompt_novelty import Novelty
@@ -80,7 +81,7 @@ def read(session: Session, step: Step, _subject_id: int) -> PromptRequest:
         .order_by(Batch.index, Prompt.index)
     )
     return PromptRequest(
-        label=label.name,
+        label=painted_as(label.name, options_of(step).chain),
         features=None if label.features is None else tuple(label.features),
         count=batch.size,
         mode=label.mode,

@@ -1,10 +1,12 @@
 """Domain of a batch, such as "at night": the texts that its images are compared with."""
 
 from chatgenimage.db.models import Batch
+from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.tasks.words import painted_as
 from chatgenimage.workers.llm.english import with_article
 
 
-def texts_to_compare(batch: Batch) -> tuple[str, ...]:
+def texts_to_compare(batch: Batch, options: ChainOptions) -> tuple[str, ...]:
     """Return the texts that tell whether an image of the batch shows its domain.
 
     The first describes the label in the batch's domain: "a dog at night". The others are its
@@ -16,6 +18,7 @@ def texts_to_compare(batch: Batch) -> tuple[str, ...]:
     """
     if batch.domain is None:
         return ()
-    label, seen_as = with_article(batch.label.name), dict(batch.label.domains or {})
+    label = with_article(painted_as(batch.label.name, options))
+    seen_as = dict(batch.label.domains or {})
     own = seen_as.pop(batch.domain, batch.domain)
     return (f"{label} {own}", *(f"{label} {other}" for other in seen_as.values()), label)

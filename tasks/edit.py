@@ -28,6 +28,7 @@ from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.tasks.words import names_by_painted, painted_as
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import BackgroundEditor, LanguageModel
 from chatgenimage.workers.llm.english import EDIT_INSTRUCTION
@@ -62,12 +63,14 @@ def plan_imagine(session: Session, step: Step) -> Sequence[int]:
 def read_parent(session: Session, step: Step, candidate_id: int) -> ParentCandidate:
     """Return the description of the parent."""
     candidate = session.get_one(Candidate, candidate_id)
-    labels = dict.fromkeys(annotation.label for annotation in candidate.annotations)
+    options = options_of(step).chain
+    names = [annotation.label for annotation in candidate.annotations]
+    labels = dict.fromkeys(painted_as(name, options) for name in names)
     return ParentCandidate(
         candidate.id,
         candidate.caption or "",
         tuple(labels),
-        options_of(step).chain.scenes_per_candidate,
+        options.scenes_per_candidate,
         derive_seed(candidate.seed, "scenes"),
         step.batch.domain,
     )
@@ -116,13 +119,16 @@ def imagine_around(
 def write_scenes(
     session: Session, step: Step, parent: ParentCandidate, answer: Answer[tuple[ImaginedScene, ...]]
 ) -> None:
-    """Write the scenes and the language model calls."""
+    """Write the scenes, their objects by the names of their classes, and the calls."""
+    candidate = session.get_one(Candidate, parent.candidate_id)
+    found = [annotation.label for annotation in candidate.annotations]
+    names = names_by_painted(found, options_of(step).chain)
     session.add_all(
         Scene(
             candidate_id=parent.candidate_id,
             index=index,
             background=scene.background,
-            objects=list(scene.objects),
+            objects=[names.get(word, word) for word in scene.objects],
             description=scene.description,
         )
         for index, scene in enumerate(answer.value[: parent.count])

@@ -29,7 +29,8 @@ from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.predictions import choose_best, predict
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
-from chatgenimage.tasks.step_definition import StepWork, options_of
+from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
+from chatgenimage.tasks.words import names_by_painted, painted_as
 from chatgenimage.workers import boxes, masks
 from chatgenimage.workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
 from chatgenimage.workers.llm.english import with_article
@@ -74,16 +75,20 @@ def plan_place(session: Session, step: Step) -> Sequence[int]:
 def read_place(session: Session, step: Step, candidate_id: int) -> EditedCandidate:
     """Return the image's description and boxes; targets are missing objects of the scene."""
     candidate = session.get_one(Candidate, candidate_id)
-    existing = tuple(Detection(a.label, a.confidence, a.box_xyxy) for a in candidate.annotations)
-    there = {detection.label for detection in existing}
+    options = options_of(step).chain
+    there = {annotation.label for annotation in candidate.annotations}
+    existing = tuple(
+        Detection(painted_as(a.label, options), a.confidence, a.box_xyxy)
+        for a in candidate.annotations
+    )
     imagined = candidate.scene.objects if candidate.scene else []
     return EditedCandidate(
         candidate.id,
         candidate.caption or "",
         existing,
-        tuple(name for name in imagined if name not in there),
+        tuple(painted_as(name, options) for name in imagined if name not in there),
         (candidate.width_px, candidate.height_px),
-        options_of(step).chain.placements_per_candidate,
+        options.placements_per_candidate,
         derive_seed(candidate.seed, "placements"),
     )
 
@@ -99,7 +104,10 @@ def compute_place(
 def write_place(
     session: Session, step: Step, canvas: EditedCandidate, answer: Answer[tuple[Proposal, ...]]
 ) -> None:
-    """Write every proposal; invalid ones with their problem."""
+    """Write every proposal by the name of its class; invalid ones with their problem."""
+    scene = session.get_one(Candidate, canvas.candidate_id).scene
+    asked = [*names_asked(step), *(scene.objects if scene else ())]
+    names = names_by_painted(asked, options_of(step).chain)
     problems = judge_proposals(answer.value, canvas)
     for index, (proposal, problem) in enumerate(zip(answer.value, problems, strict=True)):
         x_min, y_min, x_max, y_max = proposal.box_xyxy
@@ -107,7 +115,7 @@ def write_place(
             Placement(
                 candidate_id=canvas.candidate_id,
                 index=index,
-                label=proposal.label,
+                label=names.get(proposal.label, proposal.label),
                 x_min=x_min,
                 y_min=y_min,
                 x_max=x_max,
@@ -150,7 +158,7 @@ def read_fill(session: Session, step: Step, placement_id: int) -> FillRequest:
     scene = placement.candidate.scene
     options = options_of(step).chain
     prompt_text = options.fill_prompt.format(
-        object=with_article(placement.label),
+        object=with_article(painted_as(placement.label, options)),
         relationship=placement.relationship_text,
         place=find_place(scene.description, scene.background) if scene else "",
     )

@@ -35,6 +35,7 @@ from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.tasks.visual_checks import VisualReply, ask_judge, questions_about
+from chatgenimage.tasks.words import painted_as
 from chatgenimage.workers import fingerprints
 from chatgenimage.workers.interfaces import ImageTextEncoder, VisualJudge
 from chatgenimage.workers.llm.text import clean
@@ -75,7 +76,7 @@ def read(session: Session, step: Step, candidate_id: int) -> FilterInput:
         tuple(Rle(size=a.rle["size"], counts=a.rle["counts"]) for a in kept),
         (placement.label, placement.box_xyxy) if placement else None,
         options.thresholds.object_kept_iou_min,
-        texts_to_compare(step.batch),
+        texts_to_compare(step.batch, options.chain),
         candidate.scene.background if candidate.scene else None,
         options.chain.visual_checks,
     )
@@ -88,9 +89,10 @@ def texts_of(candidate: Candidate, options: RunOptions) -> tuple[str, tuple[str,
     if candidate.parent is None or candidate.scene is None:
         return candidate.prompt_text, ()
     there = certain(candidate.parent.annotations, options.thresholds)
-    labels = [annotation.label for annotation in there]
+    names = [annotation.label for annotation in there]
     if candidate.placement:
-        labels.append(candidate.placement.label)
+        names.append(candidate.placement.label)
+    labels = [painted_as(name, options.chain) for name in names]
     background = candidate.scene.background
     place = find_place(candidate.scene.description, background)
     text = expected_text(labels, place)

@@ -52,9 +52,10 @@ def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedPi
 
 def _refuse_unread_label(lineage: Lineage, unread: str) -> None:
     read = lineage.prompt_text.removesuffix(unread)
-    if unread and not mentions(read, lineage.label):
+    word = lineage.painted_as or lineage.label
+    if unread and not mentions(read, word):
         raise LabelUnread(
-            f"the painting model does not read the end of the prompt, and {lineage.label!r} is "
+            f"the painting model does not read the end of the prompt, and {word!r} is "
             f"only there: {unread[:200]!r}. Ask for shorter prompts: set max_prompt_words of the "
             "profile's language model."
         )

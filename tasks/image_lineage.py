@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.models import Candidate, Placement, Prompt, Scene, Step
 from chatgenimage.db.states import Origin
 from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.step_definition import options_of
+from chatgenimage.tasks.words import painted_as, styled
 from chatgenimage.workers.interfaces import Family, PromptReader
 from chatgenimage.workers.values import RgbImage
 
@@ -35,6 +37,8 @@ class Lineage:
     prompt_id: int | None = None
     scene_id: int | None = None
     placement_id: int | None = None
+    painted_as: str | None = None
+    """What the label is called in the prompt; None: by its name, or it need not be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,9 @@ def lineage_of_prompt(step: Step, prompt: Prompt) -> Lineage:
     return Lineage(
         **_home(step, key),
         origin=Origin.GENERATED,
-        prompt_text=prompt.text,
+        prompt_text=styled(prompt.text, step.batch.label.name, options_of(step).chain),
         prompt_id=prompt.id,
+        painted_as=painted_as(step.batch.label.name, options_of(step).chain),
     )
 
 

@@ -18,6 +18,7 @@ from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.tasks.thresholds import FilterThresholds
+from chatgenimage.tasks.words import looked_for_as, names_by_phrase
 from chatgenimage.workers import boxes, masks
 from chatgenimage.workers.interfaces import Captioner, Detector, Segmenter
 from chatgenimage.workers.values import Detection, Mask, RgbImage
@@ -90,7 +91,7 @@ def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelR
         for subject, caption in zip(subjects, captions, strict=True)
     ]
     detections = [
-        one_box_per_object(named(found, subject.options), subject.options)
+        one_box_per_object(named(found, subject.names, subject.options), subject.options)
         for subject, found in zip(subjects, detector.detect(images, names), strict=True)
     ]
     cut_out = cut(segmenter, images, detections)
@@ -152,15 +153,17 @@ def to_annotations(labels: LabelResult) -> list[Annotation]:
 def names_to_detect(names: Sequence[str], caption: str, options: ChainOptions) -> tuple[str, ...]:
     """Return the names, or their phrases, and the caption's nouns: once, compared without case."""
     nouns = nouns_of(caption) if options.caption_nouns else ()
-    phrases = [phrase for name in names for phrase in options.phrases.get(name, (name,))]
+    phrases = [phrase for name in names for phrase in looked_for_as(name, options)]
     unique = {name.casefold(): name for name in (*nouns, *reversed(phrases))}
     return tuple(reversed(unique.values()))
 
 
-def named(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
+def named(
+    found: Sequence[Detection], names: Sequence[str], options: ChainOptions
+) -> list[Detection]:
     """Return the detections, each with the name that its phrase belongs to."""
-    names = {phrase: name for name, some in options.phrases.items() for phrase in some}
-    return [replace(one, label=names.get(one.label, one.label)) for one in found]
+    by_phrase = names_by_phrase(names, options)
+    return [replace(one, label=by_phrase.get(one.label, one.label)) for one in found]
 
 
 def nouns_of(caption: str) -> tuple[str, ...]:

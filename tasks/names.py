@@ -1,10 +1,14 @@
 """Names that people give: labels and domains, normalised, or refused with the reason."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 MAX_NAME_LENGTH = 100
 ALLOWED_PUNCTUATION = frozenset("-'&.,()")
+JOINS_WORDS = frozenset("_/")
+"""In labels, between letters or digits: "traffic_light", "TV/monitor", as data sets write them."""
+PROMPT_SLOT = "{prompt}"
+MAX_STYLE_LENGTH = 300
 MOST_DOMAINS = 100
 """The check of a domain compares an image with all domains of its label."""
 
@@ -24,9 +28,12 @@ def clean_name(text: str, kind: str = "label") -> str:
     name = " ".join(filter(None, spaced.split(" ")))
     if not name:
         raise ValueError("is empty; write a word")
-    if wrong := next((character for character in name if not _is_allowed(character)), None):
+    joins = JOINS_WORDS if kind == "label" else frozenset()
+    if wrong := next((each for each in _without_joins(name, joins) if not _is_allowed(each)), None):
+        among = " and between them _ and /" if joins else ""
         raise ValueError(
             f"contains {_name(wrong)}; a {kind} may contain letters, digits, spaces and -'&.,()"
+            f"{among}"
         )
     if not any(unicodedata.category(character)[0] in "LN" for character in name):
         raise ValueError("has no letter and no digit; write a word")
@@ -54,6 +61,32 @@ def clean_domains(value: object) -> tuple[str, ...]:
             raise ValueError(f"{domain!r} is named twice; name each domain once")
         known.add(domain.casefold())
     return domains
+
+
+def clean_style(text: str) -> str:
+    """Return the form of a prompt, with {prompt} in it: "a photo of {prompt}, at dusk".
+
+    Without {prompt}, the text is put behind the prompt.
+
+    Raises:
+        ValueError: If it has other braces, a control character, or is too long.
+    """
+    form = " ".join(text.split())
+    if PROMPT_SLOT not in form:
+        form = f"{PROMPT_SLOT}, {form}"
+    rest = form.replace(PROMPT_SLOT, "")
+    if "{" in rest or "}" in rest:
+        raise ValueError("expected no braces but {prompt}")
+    if not form.isprintable() or len(form) > MAX_STYLE_LENGTH:
+        raise ValueError(f"expected at most {MAX_STYLE_LENGTH} printable characters")
+    return form
+
+
+def _without_joins(name: str, joins: frozenset[str]) -> Iterator[str]:
+    """Yield the characters of a name, but not those that join two letters or digits."""
+    for before, each, after in zip(f" {name}"[:-1], name, f"{name} "[1:], strict=True):
+        if each not in joins or not (before.isalnum() and after.isalnum()):
+            yield each
 
 
 def _clean(number: int, text: str) -> str:

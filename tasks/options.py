@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from chatgenimage.tasks.names import clean_domains
+from chatgenimage.tasks.names import PROMPT_SLOT, clean_domains, clean_style
 from chatgenimage.tasks.thresholds import FilterThresholds
 
 if TYPE_CHECKING:  # settings use these options too, without SQLAlchemy
@@ -88,6 +88,23 @@ class ChainOptions(BaseModel):
         description="Phrases to detect instead of a name, by name: {referee: [striped shirt]}. "
         "What is found has the name.",
     )
+    painted: dict[str, str] = Field(
+        {},
+        exclude_if=lambda painted: not painted,
+        description="Words by which a class is painted instead of its name, by name: "
+        "{forklift: yellow forklift truck}.",
+    )
+    style: str = Field(
+        "{prompt}",
+        exclude_if=lambda style: style == PROMPT_SLOT,
+        description="Form of the prompts of first images: a prefix and a suffix around {prompt}, "
+        "e.g. `a photo of {prompt}, 35 mm`. A label's own style replaces it.",
+    )
+    styles: dict[str, str] = Field(
+        {},
+        exclude_if=lambda styles: not styles,
+        description="Styles of single labels, by label; the column `style` of a label file.",
+    )
     caption_nouns: bool = Field(
         default=True, description="Whether the detector also looks for the caption's nouns."
     )
@@ -108,15 +125,15 @@ class ChainOptions(BaseModel):
         0.8, ge=0, le=1, description="Boxes of any class with a higher IoU are one object."
     )
 
+    @field_validator("style")
+    @classmethod
+    def _clean_style(cls, value: str) -> str:
+        return clean_style(value)
+
     @field_validator("domains", mode="before")
     @classmethod
     def _clean_domains(cls, value: object) -> tuple[str, ...]:
         return clean_domains(value)
-
-
-def phrases_of(chain: ChainOptions) -> list[str]:
-    """Return what the detector looks for instead of the names of the class list."""
-    return [phrase for name in chain.class_list for phrase in chain.phrases.get(name, (name,))]
 
 
 class DeliveryOptions(BaseModel):

@@ -10,6 +10,7 @@ from chatgenimage.factory.submission.class_phrases import Classes, read_classes
 from chatgenimage.factory.submission.domains import check_domains
 from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
 from chatgenimage.factory.submission.labels import LabelList, read_labels
+from chatgenimage.factory.submission.ontology import with_ontology
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.workers.painter_config import GeneratorConfig
 
@@ -35,16 +36,17 @@ class ChainChoice(TypedDict, total=False):
 
 def read_request(
     settings: Settings, words: Sequence[str], files: Sequence[str | Path]
-) -> LabelList:
-    """Return the labels, checked before anything is written.
+) -> tuple[Settings, LabelList]:
+    """Return the settings with the words of the labels, and the labels, checked against them.
 
     Raises:
         BadLabels: If a label or a file of labels cannot be used.
     """
     wanted = read_labels(words, files)
-    refuse_unknown_words(settings, [request.label for request in wanted.requests])
+    settings = with_ontology(settings, wanted.requests)
+    refuse_unknown_words(settings, [one.label for one in wanted.requests], wanted.places)
     check_domains(settings, wanted.requests)
-    return wanted
+    return settings, wanted
 
 
 def prepare_run(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> list[str]:

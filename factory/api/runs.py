@@ -37,8 +37,8 @@ from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_witho
 from chatgenimage.factory.submission.image_import import ImportResult, import_pictures
 from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
 from chatgenimage.factory.submission.labels import LabelList
+from chatgenimage.factory.submission.ontology import phrases_to_find
 from chatgenimage.factory.submission.submitter import Submission
-from chatgenimage.tasks.options import phrases_of
 
 
 class RunKeywords(ChainChoice, Places, total=False):
@@ -74,7 +74,7 @@ def submit(
     """
     with at(places_of(options)) as place:
         settings = settings_at(place, chain=_chain(options))
-        wanted = read_request(settings, several(labels), several(files))
+        settings, wanted = read_request(settings, several(labels), several(files))
         limits = SpendingLimits(budget, budget_tokens)
         refuse_without_prices(settings, limits)
         refuse_unreadable(settings, [request.label for request in wanted.requests])
@@ -118,7 +118,7 @@ def run(  # noqa: PLR0913  # keywords
     """
     with at(places_of(options)) as place:
         settings = settings_at(place, chain=_chain(options))
-        wanted = read_request(settings, several(labels), several(files))
+        settings, wanted = read_request(settings, several(labels), several(files))
         limits = SpendingLimits(budget, budget_tokens)
         refuse_without_prices(settings, limits)
         _prepare(settings, [request.label for request in wanted.requests])
@@ -162,9 +162,9 @@ def annotate(  # noqa: PLR0913  # keywords
         if vary and longest_side is None:
             longest_side = painted_px(settings_at(place))
         settings = settings_at(place, chain=picture_chain(classes, longest_side, vary=vary))
-        phrases, roles = phrases_of(settings.chain), picture_roles(settings)
-        refuse_unknown_words(settings, phrases)
-        _prepare(settings, phrases, roles)
+        names, roles = settings.chain.class_list, picture_roles(settings)
+        refuse_unknown_words(settings, [phrase for _, phrase in phrases_to_find(settings, names)])
+        _prepare(settings, names, roles)
         done = import_pictures(open_database(settings), settings, Path(folder))
         return _work_off(settings, place, done.run_id, workers, show=show, roles=roles, read=done)
 

@@ -37,7 +37,7 @@ def plan(
     Example: factory plan --file labels.csv --profile sd15
     """
     settings = place.load_settings(chain=chain)
-    wanted = read_wanted(settings, labels or [], files or [])
+    settings, wanted = read_wanted(settings, labels or [], files or [])
     from chatgenimage.factory.planning.plan import plan_run
     from chatgenimage.factory.planning.view import show_plan
 

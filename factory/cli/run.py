@@ -23,19 +23,21 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
+from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
 
 MAX_SEED = 2**63 - 1
 SHOWN_DROPPED = 10
 
+KEYS = f"with the columns {', '.join(COLUMNS)}; all but `label` may be left out (docs/labels.md)"
 Labels = Annotated[
     list[str] | None,
     typer.Argument(help="Label words, e.g. dog house; - reads stdin.", show_default=False),
 ]
 LabelFiles = Annotated[
     list[Path] | None,
-    typer.Option("--file", "-f", help="Labels: text (one per line), .csv or .jsonl."),
+    typer.Option("--file", "-f", help=f"Labels: text (one per line), .csv, .tsv or .jsonl {KEYS}."),
 ]
 PerLabel = Annotated[
     int | None, typer.Option(help="Images generated per label; with --accepted, at first.")
@@ -81,8 +83,8 @@ class RequestOptions:
     files: LabelFiles = None
     seed: Seed = None
 
-    def read_labels(self, settings: Settings) -> LabelList:
-        """Return the labels, checked before anything is written.
+    def read_labels(self, settings: Settings) -> tuple[Settings, LabelList]:
+        """Return the labels, checked before anything is written, and the settings with their words.
 
         Raises:
             BadLabels: If a label or a file of labels cannot be used.
@@ -96,8 +98,10 @@ class RequestOptions:
         return submit_labels(settings, wanted.requests, seed=self.seed, limits=limits)
 
 
-def read_wanted(settings: Settings, labels: Sequence[str], files: Sequence[Path]) -> LabelList:
-    """Return the labels of a command, checked against the profile.
+def read_wanted(
+    settings: Settings, labels: Sequence[str], files: Sequence[Path]
+) -> tuple[Settings, LabelList]:
+    """Return the settings with the words of the labels, and the labels, checked against them.
 
     Raises:
         BadLabels: If a label or a file of labels cannot be used.
@@ -146,7 +150,7 @@ def run(
     """
     wanted_workers = parse_workers(workers)
     settings = place.load_settings(chain=chain)
-    wanted = request.read_labels(settings)
+    settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
     prepare_here(settings, [request.label for request in wanted.requests])
     submission = request.submit(settings, wanted, limits)
@@ -169,7 +173,7 @@ def submit(
     Example: factory submit --file labels.csv && factory worker all
     """
     settings = place.load_settings(chain=chain)
-    wanted = request.read_labels(settings)
+    settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
     _refuse_unreadable(settings, wanted)
     submission = request.submit(settings, wanted, limits)

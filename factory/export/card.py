@@ -23,7 +23,7 @@ from chatgenimage.factory.export.formats import FORMATS
 from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.export.markdown import cell, table_head, table_row
 from chatgenimage.factory.export.sources import SOURCES_FILE
-from chatgenimage.factory.submission.label_files import COLUMNS
+from chatgenimage.factory.submission.label_files import NUMBERS
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.tasks.filter_rules import DOMAIN
 from chatgenimage.tasks.options import ChainOptions, run_options
@@ -290,7 +290,7 @@ def _labels_csv(run: Run) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     has_domains = any(label.domains for label in run.labels)
-    table.writerow(COLUMNS if has_domains else COLUMNS[:-1])
+    table.writerow(("label", *NUMBERS, "mode", *(["domains"] if has_domains else [])))
     for label in run.labels:
         domains = [",".join(label.domains or ())] if has_domains else []
         numbers = (label.per_label, label.quota, label.max_images)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chatgenimage.factory.errors import BadLabels
-from chatgenimage.factory.submission.label_files import LabelEntry, read_file, shorten
+from chatgenimage.factory.submission.label_files import LabelEntry, find_list, read_file, shorten
 from chatgenimage.tasks.names import clean_name
 
 BETWEEN = "="
@@ -89,6 +89,8 @@ def _read(entry: LabelEntry) -> tuple[str, str]:
     """
     if entry.problem is not None:
         raise ValueError(entry.problem)
+    if entry.is_line and (problem := find_list(str(entry.label))):
+        raise ValueError(problem)
     if unused := [name for name, value in entry.columns.items() if name != "label" and value]:
         raise ValueError(f"`{unused[0]}` has no meaning for pictures; leave only the labels")
     if not isinstance(entry.label, str):

@@ -55,14 +55,25 @@ def plan_label(request: LabelRequest, chain: ChainOptions) -> LabelPlan:
 
 
 def check_domains(settings: Settings, requests: Sequence[LabelRequest]) -> None:
-    """Check the domains of all labels before anything is written.
+    """Check the numbers and domains of all labels before anything is written.
 
     Raises:
-        BadLabels: If a label has more domains than images, or the profile's rule book does not
-            know a domain; with all problems.
+        BadLabels: If a maximum of images has no quota that it limits, if a label has more domains
+            than images, or if the profile's rule book does not know a domain; with all problems.
     """
     problems: dict[str, None] = {}
+    quotas = [settings.chain.accepted, *(request.accepted for request in requests)]
+    if settings.chain.max_images and not any(quotas):
+        problems[
+            "--max-images limits what is made for --accepted, and no number of accepted images is "
+            "asked for; add --accepted, or use --per-label."
+        ] = None
     for request in requests:
+        if request.max_images and not (request.accepted or settings.chain.accepted):
+            problems[
+                f"label {shorten(request.label)}: `max_images` limits what is made for `accepted`, "
+                "and no number of accepted images is asked for; add it, or set `per_label`."
+            ] = None
         try:
             words_of(settings, plan_label(request, settings.chain).domains)
         except BadLabels as error:

@@ -1,19 +1,32 @@
 """Check that the models of a profile know the labels, before anything is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.label_files import shorten
+from chatgenimage.factory.submission.ontology import phrases_to_find, words_to_paint
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import UnknownWord
 from chatgenimage.workers.llm.rules import Rules
 from chatgenimage.workers.vocabulary import list_unreadable
 from chatgenimage.workers.weights_config import DetectorConfig
 
+GUIDE = "docs/first-real-run.md"
+SHOWN_UNKNOWN = 3
+NO_PLACES: Mapping[str, str] = MappingProxyType({})
 
-def refuse_unknown_words(settings: Settings, labels: Sequence[str]) -> None:
+
+def refuse_unknown_words(
+    settings: Settings, labels: Sequence[str], places: Mapping[str, str] = NO_PLACES
+) -> None:
     """Check the labels against the offline rule book; other language models know all words.
+
+    Args:
+        settings: The profile.
+        labels: The classes asked for.
+        places: Where they were read, by label.
 
     Raises:
         BadLabels: If the profile's rule book does not know a word; lists the words it knows.
@@ -22,30 +35,50 @@ def refuse_unknown_words(settings: Settings, labels: Sequence[str]) -> None:
     if not isinstance(config, RulesConfig):
         return
     rules = Rules.load(config)
-    problems = []
-    for label in labels:
+    unknown: dict[str, str] = {}
+    for label, word in words_to_paint(settings, labels):
         try:
-            rules.describe_features(label, seed=0)
+            rules.describe_features(word, seed=0)
         except UnknownWord as error:
-            problems.append(str(error))
-    if problems:
-        raise BadLabels(problems)
+            unknown[label] = str(error)
+    if len(unknown) == 1:
+        raise BadLabels([f"{next(iter(unknown.values()))} For your own labels: {GUIDE}."])
+    if unknown:
+        raise BadLabels([_describe_unknown(list(unknown), rules.words, places)])
 
 
 def refuse_unreadable(settings: Settings, labels: Sequence[str]) -> None:
-    """Check the labels against the detector's vocabulary: others could never be found.
+    """Check what is looked for against the detector's vocabulary: other words are never found.
 
     Nothing is checked where the checkpoint is not on this machine.
 
     Raises:
-        BadLabels: If the detector cannot read a label.
+        BadLabels: If the detector cannot read a phrase of a label.
     """
+    phrases = {phrase: label for label, phrase in phrases_to_find(settings, labels)}
     problems = [
-        f"label {shorten(label)}: the detector ({key}: {family.checkpoint}) cannot read it, so it "
-        "would never be found; write an English word for it, or use a checkpoint that knows it."
+        f"label {shorten(phrases[phrase])}: the detector ({key}: {family.checkpoint}) cannot read "
+        f"{_it(phrase, phrases[phrase])}, so it would never be found; write an English word for "
+        "it (in a table: the column `detect`), or use a checkpoint that knows it."
         for key, family in settings.families.items()
         if isinstance(family, DetectorConfig)
-        for label in list_unreadable(family, labels)
+        for phrase in list_unreadable(family, phrases)
     ]
     if problems:
         raise BadLabels(problems)
+
+
+def _describe_unknown(
+    unknown: Sequence[str], known: Sequence[str], places: Mapping[str, str]
+) -> str:
+    named = [f"{shorten(one)}, {places[one]}" if one in places else shorten(one) for one in unknown]
+    more = f"; and {len(named) - SHOWN_UNKNOWN} more" if len(named) > SHOWN_UNKNOWN else ""
+    return (
+        f"the demo models know {len(known)} words; {len(unknown)} of yours are not among them "
+        f"(first: {'; '.join(named[:SHOWN_UNKNOWN])}{more}). They know: {', '.join(known)}. For "
+        f"your own labels: {GUIDE}."
+    )
+
+
+def _it(phrase: str, label: str) -> str:
+    return "it" if phrase == label else shorten(phrase)

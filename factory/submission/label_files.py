@@ -6,6 +6,7 @@ Entries are parsed here, not validated: an entry may be wrong, and says where it
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,12 @@ from chatgenimage.factory.settings.validation_errors import nearest
 
 STDIN = "-"
 NUMBERS = ("per_label", "accepted", "max_images")
-COLUMNS = ("label", *NUMBERS, "mode", "domains")
+WORDS = ("class", "prompt", "detect")
+COLUMNS = ("label", *WORDS, *NUMBERS, "mode", "domains", "style")
+DELIMITERS = (",", ";", "\t")
+EXCEL_HINT = "sep="
+"""First line by which Excel notes the delimiter."""
+NUMBERED = re.compile(r"\d+[.)]\s")
 MAX_BYTES = 32 * 2**20
 """Size limit of a list; enough for more than a million labels."""
 TOO_LONG = f"is larger than {MAX_BYTES // 2**20} MiB; submit it in parts"
@@ -32,19 +38,22 @@ class LabelEntry:
         label: Normally text; JSONL may contain any JSON value.
         columns: Its other values, by column.
         problem: Why the entry cannot be read; None: it can.
+        is_line: Whether it is a whole line or word, not a cell of a table.
     """
 
     where: str
     label: object
     columns: Mapping[str, object] = field(default_factory=dict)
     problem: str | None = None
+    is_line: bool = False
 
 
 def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[LabelEntry]:
     """Return the entries of a file; the file's ending gives the format.
 
     Args:
-        path: .csv, .jsonl, or any other file with one label per line; "-" is standard input.
+        path: .csv and .tsv (separated by commas, semicolons or tabs, with a header), .jsonl, or any
+            other file with one label per line; "-" is standard input.
         stdin: The stream to read for "-"; None: the process's standard input.
     """
     if str(path) == STDIN:
@@ -58,7 +67,7 @@ def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[LabelEntry]
     except ValueError as error:
         return iter([LabelEntry(str(path), None, problem=str(error))])
     match path.suffix.lower():
-        case ".csv":
+        case ".csv" | ".tsv":
             return _read_csv(text, path.name)
         case ".jsonl" | ".ndjson":
             return _read_jsonl(text, path.name)
@@ -98,11 +107,31 @@ def _read_text(file: BinaryIO) -> str:
 
 def _read_lines(text: str, name: str) -> Iterator[LabelEntry]:
     for where, line in _lines(text, name):
-        yield LabelEntry(where, line)
+        yield LabelEntry(where, line, is_line=True)
+
+
+def find_list(text: str) -> str | None:
+    """Return why a text is no label but a list or a row of a table; None: it can be a label."""
+    if "\t" in text.strip("\t "):
+        return (
+            "has a tab: a table needs a header with `label`, in a file that ends with .tsv or .csv"
+        )
+    if "," in text or ";" in text:
+        return (
+            f"{shorten(text)} looks like a list: write one label on each line, or a table with a "
+            "header with `label` in a file that ends with .csv"
+        )
+    if NUMBERED.match(text.strip()):
+        return f"{shorten(text)} begins with the number of a list: leave the number out"
+    return None
 
 
 def _read_csv(text: str, name: str) -> Iterator[LabelEntry]:
-    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    lines, skipped = _without_hint(text)
+    delimiter = _delimiter_of(lines)
+    rows = csv.DictReader(
+        io.StringIO(lines, newline=""), skipinitialspace=delimiter != "\t", delimiter=delimiter
+    )
     header = [column.strip() for column in rows.fieldnames or ()]
     if problem := _header_problem(header):
         yield LabelEntry(name, None, problem=problem)
@@ -110,21 +139,37 @@ def _read_csv(text: str, name: str) -> Iterator[LabelEntry]:
     rows.fieldnames = header
     try:
         for row in rows:
-            where = f"{name}, line {rows.line_num}"
+            where = f"{name}, line {rows.line_num + skipped}"
             if None in row:
                 yield LabelEntry(
                     where, None, problem=f"has more cells than the header ({len(header)})"
                 )
             elif any(row.values()):
-                yield LabelEntry(where, row["label"] or "", row)
+                yield LabelEntry(where, row.get("label") or row.get("class") or "", row)
     except csv.Error as error:
         yield LabelEntry(
-            f"{name}, line {rows.line_num}", None, problem=f"is not valid CSV: {error}"
+            f"{name}, line {rows.line_num + skipped}", None, problem=f"is not valid CSV: {error}"
         )
 
 
+def _without_hint(text: str) -> tuple[str, int]:
+    """Return a table without Excel's first line, and the number of lines that were left out."""
+    first, _, rest = text.partition("\n")
+    return (rest, 1) if first.startswith(EXCEL_HINT) else (text, 0)
+
+
+def _delimiter_of(text: str) -> str:
+    """Return the delimiter by which the header has most of the known columns; a comma for none."""
+    header = text.partition("\n")[0]
+
+    def known(delimiter: str) -> int:
+        return sum(cell.strip(' "') in COLUMNS for cell in header.split(delimiter))
+
+    return max(DELIMITERS, key=known)
+
+
 def _header_problem(header: Sequence[str]) -> str | None:
-    if "label" not in header:
+    if not {"label", "class"} & set(header):
         found = ", ".join(repr(_cut(column)) for column in header) or "nothing"
         return f"the header has no column `label`; found {found}; write `label` in the first line"
     if len(set(header)) < len(header):
@@ -145,12 +190,12 @@ def _read_jsonl(text: str, name: str) -> Iterator[LabelEntry]:
 
 
 def _entry_of_object(where: str, values: object) -> LabelEntry:
-    if not isinstance(values, Mapping) or "label" not in values:
+    if not isinstance(values, Mapping) or not {"label", "class"} & set(values):
         return LabelEntry(where, None, problem='expected an object like {"label": "dog"}')
     unknown = next((key for key in values if key not in COLUMNS), None)
     if unknown is not None:
         return LabelEntry(where, None, problem=_tell_unknown("key", unknown))
-    return LabelEntry(where, values["label"], values)
+    return LabelEntry(where, values.get("label", values.get("class")), values)
 
 
 def _tell_unknown(kind: str, name: str) -> str:

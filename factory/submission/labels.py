@@ -4,8 +4,8 @@ All problems of a list are reported together, and a list with a problem is not u
 """
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, cast
 
@@ -14,15 +14,18 @@ from chatgenimage.factory.submission.label_files import (
     NUMBERS,
     STDIN,
     LabelEntry,
+    find_list,
     read_file,
     read_stdin,
     shorten,
 )
-from chatgenimage.tasks.names import clean_domains, clean_name
+from chatgenimage.tasks.names import clean_domains, clean_name, clean_style
 
 Mode: TypeAlias = Literal["scene", "object"]
 MODES: tuple[Mode, ...] = ("scene", "object")
 MAX_PER_LABEL = 100_000
+BETWEEN = "|"
+"""Between the phrases of `detect`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class LabelRequest:
         accepted: Number of accepted images to reach (the quota).
         max_images: Most images generated to reach the quota.
         domains: Domains that its images are divided among.
+        prompt: Words by which it is painted; None: its name.
+        detect: Phrases that the detector looks for; None: its name.
+        style: Form of its prompts, with {prompt} in it.
     """
 
     label: str
@@ -44,6 +50,9 @@ class LabelRequest:
     accepted: int | None = None
     max_images: int | None = None
     domains: tuple[str, ...] | None = None
+    prompt: str | None = None
+    detect: tuple[str, ...] | None = None
+    style: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +72,15 @@ class DroppedLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelList:
-    """The requested labels in order, and the dropped duplicates."""
+    """The requested labels in order, and the dropped duplicates.
+
+    Attributes:
+        places: Where each label was read, e.g. "pets.txt, line 3".
+    """
 
     requests: tuple[LabelRequest, ...]
     dropped: tuple[DroppedLabel, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_labels(
@@ -76,9 +90,9 @@ def read_labels(
 
     Args:
         words: Labels; "-" reads lines from standard input.
-        files: .csv (a header with `label`, and others of `label_files.COLUMNS`), .jsonl (the same
-            keys), or any other file with one label per line; blank lines and lines that start
-            with # are skipped.
+        files: .csv and .tsv (a header with `label`, and others of `label_files.COLUMNS`), .jsonl
+            (the same keys), or any other file with one label per line; blank lines and lines that
+            start with # are skipped.
         stdin: The stream to read for "-"; None: the process's standard input.
 
     Raises:
@@ -89,7 +103,7 @@ def read_labels(
         if word == STDIN:
             entries += read_stdin(stdin)
         else:
-            entries.append(LabelEntry(f"argument {index}", word))
+            entries.append(LabelEntry(f"argument {index}", word, is_line=True))
     for file in files:
         entries += read_file(Path(file), stdin)
     return _assemble(entries)
@@ -97,6 +111,7 @@ def read_labels(
 
 def _assemble(entries: Sequence[LabelEntry]) -> LabelList:
     requests: dict[str, LabelRequest] = {}
+    places: dict[str, str] = {}
     dropped: list[DroppedLabel] = []
     problems: list[str] = []
     for entry in entries:
@@ -106,27 +121,81 @@ def _assemble(entries: Sequence[LabelEntry]) -> LabelList:
             problems.append(f"{entry.where}: {error}.")
             continue
         kept = requests.setdefault(_key(request.label), request)
-        if kept is not request:
+        if kept is request:
+            places[request.label] = entry.where
+        elif replace(request, label=kept.label) != kept:
+            problems.append(
+                f"{entry.where}: label {shorten(request.label)} has other options than in "
+                f"{places[kept.label]}; write it once."
+            )
+        else:
             dropped.append(DroppedLabel(request.label, entry.where, kept.label))
     if not problems and not requests:
         problems.append("no labels: expected at least one word, e.g. `factory run dog house`.")
     if problems:
         raise BadLabels(problems)
-    return LabelList(tuple(requests.values()), tuple(dropped))
+    return LabelList(tuple(requests.values()), tuple(dropped), places)
 
 
 def _request(entry: LabelEntry) -> LabelRequest:
     if entry.problem is not None:
         raise ValueError(entry.problem)
+    if entry.is_line and (problem := find_list(str(entry.label))):
+        raise ValueError(problem)
     if not isinstance(entry.label, str):
         raise ValueError("`label` must be text")  # noqa: TRY004 (a wrong file, not a wrong call)
-    try:
-        label = clean_name(entry.label)
-    except ValueError as error:
-        raise ValueError(f"label {shorten(entry.label)} {error}") from None
+    word, of_class = _clean("label", entry.label), _text(entry.columns.get("class"), "class")
+    label = _clean("class", of_class) if of_class else word
     numbers = {name: _number(name, entry.columns.get(name)) for name in NUMBERS}
     mode, domains = _mode(entry.columns.get("mode")), _domains(entry.columns.get("domains"))
-    return LabelRequest(label, mode=mode, domains=domains, **numbers)
+    return LabelRequest(
+        label,
+        mode=mode,
+        domains=domains,
+        prompt=_prompt(entry, word, label),
+        detect=_detect(entry, word, label),
+        style=_style(entry.columns.get("style")),
+        **numbers,
+    )
+
+
+def _prompt(entry: LabelEntry, word: str, label: str) -> str | None:
+    """Return the words to paint: those of the column, else the label if the class has another."""
+    text = _text(entry.columns.get("prompt"), "prompt")
+    if text:
+        return _clean("prompt", text)
+    return None if word == label else word
+
+
+def _detect(entry: LabelEntry, word: str, label: str) -> tuple[str, ...] | None:
+    """Return the phrases to look for, as for `_prompt`."""
+    values = entry.columns.get("detect")
+    texts = values if isinstance(values, list) else (_text(values, "detect") or "").split(BETWEEN)
+    phrases = tuple(_clean("detect", _text(text, "detect") or "") for text in texts if text)
+    return phrases or (None if word == label else (word,))
+
+
+def _text(value: object, column: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError(f"`{column}` must be text")
+
+
+def _clean(column: str, text: str) -> str:
+    try:
+        return clean_name(text)
+    except ValueError as error:
+        raise ValueError(f"{column} {shorten(text)} {error}") from None
+
+
+def _style(value: object) -> str | None:
+    text = _text(value, "style")
+    if not text:
+        return None
+    try:
+        return clean_style(text)
+    except ValueError as error:
+        raise ValueError(f"`style` is {shorten(text)}: {error}") from None
 
 
 def _number(name: str, value: object) -> int | None:

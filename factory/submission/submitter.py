@@ -20,6 +20,8 @@ from chatgenimage.factory.submission.labels import DroppedLabel, LabelRequest
 from chatgenimage.factory.submission.quotas import split_over_domains
 
 ROWS_PER_INSERT = 1000
+OLD_VALUES = 5
+"""Values of a request in version 0.2: label, numbers and mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,9 @@ def request_key(
 
 def _values_of(request: LabelRequest) -> list[object]:
     """Return the values of a request; without domains the same ones as in version 0.2."""
-    *others, domains = astuple(request)
-    return others if domains is None else [*others, list(domains)]
+    values = astuple(request)[:OLD_VALUES]  # prompt, detect and style are in the profile
+    domains = request.domains
+    return [*values] if domains is None else [*values, list(domains)]
 
 
 def add_run(session: Session, settings: Settings, key: str, seed: int, **columns: str) -> Run:

@@ -53,5 +53,5 @@ def test_what_a_phrase_finds_has_the_name_of_its_class():
         Detection("whistle", 0.6, (0, 0, 10, 9.8)),
         Detection("dog", 0.9, (20, 20, 30, 30)),
     ]
-    kept = one_box_per_object(named(found, options), options)
+    kept = one_box_per_object(named(found, ["referee", "dog"], options), options)
     assert [(one.label, one.confidence) for one in kept] == [("dog", 0.9), ("referee", 0.8)]

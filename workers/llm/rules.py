@@ -84,6 +84,11 @@ class Rules:
         features = self._book.objects[self._word(label)].features
         return _answer("features", {"label": label, "seed": seed}, features, list(features))
 
+    @property
+    def words(self) -> list[str]:
+        """Return the objects that the book knows, sorted."""
+        return sorted(self._book.objects)
+
     def write_prompts(  # noqa: PLR0913 (the question has that many parts)
         self,
         label: str,

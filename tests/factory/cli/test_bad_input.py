@@ -99,7 +99,7 @@ COMMANDS = pytest.mark.parametrize("command", ["run", "submit"])
         pytest.param(["dog\u202ecat"], ["U+202E"], id="right to left"),
         pytest.param(["../.."], ["U+002F"], id="a path upwards"),
         pytest.param(["/etc/passwd"], ["U+002F"], id="an absolute path"),
-        pytest.param(["dog; rm -rf /"], ["U+003B"], id="a shell's command"),
+        pytest.param(["dog; rm -rf /"], ["looks like a list"], id="a shell's command"),
         pytest.param(["\N{CJK UNIFIED IDEOGRAPH-72AC}"], ["does not know"], id="another script"),
         pytest.param(["\N{DOG FACE}"], ["DOG FACE", "U+1F436"], id="an emoji"),
         pytest.param(["dog\udcff"], ["U+DCFF"], id="not UTF-8"),
@@ -150,7 +150,7 @@ def test_a_list_without_an_end_is_refused(factory, data_dir):
 
 
 def test_all_problems_of_a_list_are_reported_together(factory, data_dir):
-    first, *rest = complaints(factory("submit", "-", stdin="dog\n:\n\ncat/dog\n"))
+    first, *rest = complaints(factory("submit", "-", stdin="dog\n:\n\ncat+dog\n"))
     assert first.startswith("2 problems")
     assert ["line 2" in rest[0], "line 4" in rest[1]] == [True, True]
     assert not data_dir.exists()

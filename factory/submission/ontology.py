@@ -1,0 +1,37 @@
+"""Ontology of a request: the words, phrases and styles of its labels, as options of the run."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.tasks.words import looked_for_as, painted_as
+
+
+def with_ontology(settings: Settings, requests: Sequence[LabelRequest]) -> Settings:
+    """Return the settings with the words of the labels in their chain.
+
+    The settings are the same if no label has words of its own.
+    """
+    own: dict[str, dict[str, Any]] = {
+        "painted": {one.label: one.prompt for one in requests if one.prompt},
+        "phrases": {one.label: one.detect for one in requests if one.detect},
+        "styles": {one.label: one.style for one in requests if one.style},
+    }
+    changed = {key: {**getattr(settings.chain, key), **new} for key, new in own.items() if new}
+    if not changed:
+        return settings
+    return settings.model_copy(update={"chain": settings.chain.model_copy(update=changed)})
+
+
+def words_to_paint(settings: Settings, labels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each label with the words that language and painting models get."""
+    for label in labels:
+        yield label, painted_as(label, settings.chain)
+
+
+def phrases_to_find(settings: Settings, labels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each label with each phrase that the detector looks for."""
+    for label in labels:
+        for phrase in looked_for_as(label, settings.chain):
+            yield label, phrase
