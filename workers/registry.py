@@ -36,6 +36,7 @@ FAMILIES: dict[type, tuple[str, str]] = {
 EXTRAS: dict[type, str] = {settings.GroundingDinoOriginalConfig: "groundingdino"}
 """Extra of pyproject.toml that installs a family's packages, if it is not "gpu"."""
 WEIGHTS_PACKAGES = ("torch", "transformers", "diffusers", "open_clip", "safetensors")
+SERVER_PACKAGES = ("openai",)
 OWN_PACKAGES: dict[type, tuple[str, ...]] = {
     server_config.OpenAiConfig: ("openai",),
     server_config.OpenAiImagesConfig: ("openai",),
@@ -78,7 +79,9 @@ def missing_packages(config: settings.FamilyConfig) -> tuple[list[str], str]:
 
     Nothing is imported: that takes seconds.
     """
-    usual = WEIGHTS_PACKAGES if isinstance(config, WeightsConfig) else ()
+    usual: tuple[str, ...] = WEIGHTS_PACKAGES if isinstance(config, WeightsConfig) else ()
+    if isinstance(config, server_config.ServerConfig):
+        usual = SERVER_PACKAGES
     needed = OWN_PACKAGES.get(type(config), usual)
     missing = [name for name in needed if find_spec(name) is None]
     return missing, EXTRAS.get(type(config), "gpu")

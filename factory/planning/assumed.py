@@ -21,6 +21,8 @@ SHARES: Mapping[str, float] = MappingProxyType(
 DENOISING_STEP_S = 0.04
 """One denoising step of a network as large as Stable Diffusion 1.5, 512 x 512 pixels, on a GPU."""
 USUAL_STEPS = 50
+SERVED_IMAGE_S = 15.0
+"""An image that a server paints."""
 REFERENCE_PX = 512 * 512
 GPU_SECONDS: Mapping[str, float] = MappingProxyType(
     {"brainstorm": 5.0, "imagine": 3.0, "place": 3.0, "label": 1.0, "filter": 0.1}

@@ -30,7 +30,7 @@ from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.device import pick_device, total_memory_bytes
-from chatgenimage.workers.server_config import OpenAiConfig
+from chatgenimage.workers.server_config import OpenAiConfig, ServerConfig
 
 MILLION = 1_000_000
 
@@ -171,12 +171,20 @@ def average_earlier_runs(settings: Settings) -> EarlierRuns:
 def _step_plan(settings: Settings, work: PlannedItems, known: EarlierRuns, device: str) -> StepPlan:
     if (found := known.times.get(work.step)) is not None:
         return StepPlan(work, found.seconds, f"measured ({found.items} items)")
+    if _is_served(settings, work.step):
+        return StepPlan(work, assumed.SERVED_IMAGE_S, "assumed")
     if device == "cpu":
         return StepPlan(work, None, "not known")
     painter = _painter(settings, work.step) if work.step in assumed.PAINTING else None
     size_wh = image_size_wh(settings)
     seconds = assumed.item_seconds(work.step, painter, settings.chain, size_wh)
     return StepPlan(work, seconds, "assumed")
+
+
+def _is_served(settings: Settings, step: str) -> bool:
+    """Return whether a server paints in a step."""
+    configs = [settings.families[key] for key in settings.roles.get(QUEUES[step], ())]
+    return step in assumed.PAINTING and any(isinstance(one, ServerConfig) for one in configs)
 
 
 def _painter(settings: Settings, step: str) -> FamilyConfig | None:
