@@ -45,13 +45,15 @@ class CorrectionRoutes:
         )
         here = candidate_id
         if change.action is ObjectAction.CHECK:
-            here = await run_sync(self._find_next, candidate_id, search) or candidate_id
+            here = await run_sync(self._find_next, candidate_id, search)
         fragment = "#editing" if fields.get("edit") == "on" else ""
         return RedirectResponse(f"/candidates/{here}{search.query}{fragment}", 303)
 
-    def _find_next(self, candidate_id: int, search: Search) -> int | None:
+    def _find_next(self, candidate_id: int, search: Search) -> int:
+        """Return the candidate after this one in the search; this one if it is the last."""
         with reading(self._store.sessions) as session:
-            return find_neighbours(session, search.wanted, candidate_id, search.ranking).after
+            found = find_neighbours(session, search.wanted, candidate_id, search.ranking)
+        return candidate_id if found.after is None else found.after
 
 
 def parse_change(fields: Mapping[str, str]) -> ObjectChange:
