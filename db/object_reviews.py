@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from chatgenimage.db.errors import RefusedChange, RowNotFound
-from chatgenimage.db.marks import AUTHOR_LENGTH
+from chatgenimage.db.marks import AUTHOR_LENGTH, PAGE_ROWS
 from chatgenimage.db.models import Annotation, Candidate, ObjectReview
 from chatgenimage.db.states import ObjectAction
 
@@ -88,6 +88,22 @@ def is_checked(candidate: Candidate) -> bool:
     return any(
         one.is_current and one.action == ObjectAction.CHECK for one in candidate.object_reviews
     )
+
+
+def iter_checked(session: Session, run_id: int) -> Iterator[Candidate]:
+    """Yield the candidates of a run whose objects a person checked, with all that is read here."""
+    query = (
+        select(Candidate)
+        .where(
+            Candidate.run_id == run_id,
+            Candidate.object_reviews.any(
+                ObjectReview.is_current.is_(True) & (ObjectReview.action == ObjectAction.CHECK)
+            ),
+        )
+        .options(selectinload(Candidate.annotations), selectinload(Candidate.object_reviews))
+        .order_by(Candidate.id)
+    )
+    yield from session.scalars(query.execution_options(yield_per=PAGE_ROWS))
 
 
 def review_objects(

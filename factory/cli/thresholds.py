@@ -16,6 +16,7 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
+from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.query.store import Store
 
 
@@ -34,6 +35,14 @@ def thresholds(
     out: Annotated[
         Path | None, typer.Option(help="A PNG of the histograms.", show_default="in the data dir")
     ] = None,
+    objects: Annotated[
+        bool,
+        typer.Option(
+            "--objects",
+            help="The detector's thresholds by class instead, by the images whose objects people "
+            "checked in `factory gallery`.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     store: Store,
 ) -> None:
@@ -41,6 +50,11 @@ def thresholds(
 
     Example: factory thresholds 1 --marks gallery
     """
+    if objects:
+        if marks is not None or out is not None:
+            raise SettingsError("--objects can be used neither with --marks nor with --out.")
+        _show_objects(store, run, as_json=as_json)
+        return
     from chatgenimage.factory.atomic_write import write_file
     from chatgenimage.factory.curation.thresholds import calibrate, marks_of, survey
     from chatgenimage.factory.terminal import thresholds_view as view
@@ -59,6 +73,21 @@ def thresholds(
     if marks:
         stdout.print(view.advice_view(found.id, advice))
     stdout.print(str(path), soft_wrap=True)
+
+
+def _show_objects(store: Store, run: int | None, *, as_json: bool) -> None:
+    from chatgenimage.factory.curation.object_thresholds import (
+        calibrate_objects,
+        object_thresholds_record,
+    )
+    from chatgenimage.factory.terminal.object_thresholds_view import object_thresholds_view
+
+    with reading(store.sessions) as session:
+        found = calibrate_objects(session, get_run(session, run))
+    if as_json:
+        print_json(object_thresholds_record(found))
+    else:
+        stdout.print(object_thresholds_view(found))
 
 
 def register(app: typer.Typer) -> None:

@@ -43,17 +43,14 @@ class CorrectionRoutes:
         await self._writes.write(
             lambda session: review_objects(session, candidate_id, change, self._author).id
         )
-        here = candidate_id
-        if change.action is ObjectAction.CHECK:
-            here = await run_sync(self._find_next, candidate_id, search)
+        is_done = change.action is ObjectAction.CHECK
+        after = await run_sync(self._find_next, candidate_id, search) if is_done else None
         fragment = "#editing" if fields.get("edit") == "on" else ""
-        return RedirectResponse(f"/candidates/{here}{search.query}{fragment}", 303)
+        return RedirectResponse(f"/candidates/{after or candidate_id}{search.query}{fragment}", 303)
 
-    def _find_next(self, candidate_id: int, search: Search) -> int:
-        """Return the candidate after this one in the search; this one if it is the last."""
+    def _find_next(self, candidate_id: int, search: Search) -> int | None:
         with reading(self._store.sessions) as session:
-            found = find_neighbours(session, search.wanted, candidate_id, search.ranking)
-        return candidate_id if found.after is None else found.after
+            return find_neighbours(session, search.wanted, candidate_id, search.ranking).after
 
 
 def parse_change(fields: Mapping[str, str]) -> ObjectChange:
