@@ -13,7 +13,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from celery.exceptions import Ignore
 from sqlalchemy import text
 
 from benchmarks.page import put_section, to_table
@@ -26,7 +25,7 @@ from chatgenimage.tasks.edit import IMAGINE
 from chatgenimage.tasks.fill import PLACE
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from tests import rows
 from tests.loopback import Loopback, Reply, says
@@ -61,7 +60,7 @@ def measure(max_concurrency: int) -> float:
         options = DeliveryOptions()
         resources.use(Resources(place.sessions, place.images, [model], options, "bench@here#1"))
         started = time.perf_counter()
-        with suppress(Ignore):  # nothing follows `place`
+        with suppress(ChainEnds):  # nothing follows `place`
             run_step(IMAGINE, batch_id)
             run_step(PLACE, batch_id)
         return time.perf_counter() - started

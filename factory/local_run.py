@@ -71,9 +71,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
         WorkerProcesses(
             settings, environment_for_child(settings, profile, broker.url), plan, roles
         ) as workers,
-        open_display(
-            sessions, run_id, is_shown=is_shown, starts_workers=True
-        ) as progress,
+        open_display(sessions, run_id, is_shown=is_shown, starts_workers=True) as progress,
     ):
         while not _is_over(sessions, run_id):
             try:

@@ -284,5 +284,5 @@ def test_the_batches_of_a_cancelled_run_end_at_once(place):
         control.set_run_state(session, run, RunState.CANCELLED)
     assert tick(place) == []
     with place.sessions() as session:
-        assert set(session.scalars(select(Batch.state))) == {BatchState.DONE}
+        assert set(session.scalars(select(Batch.state))) == {BatchState.CANCELLED}
         assert session.get_one(Run, run.id).state == RunState.CANCELLED

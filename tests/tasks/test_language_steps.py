@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import pytest
-from celery.exceptions import Ignore
 from sqlalchemy import select, text
 
 from chatgenimage.db import control
@@ -27,7 +26,7 @@ from chatgenimage.tasks.brainstorm import BRAINSTORM
 from chatgenimage.tasks.edit import IMAGINE, ParentCandidate, imagine_around, read_parent
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
-from chatgenimage.tasks.step import run_step
+from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from chatgenimage.workers.values import Answer, Exchange, ImaginedScene
@@ -117,7 +116,7 @@ def test_what_cannot_be_stored_is_paid_for_once_and_asked_for_again_by_a_retry(p
 
 def test_a_spent_account_pauses_the_run_like_a_spent_budget(place, toy_batch):
     with Loopback(FEATURES, SPENT, PROMPTS) as server:
-        with pytest.raises(Ignore):
+        with pytest.raises(ChainEnds):
             work_on(place, server, toy_batch)
         [(state, reason)] = all_of(place, Run.state, Run.pause_reason)
         assert state == RunState.PAUSED
@@ -138,7 +137,7 @@ def test_a_spent_account_pauses_the_run_like_a_spent_budget(place, toy_batch):
 
 def test_a_rate_limit_in_a_body_waits_and_pauses_nothing(place, toy_batch):
     busy = json.dumps({"choices": None, "error": {"message": "slow down", "code": 429}})
-    with Loopback(Reply(busy.encode())) as server, pytest.raises(Ignore):
+    with Loopback(Reply(busy.encode())) as server, pytest.raises(ChainEnds):
         work_on(place, server, toy_batch)
     assert all_of(place, Run.state, Run.pause_reason) == [(RunState.ACTIVE, None)]
     assert all_of(place, Item.state, Item.attempts) == [(ItemState.READY, 0)]
