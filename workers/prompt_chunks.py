@@ -66,6 +66,7 @@ def behind_the_cut(
     """
     names = (name for name, part in pipeline.components.items() if part is not None)
     tokenizer = getattr(pipeline, max(name for name in names if name.startswith("tokenizer")))
+    tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # FLUX.2 has a processor there
     limits = [limit for limit in (longest, tokenizer.model_max_length) if limit is not None]
     text = before + prompt
     read = tokenizer(text, max_length=min(limits), truncation=True, return_offsets_mapping=True)

@@ -80,8 +80,17 @@ def flux_fill() -> dict[str, Any]:
     return flux(in_channels=PACKED + MASKED)
 
 
+def flux_2() -> dict[str, Any]:
+    """Like black-forest-labs/FLUX.2-dev; it reads the layers 10, 20 and 30."""
+    return _flux_2(parts.mistral(layers=30), guidance_embeds=True)
+
+
 def flux_2_klein() -> dict[str, Any]:
     """Like black-forest-labs/FLUX.2-klein-4B, not distilled; it reads the layers 9, 18 and 27."""
+    return _flux_2(parts.qwen3(Qwen3ForCausalLM, layers=27), guidance_embeds=False)
+
+
+def _flux_2(text: tuple[Any, Any], *, guidance_embeds: bool) -> dict[str, Any]:
     transformer = Flux2Transformer2DModel(
         in_channels=PACKED,
         num_layers=1,
@@ -90,10 +99,9 @@ def flux_2_klein() -> dict[str, Any]:
         num_attention_heads=2,
         joint_attention_dim=3 * TEXT_WIDTH,
         axes_dims_rope=(4, 4, 4, 4),
-        guidance_embeds=False,
+        guidance_embeds=guidance_embeds,
     )
-    text = _encoders(parts.qwen3(Qwen3ForCausalLM, layers=27))
-    return text | {"transformer": transformer, "vae": parts.kl_flux_2()}
+    return _encoders(text) | {"transformer": transformer, "vae": parts.kl_flux_2()}
 
 
 def qwen_image() -> dict[str, Any]:
@@ -192,6 +200,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "FluxPipeline": flux,
     "FluxKontextPipeline": flux,
     "FluxFillPipeline": flux_fill,
+    "Flux2Pipeline": flux_2,
     "Flux2KleinPipeline": flux_2_klein,
     "QwenImagePipeline": qwen_image,
     "QwenImageEditPipeline": qwen_image_edit,

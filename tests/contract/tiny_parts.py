@@ -9,6 +9,7 @@ from diffusers import (
     AutoencoderKLQwenImage,
     FlowMatchEulerDiscreteScheduler,
 )
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     CLIPTextConfig,
     CLIPTextModelWithProjection,
@@ -16,6 +17,11 @@ from transformers import (
     Gemma2Config,
     Gemma2Model,
     GemmaTokenizer,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
+    PixtralImageProcessor,
+    PixtralProcessor,
+    PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -34,6 +40,13 @@ LATENT_CHANNELS = 4
 T5_WIDTH = 48
 VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+MISTRAL_TOKENS = ("<s>", "<unk>", "<pad>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]")
+MISTRAL_TOKENS += ("[/SYSTEM_PROMPT]", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
+MISTRAL_TEMPLATE = (
+    "<s>{% for m in messages %}{% set text = m['content'][0]['text'] %}"
+    "{% if m['role'] == 'system' %}[SYSTEM_PROMPT]{{ text }}[/SYSTEM_PROMPT]"
+    "{% else %}[INST]{{ text }}[/INST]{% endif %}{% endfor %}"
+)
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -149,6 +162,34 @@ def qwen_vl_processor(tokenizer: Qwen2Tokenizer) -> Qwen2VLProcessor:
         video_processor=Qwen2VLVideoProcessor(),
         chat_template=CHAT_TEMPLATE,
     )
+
+
+def mistral(layers: int) -> tuple[PixtralProcessor, Mistral3ForConditionalGeneration]:
+    """Return the processor of Mistral Small 3 and the model itself, which could read images."""
+    vocabulary = letters(*MISTRAL_TOKENS, "Ċ", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    spelling = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))  # noqa: S106
+    spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    spelling.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", vocabulary["<s>"])]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=spelling,
+        bos_token="<s>",  # noqa: S106  (no password)
+        unk_token="<unk>",  # noqa: S106
+        pad_token="<pad>",  # noqa: S106
+        additional_special_tokens=list(MISTRAL_TOKENS[3:]),
+    )
+    sizes = {"hidden_size": TEXT_WIDTH, "intermediate_size": TEXT_WIDTH, "num_attention_heads": 2}
+    text = sizes | {"num_key_value_heads": 1, "head_dim": 8, "num_hidden_layers": layers}
+    vision = sizes | {"image_size": 28, "patch_size": 14, "head_dim": 8, "num_hidden_layers": 1}
+    config = Mistral3Config(
+        text_config=text | {"model_type": "mistral", "vocab_size": len(tokenizer)},
+        vision_config=vision | {"model_type": "pixtral"},
+        image_token_index=vocabulary["[IMG]"],
+    )
+    images = PixtralImageProcessor(patch_size={"height": 14, "width": 14})
+    processor = PixtralProcessor(images, tokenizer, 14, 2, chat_template=MISTRAL_TEMPLATE)
+    return processor, Mistral3ForConditionalGeneration(config)
 
 
 def gemma() -> tuple[GemmaTokenizer, Gemma2Model]:

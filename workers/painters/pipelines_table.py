@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 CHAT = "<|im_start|>user\n"
+FLUX_2 = (
+    "[SYSTEM_PROMPT]You are an AI that reasons about image descriptions. You give structured "
+    "responses focusing on object relationships, object\nattribution and actions without "
+    "speculation.[/SYSTEM_PROMPT][INST]"
+)
 LUMINA = (
     "You are an assistant designed to generate superior images with the superior degree of "
     "image-text alignment based on textual prompts or user prompts. <Prompt Start> "
@@ -151,6 +156,7 @@ GENERATING: Mapping[str, PipelineRow] = {
         **STABLE_DIFFUSION_3, filler="StableDiffusion3InpaintPipeline"
     ),
     "FluxPipeline": PipelineRow(**FLUX, guidance=3.5, filler="FluxInpaintPipeline"),
+    "Flux2Pipeline": PipelineRow(guidance=4.0, has_negative=False, before=FLUX_2),
     "Flux2KleinPipeline": PipelineRow(**KLEIN, guidance=4.0, filler="Flux2KleinInpaintPipeline"),
     "QwenImagePipeline": PipelineRow(**QWEN, filler="QwenImageInpaintPipeline"),
     "ZImagePipeline": PipelineRow(**Z_IMAGE, filler="ZImageInpaintPipeline"),
@@ -197,6 +203,7 @@ EDITING: Mapping[str, EditRow] = {
         takes_pil=False,
         filler="FluxKontextInpaintPipeline",
     ),
+    "Flux2Pipeline": EditRow(guidance=4.0, has_negative=False, before=FLUX_2),
     "Flux2KleinPipeline": EditRow(**KLEIN, guidance=4.0, filler="Flux2KleinInpaintPipeline"),
     "QwenImageEditPipeline": EditRow(**QWEN),
     "QwenImageEditPlusPipeline": EditRow(**QWEN),
