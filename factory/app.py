@@ -158,11 +158,6 @@ def _refuse_no_filler(
     role, key = QUEUES["fill"], KEYS[ObjectFiller]
     if role not in roles:
         return
-    if key in settings.families and key not in settings.roles[role]:
-        raise SettingsError(
-            f"profile {settings.profile!r} has a family {key!r} that the role {role!r} does "
-            f"not load; add it to `roles.{role}`, or delete it."
-        )
     if key in loaded and not isinstance(loaded[key], ObjectFiller):
         raise SettingsError(
             f"the family {loaded[key].identity.family} cannot fill; give `families.{key}` "
@@ -171,8 +166,8 @@ def _refuse_no_filler(
     steps = {step.name for step in plan_chain(settings.chain, settings.chain.mode)}
     if "fill" in steps and not any(isinstance(one, ObjectFiller) for one in loaded.values()):
         raise SettingsError(
-            f"no family of the role {role!r} can fill. Add a family {key!r} (family: inpaint) "
-            f"to `families` and to `roles.{role}`, or set `chain.mode: object`: it fills nothing."
+            f"no family of the role {role!r} can fill. Add {key!r} (family: inpaint) to "
+            "`families`, or set `chain.mode: object`, which fills nothing."
         )
 
 

@@ -54,8 +54,8 @@ def families(painter_folder, tmp_path):
 def write_profile(tmp_path):
     """Return a function that writes a profile and returns its settings."""
 
-    def write_profile(families, painters=("diffusion", "filling"), **chain):
-        roles = {"diffusion": list(painters), "editing": ["editing"]}
+    def write_profile(families, **chain):
+        roles = {"diffusion": ["diffusion"], "editing": ["editing"]}
         path = tmp_path / "today.yaml"
         path.write_text(yaml.safe_dump({"families": families, "roles": roles, "chain": chain}))
         return load_settings(path, data_dir=tmp_path, device="cpu")
@@ -125,18 +125,16 @@ def test_the_family_filling_fills_and_without_it_the_one_that_generates(
     assert worker.able(ObjectFiller).identity.family == "inpaint"
     assert worker.able(ImageGenerator).identity.family == "text_to_image"
     alone = {key: both[key] for key in ("diffusion", "editing")}
-    worker = assemble(write_profile(alone, ["diffusion"]), ["diffusion"], "test@here#1")
+    worker = assemble(write_profile(alone), ["diffusion"], "test@here#1")
     assert worker.able(ObjectFiller).identity.family == "text_to_image"
 
 
 def test_a_role_that_cannot_fill_is_refused_at_its_start(families, write_profile):
     without = {key: families[key] for key in ("diffusion", "editing")}
-    with pytest.raises(SettingsError, match=r"can fill. Add a family 'filling'"):
-        assemble(write_profile(without, ["diffusion"]), ["diffusion"], "test@here#1")
-    settings = write_profile(without, ["diffusion"], mode="object")
+    with pytest.raises(SettingsError, match=r"can fill. Add 'filling'"):
+        assemble(write_profile(without), ["diffusion"], "test@here#1")
+    settings = write_profile(without, mode="object")
     assert assemble(settings, ["diffusion"], "test@here#1").families
-    with pytest.raises(SettingsError, match=r"does not load; add it to `roles\.diffusion`"):
-        assemble(write_profile(families, ["diffusion"]), ["diffusion"], "test@here#1")
     wrong = families | {"filling": families["editing"]}
     with pytest.raises(SettingsError, match="instruction_edit cannot fill"):
         assemble(write_profile(wrong), ["diffusion"], "test@here#1")
