@@ -20,7 +20,7 @@ from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.tasks.words import looked_for_as, names_by_phrase
 from chatgenimage.workers import boxes, masks
-from chatgenimage.workers.interfaces import Captioner, Detector, Segmenter
+from chatgenimage.workers.interfaces import Captioner, Detector, DetectorSegmenter, Segmenter
 from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 MASK_MARGIN = 0.05
@@ -78,35 +78,53 @@ def read(session: Session, step: Step, candidate_id: int) -> LabelInput:
 
 
 def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelResult]:
-    """Write captions, detect the names and the captions' nouns, then segment the boxes."""
-    captioner, detector, segmenter = (
-        resources.able(Captioner),
-        resources.able(Detector),
-        resources.able(Segmenter),
-    )
+    """Write captions, find the names and the captions' nouns, with a mask each."""
+    captioner = resources.able(Captioner)
+    both = None if resources.find(Segmenter) else resources.find(DetectorSegmenter)
+    detector, segmenter = both or resources.able(Detector), both or resources.able(Segmenter)
     images = [resources.images.get(subject.sha256) for subject in subjects]
     captions = captioner.caption(images)
     names = [
         names_to_detect(subject.names, caption, subject.options)
         for subject, caption in zip(subjects, captions, strict=True)
     ]
-    detections = [
-        one_box_per_object(named(found, subject.names, subject.options), subject.options)
-        for subject, found in zip(subjects, detector.detect(images, names), strict=True)
-    ]
-    cut_out = cut(segmenter, images, detections)
+    if isinstance(segmenter, DetectorSegmenter):
+        objects = find_with_masks(segmenter, images, names, subjects)
+    else:
+        detections = [
+            one_box_per_object(named(found, subject.names, subject.options), subject.options)
+            for subject, found in zip(subjects, detector.detect(images, names), strict=True)
+        ]
+        objects = list(zip(detections, cut(segmenter, images, detections), strict=True))
     labelled_by = {
-        role: family.identity.to_record()
-        for role, family in (
-            ("captioner", captioner),
-            ("detector", detector),
-            ("segmenter", segmenter),
-        )
+        "captioner": captioner.identity.to_record(),
+        "detector": detector.identity.to_record(),
+        "segmenter": segmenter.identity.to_record(),
     }
     return [
         LabelResult(caption, tuple(found), tuple(inside), labelled_by)
-        for caption, found, inside in zip(captions, detections, cut_out, strict=True)
+        for caption, (found, inside) in zip(captions, objects, strict=True)
     ]
+
+
+def find_with_masks(
+    finder: DetectorSegmenter,
+    images: Sequence[RgbImage],
+    names: Sequence[Sequence[str]],
+    subjects: Sequence[LabelInput],
+) -> list[tuple[list[Detection], list[Mask]]]:
+    """Return each image's objects, and their masks from the same look at it, cut off at the box.
+
+    No boxes are merged: the model asks each name once, and a mean of boxes would fit no mask.
+    """
+    objects = []
+    for subject, pairs in zip(subjects, finder.find(images, names), strict=True):
+        called = named([found for found, _ in pairs], subject.names, subject.options)
+        mask_of = dict(zip(called, (mask for _, mask in pairs), strict=True))
+        kept = without_overlaps(called, subject.options)
+        inside = [masks.within(mask_of[one], one.box_xyxy, MASK_MARGIN) for one in kept]
+        objects.append((kept, inside))
+    return objects
 
 
 def cut(
@@ -185,8 +203,12 @@ def nouns_of(caption: str) -> tuple[str, ...]:
 
 def one_box_per_object(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
     """Merge detections of several prompts, then suppress per class, then across classes."""
-    fused = boxes.fuse(found, options.agnostic_iou)
-    per_class = boxes.suppress(fused, options.nms_iou)
+    return without_overlaps(boxes.fuse(found, options.agnostic_iou), options)
+
+
+def without_overlaps(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
+    """Suppress per class, then across classes."""
+    per_class = boxes.suppress(found, options.nms_iou)
     return boxes.suppress(per_class, options.agnostic_iou, class_agnostic=True)
 
 

@@ -18,6 +18,7 @@ from chatgenimage.workers.server_config import (
 )
 from chatgenimage.workers.vision_config import (
     MaskGeneratorConfig,
+    Sam3Config,
     SimilarityConfig,
     VisionLanguageConfig,
     ZeroShotDetectorConfig,
@@ -107,6 +108,7 @@ FamilyConfig = Annotated[
     | MaskGeneratorConfig
     | VisionLanguageConfig
     | SimilarityConfig
+    | Sam3Config
     | RulesConfig
     | OpenAiConfig
     | OpenAiImagesConfig

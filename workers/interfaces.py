@@ -251,6 +251,20 @@ class Segmenter(Family, Protocol):
 
 
 @runtime_checkable
+class DetectorSegmenter(Detector, Protocol):
+    """Finds objects by name and segments them, with one look at the image."""
+
+    def find(
+        self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
+    ) -> list[list[tuple[Detection, Mask]]]:
+        """Return detections above the confidence threshold with their (H, W) masks.
+
+        The highest confidence comes first; arguments as of `detect`.
+        """
+        ...
+
+
+@runtime_checkable
 class ImageTextEncoder(Family, Protocol):
     """Maps images and texts into one space (section 3.5, CLIP); cosine = dot product."""
 

@@ -27,6 +27,7 @@ FAMILIES: dict[type, tuple[str, str]] = {
     vision_config.MaskGeneratorConfig: ("vision.mask_generator", "MaskGenerator"),
     vision_config.VisionLanguageConfig: ("vision.vision_language", "VisionLanguage"),
     vision_config.SimilarityConfig: ("vision.similarity", "Similarity"),
+    vision_config.Sam3Config: ("vision.sam3", "Sam3"),
     settings.RulesConfig: ("llm.rules", "Rules"),
     server_config.OpenAiConfig: ("llm.openai", "OpenAiLanguageModel"),
     server_config.OpenAiImagesConfig: ("openai_images", "OpenAiImages"),

@@ -30,6 +30,7 @@ FEW_STEPS: dict[str, dict[str, object]] = {
     },
     "segment_anything": {"boxes_per_batch": 2},
     "mask_generator": {"boxes_per_batch": 2},
+    "sam3": {"box_threshold": 0.05, "labels_per_batch": 2},
     "vision_language": {"max_new_tokens": 8, "max_answer_tokens": 4},
     "zero_shot_detector": {"box_threshold": 0.05, "max_labels_per_prompt": 4},
     "text_to_image": {

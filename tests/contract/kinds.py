@@ -3,11 +3,18 @@
 import pytest
 import torch
 
-from tests.contract import tiny_chats, tiny_detectors, tiny_encoders, tiny_segmenters
+from tests.contract import (
+    tiny_chats,
+    tiny_detectors,
+    tiny_encoders,
+    tiny_sam3,
+    tiny_segmenters,
+)
 
 SAVERS = {
     "zero_shot_detector": tiny_detectors.SAVERS,
-    "mask_generator": tiny_segmenters.SAVERS,
+    "mask_generator": {**tiny_segmenters.SAVERS, "sam3_video": tiny_sam3.save_sam3_video},
+    "sam3": tiny_sam3.SAVERS,
     "vision_language": tiny_chats.SAVERS,
     "similarity": tiny_encoders.SAVERS,
 }

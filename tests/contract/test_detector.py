@@ -8,7 +8,7 @@ from tests.contract.checkpoints import checkpoints
 from tests.contract.kinds import kinds
 
 PROMPTED = checkpoints("grounding_dino", "grounding_dino_original")
-DETECTORS = [*PROMPTED, *kinds("zero_shot_detector")]
+DETECTORS = [*PROMPTED, *kinds("zero_shot_detector"), *kinds("sam3")]
 LABELS = ["dog", "house", "tree", "car", "street", "city street", "forest"]
 
 

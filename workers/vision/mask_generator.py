@@ -15,6 +15,7 @@ from transformers import (
 
 from chatgenimage.workers.device import inference, to_dtype
 from chatgenimage.workers.values import BoxXyxy, Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.vision.precision import in_float32
 from chatgenimage.workers.vision_config import MaskGeneratorConfig
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pretrained import (
@@ -66,7 +67,7 @@ class MaskGenerator:
             in_full = config.model_copy(update={"dtype": "float32"})
             model = load_model(AutoModelForMaskGeneration, in_full, path, device)
         model.vision_encoder.to(to_dtype(config.dtype))
-        model.vision_encoder.register_forward_hook(_to_float32)
+        model.vision_encoder.register_forward_hook(lambda _, __, output: in_float32(output))
         return cls(config, local_files.identity_of(config, path), model, processor, names)
 
     @inference
@@ -131,18 +132,3 @@ def _row_of(value: Any, row: int) -> Any:  # noqa: ANN401 (a tensor, or several)
     if isinstance(value, torch.Tensor):
         return value[row : row + 1]
     return [_row_of(part, row) for part in value]
-
-
-def _to_float32(_module: object, _inputs: object, output: Any) -> Any:  # noqa: ANN401
-    """Return an encoder's output in float32."""
-    for name, value in output.items():
-        output[name] = _in_float32(value)
-    return output
-
-
-def _in_float32(value: Any) -> Any:  # noqa: ANN401 (a tensor, or several)
-    if isinstance(value, torch.Tensor):
-        return value.float() if value.is_floating_point() else value
-    if isinstance(value, list | tuple):
-        return type(value)(_in_float32(part) for part in value)
-    return value
