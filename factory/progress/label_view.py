@@ -45,9 +45,7 @@ def labels_table(rows: LabelRows, most: int, *, with_steps: bool) -> Table:
     for one in rows.labels[:most]:
         steps = [step_cell(cells.get((one.label, name))) for name in QUEUES if with_steps]
         reasons = list_reasons(rows.reasons.get(one.label_id, {}))
-        table.add_row(
-            Text(one.label), *steps, format_accepted(one), format_share(one), Text(reasons)
-        )
+        table.add_row(Text(one.label), *steps, _accepted(one), _share(one), Text(reasons))
     return table
 
 
@@ -86,12 +84,12 @@ def step_cell(count: StepCount | None) -> Text:
     return text
 
 
-def format_accepted(one: LabelProgress) -> str:
+def _accepted(one: LabelProgress) -> str:
     """Return a label's number of accepted candidates, with its quota if it has one."""
     return f"{one.accepted}/{one.asked}" if one.has_quota else str(one.accepted)
 
 
-def format_share(one: LabelProgress) -> str:
+def _share(one: LabelProgress) -> str:
     """Return the share of a label's judged candidates that was accepted."""
     judged = one.accepted + one.rejected
     return f"{one.accepted / judged:.0%}" if judged else UNKNOWN

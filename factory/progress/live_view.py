@@ -82,7 +82,7 @@ def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
 
     Every part has its lines; labels get those that are left. Labels without a line are counted.
     """
-    above = [
+    above: list[RenderableType] = [
         _head(snapshot.counts, snapshot.run_id, snapshot.age_s),
         _bar(snapshot.counts, snapshot.share),
     ]

@@ -59,10 +59,11 @@ def run_id(place):
 
 
 def shown(place, run_id, width, height):
-    console = Console(width=width, height=height, file=io.StringIO())
+    file = io.StringIO()
+    console = Console(width=width, height=height, file=file)
     snapshot = RunMonitor(place.sessions, run_id, by_label=False).look(height)
     console.print(live_view(snapshot, width, height))
-    return console.file.getvalue().splitlines()
+    return file.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
