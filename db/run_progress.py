@@ -73,7 +73,7 @@ def overview(session: Session, run_id: int, *, by_label: bool = True) -> RunOver
     """
     states = _count_batches(session, run_id)
     result = RunOverview(
-        steps=count_steps(session, run_id) if by_label else _sum_steps(session, run_id),
+        steps=count_label_steps(session, run_id) if by_label else _sum_steps(session, run_id),
         batches=sum(states.values()),
         batches_done=states[BatchState.DONE],
         batches_waiting=states[BatchState.WAITING],
@@ -110,7 +110,7 @@ def _count_all(
         yield ALL_LABELS, origin, verdict, reason, count
 
 
-def count_steps(
+def count_label_steps(
     session: Session, run_id: int, label_ids: Sequence[int] | None = None
 ) -> tuple[StepCount, ...]:
     """Return the items of each step of each label; None: of every label."""

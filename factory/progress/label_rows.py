@@ -14,7 +14,7 @@ from chatgenimage.db.label_progress import (
     count_reasons,
     list_label_progress,
 )
-from chatgenimage.db.run_progress import StepCount, count_steps
+from chatgenimage.db.run_progress import StepCount, count_label_steps
 from chatgenimage.db.runs import count_labels
 
 
@@ -56,7 +56,7 @@ def read_label_rows(session: Session, run_id: int, most: int) -> LabelRows:
     return LabelRows(
         labels=tuple(labels),
         reasons=count_reasons(session, run_id, ids),
-        steps=count_steps(session, run_id, label_ids=ids),
+        steps=count_label_steps(session, run_id, label_ids=ids),
         total=total,
         states=count_label_states(session, run_id, total),
     )

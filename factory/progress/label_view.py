@@ -100,7 +100,7 @@ def list_reasons(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
 
 
-def cut(lines: Sequence[Text], most: int, kind: str) -> list[Text]:
+def cut_lines(lines: Sequence[Text], most: int, kind: str) -> list[Text]:
     """Return the first lines, and one that says how many others there are."""
     if len(lines) <= most:
         return list(lines)

@@ -15,7 +15,7 @@ from chatgenimage.db.session import Sessions
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.progress.label_view import (
     UNKNOWN,
-    cut,
+    cut_lines,
     labels_table,
     steps_lines,
     tell_rest,
@@ -89,7 +89,9 @@ def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
     below = [
         *steps_lines(snapshot.counts, width),
         _rates(snapshot),
-        *cut([_held_step(held) for held in snapshot.held_steps], max(2, height // 6), "workers"),
+        *cut_lines(
+            [_held_step(held) for held in snapshot.held_steps], max(2, height // 6), "workers"
+        ),
         *map(_failure, snapshot.failures),
         *_trouble(snapshot.counts),
     ]

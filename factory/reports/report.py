@@ -18,6 +18,7 @@ from chatgenimage.db import reporting
 from chatgenimage.db.domains import Coverage, list_coverage, to_matrix
 from chatgenimage.db.errors import ImageBroken, ImageMissing
 from chatgenimage.db.images import ImageStore
+from chatgenimage.db.label_progress import LabelOrder, LabelProgress, list_label_progress
 from chatgenimage.db.marks import count_marks
 from chatgenimage.db.models import Candidate, Run
 from chatgenimage.db.queries import list_candidates
@@ -26,6 +27,7 @@ from chatgenimage.db.reporting import Diversity, RunCost, ScoreValues
 from chatgenimage.db.run_problems import Problems, find_problems
 from chatgenimage.db.runs import FunnelStage, count_funnel, count_funnel_by_label
 from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.reports import charts
 from chatgenimage.factory.reports.charts import Draw, Grid
@@ -38,6 +40,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 THUMBNAIL_PX = 176
 EXAMPLES_PER_KIND = 8
 MOST_LABELS = 30
+"""More labels than this are collapsed; the worst `WORST_LABELS` are shown."""
+WORST_LABELS = 15
+MOST_ROWS = 2000
+"""Lines of a table; `factory status --by-label` lists every label."""
 CHART_IN = (6.4, 3.2)
 SCORE_IN = (4.2, 2.2)
 
@@ -49,6 +55,7 @@ class ReportData:
     run: Run
     stages: tuple[FunnelStage, ...]
     by_label: Mapping[str, tuple[FunnelStage, ...]]
+    labels: tuple[LabelProgress, ...]
     proposals: Mapping[str, int]
     scores: tuple[ScoreValues, ...]
     objects_per_image: Mapping[int, int]
@@ -82,6 +89,7 @@ def read_facts(session: Session, run: Run) -> ReportData:
         run=run,
         stages=count_funnel(session, run.id),
         by_label=count_funnel_by_label(session, run.id),
+        labels=tuple(list_label_progress(session, run.id, LabelOrder.ACCEPTED)),
         proposals=reporting.count_proposals(session, run.id),
         scores=tuple(score for score in scores if (score.origin, score.name) in judged),
         objects_per_image=reporting.count_objects_per_image(session, run.id),
@@ -108,6 +116,10 @@ def to_page(facts: ReportData, images: ImageStore) -> str:
     overlay = Overlay(THUMBNAIL_PX, colours_of(sorted(set(labels))))
     return environment.get_template("report.html").render(
         facts=facts,
+        labels=_choose_labels(facts.labels),
+        quotas=sorted(facts.quotas, key=lambda quota: quota.missing, reverse=True),
+        most_labels=MOST_LABELS,
+        spell=spell,
         charts=[_to_markup(*chart, CHART_IN) for chart in _charts(facts).items()],
         scores=[_to_markup(*chart, SCORE_IN) for chart in _score_charts(facts).items()],
         examples={
@@ -130,6 +142,37 @@ def to_picture(facts: ReportData) -> bytes:
         title,
         Grid([*_charts(facts).values()], columns=3, height_in=2.9),
         Grid([*_score_charts(facts).values()], columns=4, height_in=1.9),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLabels:
+    """Labels of the report, those that lack most of what was asked for first.
+
+    Attributes:
+        worst: Always visible.
+        every: In a part that a reader opens; empty if all are visible.
+        empty: Labels without an accepted candidate.
+        short: Number of labels with fewer accepted candidates than were asked for.
+        left_out: Number of labels that are not in the page.
+    """
+
+    worst: tuple[LabelProgress, ...]
+    every: tuple[LabelProgress, ...]
+    empty: tuple[LabelProgress, ...]
+    short: int
+    left_out: int
+
+
+def _choose_labels(labels: tuple[LabelProgress, ...]) -> ShownLabels:
+    is_long = len(labels) > MOST_LABELS
+    empty = tuple(one for one in labels if not one.accepted)
+    return ShownLabels(
+        labels[:WORST_LABELS] if is_long else labels,
+        labels[:MOST_ROWS] if is_long else (),
+        empty[:MOST_ROWS],
+        sum(one.missing > 0 for one in labels),
+        max(len(labels) - MOST_ROWS, 0),
     )
 
 
