@@ -18,18 +18,21 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from benchmarks.queries import fill
+from chatgenimage.db.models import Fingerprint
 from chatgenimage.db.session import connect, upgrade
 from chatgenimage.factory.gallery.serving import bind, make_server
 from chatgenimage.factory.query.store import open_store
 from chatgenimage.factory.settings.model import DATABASE_FILE
 from chatgenimage.workers import masks
+from chatgenimage.workers.fingerprints import pack
 
 CANDIDATES = 100_000
 TIMES = 40
 RADIUS_PX = 20
+EMBEDDING = 512
 BARE = "/nothing"
 OBJECTS = """
     UPDATE annotation SET rle = json(:rle), confidence = 0.3 + id * 7919 % 1009 / 1500.0,
@@ -58,6 +61,8 @@ PAGES = {
     "sorted by the area of objects, the middle": "/candidates?sort=size&after=54321",
     "sorted by the confidence of one class": "/candidates?sort=confidence&object=thing3",
     "sorted by the area of a rare class": "/candidates?sort=size&object=unicorn",
+    "what looks like a candidate": "/candidates?like=55554",
+    "accepted ones that look like it": "/candidates?like=55554&verdict=accepted&object=thing3",
     "a candidate in a sorted list": "/candidates/55554?sort=confidence&verdict=accepted",
     "a score range": "/candidates?score=clip_similarity&min=0.4&max=0.9",
     "unmarked": "/candidates?marked=none",
@@ -105,6 +110,7 @@ def _served(folder: Path, candidates: int) -> Iterator[int]:
     fill(sessions, candidates)
     with sessions.begin() as session:
         session.execute(text(OBJECTS), {"rle": _disc()})
+        session.execute(insert(Fingerprint), list(_fingerprints(candidates)))
     with open_store(folder) as store, bind("127.0.0.1", 0, None).socket as bound:
         server = make_server(store, token=None)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
@@ -114,6 +120,14 @@ def _served(folder: Path, candidates: int) -> Iterator[int]:
         yield int(bound.getsockname()[1])
         server.should_exit = True
         thread.join()
+
+
+def _fingerprints(candidates: int) -> Iterator[dict[str, object]]:
+    rng = np.random.default_rng(0)
+    for candidate_id in range(1, candidates + 1):
+        vector = rng.standard_normal(EMBEDDING, dtype=np.float32)
+        packed = pack(vector / np.float32(np.linalg.norm(vector)))
+        yield {"candidate_id": candidate_id, "phash": "0" * 16, "embedding": packed}
 
 
 def _disc() -> str:

@@ -1,6 +1,6 @@
 """Fingerprints: perceptual hashes and packed embeddings, to find near-duplicate images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -43,6 +43,13 @@ def unpack(packed: bytes) -> NDArray[np.float32]:
     """Return the unit vector that was packed."""
     vector = np.frombuffer(packed, STORED).astype(np.float32)
     return vector / np.float32(np.linalg.norm(vector))
+
+
+def unpack_many(packed: Sequence[bytes]) -> NDArray[np.float32]:
+    """Return (N, D) unit vectors that were packed, all of the same length."""
+    vectors = np.frombuffer(b"".join(packed), STORED).astype(np.float32)
+    vectors = vectors.reshape(len(packed), -1)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -1,6 +1,7 @@
 """Pages of the gallery: runs, a run, its candidates, a candidate."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked, Origin, RunState, Verdict
 from chatgenimage.factory.gallery.candidate_view import view_candidate
 from chatgenimage.factory.gallery.drawing import draw_boxes
+from chatgenimage.factory.gallery.listing import MOST_SIMILAR, find_near, list_similar
 from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
 from chatgenimage.factory.gallery.search import DIRECTIONS, SORTS, Search, parse_search
@@ -109,13 +111,8 @@ class Pages:
         search = parse_search(request.query_params)
         after = parse_number("after", request.query_params.get("after"))
         with reading(self._store.sessions) as session:
-            ids = pagination.list_page(
-                session,
-                search.wanted,
-                after=after,
-                limit=PAGE_CANDIDATES + 1,
-                ranking=search.ranking,
-            )
+            similarities = list_similar(session, search)
+            ids = list(similarities) if search.like else _list_ids(session, search, after)
             shown = list_candidates(session, ids[:PAGE_CANDIDATES])
             page = self._render(
                 "candidates.html",
@@ -128,6 +125,7 @@ class Pages:
                 domains=list_domains(session, search.wanted.run_id),
                 choices={"verdict": Verdict, "origin": Origin, "reason": REASONS, "marked": Marked},
                 scores=SCORE_NAMES,
+                similarities=similarities,
                 sorts=SORTS,
                 directions=DIRECTIONS,
                 form=self._forms.sign(),
@@ -154,18 +152,24 @@ class Pages:
                 siblings=list_candidates(session, siblings),
                 repeats=list_candidates(session, repeats),
                 labels=pagination.list_label_names(session, detail.candidate.run_id, MOST_LABELS),
-                neighbours=pagination.find_neighbours(
-                    session, search.wanted, candidate_id, search.ranking
-                ),
+                neighbours=find_near(session, search, candidate_id),
                 judged=next(iter(list_candidates(session, [judged] if judged else [])), None),
                 form=self._forms.sign(),
             )
+
+
+def _list_ids(session: Session, search: Search, after: int | None) -> Sequence[int]:
+    """Return the ids of a page and one more, if there is one."""
+    limit, ranking = PAGE_CANDIDATES + 1, search.ranking
+    return pagination.list_page(session, search.wanted, after=after, limit=limit, ranking=ranking)
 
 
 def _tell_count(session: Session, search: Search, after: int | None) -> str:
     """Return the number of candidates; empty on later pages, which do not show it."""
     if after is not None:
         return ""
+    if search.like is not None:
+        return f"the {MOST_SIMILAR} most similar"
     wanted = replace(search.wanted, limit=MOST_COUNTED + 1)
     count = count_candidates(session, wanted)
     return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
 from chatgenimage.db.marks import add_mark, add_marks
-from chatgenimage.db.pagination import find_neighbours
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.curation.reviews import MARKS, name_person
+from chatgenimage.factory.gallery.listing import find_near
 from chatgenimage.factory.gallery.search import Search, parse_search
 from chatgenimage.factory.gallery.security import FormTokens
 from chatgenimage.factory.gallery.write_queue import WriteQueue
@@ -69,7 +69,7 @@ class ReviewRoutes:
 
     def _find_next(self, candidate_id: int, search: Search) -> int | None:
         with reading(self._store.sessions) as session:
-            return find_neighbours(session, search.wanted, candidate_id, search.ranking).after
+            return find_near(session, search, candidate_id).after
 
 
 _NAMES = {MARKS.get(said): said.value for said in Marked}

@@ -33,6 +33,7 @@ NAMES = (
     "run",
     "round",
     "duplicates_of",
+    "like",
     "score",
     "min",
     "max",
@@ -54,11 +55,13 @@ class Search:
     Attributes:
         wanted: The filter.
         ranking: The order; None: by run, label and key.
+        like: The candidate that the others should look like; then they are in that order.
         asked: The parameters of the address by name, as typed; empty ones are left out.
     """
 
     wanted: CandidateFilter
     ranking: Ranking | None
+    like: int | None
     asked: Mapping[str, str]
 
     @property
@@ -103,7 +106,7 @@ def parse_search(params: QueryParams) -> Search:
         reason=asked.get("reason"),
         marked=asked.get("marked"),
     )
-    return Search(wanted, ranking, asked)
+    return Search(wanted, ranking, parse_number("like", asked.get("like")), asked)
 
 
 def _parse_range(asked: Mapping[str, str], least: str, most: str) -> Range:
