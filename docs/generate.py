@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.settings.model import PLACES, Settings
-from chatgenimage.factory.settings.validation_errors import FAMILY_CLASSES
+from chatgenimage.workers.families import FAMILY_CLASSES
 
 FOLDER = Path(__file__).parent
 SECTIONS = ("chain", "thresholds", "delivery")
@@ -103,7 +103,7 @@ def default(field: FieldInfo) -> str:
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`"
     if isinstance(value, dict):
-        return "the five roles of `micro.yaml`"
+        return "`{}`" if not value else "the five roles of `micro.yaml`"
     if value is None:
         return ""
     return f"`{json.dumps(value) if isinstance(value, bool) or value == '' else value}`"

@@ -17,7 +17,8 @@ from chatgenimage.factory.local_workers.worker_plan import WorkerPlan, plan_work
 from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
 from chatgenimage.factory.notifications.notifier import notifying
 from chatgenimage.factory.progress.display import open_display
-from chatgenimage.factory.settings.model import Settings, environment_for_child
+from chatgenimage.factory.settings.child_environment import environment_for_child
+from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, budget_advice
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.factory.submission.submitter import Submission, submit

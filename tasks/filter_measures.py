@@ -1,5 +1,6 @@
 """Measures of the filter: the scores of one candidate (section 3.5)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,10 @@ from chatgenimage.tasks.filter_rules import (
     DARKEST,
     DOMAIN,
     FILL_IOU,
+    IMAGE_RULES,
     LABEL_CONFIDENCE,
     OBJECTS_KEPT,
+    PLUGIN_RULES,
     PSNR,
     SEAM,
     SSIM,
@@ -26,10 +29,12 @@ from chatgenimage.tasks.filter_rules import (
     kept_share,
 )
 from chatgenimage.tasks.resources import Resources
+from chatgenimage.tasks.rule import ImageRule, RuleInput
 from chatgenimage.tasks.visual_checks import VisualReply, scores_of
 from chatgenimage.workers import fingerprints, image_quality, image_similarity, masks
+from chatgenimage.workers.errors import PluginBroken
 from chatgenimage.workers.masks import Rle
-from chatgenimage.workers.values import Mask, RgbImage
+from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> M
     if subject.parent_sha256:
         measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
     measured |= scores_of(embedded.replies)
+    measured |= _measure_by_plugins(resources, subject, image)
     phash = fingerprints.perceptual_hash(image)
     return Measurement(measured, phash, embedded.embedding, embedded.replies)
 
@@ -156,6 +162,37 @@ def _compare(subject: FilterInput, before: RgbImage, after: RgbImage) -> dict[st
         SEAM.name: image_similarity.seam(before, after, ~region) if subject.asked else None,
     }
     return {name: value for name, value in measured.items() if value is not None}
+
+
+def _measure_by_plugins(
+    resources: Resources, subject: FilterInput, image: RgbImage
+) -> dict[str, float]:
+    """Return the scores of the rules of plug-ins."""
+    rules = [rule for rule in IMAGE_RULES if subject.origin in rule.origins]
+    if not rules:
+        return {}
+    parent = resources.images.get(subject.parent_sha256) if subject.parent_sha256 else None
+    objects = tuple(Detection(label, confidence, box) for (label, box), confidence in subject.found)
+    shown = RuleInput(image, subject.text, subject.names, objects, parent)
+    values = {rule.name: _measure_by_plugin(rule, shown) for rule in rules}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _measure_by_plugin(rule: ImageRule, shown: RuleInput) -> float | None:
+    """Return the score of a rule of a plug-in.
+
+    Raises:
+        PluginBroken: If the plug-in fails, or returns no finite number.
+    """
+    plugin = PLUGIN_RULES.found[rule.name]
+    who = f"the filter rule {rule.name!r} of the package {plugin.package} {plugin.version}"
+    try:
+        value = rule.measure(shown)
+    except Exception as error:
+        raise PluginBroken(f"{who} failed: {type(error).__name__}: {error}") from error
+    if value is not None and not math.isfinite(value):
+        raise PluginBroken(f"{who} returned {value}; expected a finite number or None.")
+    return None if value is None else float(value)
 
 
 def unchanged_region(subject: FilterInput, shape_hw: tuple[int, ...]) -> Mask:

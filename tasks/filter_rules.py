@@ -7,35 +7,14 @@ from dataclasses import dataclass, replace
 
 from chatgenimage.db.models import Annotation
 from chatgenimage.db.states import Origin, Verdict
+from chatgenimage.tasks.rule import ImageRule, Rule
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers import boxes
 from chatgenimage.workers.llm.english import enumerate_objects
+from chatgenimage.workers.plugins import load_plugins
 from chatgenimage.workers.values import BoxXyxy
 
 LabelledBox = tuple[str, BoxXyxy]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A score that must reach its threshold, and the reason of a rejection.
-
-    Attributes:
-        name: Name of the score.
-        reason: Reason of the rejection.
-        at_most: True if lower values are better (a rank).
-    """
-
-    name: str
-    reason: str
-    at_most: bool = False
-
-    def passes(self, value: float, threshold: float) -> bool:
-        """Return whether a value is good enough."""
-        return value <= threshold if self.at_most else value >= threshold
-
-    def describe(self, threshold: float) -> str:
-        """Return the required value as text."""
-        return f"at {'most' if self.at_most else 'least'} {threshold:g}"
 
 
 BRIGHTEST = Rule("brightest", "too_dark")
@@ -66,13 +45,13 @@ DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
 DERIVED = (CLIP_RANK, DUPLICATE)
 """Rules for scores that depend on which other candidates were accepted."""
 
-RULES: dict[Origin, tuple[Rule, ...]] = {
-    Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *SEEN, *DERIVED),
-    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, *CONTENT, *SEEN, *DERIVED),
-    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, *CONTENT, *SEEN, *DERIVED),
-    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, *CONTENT, *SEEN, *DERIVED),
+OWN_RULES: dict[Origin, tuple[Rule, ...]] = {
+    Origin.IMPORTED: (*HYGIENE, LABEL_CONFIDENCE, CLIP_SIMILARITY, *SEEN),
+    Origin.GENERATED: (*HYGIENE, LABEL_CONFIDENCE, *CONTENT, *SEEN),
+    Origin.EDITED: (OBJECTS_KEPT, *HYGIENE, PSNR, SSIM, BACKGROUND, *CONTENT, *SEEN),
+    Origin.FILLED: (*HYGIENE, FILL_IOU, OBJECTS_KEPT, PSNR, SSIM, SEAM, *CONTENT, *SEEN),
 }
-"""Rules by origin; the first rule that fails gives the reason."""
+"""Rules of the factory itself by origin, without those of `DERIVED`."""
 
 NOT_MEASURED = "not_measured"
 """Reason of a candidate whose measurement failed."""
@@ -82,6 +61,35 @@ PARENT_REJECTED = "parent_rejected"
 
 IMAGE_MISSING = "image_missing"
 """Reason of a candidate whose file is gone; no score can change it."""
+
+TAKEN = {rule.name: rule for rules in (*OWN_RULES.values(), DERIVED) for rule in rules}
+TAKEN_REASONS = {rule.reason for rule in TAKEN.values()} | {
+    NOT_MEASURED,
+    PARENT_REJECTED,
+    IMAGE_MISSING,
+}
+
+
+def _find_problem(name: str, rule: object) -> str | None:
+    """Return why a plug-in's rule cannot be used; None: it can."""
+    if not isinstance(rule, ImageRule):
+        return f"expected an ImageRule of chatgenimage.tasks.rule, found {type(rule).__name__}"
+    if rule.name != name:
+        return f"its score is called {rule.name!r}; expected the name of the entry point"
+    if rule.reason in TAKEN_REASONS:
+        return f"the reason {rule.reason!r} is one of the factory itself"
+    return None
+
+
+PLUGIN_RULES = load_plugins("filter_rules", TAKEN, _find_problem)
+IMAGE_RULES: tuple[ImageRule, ...] = tuple(each.value for each in PLUGIN_RULES.found.values())
+"""The rules of plug-ins."""
+
+RULES: dict[Origin, tuple[Rule, ...]] = {
+    origin: (*own, *(rule for rule in IMAGE_RULES if origin in rule.origins), *DERIVED)
+    for origin, own in OWN_RULES.items()
+}
+"""Rules by origin; the first rule that fails gives the reason."""
 
 SCORE_NAMES = tuple(dict.fromkeys(rule.name for rules in RULES.values() for rule in rules))
 REASONS = (
@@ -144,6 +152,7 @@ def thresholds_of(thresholds: FilterThresholds) -> Limits:
         SEEN_BOXES.name: thresholds.seen_boxes_min,
         CLIP_RANK.name: float(thresholds.keep_top_k),
         DUPLICATE.name: thresholds.duplicate_similarity_max,
+        **{rule.name: thresholds.of_plugins.get(rule.name, rule.threshold) for rule in IMAGE_RULES},
     }
 
 

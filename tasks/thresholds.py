@@ -86,3 +86,8 @@ class FilterThresholds(BaseModel):
     duplicate_similarity_max: float = Field(
         0.95, ge=-1, le=1, description="Cosine of CLIP embeddings above which they are duplicates."
     )
+    of_plugins: dict[str, float] = Field(
+        default_factory=dict,
+        exclude_if=lambda values: not values,
+        description="Thresholds of the filter rules of plug-ins, by the name of the score.",
+    )

@@ -64,7 +64,7 @@ def test_every_page_is_reached_from_where_a_reader_begins():
 def test_the_glossary_s_names_are_those_of_the_code():
     source = "\n".join(
         path.read_text(encoding="utf-8")
-        for room in ("factory", "tasks", "workers", "db")
+        for room in ("factory", "tasks", "workers", "db", "chatgenimage/testing")
         for path in (ROOT / room).rglob("*.py")
     )
     words = set(re.findall(r"\w+", source))

@@ -17,7 +17,7 @@ CHECKED = (
     ".github/**/*",
     *(
         f"{folder}/**/*"
-        for folder in ("benchmarks", "chatgenimage", "configs", "db", "docs", "factory")
+        for folder in ("benchmarks", "chatgenimage", "configs", "db", "docs", "examples", "factory")
     ),
     *(f"{folder}/**/*" for folder in ("findings", "tasks", "tests", "training", "workers")),
 )

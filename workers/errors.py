@@ -1,6 +1,7 @@
 """Errors of models and devices.
 
 WorkerError
+├── PluginBroken         what another package adds to the factory cannot be used
 ├── PackageMissing       a package or program that a family needs is not installed
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
@@ -24,6 +25,10 @@ from chatgenimage.workers.values import Exchange
 
 class WorkerError(Exception):
     """A model or its device failed; base class of this package's errors."""
+
+
+class PluginBroken(WorkerError):
+    """A plug-in of another package cannot be imported or used, or its name is taken."""
 
 
 class PackageMissing(WorkerError):

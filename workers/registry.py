@@ -8,7 +8,9 @@ from chatgenimage.workers import config as settings
 from chatgenimage.workers import painter_config, server_config, vision_config
 from chatgenimage.workers.device import settle_dtype
 from chatgenimage.workers.errors import PackageMissing
+from chatgenimage.workers.families import LOADS, find_plugin
 from chatgenimage.workers.interfaces import Family, ImageCache
+from chatgenimage.workers.plugins import Plugin
 from chatgenimage.workers.weights_config import WeightsConfig
 
 FAMILIES: dict[type, tuple[str, str]] = {
@@ -70,9 +72,15 @@ def load_family(
         case server_config.ServerConfig():
             loaded = family.load(config, memory)
         case _:
-            dtype = settle_dtype(config.dtype, device, config.HALF)
-            loaded = family.load(config.model_copy(update={"dtype": dtype}), device)
+            loaded = family.load(_settled(config, device), device)
     return loaded
+
+
+def _settled(config: settings.FamilyConfig, device: str) -> settings.FamilyConfig:
+    """Return the settings with a precision for the device in place of `auto`."""
+    if not isinstance(config, WeightsConfig):
+        return config
+    return config.model_copy(update={"dtype": settle_dtype(config.dtype, device, config.HALF)})
 
 
 def missing_packages(config: settings.FamilyConfig) -> tuple[list[str], str]:
@@ -89,6 +97,8 @@ def missing_packages(config: settings.FamilyConfig) -> tuple[list[str], str]:
 
 
 def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class of any family)
+    if plugin := find_plugin(config):
+        return _class_of_plugin(plugin)
     module, name = FAMILIES[type(config)]
     try:
         return getattr(import_module(f"chatgenimage.workers.{module}"), name)
@@ -97,4 +107,15 @@ def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class o
         raise PackageMissing(
             f"the family {config.family} cannot be imported ({error}); "
             f"install its packages with `pip install '.[{extra}]'`."
+        ) from error
+
+
+def _class_of_plugin(plugin: Plugin) -> Any:  # noqa: ANN401  (a class of any family)
+    module, _, name = getattr(plugin.value, LOADS).partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PackageMissing(
+            f"the family {plugin.name} cannot be imported ({error}); it is offered by the package "
+            f"{plugin.package} {plugin.version}: install what it needs, or correct it."
         ) from error

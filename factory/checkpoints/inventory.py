@@ -15,6 +15,7 @@ from chatgenimage.factory.settings.profiles import find_profile
 from chatgenimage.workers.config import FamilyConfig, RulesConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound
+from chatgenimage.workers.families import find_plugin
 from chatgenimage.workers.painter_config import DiffusionConfig
 from chatgenimage.workers.server_config import OpenAiImagesConfig, ServerConfig
 from chatgenimage.workers.weights import local_files
@@ -174,7 +175,10 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
     roles = tuple(role for role, keys in settings.roles.items() if key in keys)
     if not isinstance(config, WeightsConfig):
         licence: str | None
-        if isinstance(config, RulesConfig):
+        if plugin := find_plugin(config):
+            name, licence = f"{plugin.package} {plugin.version}", None
+            place = WeightsLocation.HERE
+        elif isinstance(config, RulesConfig):
             name, licence, place = config.checkpoint, PROJECT_LICENCE, WeightsLocation.BUNDLED
         else:
             name, licence, place = config.model, None, WeightsLocation.SERVICE

@@ -45,12 +45,13 @@ def doctor(
     """
     settings = place.load_settings()
     from chatgenimage.db.session import connect
+    from chatgenimage.factory.api.plugins import examine_plugins
     from chatgenimage.factory.doctor import store
     from chatgenimage.factory.doctor.checks import examine, has_rows_and_files
     from chatgenimage.factory.doctor.findings import Health
     from chatgenimage.factory.image_store import open_images
 
-    findings = list(examine(settings))
+    findings = [*examine(settings), *examine_plugins()]
     if has_rows_and_files(settings, findings):
         sessions, images = connect(settings.resolved_database_url()), open_images(settings)
         verify = _with_progress if checksums else None

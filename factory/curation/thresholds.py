@@ -21,8 +21,9 @@ from chatgenimage.factory.curation.refilter import (
 )
 from chatgenimage.factory.curation.reviews import MARKS, read_marks
 from chatgenimage.factory.errors import BadMarks
-from chatgenimage.tasks.filter_rules import DERIVED, RULES, Limits, Rule
+from chatgenimage.tasks.filter_rules import DERIVED, RULES, Limits
 from chatgenimage.tasks.options import run_options
+from chatgenimage.tasks.rule import Rule
 
 STEPS = 9
 LEAST_GAIN = 0.01

@@ -12,8 +12,9 @@ from chatgenimage.factory.export.voc import TORCHVISION_VOC, VOC
 from chatgenimage.factory.export.web_dataset import WEBDATASET
 from chatgenimage.factory.export.yolo import YOLO_DETECT, YOLO_SEGMENT
 from chatgenimage.factory.query.filters import check_name
+from chatgenimage.workers.plugins import load_plugins
 
-FORMATS: dict[str, Format] = {
+OWN_FORMATS: dict[str, Format] = {
     known.name: known
     for known in (
         COCO,
@@ -33,10 +34,29 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def _find_problem(name: str, value: object) -> str | None:
+    if not isinstance(value, Format):
+        found = type(value).__name__
+        return f"expected a Format of chatgenimage.factory.export.base, found {found}"
+    if value.name != name:
+        return f"the format is called {value.name!r}; expected the name of the entry point"
+    return None
+
+
+PLUGIN_FORMATS = load_plugins("exporters", OWN_FORMATS, _find_problem)
+FORMATS: dict[str, Format] = OWN_FORMATS | {
+    name: each.value for name, each in PLUGIN_FORMATS.found.items()
+}
+"""All formats by name: those of the factory itself, then those of plug-ins."""
+
+
 def get_format(name: str) -> Format:
     """Return a format by its name.
 
     Raises:
+        PluginBroken: If a plug-in's format cannot be used and the factory has none of that name.
         UnknownName: If there is none of that name.
     """
+    if name not in FORMATS:
+        PLUGIN_FORMATS.refuse_broken()
     return FORMATS[check_name("format", name, FORMATS)]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from chatgenimage.db.reporting import ScoreValues
 from chatgenimage.factory.curation.thresholds import ScoreSurvey
-from chatgenimage.tasks.filter_rules import RULES, Rule
+from chatgenimage.tasks.filter_rules import RULES
+from chatgenimage.tasks.rule import Rule
 
 INK = "#010203"
 """Colour of text and lines; in a page it is replaced by the page's text colour."""

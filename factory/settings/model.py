@@ -24,12 +24,13 @@ from pydantic_settings import (
 from chatgenimage.db.addresses import without_secrets
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.merging import given, merge, read_yaml
+from chatgenimage.factory.settings.plugins import find_misfit, refuse_broken_plugins
 from chatgenimage.factory.settings.profiles import find_profile
 from chatgenimage.factory.settings.roles import DEFAULT_ROLES, with_optional
 from chatgenimage.factory.settings.validation_errors import SettingSource, complain, nearest
 from chatgenimage.tasks.options import ChainOptions, DeliveryOptions
 from chatgenimage.tasks.thresholds import FilterThresholds
-from chatgenimage.workers.config import FamilyConfig
+from chatgenimage.workers.families import AnyFamilyConfig
 
 DEFAULT_PROFILE = "micro"
 ENV_PREFIX = "FACTORY_"
@@ -125,10 +126,15 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="Format of logs; auto: columns on a terminal, JSON elsewhere."
     )
-    families: dict[str, FamilyConfig] = Field(description="The models and their options.")
+    families: dict[str, AnyFamilyConfig] = Field(description="The models and their options.")
     roles: dict[str, tuple[str, ...]] = Field(
         default_factory=lambda: dict(DEFAULT_ROLES),
         description="Kinds of workers, and the families that each of them loads.",
+    )
+    plugins: dict[str, str] = Field(
+        default_factory=dict,
+        exclude_if=lambda versions: not versions,
+        description="Packages of plug-ins with their versions; a run records those it uses.",
     )
     chain: ChainOptions = ChainOptions()
     thresholds: FilterThresholds = FilterThresholds()
@@ -181,6 +187,13 @@ class Settings(BaseSettings):
             raise ValueError("expected user:password, both not empty")
         return login
 
+    @field_validator("plugins")
+    @classmethod
+    def _are_installed(cls, versions: dict[str, str]) -> dict[str, str]:
+        if misfit := find_misfit(versions):
+            raise ValueError(misfit)
+        return versions
+
     @model_validator(mode="before")
     @classmethod
     def _with_optional_families(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -220,6 +233,7 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
     Raises:
         ProfileNotFound: If there is no such profile.
         SettingsError: If a key is unknown or a value out of range; one line that names the key.
+        PluginBroken: If a family or a filter rule of another package cannot be used.
     """
     path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
     sources = [
@@ -252,11 +266,14 @@ def validated(merged: Mapping[str, Any], sources: Sequence[SettingSource]) -> Se
 
     Raises:
         SettingsError: If a key is unknown or a value out of range; names the source.
+        PluginBroken: If a family or a filter rule of another package cannot be used.
     """
     try:
-        return Settings(**merged)
+        settings = Settings(**merged)
     except ValidationError as error:
         raise SettingsError(complain(error, sources, Settings)) from None
+    refuse_broken_plugins(settings.thresholds.of_plugins)
+    return settings
 
 
 def _read_environment() -> dict[str, Any]:
@@ -274,25 +291,3 @@ def _read_environment() -> dict[str, Any]:
     except UnreadableValue as error:
         raise SettingsError(f'{error}: expected JSON, e.g. \'["a", "b"]\'.') from None
     return {key: value for key, value in values.items() if key != "profile"}
-
-
-def environment_for_child(
-    settings: Settings, profile: str | Path | None, broker_url: str
-) -> dict[str, str]:
-    """Return environment variables that give a child process the same settings.
-
-    Variables rather than arguments, because `ps` shows arguments to every user.
-    """
-    path = find_profile(profile or os.environ.get(ENV_PROFILE) or DEFAULT_PROFILE)
-    places = {
-        ENV_PROFILE: str(path),
-        f"{ENV_PREFIX}DATA_DIR": str(settings.data_dir.absolute()),
-        f"{ENV_PREFIX}DATABASE_URL": settings.resolved_database_url(),
-        f"{ENV_PREFIX}DEVICE": settings.device,
-        f"{ENV_PREFIX}BROKER_URL": broker_url,
-    }
-    if settings.image_store_url is not None:
-        places[f"{ENV_PREFIX}IMAGE_STORE_URL"] = settings.image_store_url
-    if settings.image_store_endpoint is not None:
-        places[f"{ENV_PREFIX}IMAGE_STORE_ENDPOINT"] = settings.image_store_endpoint
-    return dict(os.environ) | places

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from chatgenimage.db.addresses import without_secrets
 from chatgenimage.factory.settings.merging import given, merge
 from chatgenimage.factory.settings.model import PLACES, Settings, validated
+from chatgenimage.factory.settings.plugins import versions_used
 from chatgenimage.factory.settings.validation_errors import SettingSource
 
 
@@ -20,13 +21,17 @@ def dump_profile(settings: Settings) -> dict[str, Any]:
     without user and query: a worker takes those from its own profile and environment.
     """
     frozen = settings.model_dump(mode="json", exclude=set(PLACES))
+    if versions := versions_used(settings.families.values()):
+        frozen["plugins"] = versions
     return _without_secrets(frozen, settings)
 
 
 def models_key(settings: Settings) -> str:
-    """Return a hash of the families as a run freezes them: the same models, the same key."""
-    families = json.dumps(dump_profile(settings)["families"], sort_keys=True)
-    return hashlib.sha256(families.encode()).hexdigest()
+    """Return a hash of the families and plug-ins as a run freezes them: the same, the same key."""
+    frozen = dump_profile(settings)
+    plugins = [frozen["plugins"]] if "plugins" in frozen else []
+    text = "".join(json.dumps(part, sort_keys=True) for part in (frozen["families"], *plugins))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Settings:  # noqa: ANN401 (any field)

@@ -3,16 +3,13 @@
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from chatgenimage.workers.config import FamilyConfig
+from chatgenimage.workers.families import FAMILY_CLASSES
 
 SHOWN_KEYS = 3
-FAMILY_CLASSES: dict[str, type[BaseModel]] = {
-    config.model_fields["family"].default: config for config in get_args(get_args(FamilyConfig)[0])
-}
 
 
 @dataclass(frozen=True, slots=True)

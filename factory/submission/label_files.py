@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chatgenimage.factory.settings.validation_errors import nearest
+from chatgenimage.factory.submission.label_readers import find_reader
 
 STDIN = "-"
 NUMBERS = ("per_label", "accepted", "max_images")
@@ -52,9 +53,13 @@ def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[LabelEntry]
     """Return the entries of a file; the file's ending gives the format.
 
     Args:
-        path: .csv and .tsv (separated by commas, semicolons or tabs, with a header), .jsonl, or any
-            other file with one label per line; "-" is standard input.
+        path: .csv and .tsv (separated by commas, semicolons or tabs, with a header), .jsonl, an
+            ending that a plug-in reads, or any other file with one label per line; "-" is standard
+            input.
         stdin: The stream to read for "-"; None: the process's standard input.
+
+    Raises:
+        PluginBroken: If a package offers a reader of such files that cannot be used.
     """
     if str(path) == STDIN:
         return read_stdin(stdin)
@@ -71,8 +76,8 @@ def read_file(path: Path, stdin: BinaryIO | None = None) -> Iterator[LabelEntry]
             return _read_csv(text, path.name)
         case ".jsonl" | ".ndjson":
             return _read_jsonl(text, path.name)
-        case _:
-            return _read_lines(text, path.name)
+        case suffix:
+            return (find_reader(suffix) or _read_lines)(text, path.name)
 
 
 def read_stdin(stdin: BinaryIO | None = None) -> Iterator[LabelEntry]:

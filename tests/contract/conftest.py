@@ -7,6 +7,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
+from chatgenimage.testing import sample_images
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.registry import load_family
 from tests.contract import kinds, tiny_checkpoints, tiny_painters
@@ -108,11 +109,7 @@ def load_painter(painter_folder):
 @pytest.fixture
 def images():
     """Three images of noise, the middle one of an unusual size."""
-    draw = np.random.default_rng(0)
-    return [
-        draw.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        for height, width in [(64, 64), (61, 67), (64, 64)]
-    ]
+    return sample_images()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 import pytest
 
+from chatgenimage.testing import CHECKS
+from chatgenimage.workers.interfaces import Captioner
 from tests.contract.checkpoints import checkpoints
 from tests.contract.kinds import kinds
 
@@ -9,26 +11,15 @@ def captioner(request, load):
     return load(*request.param)
 
 
-def test_one_stripped_caption_per_image(captioner, images):
-    captions = captioner.caption(images)
-    assert len(captions) == len(images)
-    assert all(caption == caption.strip() for caption in captions)
-    assert not any("\n" in caption for caption in captions)
+@pytest.mark.parametrize("check", CHECKS[Captioner], ids=lambda check: check.__name__)
+def test_the_contract_that_plug_ins_are_checked_by_holds(captioner, check):
+    check(captioner)
 
 
 @pytest.mark.parametrize("checkpoint", checkpoints("blip2"))
 def test_a_caption_has_no_special_words(load, checkpoint, images):
     captions = load(*checkpoint).caption(images)
     assert not any("<" in caption.replace("</w>", "") for caption in captions)
-
-
-def test_a_caption_is_the_same_in_any_batch(captioner, images):
-    together = captioner.caption(images)
-    assert [captioner.caption([image])[0] for image in images] == together
-
-
-def test_no_images_give_no_captions(captioner):
-    assert captioner.caption([]) == []
 
 
 def test_a_length_penalty_favours_longer_captions(load, images):

@@ -3,7 +3,9 @@ import statistics
 import numpy as np
 import pytest
 
+from chatgenimage.testing import CHECKS
 from chatgenimage.workers import boxes
+from chatgenimage.workers.interfaces import Detector
 from tests.contract.checkpoints import checkpoints
 from tests.contract.kinds import kinds
 
@@ -15,6 +17,11 @@ LABELS = ["dog", "house", "tree", "car", "street", "city street", "forest"]
 @pytest.fixture(params=DETECTORS)
 def detector(request, load):
     return load(*request.param)
+
+
+@pytest.mark.parametrize("check", CHECKS[Detector], ids=lambda check: check.__name__)
+def test_the_contract_that_plug_ins_are_checked_by_holds(detector, check):
+    check(detector)
 
 
 @pytest.fixture(params=DETECTORS)
@@ -102,10 +109,6 @@ def test_labels_that_cannot_be_asked_find_nothing(all_found, images, labels):
 def test_an_odd_label_is_asked_as_one(all_found, images, label):
     (detections,) = all_found.detect(images[:1], [[label, "car"]])
     assert {detection.label for detection in detections} == {label, "car"}
-
-
-def test_no_images_give_no_detections(detector):
-    assert detector.detect([], []) == []
 
 
 @pytest.mark.parametrize("checkpoint", PROMPTED)

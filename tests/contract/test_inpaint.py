@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from chatgenimage.testing import same_image
 from chatgenimage.workers.errors import CheckpointBroken, UnfitImage
 from chatgenimage.workers.painters.inpaint import CLASSES
 from chatgenimage.workers.painters.pipelines_table import FILLING
 from tests.contract import tiny_painters
-from tests.contract.same import same_image
 
 PROMPTS, SEEDS = ["a dog", "a house in a city street", "a dog"], [1, 2, 3]
 PUBLISHED = [name for name in CLASSES if name in {**tiny_painters.OLDER, **tiny_painters.PARTS}]

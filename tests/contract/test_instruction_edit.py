@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
 
+from chatgenimage.testing import same_image
 from chatgenimage.workers.errors import CheckpointBroken
 from chatgenimage.workers.painters.pipelines_table import EDITING
-from tests.contract.same import same_image
 
 INSTRUCTIONS = ["change the background to a beach", "paint it", "change it to a forest"]
 SEEDS = [1, 2, 3]

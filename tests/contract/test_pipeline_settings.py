@@ -12,6 +12,7 @@ from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
 from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPImageProcessor
 
+from chatgenimage.testing import same_image
 from chatgenimage.workers.errors import (
     CheckpointBroken,
     CheckpointNotFound,
@@ -23,7 +24,6 @@ from chatgenimage.workers.painter_config import StableDiffusionConfig
 from chatgenimage.workers.weights import hub
 from chatgenimage.workers.weights.local_files import sources_of
 from tests.contract.original_layout import save_as_one_file
-from tests.contract.same import same_image
 from tests.contract.test_published_layouts import load
 
 PROMPT, SEED = ["a dog"], [1]

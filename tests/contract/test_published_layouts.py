@@ -13,13 +13,13 @@ from diffusers import (
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+from chatgenimage.testing import same_image
 from chatgenimage.workers import grounding_dino_original
 from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound
 from chatgenimage.workers.registry import load_family
 from tests.contract import tiny_checkpoints
 from tests.contract.conftest import ADAPTER, FEW_STEPS, SIZE_WH
 from tests.contract.original_layout import save_as_one_file
-from tests.contract.same import same_image
 
 PROMPTS, SEEDS = ["a dog in a forest", "a house"], [1, 2]
 

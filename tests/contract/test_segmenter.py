@@ -3,8 +3,10 @@ import pytest
 import torch
 from segment_anything import SamPredictor, sam_model_registry
 
+from chatgenimage.testing import CHECKS
 from chatgenimage.workers.config import SegmentAnythingConfig
 from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.interfaces import Segmenter
 from chatgenimage.workers.sam import SegmentAnything, meta_model_of
 from tests.contract.checkpoints import checkpoints
 from tests.contract.kinds import kinds
@@ -17,25 +19,9 @@ def segmenter(request, load):
     return load(*request.param)
 
 
-def test_one_mask_of_the_image_size_per_box(segmenter, images):
-    masks = segmenter.segment(images, [BOXES, BOXES[:1], []])
-    assert [[mask.shape for mask in of_image] for of_image in masks] == [
-        [(64, 64)] * 3,
-        [(61, 67)],
-        [],
-    ]
-    assert {mask.dtype for of_image in masks for mask in of_image} == {np.dtype(bool)}
-
-
-def test_a_mask_is_the_same_in_any_batch(segmenter, images):
-    together = segmenter.segment(images, [BOXES, BOXES, BOXES])
-    (alone,) = segmenter.segment(images[1:2], [BOXES[2:]])
-    assert (together[1][2] != alone[0]).mean() < 0.01
-
-
-def test_nothing_to_cut_out(segmenter, images):
-    assert segmenter.segment([], []) == []
-    assert segmenter.segment(images[:2], [[], []]) == [[], []]
+@pytest.mark.parametrize("check", CHECKS[Segmenter], ids=lambda check: check.__name__)
+def test_the_contract_that_plug_ins_are_checked_by_holds(segmenter, check):
+    check(segmenter)
 
 
 @pytest.mark.parametrize("checkpoint", checkpoints("segment_anything"))

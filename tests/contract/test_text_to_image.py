@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from chatgenimage.testing import same_image
 from chatgenimage.workers import interfaces
 from chatgenimage.workers.errors import CheckpointBroken, UnfitImage
 from chatgenimage.workers.painters.pipelines_table import GENERATING
 from tests.contract.conftest import SIZE_WH
-from tests.contract.same import same_image
 
 PROMPTS, SEEDS = ["a dog", "a house in a city street", "a dog"], [1, 2, 3]
 FILLING = [name for name, row in GENERATING.items() if row.filler]

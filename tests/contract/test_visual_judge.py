@@ -3,7 +3,9 @@ import shutil
 import numpy as np
 import pytest
 
+from chatgenimage.testing import CHECKS
 from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
+from chatgenimage.workers.interfaces import VisualJudge
 from chatgenimage.workers.registry import load_family
 from chatgenimage.workers.vision.vision_language import without_thoughts
 from tests.contract import kinds
@@ -22,15 +24,9 @@ def judge(request, load):
     return load(request.param, "vision_language")
 
 
-def test_an_answer_is_the_same_in_any_batch(judge, images):
-    together = judge.ask(images, QUESTIONS)
-    assert all(answer == " ".join(answer.split()) for answer in together)
-    alone = [judge.ask([image], [question])[0] for image, question in zip(images, QUESTIONS)]  # noqa: B905
-    assert together == alone
-
-
-def test_no_questions_give_no_answers(judge):
-    assert judge.ask([], []) == []
+@pytest.mark.parametrize("check", CHECKS[VisualJudge], ids=lambda check: check.__name__)
+def test_the_contract_that_plug_ins_are_checked_by_holds(judge, check):
+    check(judge)
 
 
 def test_the_answer_depends_on_image_and_question(load, images):

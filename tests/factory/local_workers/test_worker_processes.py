@@ -9,7 +9,8 @@ import pytest
 from chatgenimage.factory.errors import WorkerDied
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan
 from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
-from chatgenimage.factory.settings.model import environment_for_child, load_settings
+from chatgenimage.factory.settings.child_environment import environment_for_child
+from chatgenimage.factory.settings.model import load_settings
 
 pytestmark = pytest.mark.processes
 
