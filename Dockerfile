@@ -15,8 +15,8 @@ WORKDIR /app
 # Libraries before code, so that a code change does not reinstall them: the requirements are
 # installed with an empty package of the project's name, which the wheel replaces later.
 FROM base AS slim-libraries
-COPY pyproject.toml README.md LICENSE requirements.txt ./
-RUN pip install --constraint requirements.txt ".[export,heic,postgres,s3,table]"
+COPY pyproject.toml LICENSE requirements.txt ./
+RUN touch README.md && pip install --constraint requirements.txt ".[export,heic,postgres,s3,table]"
 
 FROM slim-libraries AS gpu-libraries
 RUN pip install --constraint requirements.txt ".[gpu]"

@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-fast test-all coverage test-language test-trainers check fix docs site notebook screenshots chaos bench train sprites wheel image lock install install-dev
+.PHONY: run test test-fast test-all coverage test-language test-trainers check fix docs site notebook screenshots chaos bench train sprites wheel image try-images lock install install-dev
 run: install  ## run the main job with the default settings
 	$(BIN)/factory run dog house --per-label 8
 
@@ -62,6 +62,9 @@ image:  ## build the container image that does everything
 notebook: install-dev  ## run the example notebook and save its outputs; a minute
 	cd .cache && rm -rf notebook && mkdir notebook && cp ../examples/first-run.ipynb notebook/ && \
 		../$(BIN)/jupyter execute --inplace notebook/first-run.ipynb && cp notebook/first-run.ipynb ../examples/
+
+try-images: install-dev  ## build every image and run docker-compose.yml with them, without Docker: root on Debian, 20 minutes
+	tests/deploy/containers/try.sh
 
 screenshots: install-dev  ## take the screenshots in docs/images; takes minutes
 	$(BIN)/python -m docs.screenshots

@@ -207,7 +207,8 @@ def _connect_args(
 ) -> dict[str, int | str]:
     if url.startswith("sqlite"):
         return {"timeout": BUSY_TIMEOUT_S}
-    arguments: dict[str, int | str] = {"connect_timeout": 10}
+    # Without an encoding, psycopg returns the texts of a SQL_ASCII database as bytes.
+    arguments: dict[str, int | str] = {"connect_timeout": 10, "client_encoding": "utf8"}
     if patience_s is not None:
         arguments |= tcp_arguments(patience_s)
     return arguments if durable else arguments | {"options": "-c synchronous_commit=off"}

@@ -11,6 +11,7 @@ from benchmarks.page import to_table
 from chatgenimage.factory.gain.arms import (
     BOTH,
     BOTH_AUGMENTED,
+    BOTH_MILD,
     REAL,
     REAL_AUGMENTED,
     REAL_MILD,
@@ -119,7 +120,7 @@ def _result(result: GainResult) -> str:
 
 def find_best(result: GainResult) -> tuple[str, str]:
     """Return the best arm with synthetic images, and the best with real ones alone."""
-    ours = result.best_of(BOTH, BOTH_AUGMENTED) or BOTH
+    ours = result.best_of(BOTH, BOTH_MILD, BOTH_AUGMENTED) or BOTH
     return ours, result.best_of(REAL, REAL_MILD, REAL_AUGMENTED, REPEATED) or REAL
 
 

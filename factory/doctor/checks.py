@@ -20,6 +20,7 @@ from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_serv
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.doctor.findings import Finding, Health
+from chatgenimage.factory.doctor.memory import look_at_memory as _memory
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
@@ -48,6 +49,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         _disk,
         _checkpoints,
         _device,
+        _memory,
         _versions,
     ):
         try:

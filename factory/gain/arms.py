@@ -13,7 +13,9 @@ from chatgenimage.factory.gain.values import Augmentation, LabelledImage, Source
 REAL, REAL_AUGMENTED = "real", "real + augmentation"
 REAL_MILD = "real + mild augmentation"
 SYNTHETIC, SYNTHETIC_AUGMENTED = "synthetic", "synthetic + augmentation"
+SYNTHETIC_MILD = "synthetic + mild augmentation"
 BOTH, BOTH_AUGMENTED = "real + synthetic", "real + synthetic + augmentation"
+BOTH_MILD = "real + synthetic + mild augmentation"
 REPEATED, FILTER_OFF = "real, repeated", "synthetic, filter off"
 SHARES = {"1/4": 0.25, "1/2": 0.5}
 """Of the synthetic images, for the curve; its end is an arm with all of them."""
@@ -85,8 +87,10 @@ def _main(real: _Images, kept: _Images) -> Iterator[Arm]:
         both = _with_synthetic(BOTH, Kind.MAIN, real, kept)
         if real:
             yield both
+            yield replace(both, name=BOTH_MILD, augment=Augmentation.MILD)
             yield replace(both, name=BOTH_AUGMENTED, augment=Augmentation.STRONG)
         else:
+            yield replace(both, name=SYNTHETIC_MILD, augment=Augmentation.MILD)
             yield replace(both, name=SYNTHETIC_AUGMENTED, augment=Augmentation.STRONG)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from chatgenimage.factory.gain.arms import (
     BOTH,
     BOTH_AUGMENTED,
+    BOTH_MILD,
     FILTER_OFF,
     REAL,
     REAL_AUGMENTED,
@@ -13,6 +14,7 @@ from chatgenimage.factory.gain.arms import (
     REPEATED,
     SYNTHETIC,
     SYNTHETIC_AUGMENTED,
+    SYNTHETIC_MILD,
     Kind,
 )
 from chatgenimage.factory.gain.result import ArmFacts, GainResult
@@ -26,7 +28,7 @@ POINTS = 100
 
 def find_contest(result: GainResult) -> tuple[str, str] | None:
     """Return the best arm with synthetic images and the best without; None if one is missing."""
-    ours = result.best_of(BOTH, BOTH_AUGMENTED)
+    ours = result.best_of(BOTH, BOTH_MILD, BOTH_AUGMENTED)
     base = result.best_of(*WITHOUT_SYNTHETIC)
     return None if ours is None or base is None else (ours, base)
 
@@ -106,7 +108,7 @@ def order_arms(result: GainResult) -> Sequence[ArmFacts]:
 
 
 def _without_contest(result: GainResult) -> str:
-    ours = result.best_of(SYNTHETIC, SYNTHETIC_AUGMENTED)
+    ours = result.best_of(SYNTHETIC, SYNTHETIC_MILD, SYNTHETIC_AUGMENTED)
     found = None if ours is None else result.interval(ours)
     if found is None:
         return "Nothing can be compared: the arms have no real or no synthetic images."

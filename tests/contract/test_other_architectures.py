@@ -3,6 +3,8 @@
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     BlipConfig,
     BlipForQuestionAnswering,
@@ -43,3 +45,12 @@ def test_a_checkpoint_trained_for_another_task_is_refused(tiny_folder, tmp_path)
     config = BlipConfig.from_pretrained(folder)
     BlipForQuestionAnswering(config).save_pretrained(folder)
     assert "trained for another task" in refusal_of("blip", folder)
+
+
+def test_a_checkpoint_with_values_that_networks_now_calculate_is_loaded(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder / "blip", tmp_path / "old")
+    weights = load_file(folder / "model.safetensors")
+    weights["text_decoder.bert.embeddings.old_position.position_ids"] = torch.arange(8)[None]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    config = ADAPTER.validate_python({"family": "blip", "checkpoint": str(folder)})
+    load_family(config, "cpu")

@@ -29,6 +29,28 @@ from tests.contract.test_published_layouts import load
 PROMPT, SEED = ["a dog"], [1]
 
 
+def test_a_folder_of_several_loras_is_refused_with_their_names(tiny_folder, tmp_path):
+    for name in ("oil.safetensors", "ink.safetensors", "optimizer.safetensors"):
+        save_file({"weight": torch.ones(1)}, tmp_path / name)
+    with pytest.raises(CheckpointBroken, match=r"2 LoRA files: ink\.safetensors, oil\.safetensors"):
+        load("stable_diffusion", tiny_folder / "stable_diffusion", lora=[str(tmp_path)])
+
+
+@pytest.mark.parametrize("checkpoint", ["stable_diffusion", "stable_diffusion_xl"])
+def test_a_tokenizer_without_a_longest_text_has_that_of_its_encoder(
+    tiny_folder, tmp_path, checkpoint
+):
+    folder = tmp_path / "unlimited"
+    shutil.copytree(tiny_folder / checkpoint, folder)
+    for file in folder.glob("tokenizer*/tokenizer_config.json"):
+        content = json.loads(file.read_text())
+        del content["model_max_length"]
+        file.write_text(json.dumps(content))
+    same = (load("stable_diffusion", path) for path in (tiny_folder / checkpoint, folder))
+    images = [family.generate(PROMPT, SEED)[0] for family in same]
+    assert same_image(*images)
+
+
 @pytest.mark.parametrize("checkpoint", ["stable_diffusion", "stable_diffusion_xl"])
 def test_a_lora_of_another_architecture_is_refused(tiny_folder, tmp_path, checkpoint):
     name = "transformer.single_transformer_blocks.0.attn.to_q"

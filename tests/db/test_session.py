@@ -177,3 +177,12 @@ def test_a_connection_that_was_cut_while_it_rested_is_replaced(postgres_place, m
         assert session.scalar(select(func.pg_backend_pid())) != pid
     for sessions in (resting, others):
         engine_of(sessions).dispose()
+
+
+def test_a_postgresql_database_without_an_encoding_is_used_as_utf8(postgres):
+    how = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    postgres.execute(f"CREATE DATABASE ascii {how}")
+    sessions = connect(postgres.url("ascii"))
+    with reading(sessions) as session:
+        assert session.scalar(text("SELECT 'Z\u00fcrich'")) == "Z\u00fcrich"
+    engine_of(sessions).dispose()

@@ -208,3 +208,14 @@ def test_a_seed_gives_the_same_noise_whatever_was_drawn_before():
 )
 def test_the_precision_suits_the_device_unless_it_was_chosen(asked, on, settled):
     assert device.settle_dtype(asked, on) == settled
+
+
+def test_stored_values_that_networks_calculate_are_no_unexpected_weights():
+    stored = ("text_model.embeddings.position_ids", "position_ids", "bn1.num_batches_tracked")
+    local_files.refuse_unexpected(
+        [*stored, "layers.0.rotary_emb.inv_freq", "attn.relative_position_index"]
+    )
+    with pytest.raises(
+        CheckpointBroken, match=r"^1 weights have .* among them classifier\.weight;"
+    ):
+        local_files.refuse_unexpected({*stored, "classifier.weight"})

@@ -28,6 +28,10 @@ BUNDLED_PREFIX = "bundled:"
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION_LENGTH = 16
+CALCULATED = frozenset(
+    {"inv_freq", "num_batches_tracked", "position_ids", "relative_position_index"}
+)
+"""Last parts of the names of stored values that no training changes."""
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 
 
@@ -228,11 +232,15 @@ def refuse_missing(missing_keys: set[str] | list[str]) -> None:
 
 
 def refuse_unexpected(unexpected_keys: set[str] | list[str]) -> None:
-    """Raise CheckpointBroken for weights that no part of the network takes."""
-    if unexpected_keys:
-        some = ", ".join(sorted(unexpected_keys)[:3])
+    """Raise CheckpointBroken for weights that no part of the network takes.
+
+    Values that older versions of the libraries stored, and that networks now calculate, are none.
+    """
+    learned = [key for key in unexpected_keys if key.rpartition(".")[2] not in CALCULATED]
+    if learned:
+        some = ", ".join(sorted(learned)[:3])
         raise CheckpointBroken(
-            f"{len(unexpected_keys)} weights have no place in this network, among them {some}; "
+            f"{len(learned)} weights have no place in this network, among them {some}; "
             "the checkpoint was trained for another task. Name another in the profile."
         )
 

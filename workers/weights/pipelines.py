@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import transformers
 from diffusers import DiffusionPipeline
+from diffusers.loaders.lora_base import LORA_WEIGHT_NAME_SAFE
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
 from safetensors import safe_open
@@ -21,6 +22,10 @@ Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
 COMPILERS = ("gcc", "g++", "clang", "cc")
 INDEX_FILE = "model_index.json"
+MOST_TOKENS = 10**9
+"""A longer text means that the tokenizer's files do not name the longest one."""
+NO_LORA = ("scheduler", "optimizer", "checkpoint")
+"""Parts of the names of files that a training leaves next to its LoRA."""
 V_PREDICTION, ZERO_SNR = "v_pred", "ztsnr"
 """Names of empty weights in a single file: it predicts velocity; its last step is pure noise."""
 WITHOUT_CHECKER = {
@@ -59,6 +64,7 @@ def load_pipeline(
         pipeline = (
             _from_file(kind, config, path) if path.is_file() else _from_folder(kind, config, path)
         )
+        _limit_tokens(pipeline)
         _fuse(pipeline, adapters, config.lora_scale)
         _place(pipeline, config, device)
     pipeline.set_progress_bar_config(disable=True)
@@ -165,6 +171,7 @@ def _set_prediction(pipeline: Any, path: Path) -> None:  # noqa: ANN401 (any pip
 def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noqa: ANN401
     """Add LoRA weights to the pipeline's own weights permanently."""
     for path in adapters:
+        _refuse_several(path)
         pipeline.load_lora_weights(str(path))
         if not pipeline.get_list_adapters():
             raise CheckpointBroken(
@@ -173,6 +180,29 @@ def _fuse(pipeline: Any, adapters: Sequence[Path], scale: float) -> None:  # noq
             )
         pipeline.fuse_lora(lora_scale=scale)
         pipeline.unload_lora_weights()
+
+
+def _refuse_several(path: Path) -> None:
+    """Raise CheckpointBroken for a folder of LoRA files of which diffusers would take any one."""
+    names = [file.name for file in path.glob("*.safetensors")] if path.is_dir() else []
+    names = [name for name in names if not any(word in name for word in NO_LORA)]
+    if len(names) > 1 and not any(name.endswith(LORA_WEIGHT_NAME_SAFE) for name in names):
+        raise CheckpointBroken(
+            f"{path} has {len(names)} LoRA files: {', '.join(sorted(names))}. Name one of them in "
+            f"`lora`, e.g. {path / min(names)}."
+        )
+
+
+def _limit_tokens(pipeline: Any) -> None:  # noqa: ANN401 (any pipeline)
+    """Set the longest text of tokenizers whose files do not name it: what the encoder can read."""
+    for name in [name for name in pipeline.components if name.startswith("tokenizer")]:
+        tokenizer, encoder = (
+            getattr(pipeline, part, None)
+            for part in (name, name.replace("tokenizer", "text_encoder"))
+        )
+        longest = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
+        if longest and getattr(tokenizer, "model_max_length", 0) > MOST_TOKENS:
+            tokenizer.model_max_length = longest
 
 
 def _place(pipeline: Any, config: DiffusionConfig, device: str) -> None:  # noqa: ANN401

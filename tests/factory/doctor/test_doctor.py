@@ -59,6 +59,7 @@ def test_a_healthy_factory_has_an_ok_line_per_check(doctor, candidates):
     code, found = doctor()
     assert code == 0, found
     names = ["settings", "database", "clock", "broker", "images", "disk", "checkpoints", "device"]
+    names.append("memory")
     assert [name for name in names if name in found] == names
     assert found["rows"]["text"] == "every candidate has its file"
     assert found["files"]["text"] == "every file has its candidate"

@@ -30,6 +30,7 @@ def test_all_arms_are_planned_where_there_is_everything():
         "real + augmentation": (6, 0),
         "synthetic": (41, 41),
         "real + synthetic": (47, 41),
+        "real + synthetic + mild augmentation": (47, 41),
         "real + synthetic + augmentation": (47, 41),
         "real, repeated": (47, 0),
         "synthetic, filter off": (48, 48),
@@ -43,6 +44,7 @@ def test_all_arms_are_planned_where_there_is_everything():
     assert augmented == {
         "real + mild augmentation": Augmentation.MILD,
         "real + augmentation": Augmentation.STRONG,
+        "real + synthetic + mild augmentation": Augmentation.MILD,
         "real + synthetic + augmentation": Augmentation.STRONG,
     }
     assert names_of(arms["real, repeated"]) == {image.name for image in real}
@@ -79,6 +81,7 @@ def test_there_is_no_arm_for_what_is_missing():
     alone = [replace(one, source=Source.SYNTHETIC) for one in pictures(20)]
     assert [arm.name for arm in plan_arms([], alone)] == [
         "synthetic",
+        "synthetic + mild augmentation",
         "synthetic + augmentation",
         "1/4 of synthetic",
         "1/2 of synthetic",

@@ -48,10 +48,10 @@ def test_an_estimate_trains_no_arm(sets):
     done = gain(sets, "--estimate", "--json")
     assert done.exit_code == 0, done.output
     plan = json.loads(done.stdout)
-    assert (plan["trainings"], plan["finished"]) == (18, 0)
+    assert (plan["trainings"], plan["finished"]) == (20, 0)
     assert plan["notes"] == ["Domains with fewer than 30 test images: day (16), night (16)."]
     assert plan["seconds"] > 0
-    assert "18 trainings of 3 steps" in done.stderr  # 9 arms: one origin, and no rejected image
+    assert "20 trainings of 3 steps" in done.stderr  # 10 arms: one origin, and no rejected image
     assert "About" in done.stderr
     assert not (sets / "gain").exists()
 
