@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.corrected_labels import object_labels, shows_label
-from chatgenimage.db.models import Annotation, Candidate, Label, Run
+from chatgenimage.db.models import Annotation, Candidate, Label, ObjectReview, Placement, Run
 from chatgenimage.db.object_reviews import objects_of
 
 NO_CLASS = ""
@@ -105,6 +105,31 @@ def list_run_classes(
             names[label.run_id].append(label.name)
     all_asked = chain.from_iterable(names.values())
     return list(dict.fromkeys([*all_asked, *sorted(session.scalars(found))]))
+
+
+def list_extras(session: Session, run_ids: Collection[int]) -> frozenset[str]:
+    """Return the classes that only captions named: not asked for, listed, placed, or reviewed.
+
+    A run of pictures without classes looks for all nouns of its captions: these are no extras.
+    """
+    found = select(Annotation.label).join(Candidate, Candidate.id == Annotation.candidate_id)
+    placed = select(Placement.label).join(Candidate, Candidate.id == Placement.candidate_id)
+    named = select(ObjectReview.label).join(Candidate, Candidate.id == ObjectReview.candidate_id)
+    named = named.where(ObjectReview.label.is_not(None))
+    extras, wanted = set[str](), set[str]()
+    for run in session.scalars(select(Run).where(Run.id.in_(run_ids))):
+        options = run.profile.get("chain", {})
+        labels = set(session.scalars(found.where(Candidate.run_id == run.id).distinct()))
+        asked = classes_asked(run)
+        if not options.get("caption_nouns", True) or asked == ():
+            wanted |= labels
+            continue
+        wanted.update(asked or (), options.get("class_list", ()))
+        wanted.update(session.scalars(select(Label.name).where(Label.run_id == run.id)))
+        wanted.update(session.scalars(placed.where(Candidate.run_id == run.id).distinct()))
+        wanted.update(session.scalars(named.where(Candidate.run_id == run.id).distinct()))
+        extras |= labels
+    return frozenset(extras - wanted)
 
 
 def shows_class(names: Collection[str], *, use_reviews: bool = False) -> ColumnElement[bool]:

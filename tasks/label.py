@@ -1,8 +1,7 @@
 """Label: write captions, boxes and masks (section 3.2; Algorithm 1 lines 2 to 4 and 13)."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from celery import shared_task
@@ -13,35 +12,36 @@ from chatgenimage.db.models import Annotation, Candidate, Score, Step
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.db.verdicts import set_verdict
 from chatgenimage.tasks.filter_rules import OBJECTS_KEPT, certain, kept_share
+from chatgenimage.tasks.names_to_detect import named, names_to_detect
 from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.tasks.overlaps import one_box_per_object, without_overlaps
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.tasks.thresholds import FilterThresholds
-from chatgenimage.tasks.words import looked_for_as, names_by_phrase
-from chatgenimage.workers import boxes, masks
+from chatgenimage.tasks.words import looked_for_as
+from chatgenimage.workers import masks
 from chatgenimage.workers.interfaces import Captioner, Detector, DetectorSegmenter, Segmenter
+from chatgenimage.workers.llm.word_forms import mentions
 from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 MASK_MARGIN = 0.05
 """Maximum distance of a mask outside its box, as a share of the box's sides."""
-ARTICLES = frozenset({"a", "an", "the", "some", "one", "two", "three", "four", "five"})
-FUNCTION_WORDS = ARTICLES | {
-    *("of", "in", "on", "at", "by", "to", "from", "with", "near", "next", "under", "over", "into"),
-    *("above", "below", "behind", "beside", "between", "onto", "front", "up", "down", "out"),
-    *("and", "or", "that", "which", "who", "while", "as", "there", "it", "its", "their", "his"),
-    *("her", "is", "are", "was", "has", "have"),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelInput:
-    """A candidate to label, and the names to look for in addition to its caption's nouns."""
+    """A candidate to label, and the names to look for in addition to its caption's nouns.
+
+    Attributes:
+        asked: Those of the names that the image should show: its label, or the placed object.
+    """
 
     candidate_id: int
     sha256: str
     names: tuple[str, ...]
     options: ChainOptions
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,9 @@ def plan(session: Session, step: Step) -> Sequence[int]:
 def read(session: Session, step: Step, candidate_id: int) -> LabelInput:
     """Return the image and the names: label, expected objects and class list."""
     candidate = session.get_one(Candidate, candidate_id)
+    asked = list(names_asked(step))
+    if candidate.placement:
+        asked.append(candidate.placement.label)
     names = list(names_asked(step))
     if candidate.parent:
         names += [annotation.label for annotation in candidate.parent.annotations]
@@ -74,7 +77,8 @@ def read(session: Session, step: Step, candidate_id: int) -> LabelInput:
         names.append(candidate.placement.label)
     options = options_of(step).chain
     names += options.class_list
-    return LabelInput(candidate.id, candidate.sha256, tuple(dict.fromkeys(names)), options)
+    unique = tuple(dict.fromkeys(names))
+    return LabelInput(candidate.id, candidate.sha256, unique, options, tuple(asked))
 
 
 def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelResult]:
@@ -92,7 +96,7 @@ def compute(resources: Resources, subjects: Sequence[LabelInput]) -> list[LabelR
         objects = find_with_masks(segmenter, images, names, subjects)
     else:
         detections = [
-            one_box_per_object(named(found, subject.names, subject.options), subject.options)
+            objects_in(subject, found)
             for subject, found in zip(subjects, detector.detect(images, names), strict=True)
         ]
         objects = list(zip(detections, cut(segmenter, images, detections), strict=True))
@@ -121,10 +125,35 @@ def find_with_masks(
     for subject, pairs in zip(subjects, finder.find(images, names), strict=True):
         called = named([found for found, _ in pairs], subject.names, subject.options)
         mask_of = dict(zip(called, (mask for _, mask in pairs), strict=True))
-        kept = without_overlaps(called, subject.options)
+        yielding = names_that_yield(subject, {one.label for one in called})
+        kept = without_overlaps(called, subject.options, yielding)
         inside = [masks.within(mask_of[one], one.box_xyxy, MASK_MARGIN) for one in kept]
         objects.append((kept, inside))
     return objects
+
+
+def objects_in(subject: LabelInput, found: Sequence[Detection]) -> list[Detection]:
+    """Return one detection for each object: its name is that of the class that was looked for."""
+    detections = named(found, subject.names, subject.options)
+    yielding = names_that_yield(subject, {one.label for one in detections})
+    return one_box_per_object(detections, subject.options, yielding)
+
+
+def names_that_yield(subject: LabelInput, labels: Iterable[str]) -> frozenset[str]:
+    """Return the labels that give way where a name that was looked for has the same box.
+
+    They are the nouns that only the caption has, and what is a part of a name that was asked for:
+    "extinguisher" of "fire extinguisher".
+    """
+    known = {name.casefold() for name in subject.names}
+    asked = {name.casefold() for name in subject.asked}
+    whole = [phrase for name in subject.asked for phrase in looked_for_as(name, subject.options)]
+    return frozenset(
+        label
+        for label in labels
+        if label.casefold() not in known
+        or (label.casefold() not in asked and any(mentions(name, label) for name in whole))
+    )
 
 
 def cut(
@@ -166,50 +195,6 @@ def to_annotations(labels: LabelResult) -> list[Annotation]:
         )
         for index, (detection, mask) in enumerate(zip(labels.detections, labels.masks, strict=True))
     ]
-
-
-def names_to_detect(names: Sequence[str], caption: str, options: ChainOptions) -> tuple[str, ...]:
-    """Return the names, or their phrases, and the caption's nouns: once, compared without case."""
-    nouns = nouns_of(caption) if options.caption_nouns else ()
-    phrases = [phrase for name in names for phrase in looked_for_as(name, options)]
-    unique = {name.casefold(): name for name in (*nouns, *reversed(phrases))}
-    return tuple(reversed(unique.values()))
-
-
-def named(
-    found: Sequence[Detection], names: Sequence[str], options: ChainOptions
-) -> list[Detection]:
-    """Return the detections, each with the name that its phrase belongs to."""
-    by_phrase = names_by_phrase(names, options)
-    return [replace(one, label=by_phrase.get(one.label, one.label)) for one in found]
-
-
-def nouns_of(caption: str) -> tuple[str, ...]:
-    """Return the head noun of each phrase that starts with an article or a number.
-
-    "there is a red cabin in the woods with a wooden deck" gives cabin, woods, deck.
-    """
-    words = re.findall(r"[^\W\d_]+", caption.casefold())
-    heads, head, open_phrase = [], None, False
-    for word in [*words, "and"]:
-        if word in FUNCTION_WORDS or word.endswith("ing"):
-            if head:
-                heads.append(head)
-            head, open_phrase = None, word in ARTICLES
-        elif open_phrase:
-            head = word
-    return tuple(dict.fromkeys(heads))
-
-
-def one_box_per_object(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
-    """Merge detections of several prompts, then suppress per class, then across classes."""
-    return without_overlaps(boxes.fuse(found, options.agnostic_iou), options)
-
-
-def without_overlaps(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
-    """Suppress per class, then across classes."""
-    per_class = boxes.suppress(found, options.nms_iou)
-    return boxes.suppress(per_class, options.agnostic_iou, class_agnostic=True)
 
 
 def _reject_if_objects_lost(candidate: Candidate, thresholds: FilterThresholds) -> None:

@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from chatgenimage.db.session import upgrade
 from chatgenimage.factory.app import assemble
 from chatgenimage.factory.settings.model import Settings, load_settings
-from chatgenimage.tasks.label import one_box_per_object
+from chatgenimage.tasks.overlaps import one_box_per_object
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.workers import boxes
 from chatgenimage.workers.interfaces import Detector

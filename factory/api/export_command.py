@@ -39,6 +39,7 @@ def spell_export(request: ExportRequest, filters: Filters) -> str:
     words += ["--classes", CLASSES_FILE] if request.classes.names is not None else []
     for old, new in request.classes.merged.items():
         words += ["--map", f"{old}={new}"]
+    words += ["--extras"] if request.classes.extras else []
     words += ["--originals", FOLDER] * len(request.originals)
     words += ["--strict-splits"] if request.strict_splits else []
     return shlex.join([*words, *_filter_words(filters)])

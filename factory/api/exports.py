@@ -33,6 +33,7 @@ def export(  # noqa: PLR0913  # keywords
     masks: Masks | None = None,
     classes: str | Iterable[str] | None = None,
     merge: Mapping[str, str] | None = None,
+    extras: bool = False,
     originals: str | Path | Iterable[str | Path] = (),
     overwrite: bool = False,
     **options: Unpack[ExportOptions],
@@ -50,6 +51,7 @@ def export(  # noqa: PLR0913  # keywords
         classes: The classes in the order of their numbers, all others are left out; a text may
             also name a file. None: as in earlier exports.
         merge: New class by old class.
+        extras: Export objects too whose class only a caption named.
         originals: Folders of the annotated pictures: their files are exported instead of the
             stored copies.
         overwrite: Replace an earlier export in this folder.
@@ -78,7 +80,7 @@ def export(  # noqa: PLR0913  # keywords
             splits=_splits_text(splits),
             seed=seed,
             masks=masks,
-            classes=ClassChoice(_class_names(classes), dict(merge or {})),
+            classes=ClassChoice(_class_names(classes), dict(merge or {}), extras),
             originals=tuple(map(Path, several(originals))),
             overwrite=overwrite,
             strict_splits=strict_splits,

@@ -64,6 +64,10 @@ Merges = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="OLD=NEW", help="Merge a class into another; may be repeated."),
 ]
+Extras = Annotated[
+    bool,
+    typer.Option("--extras", help="Export objects too whose class only a caption named."),
+]
 OriginalFolders = Annotated[
     list[Path] | None,
     typer.Option(
@@ -79,10 +83,12 @@ MaskEncoding = Annotated[
 ]
 
 
-def choose_classes(classes: ClassNames = None, map_: Merges = None) -> ClassChoice:
+def choose_classes(
+    *, classes: ClassNames = None, map_: Merges = None, extras: Extras = False
+) -> ClassChoice:
     """Return the classes that the options ask for."""
     names = None if classes is None else parse_classes(classes)
-    return ClassChoice(names, parse_merges(map_ or ()))
+    return ClassChoice(names, parse_merges(map_ or ()), extras)
 
 
 @expected_errors()

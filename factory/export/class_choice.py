@@ -22,10 +22,12 @@ class ClassChoice:
         names: The classes in the order of their numbers; all others are left out. None: those
             asked for, then those found.
         merged: New name by old name; applied first, once.
+        extras: Whether objects are exported whose class only a caption named.
     """
 
     names: tuple[str, ...] | None = None
     merged: Mapping[str, str] = field(default_factory=dict)
+    extras: bool = False
 
     def rename(self, label: str) -> str:
         """Return the class that a label belongs to."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.class_numbers import list_numbered_classes, number_classes, without
-from chatgenimage.db.classes import NO_CLASS, list_run_classes
+from chatgenimage.db.classes import NO_CLASS, list_extras, list_run_classes
 from chatgenimage.db.error_messages import explain
 from chatgenimage.db.exporting import count_objects
 from chatgenimage.db.queries import CandidateFilter, count_candidates
@@ -31,6 +31,7 @@ class ExportClasses:
         others: Names among them that no exported run was asked for or shows.
         unnumbered: Names among them that the database does not remember yet.
         problem: Why the order could not be remembered; None: it is.
+        extras: Labels that only captions named, which are left out.
     """
 
     names: tuple[str, ...]
@@ -38,9 +39,12 @@ class ExportClasses:
     others: tuple[str, ...] = ()
     unnumbered: tuple[str, ...] = ()
     problem: str | None = None
+    extras: frozenset[str] = frozenset()
 
     def of(self, label: str) -> str:
         """Return the class of a label, `NO_CLASS` if it is left out."""
+        if label in self.extras:
+            return NO_CLASS
         name = self.choice.rename(label)
         return name if name in self._known else NO_CLASS
 
@@ -94,7 +98,11 @@ def try_to_number(sessions: Sessions, names: Sequence[str]) -> str | None:
 
 
 def plan_classes(
-    session: Session, choice: ClassChoice, own: Sequence[str], problem: str | None = None
+    session: Session,
+    choice: ClassChoice,
+    own: Sequence[str],
+    problem: str | None = None,
+    extras: frozenset[str] = frozenset(),
 ) -> ExportClasses:
     """Return the classes of an export of runs.
 
@@ -106,7 +114,9 @@ def plan_classes(
         choice: What the person asked for.
         own: The classes of the runs, as `db.classes.list_run_classes` returns them.
         problem: Why new classes could not get a number; they are put at the end then.
+        extras: Those of them that are left out.
     """
+    own = [name for name in own if name not in extras]
     used = set(map(choice.rename, own))
     if choice.names is not None:
         return ExportClasses(choice.names, choice, _other(choice.names, used))
@@ -116,16 +126,30 @@ def plan_classes(
     end = max((number_of[name] + 1 for name in own), default=0)
     names = tuple(dict.fromkeys(map(choice.rename, list(number_of)[:end])))
     if problem is None:
-        return ExportClasses(names, choice, _other(names, used), unnumbered=tuple(new))
-    return ExportClasses(names, choice, _other(names, used), problem=problem)
+        unnumbered = tuple(new)
+        return ExportClasses(
+            names, choice, _other(names, used), unnumbered=unnumbered, extras=extras
+        )
+    return ExportClasses(names, choice, _other(names, used), problem=problem, extras=extras)
+
+
+def find_extras_left_out(
+    session: Session, choice: ClassChoice, run_ids: Collection[int]
+) -> frozenset[str]:
+    """Return the extras; none if they are asked for, one by one or all."""
+    if choice.extras or choice.names is not None:
+        return frozenset()
+    return list_extras(session, run_ids) - set(choice.merged)
 
 
 def count_left_out(session: Session, wanted: CandidateFilter, classes: ExportClasses) -> LeftOut:
     """Return what the choice of classes leaves out of the candidates of a filter."""
-    if classes.choice.names is None:
+    if classes.choice.names is None and not classes.extras:
         return LeftOut({}, 0)
     found = count_objects(session, wanted)
     others = {label: count for label, count in found.items() if classes.of(label) == NO_CLASS}
+    if classes.choice.names is None:
+        return LeftOut(others, 0)
     without_limit = replace(wanted, limit=None)
     shown = count_candidates(session, without_limit)
     return LeftOut(others, count_candidates(session, replace(without_limit, classes=None)) - shown)
@@ -137,7 +161,12 @@ def describe_classes(classes: ExportClasses, left_out: LeftOut) -> Iterator[str]
         largest = sorted(left_out.objects.items(), key=lambda pair: (-pair[1], pair[0]))
         named = shorten_list([f"{label} {count}" for label, count in largest])
         objects = f"objects {sum(left_out.objects.values())} ({named})"
-        yield f"Left out by --classes: {objects}, images {left_out.images}."
+        if classes.choice.names is None:
+            yield (
+                f"Left out: {objects} of classes that only captions named; --extras exports them."
+            )
+        else:
+            yield f"Left out by --classes: {objects}, images {left_out.images}."
     if classes.others and classes.choice.names is None:
         yield (
             f"{len(classes.others)} of the {len(classes.names)} classes are of other runs and have "

@@ -29,6 +29,7 @@ from chatgenimage.factory.export.classes import (
     check_choice,
     count_left_out,
     describe_classes,
+    find_extras_left_out,
     plan_classes,
     try_to_number,
 )
@@ -80,7 +81,8 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
             wanted = replace(request.wanted, classes=chosen)
             run_ids = list_exported_runs(session, wanted)
             own = list_run_classes(session, run_ids, use_reviews=use_reviews)
-            classes = plan_classes(session, request.classes, own, problem)
+            extras = find_extras_left_out(session, request.classes, run_ids)
+            classes = plan_classes(session, request.classes, own, problem, extras)
             if not classes.unnumbered:
                 originals.check(session, wanted)
                 first_pass = FirstPass(replace(request, wanted=wanted), classes, originals)

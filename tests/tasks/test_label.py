@@ -1,7 +1,12 @@
 import pytest
 
-from chatgenimage.tasks.label import named, names_to_detect, nouns_of, one_box_per_object
+from chatgenimage.tasks.label import (
+    LabelInput,
+    objects_in,
+)
+from chatgenimage.tasks.names_to_detect import named, names_to_detect, nouns_of
 from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.tasks.overlaps import one_box_per_object
 from chatgenimage.workers.values import Detection
 
 
@@ -55,3 +60,51 @@ def test_what_a_phrase_finds_has_the_name_of_its_class():
     ]
     kept = one_box_per_object(named(found, ["referee", "dog"], options), options)
     assert [(one.label, one.confidence) for one in kept] == [("dog", 0.9), ("referee", 0.8)]
+
+
+BOX = (0.0, 0.0, 10.0, 10.0)
+MOST_OF_IT = (0.0, 0.0, 10.0, 7.0)
+ELSEWHERE = (20.0, 20.0, 30.0, 30.0)
+
+
+def found_for(asked, found, *, listed=(), **options):
+    chain = ChainOptions(**options)
+    subject = LabelInput(1, "", (*asked, *listed), chain, tuple(asked))
+    kept = objects_in(subject, [Detection(*one) for one in found])
+    return [(one.label, one.box_xyxy) for one in kept]
+
+
+def test_the_label_that_was_asked_for_has_the_box_and_not_its_head_noun():
+    found = [("extinguisher", 0.63, MOST_OF_IT), ("fire extinguisher", 0.61, BOX)]
+    for listed in ((), ("extinguisher",)):
+        assert found_for(["fire extinguisher"], found, listed=listed) == [
+            ("fire extinguisher", BOX)
+        ]
+
+
+def test_a_noun_of_the_caption_takes_no_box_from_a_name_and_keeps_its_own():
+    found = [("wall", 0.9, BOX), ("dog", 0.4, BOX), ("wall", 0.8, ELSEWHERE)]
+    assert found_for(["dog"], found) == [("wall", ELSEWHERE), ("dog", BOX)]
+
+
+def test_another_class_of_the_list_still_wins_by_its_confidence():
+    found = [("hot dog", 0.7, BOX), ("dog", 0.4, BOX)]
+    assert found_for(["dog"], found, listed=["hot dog"]) == [("hot dog", BOX)]
+
+
+def test_places_and_quantities_in_a_caption_are_no_classes():
+    caption = "a stack of boxes in the middle of a lot of chairs on a side of a wall"
+    names = names_to_detect(["fire extinguisher"], caption, ChainOptions())
+    assert names == ("fire extinguisher", "wall")
+    said = "an extinguisher and two fire extinguishers next to a hose"
+    assert names_to_detect(["fire extinguisher"], said, ChainOptions()) == (
+        "fire extinguisher",
+        "hose",
+    )
+
+
+def test_a_stop_noun_that_was_asked_for_is_looked_for():
+    assert names_to_detect(["painting"], "a painting on a wall", ChainOptions()) == (
+        "painting",
+        "wall",
+    )

@@ -7,6 +7,7 @@ import yaml
 from sqlalchemy import text
 
 from chatgenimage.db.class_numbers import list_numbered_classes
+from chatgenimage.db.models import Run
 from chatgenimage.db.session import connect, engine_of
 from chatgenimage.factory.errors import SettingsError, UnknownName
 from chatgenimage.factory.export import class_choice
@@ -46,6 +47,21 @@ def names_of(place, out, choice=None, **wanted):
 def test_the_labels_asked_for_come_first_then_what_was_found(place, out):
     add_run(place, ("tree", "tree", "apple"), ("dog", "zebra"))
     assert names_of(place, out) == ["tree", "dog", "apple", "zebra"]
+
+
+def test_classes_that_only_captions_named_are_exported_when_asked_for(place, out):
+    run_id = add_run(place, ("tree", "tree", "apple", "middle"))
+    with place.sessions.begin() as session:
+        run = session.get_one(Run, run_id)
+        chain = {**run.profile["chain"], "caption_nouns": True, "class_list": ["apple"]}
+        run.profile = {**run.profile, "chain": chain}
+    done = export_as(place, "coco", out)
+    told = "Left out: objects 1 (middle 1) of classes that only captions named; --extras exports"
+    assert told in str(done)
+    assert (done.annotations, done.classes) == (2, 2)
+    assert names_of(place, out, ClassChoice(merged={"middle": "tree"})) == ["tree", "apple"]
+    assert names_of(place, out, ClassChoice(("middle",))) == ["middle"]
+    assert names_of(place, out, ClassChoice(extras=True)) == ["tree", "apple", "middle"]
 
 
 def test_numbers_do_not_depend_on_the_filter(place, out):

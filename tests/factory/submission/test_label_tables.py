@@ -8,7 +8,7 @@ from chatgenimage.factory.submission.domains import check_domains
 from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
 from chatgenimage.factory.submission.labels import LabelRequest, read_labels
 from chatgenimage.factory.submission.ontology import with_ontology
-from chatgenimage.tasks.label import named, names_to_detect
+from chatgenimage.tasks.names_to_detect import named, names_to_detect
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.tasks.words import names_by_painted, painted_as, styled
 from chatgenimage.workers.values import Detection
