@@ -85,9 +85,7 @@ def test_long_running_services_restart_and_have_health_checks(services):
         health = service.get("healthcheck") or (name not in SERVERS and targets[name].health)
         assert bool(health) == lasting, name
     # An endless one never reports its error.
-    assert (
-        services["migrate"]["restart"] == "on-failure:5"
-    )  # an endless one never reports its error
+    assert services["migrate"]["restart"] == "on-failure:5"
 
 
 def test_all_services_wait_for_the_newest_schema(services):
