@@ -2,9 +2,11 @@
 
 import shutil
 
+import diffusers
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from chatgenimage.workers.errors import CheckpointBroken, NotANumber
@@ -84,3 +86,34 @@ def test_a_single_file_without_the_settings_it_lacks_is_said_so(load_painter, tm
     save_file({"weight": torch.zeros(1)}, file)
     with pytest.raises(CheckpointBroken, match="settings_of"):
         load_painter("text_to_image", FLUX, checkpoint=str(file))
+
+
+def save_lora(painter_folder, name, folder):
+    """Write LoRA weights for the denoiser of a class, as diffusers' training scripts do."""
+    kind = getattr(diffusers, name)
+    pipeline = kind.from_pretrained(painter_folder(name))
+    pipeline.transformer.add_adapter(
+        LoraConfig(r=2, lora_alpha=64, init_lora_weights=False, target_modules=["to_q", "to_v"])
+    )
+    layers = get_peft_model_state_dict(pipeline.transformer)
+    kind.save_lora_weights(folder, transformer_lora_layers=layers)
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", [FLUX, "ZImagePipeline", "QwenImagePipeline", "SanaPipeline"])
+def test_lora_weights_change_the_image_and_the_revision(
+    load_painter, painter_folder, tmp_path, name
+):
+    lora = (save_lora(painter_folder, name, tmp_path),)
+    plain, adapted = (load_painter("text_to_image", name, lora=weights) for weights in ((), lora))
+    before, after = (family.generate(["a dog"], [1])[0] for family in (plain, adapted))
+    assert not np.array_equal(before, after)
+    assert plain.identity.revision != adapted.identity.revision
+
+
+def test_a_lora_of_another_class_is_refused(load_painter, painter_folder, tmp_path):
+    name = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+    weights = {f"{name}.lora_A.weight": torch.ones(4, 8), f"{name}.lora_B.weight": torch.ones(8, 4)}
+    save_file(weights, tmp_path / "sd.safetensors")
+    with pytest.raises(CheckpointBroken, match=r"sd\.safetensors|does not load"):
+        load_painter("text_to_image", FLUX, lora=(str(tmp_path / "sd.safetensors"),))

@@ -82,7 +82,7 @@ def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa
     if config.safety_checker and not (index.get("safety_checker") or [None])[0]:
         raise CheckpointBroken(f"{path} has no safety checker; delete `safety_checker`.")
     for name, part in index.items():
-        if name.startswith("tokenizer") and part[0] is not None:  # SD 3 may leave out its third
+        if name.startswith("tokenizer") and part[0] is not None:  # null: an optional part
             local_files.refuse_wordless(path / name)
     encoders = {
         name: _load_whole(getattr(transformers, part[1]), path, name, settings)
