@@ -5,6 +5,8 @@ import functools
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines.longcat_image import pipeline_longcat_image_edit
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
 from pydantic import TypeAdapter
 
 from chatgenimage.testing import sample_images
@@ -104,6 +106,19 @@ def load_painter(painter_folder):
         return load_family(ADAPTER.validate_python(values | settings), "cpu")
 
     return load_painter
+
+
+@pytest.fixture(scope="module")
+def small_references():
+    """Qwen and LongCat see an image at a megapixel, which takes seconds on a processor."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (pipeline_qwenimage_edit, pipeline_longcat_image_edit):
+            whole = module.calculate_dimensions
+            smaller = functools.partial(lambda whole, _area, ratio: whole(128**2, ratio), whole)
+            patch.setattr(module, "calculate_dimensions", smaller)
+        patch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 128**2)
+        patch.setattr(pipeline_qwenimage_edit_plus, "CONDITION_IMAGE_SIZE", 128**2)
+        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
 
 from chatgenimage.testing import same_image
 from chatgenimage.workers.errors import CheckpointBroken
@@ -10,19 +9,7 @@ from chatgenimage.workers.painters.pipelines_table import EDITING
 
 INSTRUCTIONS = ["change the background to a beach", "paint it", "change it to a forest"]
 SEEDS = [1, 2, 3]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_references():
-    """Qwen-Image-Edit sees an image at a megapixel, which takes seconds on a processor."""
-    whole = pipeline_qwenimage_edit.calculate_dimensions
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            pipeline_qwenimage_edit, "calculate_dimensions", lambda _, ratio: whole(128**2, ratio)
-        )
-        patch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 128**2)
-        patch.setattr(pipeline_qwenimage_edit_plus, "CONDITION_IMAGE_SIZE", 128**2)
-        yield
+pytestmark = pytest.mark.usefixtures("small_references")
 
 
 @pytest.fixture(params=EDITING)

@@ -26,6 +26,7 @@ FLUX = "FluxPipeline"
         ("inpaint", "FluxKontextPipeline"),
     ],
 )
+@pytest.mark.usefixtures("small_references")
 def test_a_painter_works_in_half_precision(load_painter, images, family, name):
     settings = {} if family == "inpaint" else {"num_inference_steps": 1}
     painter = load_painter(family, name, dtype="bfloat16", **settings)

@@ -11,6 +11,7 @@ from diffusers import (
     ChromaTransformer2DModel,
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
+    LongCatImageTransformer2DModel,
     Lumina2Transformer2DModel,
     QwenImageTransformer2DModel,
     SanaTransformer2DModel,
@@ -30,7 +31,7 @@ from tests.contract.tiny_checkpoints import (
     save_stable_diffusion_xl,
 )
 
-SD3_CHANNELS = 16
+SD3_CHANNELS = 16  # numbers in a latent cell, fixed in the code of SD 3 and LongCat
 PACKED = 4 * parts.LATENT_CHANNELS
 """Channels of four latent cells that are one token."""
 MASKED = PACKED + 4 * 64
@@ -125,6 +126,22 @@ def qwen_image_edit() -> dict[str, Any]:
     return made | {"processor": parts.qwen_vl_processor(made["tokenizer"])}
 
 
+def longcat() -> dict[str, Any]:
+    """Like meituan-longcat/LongCat-Image and -Edit."""
+    tokenizer, encoder = parts.qwen_vl()
+    transformer = LongCatImageTransformer2DModel(
+        in_channels=4 * SD3_CHANNELS,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=TEXT_WIDTH,
+        axes_dims_rope=[4, 4, 8],
+    )
+    text = _encoders((tokenizer, encoder)) | {"text_processor": parts.qwen_vl_processor(tokenizer)}
+    return text | {"transformer": transformer, "vae": parts.kl(SD3_CHANNELS)}
+
+
 def z_image() -> dict[str, Any]:
     """Like Tongyi-MAI/Z-Image."""
     transformer = ZImageTransformer2DModel(
@@ -205,6 +222,8 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "QwenImagePipeline": qwen_image,
     "QwenImageEditPipeline": qwen_image_edit,
     "QwenImageEditPlusPipeline": qwen_image_edit,
+    "LongCatImagePipeline": longcat,
+    "LongCatImageEditPipeline": longcat,
     "ZImagePipeline": z_image,
     "SanaPipeline": sana,
     "ChromaPipeline": chroma,

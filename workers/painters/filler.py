@@ -58,7 +58,7 @@ class Filler:
         self, images: Images, mask_images: Masks, prompts: Sequence[str], seeds: Sequence[int]
     ) -> list[RgbImage]:
         """Return the images with their masked part repainted; the outside is unchanged."""
-        chunks = chunks_of(self.pipeline, prompts)
+        chunks = chunks_of(self.pipeline, self.row, prompts)
 
         def paint(images: Images, masks: Masks, group: Sequence[int]) -> list[RgbImage]:
             own = [chunks[index] for index in group]

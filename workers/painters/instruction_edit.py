@@ -20,7 +20,7 @@ from chatgenimage.workers.painters.opening import (
 )
 from chatgenimage.workers.painters.pipelines_table import EDITING, EditRow
 from chatgenimage.workers.painters.prompts import chunks_of, prompt_arguments, unread_ends
-from chatgenimage.workers.painters.sizes import paint_at_most
+from chatgenimage.workers.painters.sizes import paint_at_most, scale_image
 from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks
 from chatgenimage.workers.values import ModelIdentity, RgbImage
@@ -73,7 +73,7 @@ class InstructionEdit:
             instructions: Read as a whole, but for what `unread` returns.
             seeds: One per image.
         """
-        chunks = chunks_of(self._pipeline, instructions)
+        chunks = chunks_of(self._pipeline, self._row, instructions)
 
         def paint(group: Sequence[int], images: Sequence[RgbImage]) -> list[RgbImage]:
             own = [chunks[index] for index in group]
@@ -118,11 +118,18 @@ class InstructionEdit:
             generator=[seeded(seed) for seed in seeds],
             output_type="np",
         )
-        return images_of(output, images[0].shape[:2])
+        painted = images_of(output, output.images.shape[1:3])
+        if painted[0].shape != padded[0].shape:  # the class decides the size
+            painted = [scale_image(image, padded[0].shape[:2]) for image in painted]
+        height, width = images[0].shape[:2]
+        return [image[:height, :width] for image in painted]
 
-    def _as_input(self, images: Sequence[RgbImage]) -> Any:  # noqa: ANN401 (a tensor or a list)
+    def _as_input(self, images: Sequence[RgbImage]) -> Any:  # noqa: ANN401 (a tensor or PIL's)
         """Return images of one shape as the class takes them."""
-        return [*map(Image.fromarray, images)] if self._row.takes_pil else pixels.to_tensor(images)
+        if self._row.takes_batches:
+            return pixels.to_tensor(images)
+        (image,) = images
+        return Image.fromarray(image)
 
     def _image_guidance(self) -> dict[str, Any]:
         """Return the guidance by the image, if the class has one."""

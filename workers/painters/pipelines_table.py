@@ -69,8 +69,13 @@ def by_area(height: int, width: int) -> dict[str, Any]:
     return sides | {"max_area": height * width, "_auto_resize": False}
 
 
+def by_sides_as_written(height: int, width: int) -> dict[str, Any]:
+    """Return height and width: by itself LongCat lets its language model rewrite prompts."""
+    return {"height": height, "width": width, "enable_prompt_rewrite": False}
+
+
 def by_image(_height: int, _width: int) -> dict[str, Any]:
-    """Return nothing: the result has the size of the image."""
+    """Return nothing: the class decides the size by the image."""
     return {}
 
 
@@ -86,6 +91,7 @@ class PipelineRow:
         empty_negative: What is passed for an empty one; None: nothing.
         side_px: Both sides of an image are multiples of it.
         most_tokens: Longest text that is read, `before` included; None: CLIP's, in chunks.
+        fails_if_longer: Whether the class raises an error for a longer one.
         before: Words that the class puts before a prompt.
         sizing: Arguments about the size of the result.
         filler: Class that fills with the same parts; None: there is none.
@@ -99,6 +105,7 @@ class PipelineRow:
     empty_negative: str | None = None
     side_px: int = 16
     most_tokens: int | None = 512
+    fails_if_longer: bool = False
     before: str = ""
     sizing: Sizing = by_sides
     filler: str | None = None
@@ -126,14 +133,13 @@ class EditRow(PipelineRow):
 
     Attributes:
         side_of_area_px: Images with more pixels than its square are edited at about so many.
-        takes_batches: Whether several images can be passed in one call, each with its prompt.
-        takes_pil: Whether images are passed as PIL's instead of as a tensor.
+        takes_batches: Whether several images can be passed in one call, as a tensor, each with its
+            prompt; else one of PIL's is.
         image_guidance: Default strength of guidance by the image; None: there is none.
     """
 
     side_of_area_px: int = 1024
     takes_batches: bool = False
-    takes_pil: bool = True
     image_guidance: float | None = None
 
 
@@ -143,6 +149,7 @@ STABLE_DIFFUSION_3: dict[str, Any] = {"guidance": 7.0, "most_tokens": 256}
 FLUX: dict[str, Any] = {"is_guided": has_guidance_input, "has_negative": False}
 KLEIN: dict[str, Any] = {"is_guided": is_not_distilled, "has_negative": False, "before": CHAT}
 QWEN: dict[str, Any] = {"guidance": 4.0, "guided_by": "true_cfg_scale", "empty_negative": " "}
+LONGCAT: dict[str, Any] = {"guidance": 4.5, "fails_if_longer": True}
 Z_IMAGE: dict[str, Any] = {"guidance": 5.0, "before": CHAT}
 
 GENERATING: Mapping[str, PipelineRow] = {
@@ -165,6 +172,7 @@ GENERATING: Mapping[str, PipelineRow] = {
     ),
     "ChromaPipeline": PipelineRow(guidance=5.0),
     "Lumina2Pipeline": PipelineRow(guidance=4.0, most_tokens=256, before=LUMINA),
+    "LongCatImagePipeline": PipelineRow(**LONGCAT, sizing=by_sides_as_written),
 }
 """Classes that generate, as named in the `model_index.json` of their checkpoints."""
 
@@ -190,7 +198,6 @@ EDITING: Mapping[str, EditRow] = {
         **STABLE_DIFFUSION,
         side_of_area_px=512,
         takes_batches=True,
-        takes_pil=False,
         image_guidance=1.5,
         least_guidance=ABOVE_ONE,
         sizing=by_image,
@@ -200,12 +207,12 @@ EDITING: Mapping[str, EditRow] = {
         guidance=3.5,
         sizing=by_area,
         takes_batches=True,
-        takes_pil=False,
         filler="FluxKontextInpaintPipeline",
     ),
     "Flux2Pipeline": EditRow(guidance=4.0, has_negative=False, before=FLUX_2),
     "Flux2KleinPipeline": EditRow(**KLEIN, guidance=4.0, filler="Flux2KleinInpaintPipeline"),
     "QwenImageEditPipeline": EditRow(**QWEN),
     "QwenImageEditPlusPipeline": EditRow(**QWEN),
+    "LongCatImageEditPipeline": EditRow(**LONGCAT, sizing=by_image),
 }
 """Classes that edit by instruction."""

@@ -13,8 +13,11 @@ from chatgenimage.workers.prompt_chunks import (
 )
 
 
-def chunks_of(pipeline: Any, prompts: Sequence[str]) -> list[Chunks]:  # noqa: ANN401
+def chunks_of(pipeline: Any, row: PipelineRow, prompts: Sequence[str]) -> list[Chunks]:  # noqa: ANN401
     """Return each prompt in the chunks that the pipeline reads: one, unless it reads by CLIP."""
+    if row.fails_if_longer:
+        ends = unread_ends(pipeline, row, prompts)
+        prompts = [text.strip().removesuffix(e) for text, e in zip(prompts, ends, strict=True)]
     return [split_prompt(pipeline, prompt) for prompt in prompts]
 
 

@@ -69,7 +69,7 @@ class TextToImage:
             prompts: Read as a whole, but for what `unread` returns.
             seeds: One per prompt; prompt and seed give the same image in any batch.
         """
-        chunks = chunks_of(self._pipeline, prompts)
+        chunks = chunks_of(self._pipeline, self._row, prompts)
         painted: dict[int, RgbImage] = {}
         for group in group_equal(map(len, chunks)):
             images = self._generate(
