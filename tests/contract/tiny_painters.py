@@ -8,11 +8,14 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import (
+    AuraFlowTransformer2DModel,
     ChromaTransformer2DModel,
+    DPMSolverMultistepScheduler,
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
     LongCatImageTransformer2DModel,
     Lumina2Transformer2DModel,
+    PixArtTransformer2DModel,
     QwenImageTransformer2DModel,
     SanaTransformer2DModel,
     SD3Transformer2DModel,
@@ -20,7 +23,7 @@ from diffusers import (
     StableDiffusionXLInpaintPipeline,
     ZImageTransformer2DModel,
 )
-from transformers import CLIPTextModel, Qwen3ForCausalLM, Qwen3Model
+from transformers import CLIPTextModel, Qwen3ForCausalLM, Qwen3Model, UMT5Config, UMT5EncoderModel
 
 from tests.contract import tiny_parts as parts
 from tests.contract.tiny_checkpoints import (
@@ -194,6 +197,41 @@ def chroma() -> dict[str, Any]:
     return _encoders(parts.t5()) | {"transformer": transformer, "vae": parts.kl()}
 
 
+def pixart() -> dict[str, Any]:
+    """Like PixArt-alpha/PixArt-Sigma-XL-2-1024-MS."""
+    transformer = PixArtTransformer2DModel(
+        sample_size=8,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        caption_channels=parts.T5_WIDTH,
+        in_channels=parts.LATENT_CHANNELS,
+        out_channels=2 * parts.LATENT_CHANNELS,
+        cross_attention_dim=16,
+        norm_num_groups=1,
+    )
+    return _encoders(parts.t5()) | {"transformer": transformer, "vae": parts.kl()}
+
+
+def aura_flow() -> dict[str, Any]:
+    """Like fal/AuraFlow-v0.3."""
+    tokenizer, encoder = parts.t5()
+    transformer = AuraFlowTransformer2DModel(
+        sample_size=8,
+        in_channels=parts.LATENT_CHANNELS,
+        num_mmdit_layers=1,
+        num_single_dit_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=parts.T5_WIDTH,
+        caption_projection_dim=16,
+        out_channels=parts.LATENT_CHANNELS,
+        pos_embed_max_size=256,
+    )
+    text = _encoders((tokenizer, UMT5EncoderModel(UMT5Config(**encoder.config.to_dict()))))
+    return text | {"transformer": transformer, "vae": parts.kl()}
+
+
 def lumina_2() -> dict[str, Any]:
     """Like Alpha-VLLM/Lumina-Image-2.0."""
     transformer = Lumina2Transformer2DModel(
@@ -228,6 +266,8 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "SanaPipeline": sana,
     "ChromaPipeline": chroma,
     "Lumina2Pipeline": lumina_2,
+    "PixArtSigmaPipeline": pixart,
+    "AuraFlowPipeline": aura_flow,
 }
 """Makes the parts of a pipeline, by the name of its class."""
 OLDER: dict[str, Callable[[Path], None]] = {
@@ -250,7 +290,9 @@ def save_painter(name: str, folder: Path) -> None:
     if name in OLDER:
         OLDER[name](folder)
         return
-    getattr(diffusers, name)(**PARTS[name](), scheduler=parts.flow()).save_pretrained(folder)
+    is_flow = name != "PixArtSigmaPipeline"
+    scheduler = parts.flow() if is_flow else DPMSolverMultistepScheduler()
+    getattr(diffusers, name)(**PARTS[name](), scheduler=scheduler).save_pretrained(folder)
 
 
 def _encoders(*pairs: tuple[Any, Any]) -> dict[str, Any]:

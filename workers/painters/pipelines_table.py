@@ -63,6 +63,11 @@ def by_sides_without_bins(height: int, width: int) -> dict[str, Any]:
     return {"height": height, "width": width, "use_resolution_binning": False}
 
 
+def by_sides_uncleaned(height: int, width: int) -> dict[str, Any]:
+    """Return the same for PixArt, which also rewrites prompts if another package is installed."""
+    return by_sides_without_bins(height, width) | {"clean_caption": False}
+
+
 def by_area(height: int, width: int) -> dict[str, Any]:
     """Return height and width as they are: by itself Kontext paints one of its own sizes."""
     sides = {"height": height, "width": width}
@@ -171,6 +176,8 @@ GENERATING: Mapping[str, PipelineRow] = {
         guidance=4.5, side_px=32, most_tokens=299, sizing=by_sides_without_bins
     ),
     "ChromaPipeline": PipelineRow(guidance=5.0),
+    "PixArtSigmaPipeline": PipelineRow(guidance=4.5, most_tokens=300, sizing=by_sides_uncleaned),
+    "AuraFlowPipeline": PipelineRow(guidance=3.5, most_tokens=256),
     "Lumina2Pipeline": PipelineRow(guidance=4.0, most_tokens=256, before=LUMINA),
     "LongCatImagePipeline": PipelineRow(**LONGCAT, sizing=by_sides_as_written),
 }
