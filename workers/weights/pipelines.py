@@ -201,7 +201,7 @@ def _limit_tokens(pipeline: Any) -> None:  # noqa: ANN401 (any pipeline)
             for part in (name, name.replace("tokenizer", "text_encoder"))
         )
         longest = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
-        if longest and getattr(tokenizer, "model_max_length", 0) > MOST_TOKENS:
+        if tokenizer and longest and getattr(tokenizer, "model_max_length", 0) > MOST_TOKENS:
             tokenizer.model_max_length = longest
 
 
