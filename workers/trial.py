@@ -12,7 +12,7 @@ from chatgenimage.workers.device import forget_peak_memory, refuse_absent
 from chatgenimage.workers.errors import OutOfMemory
 from chatgenimage.workers.interfaces import Family
 from chatgenimage.workers.registry import load_family
-from chatgenimage.workers.values import RgbImage
+from chatgenimage.workers.values import BoxXyxy, RgbImage
 
 LONGEST_S = 60.0
 """No larger pass is tried after one that takes longer."""
@@ -142,9 +142,19 @@ def _work(family: Family, size_wh: tuple[int, int], count: int = 1) -> str:
         made.append(f"a fill in {_size(family.fill(images, [mask] * count, prompts, seeds)[0])}")
     if isinstance(family, interfaces.BackgroundEditor):
         made.append(f"an edit of {_size(family.edit(images, prompts, seeds)[0])}")
+    made += _label(family, images, box)
+    return ", ".join(made)
+
+
+def _label(family: Family, images: list[RgbImage], box: BoxXyxy) -> list[str]:
+    """Process images with each capability that says what they show; return descriptions."""
+    count = len(images)
+    made = []
     if isinstance(family, interfaces.Captioner):
         made.append(f"the caption {family.caption(images)[0]!r}")
-    if isinstance(family, interfaces.Detector):
+    if isinstance(family, interfaces.DetectorSegmenter):
+        made.append(f"{len(family.find(images, [[LABEL]] * count)[0])} boxes with masks")
+    elif isinstance(family, interfaces.Detector):
         made.append(f"{len(family.detect(images, [[LABEL]] * count)[0])} boxes")
     if isinstance(family, interfaces.Segmenter):
         made.append(f"{len(family.segment(images, [[box]] * count)[0])} mask")
@@ -152,7 +162,7 @@ def _work(family: Family, size_wh: tuple[int, int], count: int = 1) -> str:
         made.append(f"the answer {family.ask(images, [f'Is this a {LABEL}?'] * count)[0][:80]!r}")
     if isinstance(family, interfaces.ImageTextEncoder):
         made.append(f"a vector of {family.embed_images(images).shape[1]}")
-    return ", ".join(made)
+    return made
 
 
 def _picture(size_wh: tuple[int, int]) -> RgbImage:

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from tests.contract.kinds import kinds
+
 MASK = np.ones((64, 64), dtype=bool)
 BOX = (4.0, 4.0, 60.0, 60.0)
 WORK = {
@@ -26,3 +28,19 @@ def test_a_family_works_in_half_precision(load, images, name, dtype):
     assert family.identity.settings["dtype"] == dtype
     for work in WORK[name]:
         assert len(work(family, images[0])) == 1
+
+
+BY_CAPABILITY = {
+    "zero_shot_detector": WORK["grounding_dino"][0],
+    "mask_generator": WORK["segment_anything"][0],
+    "vision_language": WORK["blip2"][0],
+    "similarity": WORK["open_clip"][0],
+    "sam3": lambda family, image: family.find([image], [["dog", "house"]]),
+}
+
+
+@pytest.mark.parametrize("checkpoint", kinds(*BY_CAPABILITY))
+def test_an_architecture_works_in_half_precision(load, images, checkpoint):
+    kind, name = checkpoint
+    family = load(kind, name, dtype="bfloat16")
+    assert len(BY_CAPABILITY[name](family, images[0])) == 1
