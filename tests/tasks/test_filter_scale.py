@@ -8,7 +8,8 @@ import pytest
 from chatgenimage.db.states import Origin
 from chatgenimage.tasks import filter as filter_step
 from chatgenimage.tasks.filter_measures import FilterInput, measure
-from chatgenimage.workers.values import LogitScale
+from chatgenimage.tasks.resources import Resources
+from chatgenimage.workers.values import LogitScale, ModelIdentity
 
 SUBJECT = FilterInput(1, Origin.EDITED, ("dog",), "0", "a dog on a beach", (), ("a dog at night",))
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -17,6 +18,8 @@ COSINES = np.float32([0.30, 0.28])
 
 class Encoder:
     """Knows one image; its cosines with the two texts are fixed."""
+
+    identity = ModelIdentity("fixed", "none", "1")
 
     def __init__(self, scale, bias):
         self.logit_scale = LogitScale(scale, bias)
@@ -37,9 +40,8 @@ class Encoder:
     ],
 )
 def test_the_background_is_as_likely_as_the_checkpoint_was_trained(scale, bias, expected):
-    resources = SimpleNamespace(
-        able=lambda _: Encoder(scale, bias), images=SimpleNamespace(get=lambda _: PIXELS)
-    )
+    images = SimpleNamespace(get=lambda _: PIXELS)
+    resources = Resources(None, images, [Encoder(scale, bias)], None, "test")
     [embedded] = filter_step.compute(resources, [SUBJECT])
     scores = measure(resources, SUBJECT, embedded).scores
     assert scores["background_probability"] == pytest.approx(expected, abs=1e-5)

@@ -54,8 +54,8 @@ class VisionLanguage:
             processor = load_processor(AutoProcessor, config, path)
             kind: Any = TaskModel if found in TASK_WORDS else ChatModel
             kind.refuse(config, found, processor)
+            _pad_left(processor.tokenizer)
             model = load_model(AutoModelForImageTextToText, config, path, device)
-        processor.tokenizer.padding_side = "left"
         loaded: Captioner = kind(config, local_files.identity_of(config, path), model, processor)
         return loaded
 
@@ -179,6 +179,13 @@ def without_thoughts(prompt_end: str, text: str) -> str:
     is_open = bool(marks) and marks[-1].lastgroup is None
     answer, _ = split_thoughts(f"{marks[-1].group()}{text}" if is_open else text)
     return " ".join(clean(answer).split())
+
+
+def _pad_left(tokenizer: Any) -> None:  # noqa: ANN401 (a tokenizer)
+    """Make prompts of a batch end together, where the answers begin."""
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
 
 
 def _conversation(image: RgbImage, request: str) -> list[dict[str, Any]]:
