@@ -43,6 +43,10 @@ CHECKS: Mapping[type, tuple[Callable[[Any], None], ...]] = {
         reading.check_detector_is_repeatable,
         reading.check_detector_without_labels,
     ),
+    interfaces.DetectorSegmenter: (
+        reading.check_objects_with_masks,
+        reading.check_finder_without_labels,
+    ),
     interfaces.Segmenter: (
         reading.check_masks,
         reading.check_segmenter_is_repeatable,

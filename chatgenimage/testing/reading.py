@@ -7,6 +7,7 @@ from chatgenimage.workers import boxes
 from chatgenimage.workers.interfaces import (
     Captioner,
     Detector,
+    DetectorSegmenter,
     ImageTextEncoder,
     Segmenter,
     VisualJudge,
@@ -107,6 +108,25 @@ def check_detector_without_labels(detector: Detector) -> None:
     """No images give no lists, and no labels find nothing."""
     require(detector.detect([], []) == [], "no images gave lists")
     require(detector.detect(sample_images()[:1], [[]]) == [[]], "no labels found something")
+
+
+def check_objects_with_masks(finder: DetectorSegmenter) -> None:
+    """Objects are those that `detect` returns, each with a bool mask of the image's size."""
+    images = sample_images()
+    found = finder.find(images, [LABELS] * len(images))
+    alone = finder.detect(images, [LABELS] * len(images))
+    same = [[one for one, _ in objects] for objects in found] == alone
+    require(same, "`find` and `detect` return other objects")
+    for image, objects in zip(images, found, strict=True):
+        for _, mask in objects:
+            require(mask.dtype == np.bool_, f"expected bool, found {mask.dtype}")
+            require(mask.shape == image.shape[:2], f"{mask.shape} for an image {image.shape}")
+
+
+def check_finder_without_labels(finder: DetectorSegmenter) -> None:
+    """No images give no lists, and no labels find nothing."""
+    require(finder.find([], []) == [], "no images gave lists")
+    require(finder.find(sample_images()[:1], [[]]) == [[]], "no labels found something")
 
 
 def check_masks(segmenter: Segmenter) -> None:

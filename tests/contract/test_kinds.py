@@ -7,8 +7,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from chatgenimage.workers import interfaces
-from chatgenimage.workers.errors import CheckpointBroken
+from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
 from chatgenimage.workers.registry import load_family
+from chatgenimage.workers.weights.pretrained import load_processor
 from tests.contract import kinds
 from tests.contract.conftest import ADAPTER
 
@@ -62,6 +63,20 @@ def test_a_checkpoint_without_one_of_its_weights_is_refused(kinds_folder, tmp_pa
     del weights[max(needed)]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert "1 weights are missing" in refusal_of(family, folder)
+
+
+class NeedsPackage:
+    """A processor whose package is not installed."""
+
+    @staticmethod
+    def from_pretrained(*_, **__):
+        raise ImportError("Package `num2words` is required to run SmolVLM processor.\nInstall it.")
+
+
+def test_a_package_that_a_processor_needs_is_named():
+    config = ADAPTER.validate_python({"family": "vision_language", "checkpoint": "a/b"})
+    with pytest.raises(PackageMissing, match="a/b does not load: Package `num2words` is required"):
+        load_processor(NeedsPackage, config, None)
 
 
 @pytest.mark.parametrize("family", kinds.SAVERS)

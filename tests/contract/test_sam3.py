@@ -5,6 +5,8 @@ import pytest
 import torch
 from transformers import Sam3Model, Sam3Processor
 
+from chatgenimage.testing.families import CHECKS
+from chatgenimage.workers.interfaces import DetectorSegmenter
 from tests.contract import kinds
 
 LABELS = ["dog", "city street", "car"]
@@ -15,17 +17,9 @@ def finder(request, load):
     return load(request.param, "sam3", box_threshold=0.0)
 
 
-def test_each_box_has_a_mask_of_the_image_size(finder, images):
-    found = finder.find(images, [LABELS, LABELS[:1], []])
-    assert found[0]
-    assert found[1]
-    assert not found[2]
-    for image, objects in zip(images, found, strict=True):
-        assert {mask.shape for _, mask in objects} <= {image.shape[:2]}
-        assert {mask.dtype for _, mask in objects} <= {np.dtype(bool)}
-    assert [[one for one, _ in objects] for objects in found] == finder.detect(
-        images, [LABELS, LABELS[:1], []]
-    )
+@pytest.mark.parametrize("check", CHECKS[DetectorSegmenter])
+def test_it_finds_and_cuts_out_as_its_protocol_says(finder, check):
+    check(finder)
 
 
 def test_a_mask_is_the_same_in_any_batch(finder, images):
