@@ -1,5 +1,6 @@
 """The tiers name folders that exist, and a fast test does only what it may."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,3 +48,8 @@ def test_a_program_that_is_missing_is_named_with_what_installs_it():
     assert nothing.missing == "no Thing found: pip install thing"
     with pytest.raises((pytest.fail.Exception, pytest.skip.Exception), match="pip install thing"):
         nothing.require()
+
+
+def test_tests_of_one_file_run_in_one_process(request):
+    has_others = "PYTEST_XDIST_WORKER" in os.environ
+    assert request.node.nodeid.endswith("@test_tiers.py") or not has_others
