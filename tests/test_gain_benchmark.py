@@ -1,21 +1,18 @@
 """The benchmark of the data, tried on a few images: its numbers mean nothing here."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
+from benchmarks.gain.__main__ import main
 from benchmarks.gain.renders import draw_everywhere, draw_real, draw_test
 from benchmarks.gain.setting import FULL, QUICK
 from training.world import BACKGROUNDS, CODEPOINTS, World, load_sprites
 
 pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.processes]
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +66,9 @@ def docs(sprites, tmp_path_factory) -> Path:
 
 def measure(folder, sprites, *options):
     """Run the benchmark on a few images; its work and its page are in the folder."""
-    command = [sys.executable, "-m", "benchmarks.gain", "--quick", "--processes", "1", *options]
-    paths = ["--work", str(folder / "work"), "--docs", str(folder / "docs")]
-    environment = {**os.environ, "TRAINING_SPRITES": str(sprites)}
-    subprocess.run([*command, *paths], check=True, cwd=ROOT, env=environment, timeout=900)
+    paths = {"work": folder / "work", "docs": folder / "docs", "sprites": sprites}
+    words = [f"--{name}={path}" for name, path in paths.items()]
+    assert main(["--quick", "--processes=1", *words, *options]) == 0
 
 
 def test_the_page_has_every_comparison_and_its_pictures(docs):

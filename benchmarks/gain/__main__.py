@@ -23,10 +23,10 @@ WORK = ROOT / ".benchmark-gain"
 def main(arguments: list[str] | None = None) -> int:
     """Make the images, train, and write the page."""
     asked = _parser().parse_args(arguments)
-    if not SPRITES.is_dir():
-        print(f"no sprites in {SPRITES}; fetch them with `make sprites`.")
+    if not asked.sprites.is_dir():
+        print(f"no sprites in {asked.sprites}; fetch them with `make sprites`.")
         return 2
-    setting = QUICK if asked.quick else FULL
+    setting = replace(QUICK if asked.quick else FULL, sprites=asked.sprites)
     if asked.seeds:
         setting = replace(setting, seeds=tuple(range(asked.seeds)))
     material = prepare(setting, asked.work)
@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gain", description=__doc__)
     parser.add_argument("--work", type=Path, default=WORK, help="folder of run and results")
+    parser.add_argument("--sprites", type=Path, default=SPRITES, help="folder of object pictures")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the page")
     parser.add_argument("--seeds", type=int, help="how many seeds instead of five")
     parser.add_argument(

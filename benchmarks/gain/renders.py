@@ -10,7 +10,6 @@ from PIL import Image
 from benchmarks.gain.setting import Setting
 from chatgenimage.factory.gain.values import LabelledImage, LabelledObject
 from chatgenimage.workers.values import RgbImage
-from training.places import SPRITES
 from training.world import BACKGROUNDS, World, WorldScene, load_sprites
 
 TEST_SEED, LABELLED_SEED, REAL_SEED = 1, 2, 3
@@ -18,7 +17,7 @@ TEST_SEED, LABELLED_SEED, REAL_SEED = 1, 2, 3
 
 def load_world(setting: Setting) -> World:
     """Return the world of the labels alone: each object of a scene has one of them."""
-    sprites = load_sprites(SPRITES)
+    sprites = load_sprites(setting.sprites)
     return World({label: sprites[label] for label in setting.labels})
 
 

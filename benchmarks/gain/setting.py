@@ -1,7 +1,9 @@
 """Setting of the benchmark: the labels, how many images of each kind, and the trainings."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from training.places import SPRITES
 from training.world import BACKGROUNDS
 
 
@@ -17,6 +19,8 @@ class Setting:
         test_per_background: Test images on each other background.
         seeds: Each decides the real training images, the start weights and the order of training.
         steps: Optimizer steps of each training.
+        sprites: Folder of the object pictures.
+        options: More options of the commands that make the run and the labels.
     """
 
     labels: tuple[str, ...] = ("dog", "house", "tree", "car", "owl", "castle")
@@ -28,6 +32,8 @@ class Setting:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     steps: int = 300
     batch_size: int = 8
+    sprites: Path = SPRITES
+    options: tuple[str, ...] = ()
 
     @property
     def test_backgrounds(self) -> tuple[str, ...]:
@@ -43,5 +49,6 @@ QUICK = Setting(
     test_per_background=2,
     seeds=(0, 1),
     steps=4,
+    options=("--workers", "1"),
 )
 """For a test of the code: its numbers mean nothing."""

@@ -19,7 +19,7 @@ RUN_ID = 1
 def make_run(setting: Setting, work: Path) -> list[LabelledImage]:
     """Return the candidates of `factory run`; the run is made unless the folder has it."""
     words = ["run", *setting.labels, "--per-label", setting.per_label, "--seed", setting.run_seed]
-    _once(work / RUN, words)
+    _once(work / RUN, [*words, *setting.options])
     with open_store(work / RUN) as store:
         return read_run(store, RUN_ID)
 
@@ -32,7 +32,8 @@ def label_renders(
     pictures.mkdir(exist_ok=True)
     for index, render in enumerate(renders):
         (pictures / _file_name(index)).write_bytes(render.read())
-    _once(work / LABELLED, ["annotate", pictures, "--labels", ",".join(setting.labels)])
+    words = ["annotate", pictures, "--labels", ",".join(setting.labels)]
+    _once(work / LABELLED, [*words, *setting.options])
     with open_store(work / LABELLED) as store:
         rows = {row.source_name: row for row in store.candidates(run=RUN_ID)}
     return [

@@ -83,7 +83,11 @@ def prepare(setting: Setting, work: Path) -> Material:
 
 
 def train(setting: Setting, work: Path, processes: int) -> None:
-    """Train what the folder has no result of; `processes` seeds at a time."""
+    """Train what the folder has no result of; `processes` seeds at a time, a single one here."""
+    if processes == 1:
+        for seed in setting.seeds:
+            train_seed(setting, work, seed)
+        return
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         for training in [pool.submit(train_seed, setting, work, seed) for seed in setting.seeds]:
             training.result()

@@ -196,10 +196,8 @@ def _refuse_several(path: Path) -> None:
 def _limit_tokens(pipeline: Any) -> None:  # noqa: ANN401 (any pipeline)
     """Set the longest text of tokenizers whose files do not name it: what the encoder can read."""
     for name in [name for name in pipeline.components if name.startswith("tokenizer")]:
-        tokenizer, encoder = (
-            getattr(pipeline, part, None)
-            for part in (name, name.replace("tokenizer", "text_encoder"))
-        )
+        tokenizer: Any = getattr(pipeline, name)
+        encoder: Any = getattr(pipeline, name.replace("tokenizer", "text_encoder"), None)
         longest = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
         if tokenizer and longest and getattr(tokenizer, "model_max_length", 0) > MOST_TOKENS:
             tokenizer.model_max_length = longest
