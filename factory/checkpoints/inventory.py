@@ -19,7 +19,11 @@ from chatgenimage.workers.families import find_plugin
 from chatgenimage.workers.painter_config import DiffusionConfig
 from chatgenimage.workers.server_config import OpenAiImagesConfig, ServerConfig
 from chatgenimage.workers.weights import local_files
-from chatgenimage.workers.weights.catalog import PUBLISHED_FILES, PUBLISHED_REPOSITORIES, Published
+from chatgenimage.workers.weights.catalog import (
+    Published,
+    PublishedRepository,
+    find_published,
+)
 from chatgenimage.workers.weights.licences import read_licence
 from chatgenimage.workers.weights_config import WeightsConfig
 
@@ -55,6 +59,7 @@ class ModelRequirement:
         work_bytes: Device memory for one image, at most; None: not known.
         is_offloaded: Whether its weights are on the device only while it works.
         price: What a service costs, in words; None: no service, or no price in the profile.
+        condition: What its licence or publisher asks, if not only attribution; None: not known.
     """
 
     key: str
@@ -69,6 +74,15 @@ class ModelRequirement:
     work_bytes: int | None = None
     is_offloaded: bool = False
     price: str | None = None
+    condition: str | None = None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Return whether the profile names the exact weights: a commit, a file or a folder."""
+        from chatgenimage.workers.weights.hub import is_hub_id
+
+        is_service = self.place is WeightsLocation.SERVICE
+        return is_service or bool(self.revision) or not is_hub_id(self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +118,7 @@ def pending_bytes(config: FamilyConfig) -> int | None:
     """
     if not isinstance(config, WeightsConfig) or local_files.find(config) is not None:
         return None
-    published = _published(config.checkpoint)
+    published = find_published(config.checkpoint)
     return _download_bytes(config, published) if published else 0
 
 
@@ -184,7 +198,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
             name, licence, place = config.model, None, WeightsLocation.SERVICE
         price = _price(config) if isinstance(config, ServerConfig) else None
         return ModelRequirement(key, roles, config.family, name, None, licence, place, price=price)
-    published = _published(config.checkpoint)
+    published = find_published(config.checkpoint)
     path = local_files.find(config)
     here = _size_of(path) if path else None
     is_ours = config.checkpoint.startswith(local_files.BUNDLED_PREFIX)
@@ -199,6 +213,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
         device_bytes=_device_bytes(settings, config, path, published),
         work_bytes=published.work_bytes if published else None,
         is_offloaded=_offload_of(config) != "none",
+        condition=published.condition if isinstance(published, PublishedRepository) else None,
         place=WeightsLocation.BUNDLED
         if is_ours
         else WeightsLocation.HERE
@@ -216,10 +231,6 @@ def _price(config: ServerConfig) -> str | None:
         pair = f"{config.prompt_price:g} sent, {config.completion_price:g} received"
         prices.append(f"{pair} per million tokens")
     return "; ".join(prices) or None
-
-
-def _published(checkpoint: str) -> Published | None:
-    return PUBLISHED_FILES.get(Path(checkpoint).name) or PUBLISHED_REPOSITORIES.get(checkpoint)
 
 
 def _licence_of(published: Published | None, path: Path | None) -> str | None:
@@ -242,8 +253,12 @@ def _device_bytes(
     settings: Settings, config: WeightsConfig, path: Path | None, published: Published | None
 ) -> int | None:
     item_bytes = ITEM_BYTES[settle_dtype(config.dtype, pick_device(settings.device))]
-    share = SHARE_ON_DEVICE[_offload_of(config)]
-    if published is not None:  # published sizes are of float32 weights
+    share = SHARE_ON_DEVICE[offload := _offload_of(config)]
+    if isinstance(published, PublishedRepository):
+        if offload == "model" and published.offload_share is not None:
+            share = published.offload_share
+        return int(published.size_bytes * share) * item_bytes // published.item_bytes
+    if published is not None:  # these files have float32 weights
         return int(published.size_bytes * share) * item_bytes // 4
     files = local_files.weights_in(path) if path else []
     if not files or any(file.suffix != ".safetensors" for file in files):

@@ -1,7 +1,7 @@
 """`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,8 +49,9 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
     else:
         for need in needs:
             stdout.print(_to_lines(need), soft_wrap=True)
-    if memory := _memory_in_words(needs):
-        stdout.print(memory, soft_wrap=True)
+    for line in [*_conditions(needs), *_unpinned(needs), _memory_in_words(needs)]:
+        if line:
+            stdout.print(line, soft_wrap=True)
 
 
 @expected_errors()
@@ -158,19 +159,21 @@ def pull(
 ) -> None:
     """Download all checkpoints of a profile, from the hub or from their publishers.
 
-    Only the files that are needed, and no pickles. After an interruption the same command
-    continues; complete files are kept.
+    The licences are printed first. Only the files that are needed, and no pickles. After an
+    interruption the same command continues; complete files are kept.
 
     Example: factory models pull sd15 --lock sd15-pinned.yaml
     """
     from huggingface_hub.utils.logging import set_verbosity
 
+    from chatgenimage.factory.checkpoints.inventory import list_needs, write_lock
     from chatgenimage.factory.checkpoints.inventory import pull as pull_all
-    from chatgenimage.factory.checkpoints.inventory import write_lock
 
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile)
     set_verbosity(logging.ERROR)  # each retry would be a line
+    for licence in () if as_json else _licences(list_needs(settings)):
+        stdout.print(licence, soft_wrap=True)
     pulled = []
     for one in pull_all(settings):
         pulled.append(one)
@@ -223,6 +226,33 @@ def _to_lines(need: "ModelRequirement") -> Text:
 def _place(need: "ModelRequirement") -> str:
     """Return where a model is, and what a service costs."""
     return f"{need.place}: {need.price}" if need.price else str(need.place)
+
+
+def _licences(needs: Iterable["ModelRequirement"]) -> Iterator[Text]:
+    """Yield the licence of each model that is not here yet, before anything is downloaded."""
+    from chatgenimage.factory.checkpoints.inventory import WeightsLocation
+
+    absent = [need for need in needs if need.place is WeightsLocation.ABSENT]
+    for need in absent:
+        licence = need.licence or "licence not known; read the model's page"
+        yield Text(f"{need.key:<14} {need.checkpoint}: {licence}")
+    yield from _conditions(absent)
+
+
+def _conditions(needs: Iterable["ModelRequirement"]) -> Iterator[Text]:
+    for need in needs:
+        if need.condition:
+            yield Text(f"{need.checkpoint}: {need.condition}.", style="yellow")
+
+
+def _unpinned(needs: Iterable["ModelRequirement"]) -> Iterator[Text]:
+    """Yield a line about models whose exact weights the profile does not name."""
+    if names := [need.key for need in needs if not need.is_pinned]:
+        yield Text(
+            f"Not pinned to a commit: {', '.join(names)}. `factory models pull PROFILE --lock "
+            "mine.yaml` writes a copy with the downloaded ones.",
+            style="dim",
+        )
 
 
 def _memory_in_words(needs: Sequence["ModelRequirement"]) -> str:

@@ -1,13 +1,16 @@
 """Catalog of published checkpoints: licence, size, and location of their files.
 
-Licences are from the publishers' cards, sizes are those of the downloaded files (float32, decimal
-gigabytes); none was measured here. Hashes are SHA-256 of the published files. `work_bytes` is what
+Licences are from the publishers' cards, sizes are those of the downloaded files (float32 unless
+`item_bytes` says otherwise, decimal gigabytes); none was measured here. Sizes of the models of 2025
+and later are calculated from their published numbers of parameters. Hashes are SHA-256 of the
+published files. `work_bytes` is what
 a pass of one image added to the memory of a network of the same size with random weights, in
 float32 on a CPU: for diffusion the decoder, for Segment Anything the image encoder. That of XL is
 calculated: four times the pixels.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,21 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRepository:
-    """A hub repository."""
+    """A hub repository.
+
+    Attributes:
+        item_bytes: Bytes of a published number: 4 for float32, 2 for bfloat16.
+        offload_share: Share of its largest part, which `offload: model` keeps on the device; None:
+            that of Stable Diffusion 1.5.
+        condition: What the licence or the publisher asks of users, if not only attribution.
+    """
 
     licence: str
     size_bytes: int
     work_bytes: int | None = None
+    item_bytes: int = 4
+    offload_share: float | None = None
+    condition: str | None = None
 
 
 Published = PublishedFile | PublishedRepository
@@ -64,6 +77,8 @@ PUBLISHED_FILES = {
         "46270f7a822e6906b655b729c90613e48929d0f2bb8b9b76fd10a856f3ac6ab7",
     ),
 }
+FLUX_WORK = 4_100_000_000
+"""Of a decoder as large as XL's, at 1024 x 1024 pixels."""
 PUBLISHED_REPOSITORIES = {
     "stable-diffusion-v1-5/stable-diffusion-v1-5": PublishedRepository(
         "CreativeML OpenRAIL-M", 4_270_000_000, work_bytes=1_030_000_000
@@ -81,4 +96,58 @@ PUBLISHED_REPOSITORIES = {
     ),
     "IDEA-Research/grounding-dino-tiny": PublishedRepository("Apache-2.0", 689_359_096),
     "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": PublishedRepository("MIT", 605_143_316),
+    "Tongyi-MAI/Z-Image-Turbo": PublishedRepository(
+        "Apache-2.0", 20_500_000_000, FLUX_WORK, item_bytes=2, offload_share=0.6
+    ),
+    "black-forest-labs/FLUX.2-klein-4B": PublishedRepository(
+        "Apache-2.0", 16_000_000_000, FLUX_WORK, item_bytes=2, offload_share=0.51
+    ),
+    "black-forest-labs/FLUX.1-dev": PublishedRepository(
+        "FLUX.1 [dev] Non-Commercial",
+        33_700_000_000,
+        FLUX_WORK,
+        item_bytes=2,
+        offload_share=0.71,
+        condition="no commercial use of the model; its terms must be accepted on the hub",
+    ),
+    "black-forest-labs/FLUX.2-dev": PublishedRepository(
+        "FLUX.2 [dev] Non-Commercial",
+        112_000_000_000,
+        FLUX_WORK,
+        item_bytes=2,
+        offload_share=0.58,
+        condition="no commercial use of the model; its terms must be accepted on the hub",
+    ),
+    "Qwen/Qwen-Image": PublishedRepository(
+        "Apache-2.0", 57_700_000_000, FLUX_WORK, item_bytes=2, offload_share=0.71
+    ),
+    "Qwen/Qwen-Image-Edit-2511": PublishedRepository(
+        "Apache-2.0", 57_700_000_000, FLUX_WORK, item_bytes=2, offload_share=0.71
+    ),
+    "Qwen/Qwen3-VL-2B-Instruct": PublishedRepository("Apache-2.0", 4_260_000_000, item_bytes=2),
+    "Qwen/Qwen3-VL-8B-Instruct": PublishedRepository("Apache-2.0", 17_500_000_000, item_bytes=2),
+    "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det": PublishedRepository(
+        "Apache-2.0", 690_000_000
+    ),
+    "openmmlab-community/mm_grounding_dino_base_all": PublishedRepository(
+        "Apache-2.0", 930_000_000, work_bytes=870_000_000
+    ),
+    "openmmlab-community/mm_grounding_dino_large_all": PublishedRepository(
+        "Apache-2.0", 1_370_000_000, work_bytes=870_000_000
+    ),
+    "facebook/sam2.1-hiera-large": PublishedRepository("Apache-2.0", 898_000_000),
+    "facebook/sam2.1-hiera-tiny": PublishedRepository("Apache-2.0", 156_000_000),
+    "facebook/sam3": PublishedRepository(
+        "SAM License",
+        3_400_000_000,
+        condition="its own terms (no military or weapons use, among others), to be accepted on "
+        "the hub",
+    ),
+    "google/siglip2-base-patch16-224": PublishedRepository("Apache-2.0", 1_500_000_000),
+    "google/siglip2-so400m-patch14-384": PublishedRepository("Apache-2.0", 4_540_000_000),
 }
+
+
+def find_published(checkpoint: str) -> Published | None:
+    """Return what is known of a checkpoint, by hub id or file name; None if nothing is."""
+    return PUBLISHED_FILES.get(Path(checkpoint).name) or PUBLISHED_REPOSITORIES.get(checkpoint)

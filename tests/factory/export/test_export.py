@@ -211,8 +211,9 @@ def test_the_card_describes_the_contents_and_how_to_repeat_it(filled_place, out)
 
 def test_known_licences_are_listed(tmp_path):
     assert find_licence("bundled:micro/blip2") == "apache-2.0"
-    assert find_licence("timbrooks/instruct-pix2pix") == "mit"
-    assert find_licence("checkpoints/sam_vit_h_4b8939.pth") == "apache-2.0"
+    assert find_licence("timbrooks/instruct-pix2pix") == "MIT"
+    assert find_licence("checkpoints/sam_vit_h_4b8939.pth") == "Apache-2.0"
+    assert "no commercial use" in find_licence("black-forest-labs/FLUX.1-dev")
     (tmp_path / "README.md").write_text("---\nlicense: openrail\n---\n# Mine\n")
     assert find_licence(str(tmp_path)) == "openrail"
     assert find_licence("nobody/nothing") == UNKNOWN
