@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from chatgenimage.db.consistency import find_disagreement
 from chatgenimage.db.models import Candidate, Item, LlmAnswer, LlmCall, Prompt, Run, Step
 from chatgenimage.db.states import ItemState, RunState, StepState
 from chatgenimage.factory.llm_cache import DatabaseLlmCache
@@ -83,6 +84,8 @@ def test_every_image_is_paid_for_once_and_is_in_the_cache(place, generate):
         answers = {answer.image_sha256 for answer in session.scalars(select(LlmAnswer))}
         called = {call.answer for call in session.scalars(select(LlmCall))}
     assert answers == called
+    found = find_disagreement(place.sessions, place.images, reason="-", min_age_s=-1)
+    assert found.orphans == ()  # the cached files are no orphans
 
 
 def test_a_refused_prompt_is_given_up_alone_and_not_asked_for_again(place, generate):
