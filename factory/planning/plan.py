@@ -28,11 +28,19 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.chain import QUEUES
+from chatgenimage.tasks.resources import KEYS
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.device import pick_device, total_memory_bytes
+from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
 from chatgenimage.workers.server_config import OpenAiConfig, ServerConfig
 
 MILLION = 1_000_000
+PAINTER_KEYS = {
+    "generate": (KEYS[ImageGenerator],),
+    "edit": (KEYS[BackgroundEditor],),
+    "fill": (KEYS[ObjectFiller], KEYS[ImageGenerator]),
+}
+"""Keys of the family that paints in a step; the first that a profile has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +224,9 @@ def _image_cost(settings: Settings, work: Sequence[PlannedItems]) -> float | Non
     """Return the price of the painted images, for models that are paid by image."""
     cost = 0.0
     for each in work:
-        configs = [settings.families[key] for key in settings.roles.get(QUEUES[each.step], ())]
-        prices = [getattr(config, "price_per_image", 0.0) for config in configs]
-        cost += each.passes * max(prices, default=0.0)
+        keys = PAINTER_KEYS.get(each.step, ())
+        painter = next((settings.families[key] for key in keys if key in settings.families), None)
+        cost += each.passes * getattr(painter, "price_per_image", 0.0)
     return cost or None
 
 
