@@ -2,7 +2,8 @@
 
 import pytest
 
-from chatgenimage.factory.planning.plan import PlannedItems, _image_cost
+from chatgenimage.factory.planning.plan import _image_cost
+from chatgenimage.factory.planning.work import PlannedItems
 from chatgenimage.factory.settings.model import load_settings
 
 
