@@ -39,6 +39,7 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
         run.state = state
         if state is RunState.ACTIVE:
             run.pause_reason = None
+            release_held(session, run.id)
             _ring_again(session, run.id)
         elif state is RunState.CANCELLED:
             run.finished_at = now(session)
@@ -74,6 +75,16 @@ def resume(session: Session, run: Run) -> ResumedRun:
     )
 
 
+def release_held(session: Session, run_id: int) -> None:
+    """Let the batches start that were held for the preview of their run."""
+    session.execute(
+        update(Batch)
+        .where(Batch.run_id == run_id, Batch.is_held.is_(True))
+        .values(is_held=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def retry_quarantined(session: Session, run_id: int, step: str | None = None) -> int:
     """Reset the attempts of a run's quarantined items (of one kind of step); return how many.
 
@@ -106,6 +117,7 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
     ).all()
     if whole or retried:
         run.state, run.pause_reason = RunState.ACTIVE, None
+        release_held(session, run.id)
     return len(whole) + len(retried)
 
 

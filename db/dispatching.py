@@ -144,7 +144,9 @@ _may_open = or_(
 )
 """Condition: the previous batch of the label has done its first step. What a first step writes may
 depend on the earlier batches of its label, so they must run in order to be reproducible."""
-_is_waiting = and_(Batch.state == BatchState.WAITING, _may_open, IS_WORKABLE)
+_is_waiting = and_(
+    Batch.state == BatchState.WAITING, Batch.is_held.is_(False), _may_open, IS_WORKABLE
+)
 URGENCY = select(func.max(Run.priority)).where(
     select(Batch.id).where(Batch.run_id == Run.id, _is_waiting).exists()
 )

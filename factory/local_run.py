@@ -4,7 +4,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from chatgenimage.db.control import set_run_state
 from chatgenimage.db.models import Run
+from chatgenimage.db.preview import is_previewed
 from chatgenimage.db.run_problems import find_common_failure
 from chatgenimage.db.runs import count_open_batches
 from chatgenimage.db.session import Sessions, connect, reading
@@ -34,10 +36,11 @@ def submit_labels(
     *,
     seed: int | None,
     limits: SpendingLimits = NO_LIMITS,
+    previews: bool = False,
 ) -> Submission:
     """Write the rows of a run; the database is created if there is none."""
     with open_database(settings).begin() as session:
-        return submit(session, requests, settings, seed=seed, limits=limits)
+        return submit(session, requests, settings, seed=seed, limits=limits, previews=previews)
 
 
 def work_off(  # noqa: PLR0913  # parts of a command
@@ -48,6 +51,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
     roles: Sequence[str] = (),
     *,
     is_shown: bool = True,
+    previews: bool = False,
 ) -> None:
     """Run worker processes until the run is done, with a live view of its progress.
 
@@ -58,6 +62,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
         plan: Of the processes; if one ends, the others do its work.
         roles: Of each process; none: all that the profile has.
         is_shown: Whether the progress is shown.
+        previews: Whether to stop when the first images are judged, and pause the run.
 
     Raises:
         WorkerDied: If every process ended before its work.
@@ -75,6 +80,8 @@ def work_off(  # noqa: PLR0913  # parts of a command
         open_display(sessions, run_id, is_shown=is_shown, starts_workers=True) as progress,
     ):
         while not _is_over(sessions, run_id):
+            if previews and _pause_at_preview(sessions, run_id):
+                break
             try:
                 for message in workers.note_ended():
                     progress.note(message)
@@ -122,6 +129,16 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
                 f"run {run_id} is paused: {run.pause_reason}. Nothing is lost. {advice}"
             )
         return run.state in (RunState.DONE, RunState.CANCELLED)
+
+
+def _pause_at_preview(sessions: Sessions, run_id: int) -> bool:
+    """Return whether the first images are judged; pause the run then."""
+    with reading(sessions) as session:
+        if not is_previewed(session, run_id):
+            return False
+    with sessions.begin() as session:
+        set_run_state(session, session.get_one(Run, run_id), RunState.PAUSED)
+    return True
 
 
 def _stop_if_nothing_succeeds(sessions: Sessions, run_id: int) -> None:

@@ -91,6 +91,8 @@ class Batch(Base):
     size: Mapped[int]
     """Number of images to generate."""
     state: Mapped[str] = mapped_column(String(16), default=BatchState.WAITING)
+    is_held: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it waits for a person who looks at the preview of its run first."""
     domain: Mapped[str | None] = mapped_column(String(100))
     """The one domain of its images, e.g. "at night"; NULL without domains."""
     priority: Mapped[int] = mapped_column(default=0)

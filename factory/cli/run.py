@@ -91,11 +91,19 @@ class RequestOptions:
         """
         return read_wanted(settings, self.labels or [], self.files or [])
 
-    def submit(self, settings: Settings, wanted: LabelList, limits: SpendingLimits) -> Submission:
+    def submit(
+        self,
+        settings: Settings,
+        wanted: LabelList,
+        limits: SpendingLimits,
+        *,
+        previews: bool = False,
+    ) -> Submission:
         """Write a run for the labels, or find the unfinished one."""
         from chatgenimage.factory.local_run import submit_labels
 
-        return submit_labels(settings, wanted.requests, seed=self.seed, limits=limits)
+        requests = wanted.requests
+        return submit_labels(settings, requests, seed=self.seed, limits=limits, previews=previews)
 
 
 def read_wanted(
@@ -139,6 +147,13 @@ def run(
     limits: SpendingLimits,
     chain: dict[str, Any],
     workers: Workers = WORKERS_AUTO,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Make one image of each label, show them, and ask before the rest."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --preview: do not ask.")] = False,
     place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -153,8 +168,12 @@ def run(
     settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
     prepare_here(settings, [request.label for request in wanted.requests])
-    submission = request.submit(settings, wanted, limits)
+    submission = request.submit(settings, wanted, limits, previews=preview)
     _tell(submission, wanted)
+    if preview:
+        from chatgenimage.factory.cli.preview import preview_here
+
+        preview_here(settings, submission.run_id, place, wanted_workers, is_sure=yes)
     finish_here(settings, submission.run_id, place, wanted_workers, as_json=as_json)
 
 

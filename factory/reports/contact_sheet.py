@@ -11,9 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
+from chatgenimage.db.preview import list_first_images
 from chatgenimage.db.queries import list_candidates
 from chatgenimage.db.runs import AcceptedCandidate, get_run, list_accepted
-from chatgenimage.db.session import Sessions, reading
+from chatgenimage.db.session import Sessions, connect, reading
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.atomic_write import write_file
 from chatgenimage.factory.reports.overlay import (
@@ -89,6 +90,27 @@ def write_contact_sheet(  # noqa: PLR0913  # from where, what, and to where
     title = f"Run {run.id}: {len(candidates)} of {len(accepted)} accepted candidates"
     sheet = _to_png(draw_sheet(images, candidates, title, asked))
     write_file(path, sheet, data_dir=data_dir)
+    return len(candidates)
+
+
+def write_preview(
+    settings: Settings, images: ImageStore, path: Path, run_id: int, limit: int
+) -> int:
+    """Draw a run's first images as PNG, accepted or not; return how many (0: nothing is written).
+
+    Raises:
+        CannotWrite: If the file cannot be written.
+    """
+    with reading(connect(settings.resolved_database_url())) as session:
+        run = get_run(session, run_id)
+        asked = [label.name for label in run.labels]
+        candidates = list_candidates(session, list_first_images(session, run_id, limit))
+    if not candidates:
+        return 0
+    accepted = sum(candidate.verdict == Verdict.ACCEPTED for candidate in candidates)
+    title = f"Preview of run {run_id}: {len(candidates)} first images, {accepted} accepted"
+    sheet = _to_png(draw_sheet(images, candidates, title, asked))
+    write_file(path, sheet, data_dir=settings.data_dir)
     return len(candidates)
 
 

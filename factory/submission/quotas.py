@@ -24,6 +24,17 @@ def split_evenly(total: int, most: int) -> Iterator[int]:
     yield from share_evenly(total, -(-total // most))
 
 
+def split_for_preview(
+    total: int, domains: Sequence[str] | None, most: int
+) -> Iterator[tuple[str | None, int]]:
+    """Yield the same as `split_over_domains`, but the first batch has one image."""
+    (domain, size), *others = split_over_domains(total, domains, most)
+    yield domain, 1
+    if size > 1:
+        yield domain, size - 1
+    yield from others
+
+
 def split_over_domains(
     total: int, domains: Sequence[str] | None, most: int
 ) -> Iterator[tuple[str | None, int]]:

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from chatgenimage.db.control import release_held
 from chatgenimage.db.models import Batch, Label, Run
 from chatgenimage.db.runs import find_unfinished
 from chatgenimage.db.states import RunState
@@ -17,7 +18,7 @@ from chatgenimage.factory.settings.run_profile import dump_profile, models_key
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, allow
 from chatgenimage.factory.submission.domains import plan_label, words_of
 from chatgenimage.factory.submission.labels import DroppedLabel, LabelRequest
-from chatgenimage.factory.submission.quotas import split_over_domains
+from chatgenimage.factory.submission.quotas import split_for_preview, split_over_domains
 
 ROWS_PER_INSERT = 1000
 OLD_VALUES = 5
@@ -40,13 +41,14 @@ class Submission:
     dropped: tuple[DroppedLabel, ...] = ()
 
 
-def submit(
+def submit(  # noqa: PLR0913  # parts of a request
     session: Session,
     requests: Sequence[LabelRequest],
     settings: Settings,
     *,
     seed: int | None,
     limits: SpendingLimits = NO_LIMITS,
+    previews: bool = False,
 ) -> Submission:
     """Write a run for the labels, or find the unfinished run of the same request.
 
@@ -56,6 +58,8 @@ def submit(
         settings: Stored with the run.
         seed: None: the number of earlier runs of the same request, so that repeating a request
             gives new images instead of the same ones.
+        previews: Whether a new run starts with one image of each label and holds back the others;
+            else an unfinished run holds back nothing any more.
         limits: What the language model may use; not given: the limits of the unfinished run, else
             none.
 
@@ -72,7 +76,11 @@ def submit(
     run = find_unfinished(session, key)
     resumed = run is not None
     if run is None:
-        run = _add_labels(session, requests, settings, key, seed)
+        earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
+        run = add_run(session, settings, key, earlier if seed is None else seed)
+        _add_labels(session, run, requests, settings, previews=previews)
+    elif not previews:
+        release_held(session, run.id)
     allow(run, limits)
     run.state = RunState.ACTIVE
     images = session.scalar(select(func.sum(Batch.size)).where(Batch.run_id == run.id)) or 0
@@ -120,14 +128,14 @@ def add_run(session: Session, settings: Settings, key: str, seed: int, **columns
 
 def _add_labels(
     session: Session,
+    run: Run,
     requests: Sequence[LabelRequest],
     settings: Settings,
-    key: str,
-    seed: int | None,
-) -> Run:
-    """Write a run with its labels and batches, and return it."""
-    earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
-    run = add_run(session, settings, key, earlier if seed is None else seed)
+    *,
+    previews: bool,
+) -> None:
+    """Write the labels and batches of a run."""
+    split = split_for_preview if previews else split_over_domains
     _insert(session, Label, [_label_row(run.id, request, settings) for request in requests])
     rows = session.execute(
         select(Label.id, Label.per_label, Label.domains).where(Label.run_id == run.id)
@@ -142,14 +150,14 @@ def _add_labels(
                 "index": index,
                 "size": size,
                 "domain": domain,
+                "is_held": previews and index > 0,
             }
             for label_id, per_label, domains in rows
             for index, (domain, size) in enumerate(
-                split_over_domains(per_label, list(domains or ()), settings.chain.batch_size)
+                split(per_label, list(domains or ()), settings.chain.batch_size)
             )
         ],
     )
-    return run
 
 
 def _label_row(run_id: int, request: LabelRequest, settings: Settings) -> dict[str, object]:

@@ -1,0 +1,76 @@
+"""Preview of `factory run`: one image of each label, then the question if the rest is wanted."""
+
+import sys
+
+import typer
+
+from chatgenimage.factory.cli.common import StoreOptions, stderr, stdout
+from chatgenimage.factory.commands import spell
+from chatgenimage.factory.settings.model import Settings
+
+MOST_SHOWN = 120
+"""Images on the contact sheet; the gallery has all."""
+
+
+def preview_here(
+    settings: Settings, run_id: int, place: StoreOptions, workers: int | None, *, is_sure: bool
+) -> None:
+    """Make and show the first images of a run; return if the rest is wanted.
+
+    Ends the command if it is not, or if there is no terminal to ask on: the run is paused then.
+
+    Args:
+        settings: Of the run.
+        run_id: Its number; its other batches are held.
+        place: As the command was given it.
+        workers: Number of processes; None: as many as the machine can run.
+        is_sure: Whether to continue without a question.
+    """
+    from chatgenimage.db.preview import count_held
+    from chatgenimage.db.session import connect, reading
+    from chatgenimage.factory.local_run import plan_for_run, work_off
+
+    try:
+        plan = plan_for_run(settings, run_id, workers)
+        work_off(settings, place.profile, run_id, plan, previews=True)
+    except KeyboardInterrupt:
+        stderr.print(f"Stopped; nothing is lost. {_next(run_id)}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    _show(settings, run_id)
+    sessions = connect(settings.resolved_database_url())
+    with reading(sessions) as session:
+        batches, images = count_held(session, run_id)
+    question = f"Continue run {run_id} with {images} more first images ({batches} batches)?"
+    if not is_sure and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
+        stderr.print(f"Run {run_id} is paused after its preview. {_next(run_id)}", soft_wrap=True)
+        raise typer.Exit
+    _resume(settings, run_id)
+
+
+def _next(run_id: int) -> str:
+    """Return the commands that continue and end a run."""
+    return f"Continue: {spell('resume', run_id)}. Give it up: {spell('cancel', run_id)}."
+
+
+def _show(settings: Settings, run_id: int) -> None:
+    """Write the contact sheet of the first images, and print where it is."""
+    from chatgenimage.factory.image_store import open_images
+    from chatgenimage.factory.reports.contact_sheet import write_preview
+
+    path = settings.data_dir / f"run-{run_id}-preview.png"
+    shown = write_preview(settings, open_images(settings), path, run_id, MOST_SHOWN)
+    if shown:
+        stdout.print(f"Preview        {path} ({shown} images)", soft_wrap=True)
+    else:
+        stderr.print(f"No image was made; see {spell('status', run_id)}.", style="yellow")
+
+
+def _resume(settings: Settings, run_id: int) -> None:
+    """Make the run active again; if it is already over, leave it."""
+    from chatgenimage.db.control import set_run_state
+    from chatgenimage.db.models import Run
+    from chatgenimage.db.session import connect
+    from chatgenimage.db.states import RunState
+
+    with connect(settings.resolved_database_url()).begin() as session:
+        set_run_state(session, session.get_one(Run, run_id), RunState.ACTIVE)

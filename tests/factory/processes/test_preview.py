@@ -1,0 +1,81 @@
+"""`factory run --preview`: one image of each label first, the same rows after."""
+
+import pytest
+from sqlalchemy import select
+
+from chatgenimage.db.models import Batch, Candidate, Run, Step
+from chatgenimage.db.preview import count_held, is_previewed, list_first_images
+from chatgenimage.db.states import BatchState, RunState, StepState
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
+from tests import rows
+
+
+def submit_dogs(place, *, previews):
+    settings = load_settings("micro", data_dir=place.data_dir, chain={"per_label": 20})
+    with place.sessions.begin() as session:
+        requests = read_labels(["dog", "house"]).requests
+        return submit(session, requests, settings, seed=0, previews=previews).run_id
+
+
+def batches_of(place, run_id):
+    query = select(Batch).where(Batch.run_id == run_id).order_by(Batch.label_id, Batch.index)
+    with place.sessions() as session:
+        return [(batch.size, batch.is_held) for batch in session.scalars(query)]
+
+
+def test_the_first_image_of_each_label_is_a_batch_and_the_others_are_held(place):
+    run_id = submit_dogs(place, previews=True)
+    a_label = [(1, False), (6, True), (7, True), (6, True)]
+    assert batches_of(place, run_id) == 2 * a_label
+    with place.sessions() as session:
+        assert count_held(session, run_id) == (6, 38)
+
+
+def test_without_a_preview_the_same_request_continues_with_all_its_batches(place):
+    run_id = submit_dogs(place, previews=True)
+    assert submit_dogs(place, previews=True) == run_id
+    assert any(held for _, held in batches_of(place, run_id))
+    assert submit_dogs(place, previews=False) == run_id
+    assert not any(held for _, held in batches_of(place, run_id))
+
+
+def test_a_preview_is_ready_when_the_first_images_are_judged(place):
+    run_id = submit_dogs(place, previews=True)
+    with place.sessions.begin() as session:
+        assert not is_previewed(session, run_id)
+        free = session.scalars(select(Batch).where(~Batch.is_held)).all()
+        for batch in free:
+            rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
+            rows.add_candidate(place, session, batch, [])
+        assert is_previewed(session, run_id)
+        assert list_first_images(session, run_id, 1) == [1]
+        session.scalars(select(Step).where(Step.name == "filter")).first().state = StepState.READY
+        assert not is_previewed(session, run_id)
+
+
+@pytest.mark.processes
+@pytest.mark.models
+def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_path):
+    from typer.testing import CliRunner
+
+    from chatgenimage.factory.cli import app
+
+    place = ["--data-dir", str(tmp_path)]
+    words = ["run", "dog", "--per-label", "2", "--rounds", "0", "--workers", "1", "--preview"]
+    ended = CliRunner().invoke(app, [*words, *place])
+    assert ended.exit_code == 0, ended.output
+    assert f"Preview        {tmp_path}/run-1-preview.png (1 images)" in ended.stdout
+    assert "Run 1 is paused after its preview. Continue: factory resume 1" in ended.stderr
+    sessions = rows.open_place(tmp_path).sessions
+    with sessions() as session:
+        assert session.get_one(Run, 1).state == RunState.PAUSED
+        [first] = session.scalars(select(Candidate.sha256))
+    resumed = CliRunner().invoke(app, ["resume", "1", "--workers", "1", *place])
+    assert resumed.exit_code == 0, resumed.output
+    with sessions() as session:
+        assert set(session.scalars(select(Batch.state))) == {BatchState.DONE}
+        made = session.scalars(select(Candidate.sha256)).all()
+    assert len(made) == 2
+    assert first in made
