@@ -5,6 +5,7 @@ WorkerError
 ├── PackageMissing       a package or program that a family needs is not installed
 ├── CheckpointNotFound   the folder or hub id holds no weights
 ├── CheckpointBroken     the weights are there but do not load
+├── TemplateBroken       a folder of own questions for the language model cannot be used
 ├── ConversationFailed   a language model gave no usable answer
 │   ├── AnswerRefused        its answers were unusable
 │   └── EndpointUnavailable  its server cannot be reached or is overloaded
@@ -41,6 +42,10 @@ class CheckpointNotFound(WorkerError):
 
 class CheckpointBroken(WorkerError):
     """The weights are there but cannot be loaded."""
+
+
+class TemplateBroken(WorkerError):
+    """A folder of own questions for the language model cannot be used."""
 
 
 class ConversationFailed(WorkerError):

@@ -69,6 +69,12 @@ class OpenAiConfig(ChatConfig):
         description="Longest prompt for an image, words; asked for, and longer ones are refused. "
         "Unset: Table 1's words alone.",
     )
+    prompts_folder: str | None = Field(
+        None,
+        exclude_if=lambda folder: folder is None,  # earlier runs are stored without it
+        description="Folder with your own questions and demonstrations, as .txt files named like "
+        "those in workers/llm/prompts; Table 1's texts are used for the others.",
+    )
 
 
 class OpenAiImagesConfig(ServerConfig):

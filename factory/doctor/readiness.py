@@ -24,8 +24,9 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.device import refuse_absent
 from chatgenimage.workers.llm.server import make_client
+from chatgenimage.workers.llm.templates import check_templates
 from chatgenimage.workers.registry import missing_packages
-from chatgenimage.workers.server_config import ServerConfig
+from chatgenimage.workers.server_config import OpenAiConfig, ServerConfig
 
 GIGABYTE = 10**9
 SPARE_BYTES = 2 * GIGABYTE
@@ -103,6 +104,8 @@ def _packages(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
 def _keys(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
     for config in _servers_asked(settings, roles):
         yield from _complaint(partial(make_client, config, 1.0, 0))
+        if isinstance(config, OpenAiConfig) and config.prompts_folder:
+            yield from _complaint(partial(check_templates, Path(config.prompts_folder)))
 
 
 def _device(settings: Settings, roles: Sequence[str]) -> Iterator[str]:

@@ -4,8 +4,9 @@ Table 1's texts lie in `prompts/`. Answers come by JSON schema where the server 
 in Table 1's own loose format where it cannot; both are read, repaired, or asked for again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 from chatgenimage.workers.interfaces import LlmCache
@@ -19,7 +20,7 @@ from chatgenimage.workers.llm.parsing import (
     parse_prompts,
     parse_scenes,
 )
-from chatgenimage.workers.llm.templates import Message, fill_template
+from chatgenimage.workers.llm.templates import Message, check_templates, fill_template
 from chatgenimage.workers.server_config import OpenAiConfig
 from chatgenimage.workers.values import (
     Answer,
@@ -69,6 +70,9 @@ class OpenAiLanguageModel:
             "temperature": config.temperature,
             "max_tokens": config.max_tokens,
         }
+        self._folder = Path(config.prompts_folder) if config.prompts_folder else None
+        if self._folder is not None:
+            settings["prompts"] = check_templates(self._folder)
         if config.max_prompt_words is not None:
             settings["max_prompt_words"] = config.max_prompt_words
         self.identity = ModelIdentity("openai", config.model, config.model, settings)
@@ -93,7 +97,7 @@ class OpenAiLanguageModel:
 
     def describe_features(self, label: str, *, seed: int) -> Answer[tuple[str, ...]]:
         """Return visual features of `label` (Visual Descriptor)."""
-        messages = fill_template("visual_descriptor", {"category name": label})
+        messages = self._fill("visual_descriptor", {"category name": label})
         question = Question("features", messages, schemas.features(), parse_features, seed)
         return self._ask(question)
 
@@ -122,7 +126,7 @@ class OpenAiLanguageModel:
         longest = self._config.max_prompt_words
         wish = _in_domain(DOMAIN_OF_PROMPTS, domain) + _shorten(longest)
         wish += _vary(variation, domain) + _avoid(AVOIDANCE, avoid)
-        messages = _add(fill_template(f"aigc_creator_{mode}", slots), wish)
+        messages = _add(self._fill(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
             return parse_prompts(text, label, count, longest)
@@ -147,7 +151,7 @@ class OpenAiLanguageModel:
             "exist objects": ", ".join(existing) or "no exist objects",
         }
         wish = _in_domain(DOMAIN_OF_SCENES, domain) + _avoid(OTHER_BACKGROUNDS, avoid)
-        messages = _add(fill_template("scene_imagination", slots), wish)
+        messages = _add(self._fill("scene_imagination", slots), wish)
 
         def parse(text: str) -> tuple[ImaginedScene, ...]:
             return parse_scenes(text, existing, count)
@@ -171,7 +175,7 @@ class OpenAiLanguageModel:
             "existing boxes info": _boxes_info(existing, size_wh),
             "target objects": ", ".join(targets),
         }
-        messages = fill_template("box_candidates", slots)
+        messages = self._fill("box_candidates", slots)
         there = [_rescale(found.box_xyxy, size_wh, REFERENCE_SIZE_WH) for found in existing]
 
         def parse(text: str) -> tuple[ProposedObject, ...]:
@@ -187,6 +191,9 @@ class OpenAiLanguageModel:
 
         schema = schemas.placements(targets, count)
         return self._ask(Question("placements", messages, schema, parse, seed))
+
+    def _fill(self, name: str, slots: Mapping[str, str]) -> tuple[Message, ...]:
+        return fill_template(name, slots, self._folder)
 
     def _ask(self, question: Question[T]) -> Answer[T]:
         return ask_once(self._endpoint, self._config, self._memory, question)
