@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from chatgenimage.db.run_times import (
     MeanTime,
@@ -13,7 +14,7 @@ from chatgenimage.db.run_times import (
     mean_times,
     mean_tokens,
 )
-from chatgenimage.db.session import connect, find_revision, newest_revision, reading
+from chatgenimage.db.session import connect, find_revision, reading
 from chatgenimage.factory.checkpoints.inventory import (
     ModelRequirement,
     WeightsLocation,
@@ -163,17 +164,23 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
 
 
 def average_earlier_runs(settings: Settings) -> EarlierRuns:
-    """Return the averages of earlier runs; empty if there is no database of this version."""
+    """Return the averages of earlier runs; empty if there is no database that has them.
+
+    A database of an earlier version is read as it is, and not brought up to date.
+    """
     url = make_url(settings.resolved_database_url())
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return EarlierRuns({}, {}, {})
     sessions, key = connect(settings.resolved_database_url()), models_key(settings)
-    if find_revision(sessions) != newest_revision():
+    if find_revision(sessions) is None:
         return EarlierRuns({}, {}, {})
-    with reading(sessions) as session:
-        return EarlierRuns(
-            mean_times(session, key), accepted_shares(session, key), mean_tokens(session, key)
-        )
+    try:
+        with reading(sessions) as session:
+            return EarlierRuns(
+                mean_times(session, key), accepted_shares(session, key), mean_tokens(session, key)
+            )
+    except DBAPIError:  # it lacks a column that is read here
+        return EarlierRuns({}, {}, {})
 
 
 def _step_plan(settings: Settings, work: PlannedItems, known: EarlierRuns, device: str) -> StepPlan:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from chatgenimage.db.models import Run, Step
@@ -79,6 +79,9 @@ def test_earlier_runs_of_the_same_models_replace_what_is_assumed(place):
     plan = plan_run(settings, [DOG])
     generate = next(step for step in plan.steps if step.work.step == "generate")
     assert (generate.item_s, generate.source) == (2.0, "measured (2 items)")
+    with place.sessions.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0020'"))
+    assert average_earlier_runs(settings).times == known.times
     with place.sessions.begin() as session:
         session.scalars(select(Run)).one().models_key = "other"
     assert average_earlier_runs(settings).times == {}
