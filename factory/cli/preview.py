@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from chatgenimage.factory.cli.common import StoreOptions, stderr, stdout
+from chatgenimage.factory.cli.common import StoreOptions, stderr
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
 
@@ -60,7 +60,7 @@ def _show(settings: Settings, run_id: int) -> None:
     path = settings.data_dir / f"run-{run_id}-preview.png"
     shown = write_preview(settings, open_images(settings), path, run_id, MOST_SHOWN)
     if shown:
-        stdout.print(f"Preview        {path} ({shown} images)", soft_wrap=True)
+        stderr.print(f"Preview        {path} ({shown} images)", soft_wrap=True)
     else:
         stderr.print(f"No image was made; see {spell('status', run_id)}.", style="yellow")
 

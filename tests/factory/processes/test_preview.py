@@ -66,7 +66,7 @@ def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_
     words = ["run", "dog", "--per-label", "2", "--rounds", "0", "--workers", "1", "--preview"]
     ended = CliRunner().invoke(app, [*words, *place])
     assert ended.exit_code == 0, ended.output
-    assert f"Preview        {tmp_path}/run-1-preview.png (1 images)" in ended.stdout
+    assert f"Preview        {tmp_path}/run-1-preview.png (1 images)" in ended.stderr
     assert "Run 1 is paused after its preview. Continue: factory resume 1" in ended.stderr
     sessions = rows.open_place(tmp_path).sessions
     with sessions() as session:
