@@ -44,7 +44,7 @@ def pause(*, run: RunNumber, store: Store) -> None:
         if found.state in {RunState.DONE, RunState.CANCELLED}:
             raise RunOver(f"run {run} is {found.state} and cannot be paused.")
         state = control.set_run_state(session, found, RunState.PAUSED)
-    stdout.print(f"run {run} is {state}; {spell('resume', run)} resumes it", soft_wrap=True)
+    stdout.print(f"run {run} is {state}. Resume it with: {spell('resume', run)}", soft_wrap=True)
 
 
 @expected_errors()

@@ -29,7 +29,7 @@ def thresholds(
         str | None,
         typer.Option(
             metavar="gallery|FILE.csv",
-            help="Reviews in the database, or a CSV as `factory mark --file` reads it.",
+            help="Reviews in the database, or a CSV for `factory mark --file FILE.csv`.",
         ),
     ] = None,
     out: Annotated[

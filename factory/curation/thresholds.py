@@ -145,7 +145,7 @@ def marks_of(session: Session, run: Run, source: str) -> dict[int, bool]:
         place = f"the database for run {run.id}" if kept else source
         raise BadMarks(
             f"the reviews in {place} must say good of some candidates and bad of others; "
-            "`factory mark good ID` and `factory mark bad ID` add some."
+            "review some more in `factory gallery`."
         )
     return marks
 

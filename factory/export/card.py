@@ -170,7 +170,7 @@ def _contents(facts: CardContent) -> Iterator[str]:
 def _classes(facts: CardContent) -> Iterator[str]:
     yield (
         f"The {len(facts.plan.classes)} classes are in [{CLASSES_FILE}]({CLASSES_FILE}), one on "
-        "each line; the first has the number 0. `factory export --classes` reads this file."
+        "each line; the first has the number 0. `factory export` reads this file with `--classes`."
     )
     for old, new in facts.merged.items():
         yield f"- {cell(old)} became {cell(new)}."
@@ -267,11 +267,12 @@ def _training(facts: CardContent) -> Iterator[str]:
     for trainer in facts.format.trainers:
         yield from (f"### {trainer.name}", "", f"`pip install {trainer.install}`, then here:", "")
         yield from (f"```{trainer.language}", trainer.code, "```", "")
-    yield from ("Other trainers take another format of the same images as it is:", "")
+    intro = "Other trainers take another format of the same images as it is"
+    yield from (f"{intro}, named as for `factory export`:", "")
     for known in FORMATS.values():
         if known.trainers and known.name != facts.format.name:
             names = ", ".join(trainer.name for trainer in known.trainers)
-            yield f"- `factory export {known.name}`: {names}"
+            yield f"- `{known.name}`: {names}"
 
 
 def _profile_file(run: Run) -> str:

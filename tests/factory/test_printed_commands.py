@@ -42,8 +42,10 @@ LASTING = {
     "gallery",
     "flower",
     "models",
+    "pause",
+    "cancel",
 }
-"""Commands that compute or serve: their words are checked and not run."""
+"""Commands that compute, serve or change a run: their words are checked and not run."""
 QUIET = [
     ("status", "1"),
     ("status", "2"),
@@ -54,6 +56,12 @@ QUIET = [
     ("contact-sheet", "--run", "2"),
     ("query", "--verdict", "accepted"),
     ("retry", "2"),
+    ("runs",),
+    ("status", "3"),
+    ("status", "1", "--by-label"),
+    ("status", "3", "--csv", "short labels.csv"),
+    ("cancel", "3"),
+    ("pause", "3"),
     ("resume", "2", "--no-worker"),
     ("resume", "1"),
     ("show", "999"),
@@ -75,11 +83,12 @@ def alone(filled_place, tmp_path, monkeypatch):
 
 @pytest.fixture
 def there(alone, filled_place):
-    """The same with a second run, which failed."""
+    """The same with a second run, which failed, and a third, which no worker serves."""
     with filled_place.sessions.begin() as session:
         failed = rows.add_run(session, ("tree",), state="done")
         batch = session.scalars(select(Batch).where(Batch.run_id == failed.id)).one()
         rows.add_item(session, rows.add_steps(session, batch, done=4)[0], 1, "quarantined", "Boom")
+        rows.add_run(session, ("owl",))
     return alone
 
 
@@ -123,7 +132,8 @@ def test_what_a_command_prints_can_be_typed(there, words, monkeypatch):
     for found in commands_in(printed):
         assert is_of_place(there, found), found
         check(found)
-    if words[0] in {"status", "watch", "retry", "doctor"} and words[-1] != "1":
+    speaks = {"status", "watch", "retry", "doctor", "cancel", "pause"}
+    if words[0] in speaks and words[-1] not in {"1", "--by-label"}:
         assert commands_in(printed)
 
 
@@ -153,6 +163,16 @@ def test_what_a_page_of_the_gallery_names_can_be_typed(there, monkeypatch, path)
         "/runs/1": {"status"},
         "/runs/2": {"retry", "resume"},
     }[path]
+    for words in found:
+        assert is_of_place(there, words)
+        check(words)
+
+
+def test_what_a_report_names_can_be_typed(there, tmp_path):
+    out = tmp_path / "report.html"
+    assert call(there, "report", "1", "--out", str(out)).exit_code == 0
+    found = commands_in(out.read_text(encoding="utf-8"))
+    assert {words[0] for words in found} >= {"status", "thresholds", "refilter"}
     for words in found:
         assert is_of_place(there, words)
         check(words)

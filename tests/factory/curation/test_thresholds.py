@@ -103,7 +103,7 @@ def test_reviews_may_name_candidates_by_label_and_key(judged, tmp_path):
 def test_reviews_in_the_database_count_like_those_of_a_file(judged, tmp_path):
     path = marked(tmp_path, "candidate,mark\n1,bad\n2,bad\n3,good\n4,good\n6,good\n")
     from_file = asked(judged, marks_of, str(path))
-    with pytest.raises(BadMarks, match="factory mark good ID"):
+    with pytest.raises(BadMarks, match="factory gallery"):
         asked(judged, marks_of, "gallery")
     command(judged, "mark", "--file", str(path))
     assert asked(judged, marks_of, "gallery") == from_file
