@@ -56,4 +56,4 @@ def test_every_card_names_the_formats_of_the_other_trainers(filled_place, out):
     card = (out / "README.md").read_text("utf-8")
     assert "### Ultralytics (detect)" in card
     assert "### RF-DETR" in card
-    assert "- `factory export transformers-detection`: transformers\n" in card
+    assert "- `transformers-detection`: transformers\n" in card
