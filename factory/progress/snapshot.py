@@ -84,6 +84,11 @@ class RunSnapshot:
         return _is_over(self.state, self.pause_reason)
 
 
+SLOW_S = 1.0
+PATIENCE = 5
+"""A look that takes longer than `SLOW_S` seconds is repeated after so many times its duration."""
+
+
 class RunMonitor:
     """Reads a run repeatedly, and so measures its rates.
 
@@ -108,9 +113,23 @@ class RunMonitor:
         self._starts_workers = starts_workers
         self._throughput = Throughput()
         self._durations: Mapping[Kind, float] | None = None
+        self._last: RunSnapshot | None = None
+        self._fresh_until = 0.0
 
     def look(self, most_labels: int = 0) -> RunSnapshot:
-        """Return the run as it is now; `rows` has `most_labels` at most, None for 0."""
+        """Return the run as it is now; `rows` has `most_labels` at most, None for 0.
+
+        If reading takes long, because there are very many labels, the last snapshot is returned
+        for four times as long: looking must not take the time of the work.
+        """
+        began = time.monotonic()
+        if self._last is None or began >= self._fresh_until:
+            self._last = self._read(most_labels)
+            took_s = time.monotonic() - began
+            self._fresh_until = began + took_s * (PATIENCE if took_s > SLOW_S else 1)
+        return self._last
+
+    def _read(self, most_labels: int) -> RunSnapshot:
         with reading(self._sessions) as session:
             run = session.get_one(Run, self._run_id)
             counts = overview(session, run.id, by_label=self._by_label)

@@ -5,6 +5,7 @@ from sqlalchemy import select, update
 
 from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Candidate, Item, Run
+from chatgenimage.factory.progress import snapshot
 from chatgenimage.factory.progress.snapshot import RunMonitor
 from tests import rows
 
@@ -33,6 +34,16 @@ def test_rates_and_the_time_left_are_known_at_once_from_stored_times(place, run_
     assert first.images_per_min == pytest.approx(3, rel=0.1)
     assert first.accepted_per_min == pytest.approx(1, rel=0.1)  # of round 0: its filter is done
     assert first.eta_s == pytest.approx(3 * 6.0 * AGE_S / (4 * 6.0), rel=0.1)
+
+
+def test_a_run_that_takes_long_to_read_is_read_less_often(place, run_id, monkeypatch):
+    monkeypatch.setattr(snapshot, "SLOW_S", 0.0)
+    monkeypatch.setattr(snapshot, "PATIENCE", 1000)
+    monitor = RunMonitor(place.sessions, run_id)
+    assert monitor.look() is monitor.look()
+    monkeypatch.setattr(snapshot, "PATIENCE", 0)
+    other = RunMonitor(place.sessions, run_id)
+    assert other.look() is not other.look()
 
 
 def test_what_was_made_long_ago_does_not_count(place, run_id):
