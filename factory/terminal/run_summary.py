@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
+from rich.text import Text
 
 from chatgenimage.db.addresses import show_address
 from chatgenimage.db.domains import list_coverage
@@ -17,11 +17,12 @@ from chatgenimage.factory.commands import spell
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.problems import has_failed, problems_record, tell_problems
-from chatgenimage.factory.progress.quota_text import format_accepted, format_reasons, list_missed
+from chatgenimage.factory.progress.quota_text import list_missed
 from chatgenimage.factory.query.json_records import quota_record
 from chatgenimage.factory.reports.contact_sheet import write_contact_sheet
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.terminal.coverage_view import coverage_view
+from chatgenimage.factory.terminal.results_view import results_view
 
 
 def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
@@ -34,9 +35,8 @@ def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
     console = SafeConsole(markup=False)
     with reading(connect(settings.resolved_database_url())) as session:
         now = overview(session, run_id)
-        console.print(funnel_table(now))
-        for part in coverage_view(session, run_id):
-            console.print(part)
+        for part in (*results_view(session, run_id), *coverage_view(session, run_id)):
+            console.print(part, soft_wrap=isinstance(part, Text))
         trouble = list_missed(get_run(session, run_id), now)
         for line in trouble + tell_problems(run_id, find_problems(session, run_id)):
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
@@ -95,22 +95,6 @@ def _next_commands(summary: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
         return
     yield (*query, "--origin", "filled") if accepted[Origin.FILLED] else query
     yield ("export", "coco", "--out", "dataset", *of_run)
-
-
-def funnel_table(now: RunOverview) -> Table:
-    """Return the candidates made and accepted, and the reasons of rejections, per label."""
-    table = Table(title="Results by label", title_justify="left", box=None)
-    table.add_column("label")
-    made_of = {origin for _, origin in now.made}
-    origins = [origin for origin in Origin if origin in made_of]
-    for origin in origins:
-        table.add_column(origin.value, justify="right")
-    table.add_column("accepted", justify="right", style="green")
-    table.add_column("rejected, by reason", style="yellow")
-    for label in sorted({label for label, _ in now.made}):
-        made = [f"{now.accepted[label, origin]}/{now.made[label, origin]}" for origin in origins]
-        table.add_row(label, *made, format_accepted(now, label), format_reasons(now, label))
-    return table
 
 
 def _of_origin(counts: dict[tuple[str, str], int], origin: Origin) -> int:

@@ -11,16 +11,14 @@ from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Run
 from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import overview
-from chatgenimage.db.runs import QuarantinedItem, count_labels
+from chatgenimage.db.runs import QuarantinedItem
 from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
 from chatgenimage.factory.problems import tell_problems
-from chatgenimage.factory.progress.collapse_labels import merge_labels
 from chatgenimage.factory.progress.live_view import render
 from chatgenimage.factory.progress.quota_text import list_missed
-from chatgenimage.factory.terminal.run_summary import funnel_table
+from chatgenimage.factory.terminal.results_view import results_view
 
-MOST_LABELS = 40
 COLOURS: dict[str | None, str] = {Verdict.ACCEPTED: "green", Verdict.REJECTED: "yellow"}
 
 
@@ -33,15 +31,11 @@ def status_view(session: Session, run: Run, *, now: float, width: int) -> Render
         now: Seconds since the epoch.
         width: Columns of the screen.
     """
-    labels = count_labels(session, run.id)
-    is_merged = labels > MOST_LABELS
-    counts = overview(session, run.id, by_label=not is_merged)
-    if is_merged:
-        counts = merge_labels(counts, f"all {labels} labels")
+    counts = overview(session, run.id, by_label=False)
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
     spent = spending_line(run, spending(session, run))
-    return Group(head, spent, steps, "", funnel_table(counts))
+    return Group(head, spent, steps, "", *results_view(session, run.id))
 
 
 def trouble_of(session: Session, run: Run) -> list[str]:

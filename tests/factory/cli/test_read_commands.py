@@ -12,7 +12,7 @@ from sqlalchemy import text as sql
 from typer.main import get_group
 from typer.testing import CliRunner
 
-from chatgenimage.db.models import Batch, Candidate, Run
+from chatgenimage.db.models import Batch, Candidate, Label, Run
 from chatgenimage.factory.cli import PANELS, app
 from chatgenimage.factory.doctor.checks import PACKAGE
 from tests import rows
@@ -106,7 +106,13 @@ def test_status_sums_up_more_labels_than_fit_on_a_screen(factory, filled_place):
     text = answered(factory("status"))
     assert "all 50 labels" in text
     assert "50/50" in text
-    assert "label 7" not in text
+    assert "Labels that lack most" not in text  # one image of each was asked for, and accepted
+    assert "All labels: factory status 2 --by-label --data-dir" in text
+    with filled_place.sessions.begin() as session:
+        session.execute(update(Label).where(Label.name == "label 7").values(quota=2))
+    worst = answered(factory("status")).partition("Labels that lack most")[2]
+    assert "label 7" in worst
+    assert "label 8" not in worst
 
 
 def test_status_as_json_has_all_the_numbers(factory):
