@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from chatgenimage.db.run_progress import overview
+from rich.console import Group
+
 from chatgenimage.db.session import reading
 from chatgenimage.factory.progress.display import to_html
 from chatgenimage.factory.query.filters import Filters
 from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.submission.image_import import ImportResult
-from chatgenimage.factory.terminal.run_summary import funnel_table, summary_json
+from chatgenimage.factory.terminal.results_view import results_view
+from chatgenimage.factory.terminal.run_summary import summary_json
 
 SHOWN_PICTURES = 12
 
@@ -71,6 +73,6 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         with reading(self.store.sessions) as session:
-            table = to_html(funnel_table(overview(session, self.run_id)))
+            table = to_html(Group(*results_view(session, self.run_id)))
         shown = self.store.pictures(run=self.run_id, verdict="accepted", limit=SHOWN_PICTURES)
         return f"<div>run {self.run_id}: {self.state}</div>{table}{shown.to_html()}"

@@ -109,7 +109,7 @@ def test_status_sums_up_more_labels_than_fit_on_a_screen(factory, filled_place):
     assert "Labels that lack most" not in text  # one image of each was asked for, and accepted
     assert "All labels: factory status 2 --by-label --data-dir" in text
     with filled_place.sessions.begin() as session:
-        session.execute(update(Label).where(Label.name == "label 7").values(quota=2))
+        session.execute(update(Label).where(Label.name == "label 7").values(quota=2, max_images=9))
     worst = answered(factory("status")).partition("Labels that lack most")[2]
     assert "label 7" in worst
     assert "label 8" not in worst
