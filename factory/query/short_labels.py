@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +13,10 @@ from chatgenimage.db.label_progress import LabelProgress
 from chatgenimage.db.models import Label, Run
 from chatgenimage.factory.errors import NothingFound
 
-COLUMNS = ("label", "per_label", "accepted", "max_images", "mode", "domains")
+COLUMNS = (
+    *("label", "prompt", "detect", "per_label", "accepted", "max_images"),
+    *("mode", "domains", "style"),
+)
 """Columns of a label file (`factory/submission/label_files.py`)."""
 
 
@@ -35,14 +39,19 @@ def write_label_file(session: Session, run: Run, short: Sequence[LabelProgress])
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_row(labels[label_id], count) for label_id, count in missing.items())
+    chain = run.profile["chain"]
+    writer.writerows(_row(labels[label_id], count, chain) for label_id, count in missing.items())
     return text.getvalue()
 
 
-def _row(label: Label, missing: int) -> Mapping[str, object]:
+def _row(label: Label, missing: int, chain: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return a line; words, phrases and style of a label are in the run's profile."""
     has_quota = label.quota is not None
     return {
         "label": label.name,
+        "prompt": chain.get("painted", {}).get(label.name, ""),
+        "detect": "|".join(chain.get("phrases", {}).get(label.name, ())),
+        "style": chain.get("styles", {}).get(label.name, ""),
         "per_label": label.per_label if has_quota else missing,
         "accepted": missing if has_quota else "",
         "max_images": label.max_images if has_quota else "",

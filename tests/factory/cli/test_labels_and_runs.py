@@ -84,13 +84,21 @@ def test_labels_as_json_have_all_the_numbers(factory, run_id):
     }
 
 
-def test_short_labels_become_a_label_file_for_another_run(factory, run_id, tmp_path):
+def test_short_labels_become_a_label_file_for_another_run(factory, run_id, place, tmp_path):
+    with place.sessions.begin() as session:
+        run = session.get_one(Run, 1)
+        words = {"painted": {"cat": "a tabby"}, "phrases": {"cat": ["cat", "tabby"]}}
+        words["styles"] = {"cat": "a photo of {prompt}"}
+        run.profile = run.profile | {"chain": run.profile["chain"] | words}
     path = tmp_path / "short labels.csv"
     told = factory("status", 1, "--csv", path).stderr
     assert f"4 labels are short; {path}" in told
     assert f"factory submit --file '{path}' --seed 1 --rounds" in told
     wanted = {one.label: one for one in read_labels(files=[path]).requests}
     assert (wanted["cat"].per_label, wanted["cat"].accepted) == (2, None)
+    cat = wanted["cat"]
+    assert (cat.prompt, cat.detect) == ("a tabby", ("cat", "tabby"))
+    assert cat.style == "a photo of {prompt}"
     dog = wanted["dog"]
     assert (dog.accepted, dog.max_images, dog.mode) == (1, 9, "object")
     assert wanted["tree"].domains == ("at night", "in fog")
