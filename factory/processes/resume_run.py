@@ -1,5 +1,7 @@
 """Resume a run: check that it can be, free what dead workers hold, and report what is left."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import control, delivery
@@ -11,7 +13,7 @@ from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import NotResumable
 from chatgenimage.factory.processes.worker_identity import is_dead
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import models_key
+from chatgenimage.factory.settings.run_profile import dump_profile, models_key
 from chatgenimage.factory.submission.budgets import (
     NO_LIMITS,
     SpendingLimits,
@@ -68,8 +70,18 @@ def _refuse(run: Run, settings: Settings) -> None:
             f"run {run.id} is done; see `factory status {run.id}`. `factory retry {run.id}` tries "
             "again what was given up."
         )
+    recorded, here = (each.get("plugins", {}) for each in (run.profile, dump_profile(settings)))
+    if recorded != here:
+        raise NotResumable(
+            f"run {run.id} was submitted with the plug-ins {_tell(recorded)}, and here are "
+            f"{_tell(here)}. Install the same packages and versions."
+        )
     if run.models_key != models_key(settings):
         raise NotResumable(
             f"run {run.id} asks for the models of profile {run.profile['profile']!r}, and "
             f"{settings.profile!r} has others. Name the profile of the run with --profile."
         )
+
+
+def _tell(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{package} {version}" for package, version in versions.items()) or "none"

@@ -66,6 +66,41 @@ def assert_used_like_built_in_parts(factory, place, out):
     assert "colourless" in judged.stdout + judged.stderr
 
 
+ANNOTATE = """
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from chatgenimage import annotate, watch
+from chatgenimage_blocks.blocks import Blocks
+from chatgenimage_blocks.settings import BlocksConfig
+
+folder, profile, data_dir = map(Path, sys.argv[1:])
+folder.mkdir()
+(image,) = Blocks.load(BlocksConfig(), "cpu").generate(["a dog next to a car"], [1])
+Image.fromarray(image).save(folder / "one.png")
+place = {"profile": str(profile), "data_dir": data_dir}
+done = annotate(folder, ["dog", "car"], workers=1, show=False, **place)
+(row,) = done.candidates()
+print(done.pictures.added, row.verdict, *sorted(found.label for found in row.annotations))
+print(watch(wait=False, **place).state, done.has_failed, "data:image" in done._repr_html_())
+"""
+
+
+def test_own_pictures_are_annotated_from_python(profile, tmp_path):
+    arguments = [tmp_path / "pictures", profile, tmp_path / "data"]
+    done = subprocess.run(
+        [sys.executable, "-c", ANNOTATE, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.stdout.splitlines() == ["1 accepted car dog", "done False True"], done.stderr
+    assert done.stderr == ""
+
+
 def test_the_plugin_s_own_tests_pass(profile, tmp_path):
     words = ("-q", "-c", os.devnull, "--rootdir", tmp_path, "-p", "no:cacheprovider")
     done = subprocess.run(

@@ -118,3 +118,12 @@ def test_given_up_items_are_listed_and_retried_by_step_or_all(factory, place, ru
         "2 items of run 1 will be tried again: factory resume 1" in factory("retry", "--all").stdout
     )
     assert "no item was given up" in factory("retry").stdout
+
+
+def test_a_run_of_a_plug_in_that_is_not_here_is_refused(factory, place, run_id):
+    with place.sessions.begin() as session:
+        run = session.get_one(Run, run_id)
+        run.profile = {**run.profile, "plugins": {"blocks": "0.1.0"}}
+    result = factory("resume", run_id, "--no-worker")
+    assert result.exit_code == 2
+    assert "submitted with the plug-ins blocks 0.1.0, and here are none" in result.stderr
