@@ -52,7 +52,12 @@ def measured(monkeypatch):
 
 def test_a_rule_sees_image_text_labels_objects_and_parent(measured):
     shown = []
-    assert measured(lambda given: shown.append(given) or 2, parent="1" * 64) == {"mood": 2.0}
+
+    def see(given):
+        shown.append(given)
+        return 2
+
+    assert measured(see, parent="1" * 64) == {"mood": 2.0}
     (given,) = shown
     assert (given.text, given.names, given.objects[0].label) == ("a dog", ("dog",), "dog")
     assert given.image is IMAGE
