@@ -29,7 +29,7 @@ from chatgenimage.factory.progress.throughput import WINDOW_S, ProgressSample, T
 from chatgenimage.factory.progress.worker_notices import list_notices
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunSnapshot:
     """State of a run at one time.
 
@@ -57,6 +57,12 @@ class RunSnapshot:
     problems: Problems | None = None
     rows: LabelRows | None = None
     notices: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"RunSnapshot(run_id={self.run_id}, state={self.state!r}, candidates={self.made}, "
+            f"accepted={self.accepted}, rejected={self.rejected}, given up={self.quarantined})"
+        )
 
     @property
     def made(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,12 +28,19 @@ def copy_sources(to):
     return to
 
 
-@pytest.fixture
-def profile(tmp_path, monkeypatch):
-    """The profile of the installed example, which child processes can import."""
-    site = tmp_path / "site"
-    source = copy_sources(tmp_path / "source")
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the installed example."""
+    folder = tmp_path_factory.mktemp("plugin")
+    source, site = copy_sources(folder / "source"), folder / "site"
     subprocess.run([sys.executable, "-m", "pip", *INSTALL, site, source], check=True, timeout=300)
+    return site
+
+
+@pytest.fixture
+def profile(installed, tmp_path, monkeypatch):
+    """The profile of a copy of the installed example, which child processes can import."""
+    site = shutil.copytree(installed, tmp_path / "site")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(site)]))
     return site / "chatgenimage_blocks" / "blocks.yaml"
 

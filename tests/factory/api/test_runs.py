@@ -83,6 +83,9 @@ def test_watch_returns_the_last_snapshot_of_a_run(filled_place, capsys):
         session.get_one(Run, 1).state = RunState.DONE
     last = watch(1, data_dir=filled_place.data_dir)
     assert (last.state, last.accepted, last.rejected) == (RunState.DONE, 6, 2)
+    assert repr(last) == (
+        "RunSnapshot(run_id=1, state='done', candidates=8, accepted=6, rejected=2, given up=0)"
+    )
     assert "8 candidates" in capsys.readouterr().err
     assert watch(show=False, data_dir=filled_place.data_dir).made == 8
     with pytest.raises(RowNotFound, match="no run 7; the latest is 1"):
