@@ -7,12 +7,19 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatgenimage.testing import painting, reading
+from chatgenimage.testing import language, painting, reading
 from chatgenimage.testing.contract import require
 from chatgenimage.workers import interfaces
 from chatgenimage.workers.interfaces import Family
 
 CHECKS: Mapping[type, tuple[Callable[[Any], None], ...]] = {
+    interfaces.LanguageModel: (
+        language.check_concurrency,
+        language.check_features,
+        language.check_prompts,
+        language.check_scenes,
+        language.check_placements,
+    ),
     interfaces.ImageGenerator: (
         painting.check_generated_images,
         painting.check_generator_is_repeatable,
@@ -74,7 +81,7 @@ def check_family(family: Family) -> list[str]:
     for capability in CHECKS:
         _check_is_whole(family, capability)
     able = [capability for capability in CHECKS if isinstance(family, capability)]
-    require(able or isinstance(family, interfaces.LanguageModel), "it has no known capability")
+    require(able, "it has no known capability")
     for capability in able:
         for check in CHECKS[capability]:
             check(family)

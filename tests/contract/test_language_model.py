@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from chatgenimage.testing import CHECKS
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import AnswerRefused, UnknownWord, WorkerError
 from chatgenimage.workers.interfaces import LanguageModel
@@ -73,10 +74,9 @@ def test_the_same_seed_gives_the_same_answer(model):
         assert ask().value == again().value
 
 
-def test_features_are_short_texts(model):
-    features = model.describe_features("dog", seed=1).value
-    assert features
-    assert all(feature == feature.strip() != "" for feature in features)
+@pytest.mark.parametrize("check", CHECKS[LanguageModel], ids=lambda check: check.__name__)
+def test_the_contract_that_plug_ins_are_checked_by_holds(model, check):
+    check(model)
 
 
 @pytest.mark.parametrize("mode", ["scene", "object"])
@@ -97,18 +97,6 @@ def test_scenes_begin_with_the_objects_that_exist_and_add_others(model, count):
         assert len(scene.objects) > 1
         assert scene.background != "a room"
         assert scene.description
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_placements_are_of_the_targets_in_pixels_of_the_image(model, count):
-    placements = model.place_objects(
-        "a dog in a room", [DOG], ["ball"], count, size_wh=SIZE_WH, seed=1
-    ).value
-    assert 1 <= len(placements) <= count
-    for placement in placements:
-        assert placement.label == "ball"
-        assert placement.relationship == placement.relationship.strip(" .") != ""
-        assert all(0 <= edge <= 64 for edge in placement.box_xyxy)
 
 
 def test_an_image_without_objects_can_be_spoken_of(model):
