@@ -25,7 +25,7 @@ from chatgenimage.db.session import reading
 from chatgenimage.db.states import Marked, Origin, RunState, Verdict
 from chatgenimage.factory.gallery.candidate_view import view_candidate
 from chatgenimage.factory.gallery.drawing import draw_boxes
-from chatgenimage.factory.gallery.listing import MOST_SIMILAR, find_near, list_similar
+from chatgenimage.factory.gallery.listing import find_near, list_similar
 from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
 from chatgenimage.factory.gallery.search import DIRECTIONS, SORTS, Search, parse_search
@@ -120,7 +120,9 @@ class Pages:
                 candidates=shown,
                 next_after=shown[-1].id if len(ids) > PAGE_CANDIDATES else None,
                 is_first=after is None,
-                count=_tell_count(session, search, after),
+                count=(
+                    f"{len(shown)} similar" if search.like else _tell_count(session, search, after)
+                ),
                 labels=pagination.list_label_names(session, search.wanted.run_id, MOST_LABELS),
                 domains=list_domains(session, search.wanted.run_id),
                 choices={"verdict": Verdict, "origin": Origin, "reason": REASONS, "marked": Marked},
@@ -168,8 +170,6 @@ def _tell_count(session: Session, search: Search, after: int | None) -> str:
     """Return the number of candidates; empty on later pages, which do not show it."""
     if after is not None:
         return ""
-    if search.like is not None:
-        return f"the {MOST_SIMILAR} most similar"
     wanted = replace(search.wanted, limit=MOST_COUNTED + 1)
     count = count_candidates(session, wanted)
     return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"

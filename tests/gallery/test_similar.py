@@ -59,7 +59,7 @@ def test_similar_ones_are_found_and_walked_through_with_keys(open_page, alike):
         page = open_page()
         page.goto(f"{address}/candidates/1")
         press(page, "f")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("most similar")
+        expect(page.get_by_role("heading", level=1)).to_have_text("4 similar candidates")
         for key in ("j", "Enter"):
             press(page, key)
         page.wait_for_url("**/candidates/1?like=1")
