@@ -49,7 +49,8 @@ def unpack_many(packed: Sequence[bytes]) -> NDArray[np.float32]:
     """Return (N, D) unit vectors that were packed, all of the same length."""
     vectors = np.frombuffer(b"".join(packed), STORED).astype(np.float32)
     vectors = vectors.reshape(len(packed), -1)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

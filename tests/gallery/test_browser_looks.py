@@ -8,7 +8,14 @@ from pydantic import SecretStr
 from tests import rows
 from tests.gallery.conftest import candidate_of, served
 
-PAGES = ["/runs", "/runs/1", "/candidates", "/candidates?origin=filled", "/candidates/3"]
+PAGES = [
+    "/runs",
+    "/runs/1",
+    "/candidates",
+    "/candidates?origin=filled",
+    "/candidates/3",
+    "/candidates/3#editing",
+]
 PHONE = {"viewport": {"width": 360, "height": 740}}
 FOCUSED = """(() => {
     const one = document.activeElement;
