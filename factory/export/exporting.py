@@ -110,7 +110,7 @@ def _write(
     annotations = _write_samples(session, images, first_pass, writer, sources)
     writer.close()
     folder.put_text(CLASSES_FILE, write_classes(plan.classes))
-    _draw_samples(session, images, folder, first_pass.shown)
+    _draw_samples(session, images, folder, first_pass)
     left_out = count_left_out(session, request.wanted, first_pass.classes)
     of_classes = describe_classes(first_pass.classes, left_out)
     corrected = describe_corrections(session, request.wanted)
@@ -231,11 +231,13 @@ def _iter_samples(session: Session, images: ImageStore, first_pass: FirstPass) -
 
 
 def _draw_samples(
-    session: Session, images: ImageStore, folder: Folder, shown: list[tuple[int, int]]
+    session: Session, images: ImageStore, folder: Folder, first_pass: FirstPass
 ) -> None:
-    chosen = list_candidates(session, [candidate_id for _, candidate_id in shown])
+    chosen = list_candidates(session, [candidate_id for _, candidate_id in first_pass.shown])
     chosen.sort(key=lambda candidate: (candidate.label.name, candidate.id))
-    sheet = draw_sheet(images, chosen, f"{len(chosen)} of the samples")
+    use_reviews = first_pass.request.wanted.use_reviews
+    title = f"{len(chosen)} of the samples"
+    sheet = draw_sheet(images, chosen, title, use_reviews=use_reviews)
     sheet.save(folder.place(SAMPLES_FILE), format="PNG")
 
 

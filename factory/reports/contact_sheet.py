@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.models import Candidate
+from chatgenimage.db.object_reviews import objects_of
 from chatgenimage.db.preview import list_first_images
 from chatgenimage.db.queries import list_candidates
 from chatgenimage.db.runs import AcceptedCandidate, get_run, list_accepted
@@ -115,7 +116,12 @@ def write_preview(
 
 
 def draw_sheet(
-    images: ImageStore, candidates: Sequence[Candidate], title: str, asked: Sequence[str] = ()
+    images: ImageStore,
+    candidates: Sequence[Candidate],
+    title: str,
+    asked: Sequence[str] = (),
+    *,
+    use_reviews: bool = False,
 ) -> Image.Image:
     """Return an image of candidates, each next to its parent.
 
@@ -124,9 +130,12 @@ def draw_sheet(
         candidates: Candidates, grouped by label.
         title: Headline.
         asked: Labels that get the first colours, in any case.
+        use_reviews: Whether objects are as people corrected them.
     """
-    found = [a.label for candidate in candidates for a in candidate.annotations]
-    return _Sheet(images, [*asked, *sorted(found)]).draw(title, candidates, set(found))
+    each = (objects_of(candidate, use_reviews=use_reviews) for candidate in candidates)
+    found = [one.label for objects in each for one in objects]
+    sheet = _Sheet(images, [*asked, *sorted(found)], use_reviews=use_reviews)
+    return sheet.draw(title, candidates, set(found))
 
 
 def choose_shown(accepted: Sequence[AcceptedCandidate], limit: int) -> list[int]:
@@ -179,9 +188,9 @@ def _by_origin(candidate: AcceptedCandidate) -> int:
 class _Sheet:
     """Draws head, labels and cards from top to bottom."""
 
-    def __init__(self, images: ImageStore, labels: Iterable[str]) -> None:
+    def __init__(self, images: ImageStore, labels: Iterable[str], *, use_reviews: bool) -> None:
         self._images = images
-        self._overlay = Overlay(CELL_PX, colours_of(labels))
+        self._overlay = Overlay(CELL_PX, colours_of(labels), use_reviews)
         self._image = Image.new("RGB", (1, 1))
         self._draw = ImageDraw.Draw(self._image)
 

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from chatgenimage.db.models import Annotation, Candidate
+from chatgenimage.db.object_reviews import objects_of
 from chatgenimage.workers import masks
 from chatgenimage.workers.values import BoxXyxy, RgbImage
 
@@ -42,10 +43,12 @@ class Overlay:
     Attributes:
         side_px: Longer side of the drawn image.
         colours: Colours by label.
+        use_reviews: Whether objects are as people corrected them; these have no masks drawn.
     """
 
     side_px: int
     colours: Mapping[str, Colour]
+    use_reviews: bool = False
 
     def plain(self, pixels: RgbImage) -> Image.Image:
         """Return the image at the size of this overlay."""
@@ -61,18 +64,19 @@ class Overlay:
         image = self.plain(pixels)
         scale = image.width / pixels.shape[1]
         # Lowest confidence first, so that the best are on top.
-        annotations = list(reversed(candidate.annotations))
-        for annotation in annotations:
-            _tint(image, annotation, self.colours[annotation.label])
+        objects = objects_of(candidate, use_reviews=self.use_reviews)[::-1]
+        for found in objects:
+            if found.annotation and not found.is_corrected:
+                _tint(image, found.annotation, self.colours[found.label])
         draw = ImageDraw.Draw(image)
-        for annotation in annotations:
-            box = _scaled(annotation.box_xyxy, scale)
-            draw.rectangle(box, outline=self.colours[annotation.label], width=BOX_WIDTH_PX)
+        for found in objects:
+            box = _scaled(found.box_xyxy, scale)
+            draw.rectangle(box, outline=self.colours[found.label], width=BOX_WIDTH_PX)
         if candidate.placement:
             draw_dashed_box(draw, _scaled(candidate.placement.box_xyxy, scale))
-        for annotation in annotations:
-            box = _scaled(annotation.box_xyxy, scale)
-            draw_tag(draw, annotation.label, box, self.colours[annotation.label], image.size)
+        for found in objects:
+            box = _scaled(found.box_xyxy, scale)
+            draw_tag(draw, found.label, box, self.colours[found.label], image.size)
         return image
 
 

@@ -49,6 +49,8 @@ def test_corrections_are_exported_on_request_only(corrected, tmp_path):
     _, found = read(tmp_path / "plain")
     assert found == [(number, name) for number in range(1, 7) for name in ("dog", "tree")]
     done = export_as(corrected, "coco", tmp_path / "reviewed", use_reviews=True)
+    sheets = [(tmp_path / name / "samples.png").read_bytes() for name in ("plain", "reviewed")]
+    assert sheets[0] != sheets[1]
     coco, found = read(tmp_path / "reviewed")
     changed = {(1, "dog"), (1, "tree"), (2, "wolf"), (2, "tree"), (3, "dog"), (3, "tree")}
     changed |= {(4, "tree"), (5, "dog"), (5, "tree"), (5, "fox"), (6, "dog"), (6, "tree")}
