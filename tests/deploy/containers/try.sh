@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build every target of the Dockerfile and run docker-compose.yml with the images, on a Debian
-# machine without Docker and without a registry: `make try-images`. Needs root, 15 GB and about
+# machine without Docker and without a registry: `make try-images`. Needs root, 20 GB and about
 # 20 minutes. Podman takes the place of Docker; the other stand-ins are in the Dockerfile beside.
 #
 # Everything lies in CONTAINERS (default .cache/containers); a second call uses what is there.
