@@ -158,9 +158,12 @@ def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
     return _to_stages((origin, verdict, reason, count) for origin, verdict, reason, count in rows)
 
 
-def count_labels(session: Session, run_id: int) -> int:
-    """Return the number of labels of a run."""
-    return session.scalar(select(func.count()).where(Label.run_id == run_id)) or 0
+def count_labels(session: Session, run_id: int, *, with_quota: bool = False) -> int:
+    """Return the number of labels of a run; `with_quota` counts only those that have a quota."""
+    wanted = select(func.count()).where(Label.run_id == run_id)
+    if with_quota:
+        wanted = wanted.where(Label.quota.is_not(None))
+    return session.scalar(wanted) or 0
 
 
 def count_open_batches(session: Session, run_id: int) -> int | None:

@@ -23,7 +23,8 @@ COLUMNS = (
 def write_label_file(session: Session, run: Run, short: Sequence[LabelProgress]) -> str:
     """Return a CSV label file that asks for what is missing, with the options of each label.
 
-    A label with a quota asks for so many accepted candidates, another one for so many images.
+    A label with a quota asks for so many accepted candidates, another one for so many images; a
+    label with domains asks for at least one of each, because fewer cannot be divided among them.
 
     Raises:
         NothingFound: If no label is short, or the run annotates a person's pictures.
@@ -47,13 +48,14 @@ def write_label_file(session: Session, run: Run, short: Sequence[LabelProgress])
 def _row(label: Label, missing: int, chain: Mapping[str, Any]) -> Mapping[str, object]:
     """Return a line; words, phrases and style of a label are in the run's profile."""
     has_quota = label.quota is not None
+    wanted = max(missing, len(label.domains or ()))
     return {
         "label": label.name,
         "prompt": chain.get("painted", {}).get(label.name, ""),
         "detect": "|".join(chain.get("phrases", {}).get(label.name, ())),
         "style": chain.get("styles", {}).get(label.name, ""),
-        "per_label": label.per_label if has_quota else missing,
-        "accepted": missing if has_quota else "",
+        "per_label": label.per_label if has_quota else wanted,
+        "accepted": wanted if has_quota else "",
         "max_images": label.max_images if has_quota else "",
         "mode": label.mode,
         "domains": ",".join(label.domains or ()),

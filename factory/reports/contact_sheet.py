@@ -185,6 +185,34 @@ def _by_origin(candidate: AcceptedCandidate) -> int:
     return TURNS.index(Origin(candidate.origin))
 
 
+def _rows_of(candidates: Sequence[Candidate]) -> Iterator[list[tuple[str, Candidate]]]:
+    """Yield rows of cards, each with the label above it; labels with one card share a row."""
+    groups: dict[str, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        groups[candidate.label.name].append(candidate)
+    singles: list[tuple[str, Candidate]] = []
+    for label, group in groups.items():
+        if len(group) == 1:
+            singles.append((label, group[0]))
+        if singles and (len(group) > 1 or len(singles) == CARDS_PER_ROW):
+            yield singles
+            singles = []
+        if len(group) > 1:
+            names = [label, *[""] * (len(group) - 1)]
+            cards = list(zip(names, group, strict=True))
+            yield from (
+                cards[at : at + CARDS_PER_ROW] for at in range(0, len(cards), CARDS_PER_ROW)
+            )
+    if singles:
+        yield singles
+
+
+def _height_of(row: Sequence[tuple[str, Candidate]]) -> int:
+    """Return the height of a row in pixels, with the line of its labels if it has one."""
+    has_label = any(label for label, _ in row)
+    return has_label * LABEL_PX + CARD_HEIGHT_PX + ROW_GAP_PX
+
+
 class _Sheet:
     """Draws head, labels and cards from top to bottom."""
 
@@ -196,23 +224,19 @@ class _Sheet:
 
     def draw(self, title: str, candidates: Sequence[Candidate], shown: set[str]) -> Image.Image:
         """Return the image; `candidates` are grouped by label."""
-        groups: dict[str, list[Candidate]] = defaultdict(list)
-        for candidate in candidates:
-            groups[candidate.label.name].append(candidate)
-        rows = sum(-(-len(group) // CARDS_PER_ROW) for group in groups.values())
-        height = len(groups) * LABEL_PX + rows * (CARD_HEIGHT_PX + ROW_GAP_PX) + MARGIN_PX
+        rows = list(_rows_of(candidates))
+        row_px = [_height_of(row) for row in rows]
+        height = sum(row_px) + MARGIN_PX
         most_head = HEAD_PX + LEGEND_LINE_PX * (len(shown) + 1)
         self._image = Image.new("RGB", (WIDTH_PX, most_head + height), WHITE)
         self._draw = ImageDraw.Draw(self._image)
         head = top = self._head(title, shown)
-        for label, group in groups.items():
-            self._write((MARGIN_PX, top + 8), self._clipped(label, 22, CARD_WIDTH_PX), 22, INK)
-            top += LABEL_PX
-            for index, candidate in enumerate(group):
-                row, column = divmod(index, CARDS_PER_ROW)
+        for row, each_px in zip(rows, row_px, strict=True):
+            for column, (label, candidate) in enumerate(row):
                 left = MARGIN_PX + column * (CARD_WIDTH_PX + GAP_PX)
-                self._card(candidate, left, top + row * (CARD_HEIGHT_PX + ROW_GAP_PX))
-            top += -(-len(group) // CARDS_PER_ROW) * (CARD_HEIGHT_PX + ROW_GAP_PX)
+                self._write((left, top + 8), self._clipped(label, 22, CARD_WIDTH_PX), 22, INK)
+                self._card(candidate, left, top + each_px - CARD_HEIGHT_PX - ROW_GAP_PX)
+            top += each_px
         return self._image.crop((0, 0, WIDTH_PX, head + height))
 
     def _head(self, title: str, shown: set[str]) -> int:

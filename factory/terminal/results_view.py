@@ -1,6 +1,7 @@
 """Results of a run by label: every label, or of many labels the sums and the worst."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -26,8 +27,10 @@ def results_view(session: Session, run_id: int) -> Iterator[RenderableType]:
     if labels <= MOST_LABELS:
         yield funnel_table(overview(session, run_id))
         return
-    counts = overview(session, run_id, by_label=False)
-    yield funnel_table(merge_labels(counts, f"all {labels} labels"))
+    counts = merge_labels(overview(session, run_id, by_label=False), f"all {labels} labels")
+    if count_labels(session, run_id, with_quota=True) < labels:
+        counts = replace(counts, quotas=())  # the sum of some quotas says nothing about all labels
+    yield funnel_table(counts)
     worst = list_label_progress(
         session, run_id, LabelOrder.ACCEPTED, is_short=True, limit=WORST_LABELS
     )

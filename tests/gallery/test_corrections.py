@@ -128,6 +128,19 @@ def test_objects_are_corrected_by_keys_alone(open_page, gallery, family):
     expect(page.get_by_label("Correction of an object")).to_be_hidden()
 
 
+def test_enter_without_an_object_says_what_is_missing_and_stays_on_the_page(open_page, gallery):
+    page = open_page()
+    page.goto(f"{gallery}/candidates/{FILLED}#editing")
+    press(page, "Enter")
+    expect(page.get_by_text("draw a box on the image, or choose an object")).to_be_visible()
+    for key in ("n", "Enter"):
+        press(page, key)
+    expect(page.get_by_text("type the class of the object")).to_be_visible()
+    page.keyboard.type("fox")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Corrections of objects (1)")).to_be_visible()
+
+
 def test_a_box_is_drawn_and_another_one_dragged_on_a_phone(open_page, gallery, family):
     page = open_page(viewport={"width": 360, "height": 740})
     page.goto(f"{gallery}/candidates/{FILLED}#editing")

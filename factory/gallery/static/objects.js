@@ -154,8 +154,18 @@ form.addEventListener("input", ({ target }) => {
   render();
 });
 
-form.addEventListener("submit", () => {
+// A new box without a box or a label: say it here, the server would answer with an error page.
+form.addEventListener("submit", (event) => {
   const label = form.elements.label.value.trim();
+  const isNew = event.submitter?.value === "save" && chosenRadio().value === "new";
+  if (isNew && !(label && draft.box)) {
+    event.preventDefault();
+    form.querySelector(".hint").textContent = draft.box
+      ? "The new box has no label: type the class of the object."
+      : "There is nothing to save: draw a box on the image, or choose an object.";
+    if (draft.box) form.elements.label.focus();
+    return;
+  }
   if (label) sessionStorage.setItem("gallery label", label);
 });
 

@@ -104,6 +104,16 @@ def test_short_labels_become_a_label_file_for_another_run(factory, run_id, place
     assert wanted["tree"].domains == ("at night", "in fog")
 
 
+def test_a_short_label_with_domains_asks_for_one_image_of_each(factory, run_id, place, tmp_path):
+    with place.sessions.begin() as session:
+        tree = session.scalars(select(Label).where(Label.name == "tree")).one()
+        tree.per_label, tree.domains = 2, ["at night", "in fog", "in snow"]
+    path = tmp_path / "short.csv"
+    answered(factory("status", 1, "--csv", path))
+    wanted = {one.label: one for one in read_labels(files=[path]).requests}
+    assert wanted["tree"].per_label == 3
+
+
 def test_without_a_short_label_there_is_no_file(factory, run_id, place, tmp_path):
     with place.sessions.begin() as session:
         for label in session.scalars(select(Label)):

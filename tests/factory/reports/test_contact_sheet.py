@@ -85,6 +85,18 @@ def test_a_parent_is_left_of_its_child(filled_place, tmp_path):
     assert pixels.getpixel((32 + 224 + 3, first_filled_row)) == (255, 255, 255)
 
 
+def test_labels_with_one_image_each_share_a_row(place, tmp_path):
+    names = [f"label {number}" for number in range(7)]
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, names)
+        for batch in rows.batches_of(session, run):
+            rows.add_candidate(place, session, batch)
+    path = tmp_path / "sheet.png"
+    assert write_contact_sheet(place.sessions, place.images, path, run_id=1) == len(names)
+    with Image.open(path) as sheet:
+        assert sheet.height < 4 * (sheet.width // 3)
+
+
 def test_nothing_accepted_gives_no_sheet(place, tmp_path):
     with place.sessions.begin() as session:
         rows.add_run(session)
