@@ -25,11 +25,13 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.commands import spell
+from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.progress.worker_notices import list_notices
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.json_records import run_record
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.profiles import name_profile
+from chatgenimage.factory.submission.label_files import STDIN
 
 
 class LabelSort(StrEnum):
@@ -57,7 +59,8 @@ CsvFile = Annotated[
     typer.Option(
         "--csv",
         metavar="FILE",
-        help="Write the short labels as a label file that asks for what is missing.",
+        help="Write the short labels as a label file that asks for what is missing; "
+        "-: to standard output.",
     ),
 ]
 Limit = Annotated[
@@ -152,8 +155,17 @@ def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
 
     short = list_label_progress(session, run.id, LabelOrder.ACCEPTED, is_short=True)
     text = write_label_file(session, run, short)
+    labels = "1 label is" if len(short) == 1 else f"{len(short)} labels are"
+    if str(path) == STDIN:
+        typer.echo(text, nl=False)
+        stderr.print(f"{labels} short")
+        return
+    if path.suffix.lower() != ".csv":
+        raise SettingsError(
+            f"--csv {path}: expected a name that ends with .csv, by which `factory submit` "
+            "recognizes a table, or - for standard output."
+        )
     write_file(path, text.encode(), data_dir=store.settings.data_dir)
     options = ("--seed", run.seed + 1, "--rounds", run.profile["chain"]["rounds"])
     again = spell("submit", "--file", path, *options, *name_profile(run.profile["profile"]))
-    labels = "1 label is" if len(short) == 1 else f"{len(short)} labels are"
     stderr.print(f"{labels} short; {path} asks for what is missing. Next: {again}", soft_wrap=True)

@@ -114,6 +114,15 @@ def test_a_short_label_with_domains_asks_for_one_image_of_each(factory, run_id, 
     assert wanted["tree"].per_label == 3
 
 
+def test_short_labels_go_to_standard_output_or_into_a_csv_file(factory, run_id, tmp_path):
+    told = factory("status", 1, "--csv", "-")
+    assert told.stdout.startswith("label,prompt,detect,")
+    assert "4 labels are short" in told.stderr
+    path = tmp_path / "short.txt"
+    assert "expected a name that ends with .csv" in refused(factory("status", 1, "--csv", path))
+    assert not path.exists()
+
+
 def test_without_a_short_label_there_is_no_file(factory, run_id, place, tmp_path):
     with place.sessions.begin() as session:
         for label in session.scalars(select(Label)):
