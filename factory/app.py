@@ -21,7 +21,7 @@ from chatgenimage.tasks.resources import KEYS, Resources
 from chatgenimage.tasks.thresholds import FilterThresholds
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.device import limit_memory, limit_threads, pick_device, refuse_absent
-from chatgenimage.workers.interfaces import Family, ImageTextEncoder, ObjectFiller
+from chatgenimage.workers.interfaces import Family, ImageTextEncoder, ObjectFiller, VisualJudge
 from chatgenimage.workers.llm.server import require_model
 from chatgenimage.workers.registry import load_family
 from chatgenimage.workers.server_config import ServerConfig
@@ -139,6 +139,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     memory = DatabaseLlmCache(sessions, images)
     loaded = {key: _load(settings, key, device, memory) for key in keys}
     _refuse_no_filler(settings, roles, loaded)
+    _refuse_no_judge(loaded)
     return Resources(
         sessions=sessions,
         images=images,
@@ -168,6 +169,17 @@ def _refuse_no_filler(
         raise SettingsError(
             f"no family of the role {role!r} can fill. Add {key!r} (family: inpaint) to "
             "`families`, or set `chain.mode: object`, which fills nothing."
+        )
+
+
+def _refuse_no_judge(loaded: Mapping[str, Family]) -> None:
+    """Raise SettingsError for a judge that answers no questions: else nothing would be judged."""
+    key = KEYS[VisualJudge]
+    if key in loaded and not isinstance(loaded[key], VisualJudge):
+        raise SettingsError(
+            f"the family {loaded[key].identity.family} cannot judge; give `families.{key}` a model "
+            "that answers questions about images (family: vision_language or openai_vision), or "
+            "delete it."
         )
 
 

@@ -74,10 +74,10 @@ class NotReady(FactoryError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(dict.fromkeys(problems))  # several families may ask one server
         head = "this machine is not ready; nothing was downloaded or submitted:"
-        lines = problems if len(problems) == 1 else [head, *(f"  {one}" for one in problems)]
-        super().__init__("\n".join(lines))
+        several = [head, *(f"  {one}" for one in self.problems)]
+        super().__init__("\n".join(several if len(self.problems) > 1 else self.problems))
 
 
 class BrokerUnavailable(FactoryError):

@@ -30,6 +30,7 @@ BOX_MARGIN = 0.1
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 YES, NO = re.compile(r"\W*yes\b", re.IGNORECASE), re.compile(r"\W*(?:no|none)\b", re.IGNORECASE)
+NONE = re.compile(r"\W*none\b", re.IGNORECASE)
 WHOLE_IMAGE = -1
 
 
@@ -135,7 +136,8 @@ def read_value(question: VisualQuestion, answer: str) -> float | None:
     """Return what an answer says, in [0, 1]; None if it says neither a number nor yes or no."""
     number = _read_number(answer)
     if question.expected is not None:
-        return None if number is None else _ratio(round(number), question.expected)
+        count = 0.0 if number is None and NONE.match(answer) else number
+        return None if count is None else _ratio(round(count), question.expected)
     if number is not None:
         return min(number, MOST) / MOST
     if YES.match(answer):

@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 import numpy as np
 from PIL import Image
 
+from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import LlmCache
 from chatgenimage.workers.llm import schemas
 from chatgenimage.workers.llm.conversation import AnswerDoubtful, Question, ask_once
@@ -79,7 +80,7 @@ class OpenAiVision:
             ConversationFailed: If the server refuses, gives no usable answer, or is not available.
         """
         text = CAPTION.format(words=self._config.max_caption_words)
-        return self._each(lambda image: self._say("caption", image, text), images)
+        return self._each(lambda one: self._ask("caption", one, text, None, parse_sentence), images)
 
     def detect(
         self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
@@ -103,14 +104,14 @@ class OpenAiVision:
             images: (H, W, 3) each; sizes may differ.
             questions: One per image, in the same order.
 
+        Returns:
+            "" where the model does not answer, or says that it cannot.
+
         Raises:
             ConversationFailed: If the server refuses, gives no usable answer, or is not available.
         """
         pairs = list(zip(images, questions, strict=True))
-        return self._each(lambda pair: self._say("judgement", *pair), pairs)
-
-    def _say(self, name: str, image: RgbImage, text: str) -> str:
-        return self._ask(name, image, text, None, parse_sentence)
+        return self._each(lambda pair: self._ask("judgement", *pair, None, _parse_judgement), pairs)
 
     def _find(self, image: RgbImage, labels: Sequence[str]) -> list[Detection]:
         size_wh = (image.shape[1], image.shape[0])
@@ -152,7 +153,25 @@ class OpenAiVision:
             return [ask(subjects[0])]
         with ThreadPoolExecutor(max(1, min(len(subjects), self.concurrency))) as threads:
             calls = [threads.submit(copy_context().run, ask, subject) for subject in subjects]
+        failures = [
+            error for call in calls if isinstance(error := call.exception(), ConversationFailed)
+        ]
+        for failure in failures[1:]:  # the first is raised, and has its own calls
+            report_calls(failure.exchanges)
         return [call.result() for call in calls]
+
+
+def _parse_judgement(text: str) -> str:
+    """Return an answer about an image.
+
+    Raises:
+        AnswerDoubtful: If it judges nothing: it is empty, an apology, or far too long. If no better
+            one comes, "" is returned; numbers in an apology are no scores.
+    """
+    try:
+        return parse_sentence(text)
+    except AnswerRefused as refused:
+        raise AnswerDoubtful(str(refused), "") from None
 
 
 def _fit(image: RgbImage, longest_side_px: int) -> RgbImage:

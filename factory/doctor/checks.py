@@ -235,4 +235,6 @@ def _endpoints(settings: Settings) -> Iterator[Finding]:
     used = {key for keys in settings.roles.values() for key in keys}
     configs = [settings.families[key] for key in settings.families if key in used]
     servers = [config for config in configs if isinstance(config, ServerConfig)]
-    yield from map(look_at_endpoint, {(c.base_url, c.model): c for c in servers}.values())
+    yield from map(
+        look_at_endpoint, {(c.base_url, c.api_key, c.model): c for c in servers}.values()
+    )

@@ -147,7 +147,8 @@ def _servers(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
     """Ask the models' servers, but only before a download: else the run says it at once."""
     if not downloads_of(settings, roles):
         return
-    for config in _servers_asked(settings, roles):
+    asked = _servers_asked(settings, roles)
+    for config in {(one.base_url, one.api_key, one.model): one for one in asked}.values():
         found = look_at_endpoint(config)
         if found.health is Health.WRONG:
             yield f"{found.text}."

@@ -112,16 +112,41 @@ def test_guidance_of_a_distilled_checkpoint_is_refused(painter_folder, tmp_path,
     folder = shutil.copytree(painter_folder("Flux2KleinPipeline"), tmp_path / "distilled")
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"is_distilled": True}))
-    said = refusal(
-        CheckpointBroken,
-        load_painter,
-        "Flux2KleinPipeline",
-        checkpoint=str(folder),
-        guidance_scale=4.0,
-    )
-    assert "is distilled" in said
+    for setting in ("guidance_scale", "fill_guidance_scale"):
+        said = refusal(
+            CheckpointBroken,
+            load_painter,
+            "Flux2KleinPipeline",
+            checkpoint=str(folder),
+            **{setting: 4.0},
+        )
+        assert f"is distilled, and guidance has no effect on it; delete `{setting}`" in said
     family = load_painter("text_to_image", "Flux2KleinPipeline", checkpoint=str(folder))
     assert family.identity.settings["guidance_scale"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "strength"),
+    [
+        ("ZImagePipeline", "guidance_scale", 0.0),
+        ("ChromaPipeline", "guidance_scale", 1.0),
+        ("QwenImagePipeline", "fill_guidance_scale", 1.0),
+    ],
+)
+def test_a_negative_prompt_without_guidance_is_refused(load_painter, name, setting, strength):
+    settings = {"negative_prompt": "blur", setting: strength}
+    said = refusal(CheckpointBroken, load_painter, name, **settings)
+    assert f"with `{setting}: {strength:g}`; delete it, or set" in said
+
+
+def test_z_image_reads_a_negative_prompt_at_weak_guidance(load_painter):
+    settings = {"guidance_scale": 1.0, "fill_guidance_scale": 1.0}
+    plain, negative = (
+        load_painter("text_to_image", "ZImagePipeline", **settings, negative_prompt=text)
+        for text in ("", "a house")
+    )
+    images = [family.generate(["a dog"], [1])[0] for family in (plain, negative)]
+    assert not np.array_equal(*images)
 
 
 def test_a_mask_that_cannot_change_between_steps_is_refused(load_painter):

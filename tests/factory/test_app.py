@@ -1,7 +1,7 @@
 import celery
 import pytest
 
-from chatgenimage.factory.app import make_celery, only_speaks, roles_named
+from chatgenimage.factory.app import assemble, make_celery, only_speaks, roles_named
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.tasks.chain import QUEUES
@@ -35,6 +35,16 @@ def test_a_role_that_the_profile_lacks_is_refused_with_those_it_has():
     assert roles_named(settings, "labeling,scoring,labeling") == ["labeling", "scoring"]
     with pytest.raises(SettingsError, match=r"no role 'painting'.*diffusion"):
         roles_named(settings, "painting")
+
+
+@pytest.mark.models
+def test_a_judge_that_answers_no_questions_is_refused_at_the_start(tmp_path):
+    micro = load_settings("micro").families
+    settings = load_settings(
+        "micro", data_dir=tmp_path, families={"judging": micro["captioning"].model_dump()}
+    )
+    with pytest.raises(SettingsError, match=r"blip2 cannot judge; give `families\.judging`"):
+        assemble(settings, ["scoring"], "test@here#1")
 
 
 def test_only_the_language_role_does_without_a_device():

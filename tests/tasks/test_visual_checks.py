@@ -118,7 +118,9 @@ def test_answers_are_read_leniently(answer, value):
     assert read_value(VisualQuestion("seen_whole", "?"), answer) == value
 
 
-@pytest.mark.parametrize(("answer", "value"), [("2", 1.0), ("one", 0.5), ("0", 0.0), ("no", None)])
+@pytest.mark.parametrize(
+    ("answer", "value"), [("2", 1.0), ("one", 0.5), ("0", 0.0), ("None.", 0.0), ("no", None)]
+)
 def test_a_count_is_compared_with_the_boxes(answer, value):
     assert read_value(VisualQuestion("seen_count", "?", expected=2), answer) == value
 

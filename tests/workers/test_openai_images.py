@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable
-from chatgenimage.workers.llm.image_answers import encode_image
+from chatgenimage.workers.llm.image_answers import ImageUnreadable, encode_image, resolve_url
 from chatgenimage.workers.openai_images import OpenAiImages
 from chatgenimage.workers.paid_calls import collect_calls
 from chatgenimage.workers.server_config import OpenAiImagesConfig
@@ -131,6 +131,34 @@ def test_no_other_address_is_fetched(url):
         error
     )
     assert error.exchanges[0].cost == 2  # it was painted
+
+
+def test_the_usual_port_may_be_written():
+    url = "https://host.test:443/made.png"
+    assert resolve_url(url, "https://host.test/v1") == url
+    with pytest.raises(ImageUnreadable, match="not on its own host"):
+        resolve_url(url, "https://host.test:8443/v1")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/a.png", "http://127.0.0.1:ten/a.png", "/v1/\x00a.png"]
+)
+def test_an_address_that_is_none_is_paid_for_and_refused(url):
+    error = refusal_of(paints(url), price_per_image=2)
+    assert "the server sent no address of an image" in str(error)
+    assert error.exchanges[0].cost == 2
+
+
+def test_an_image_that_is_not_given_out_is_not_painted_again():
+    def answer(request):
+        return (
+            Reply(b"no", 403) if isinstance(request, str) else paints("/v1/files/1.png?sig=s3cret")
+        )
+
+    error = refusal_of(answer, price_per_image=2)
+    assert "(HTTP 403): set `response_format: b64_json`" in str(error)
+    assert "s3cret" not in str(error)
+    assert error.exchanges[0].cost == 2
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,27 @@ def test_questions_are_answered_in_order_each_about_its_image():
     assert [call.question for call in calls] == ["judgement"] * 3
 
 
+def test_an_answer_that_judges_nothing_is_asked_for_again_and_then_taken():
+    with Loopback(says("I'm sorry, I cannot say 10."), says("7")) as server:
+        assert load(server).ask([WIDE], ["how many?"]) == ["7"]
+    with Loopback(says("I'm sorry, I cannot say 10.")) as server, collect_calls() as calls:
+        [answer] = load(server, prompt_price=1e6).ask([WIDE], ["how many?"])
+    assert answer == ""
+    assert [call.cost for call in calls] == [11, 11]  # asked twice
+
+
+def test_all_questions_that_fail_at_the_same_time_are_in_the_ledger():
+    filtered = says("", finish_reason="content_filter")
+    settings = {"prompt_price": 1e6, "max_concurrency": 2}
+    with (
+        Loopback(filtered) as server,
+        collect_calls() as calls,
+        pytest.raises(AnswerRefused) as caught,
+    ):
+        load(server, **settings).ask([WIDE] * 3, ["a", "b", "c"])
+    assert [call.cost for call in (*calls, *caught.value.exchanges)] == [11] * 3
+
+
 def test_a_refused_image_is_refused_with_its_call():
     filtered = says("", finish_reason="content_filter")
     with Loopback(filtered) as server, pytest.raises(AnswerRefused, match="content filter") as it:

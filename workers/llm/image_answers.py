@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -21,6 +21,7 @@ MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
 DATA_URL = "data:image/"
+USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class ImageUnreadable(Exception):
@@ -79,9 +80,13 @@ def resolve_url(url: str, base_url: str) -> str:
     Raises:
         ImageUnreadable: If it is elsewhere: a server must not send this machine to other places.
     """
-    target = urljoin(base_url, url)
-    there, here = urlsplit(target), urlsplit(base_url)
-    if (there.scheme, there.hostname, there.port) != (here.scheme, here.hostname, here.port):
+    try:
+        target = urljoin(base_url, url)
+        there, here = urlsplit(target), urlsplit(base_url)
+        is_here = _origin_of(there) == _origin_of(here)
+    except ValueError as error:
+        raise ImageUnreadable(f"the server sent no address of an image: {error}") from None
+    if not is_here:
         raise ImageUnreadable(
             f"the server sent the address of an image at {clean(str(there.hostname))[:100]}, not "
             "on its own host, which is not fetched: set `response_format: b64_json`"
@@ -120,6 +125,16 @@ def encode_image(image: RgbImage, transparent: np.ndarray | None = None) -> byte
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def _origin_of(address: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port, also where the port is that of the scheme.
+
+    Raises:
+        ValueError: If the port is none.
+    """
+    port = USUAL_PORTS.get(address.scheme) if address.port is None else address.port
+    return address.scheme, address.hostname, port
 
 
 def _encoded(sent: Mapping[str, Any]) -> bytes | str:

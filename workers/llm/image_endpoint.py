@@ -23,7 +23,12 @@ from chatgenimage.workers.llm.image_answers import (
     resolve_url,
 )
 from chatgenimage.workers.llm.server import Server, endpoint_url
-from chatgenimage.workers.llm.server_errors import ServerError, ServerRefused
+from chatgenimage.workers.llm.server_errors import (
+    SERVER_FAULT,
+    TRANSIENT_STATUSES,
+    ServerError,
+    ServerRefused,
+)
 from chatgenimage.workers.paid_calls import report_calls
 from chatgenimage.workers.server_config import OpenAiImagesConfig
 from chatgenimage.workers.values import Exchange, RgbImage
@@ -187,13 +192,27 @@ class ImageEndpoint:
             return encoded
         url = resolve_url(encoded, endpoint_url(self.server.client))
         content = bytearray()
-        with httpx2.stream("GET", url, timeout=self._config.timeout_s) as response:
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    raise ImageUnreadable("the server's image is too large")
+        try:
+            with httpx2.stream("GET", url, timeout=self._config.timeout_s) as response:
+                _refuse_no_file(response)
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > MOST_BYTES:
+                        raise ImageUnreadable("the server's image is too large")
+        except httpx2.InvalidURL as error:
+            raise ImageUnreadable(f"the server sent no address of an image: {error}") from None
         return bytes(content)
+
+
+def _refuse_no_file(response: httpx2.Response) -> None:
+    """Raise ImageUnreadable for a refusal that would come again: each new image is paid for."""
+    if response.status_code >= SERVER_FAULT or response.status_code in TRANSIENT_STATUSES:
+        response.raise_for_status()
+    if not response.is_success:
+        raise ImageUnreadable(
+            f"the server does not give its image out (HTTP {response.status_code}): set "
+            "`response_format: b64_json`"
+        )
 
 
 def _unknown_option(error: ServerError, options: Mapping[str, Any]) -> str | None:

@@ -51,7 +51,7 @@ class Inpaint:
         row = row_of(name, OPENED_BY, config)
         pipeline = open_pipeline(CLASSES[name], row, config, path, device)
         decided = {
-            "guidance_scale": guidance_of(config.guidance_scale, row, pipeline),
+            "guidance_scale": guidance_of(config, "guidance_scale", row, pipeline),
             "strength": config.strength or row.strength,
         }
         config = config.model_copy(update=decided)

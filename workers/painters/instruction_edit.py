@@ -54,7 +54,7 @@ class InstructionEdit:
             )
         pipeline = open_pipeline(name, row, config, path, device)
         decided = {
-            "guidance_scale": guidance_of(config.guidance_scale, row, pipeline),
+            "guidance_scale": guidance_of(config, "guidance_scale", row, pipeline),
             "image_guidance_scale": config.image_guidance_scale or row.image_guidance,
             "edit_side_px": config.edit_side_px or row.side_of_area_px,
         }

@@ -64,26 +64,42 @@ def open_pipeline(
         device: As torch names it.
 
     Raises:
-        CheckpointBroken: If it does not load, or a setting would have no effect.
+        CheckpointBroken: If it does not load, or the negative prompt would have no effect.
     """
     if config.negative_prompt and not row.has_negative:
         raise CheckpointBroken(
             f"{name} of {config.checkpoint} has no negative prompt; delete `negative_prompt`."
         )
-    pipeline = load_pipeline(getattr(diffusers, name), config, path, device)
-    if config.guidance_scale is not None and not row.is_guided(pipeline):
-        raise CheckpointBroken(
-            f"{config.checkpoint} is distilled, and guidance has no effect on it; delete "
-            "`guidance_scale`."
-        )
-    return pipeline
+    return load_pipeline(getattr(diffusers, name), config, path, device)
 
 
-def guidance_of(wanted: float | None, row: PipelineRow, pipeline: Any) -> float:  # noqa: ANN401
-    """Return the strength of guidance: what a profile wants, else the row's."""
+def guidance_of(config: PainterConfig, setting: str, row: PipelineRow, pipeline: Any) -> float:  # noqa: ANN401
+    """Return the strength of guidance: what a profile wants, else the row's.
+
+    Args:
+        config: The settings.
+        setting: Name of the one that has the strength.
+        row: The row of the pipeline's class.
+        pipeline: The loaded pipeline.
+
+    Raises:
+        CheckpointBroken: If the strength, or the negative prompt, would have no effect.
+    """
+    wanted: float | None = getattr(config, setting)
     if not row.is_guided(pipeline):
+        if wanted is not None:
+            raise CheckpointBroken(
+                f"{config.checkpoint} is distilled, and guidance has no effect on it; delete "
+                f"`{setting}`."
+            )
         return UNGUIDED
-    return max(row.guidance if wanted is None else wanted, row.least_guidance)
+    strength = max(row.guidance if wanted is None else wanted, row.least_guidance)
+    if config.negative_prompt and strength <= row.unguided:
+        raise CheckpointBroken(
+            f"`negative_prompt` has no effect on {config.checkpoint} with `{setting}: {strength:g}`"
+            f"; delete it, or set `{setting}` above {row.unguided:g}."
+        )
+    return strength
 
 
 def share_parts(name: str, pipeline: Any) -> Any:  # noqa: ANN401 (pipelines of any class)

@@ -101,6 +101,7 @@ class PipelineRow:
         sizing: Arguments about the size of the result.
         filler: Class that fills with the same parts; None: there is none.
         least_guidance: Weaker guidance is made so strong.
+        unguided: Up to this strength nothing is guided, and a negative prompt is not read.
     """
 
     guidance: float
@@ -115,6 +116,7 @@ class PipelineRow:
     sizing: Sizing = by_sides
     filler: str | None = None
     least_guidance: float = 0.0
+    unguided: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,7 @@ FLUX: dict[str, Any] = {"is_guided": has_guidance_input, "has_negative": False}
 KLEIN: dict[str, Any] = {"is_guided": is_not_distilled, "has_negative": False, "before": CHAT}
 QWEN: dict[str, Any] = {"guidance": 4.0, "guided_by": "true_cfg_scale", "empty_negative": " "}
 LONGCAT: dict[str, Any] = {"guidance": 4.5, "fails_if_longer": True}
-Z_IMAGE: dict[str, Any] = {"guidance": 5.0, "before": CHAT}
+Z_IMAGE: dict[str, Any] = {"guidance": 5.0, "before": CHAT, "unguided": 0.0}
 
 GENERATING: Mapping[str, PipelineRow] = {
     "StableDiffusionPipeline": PipelineRow(

@@ -47,7 +47,7 @@ class TextToImage:
         row = row_of(name, GENERATING, config)
         refuse_unfit_size(config.size_wh, row.side_px)
         pipeline = open_pipeline(name, row, config, path, device)
-        guidance = guidance_of(config.guidance_scale, row, pipeline)
+        guidance = guidance_of(config, "guidance_scale", row, pipeline)
         config = config.model_copy(update={"guidance_scale": guidance})
         filler = _filler_with(pipeline, row, config)
         if filler is not None:
@@ -131,7 +131,7 @@ def _filler_with(pipeline: Any, row: PipelineRow, config: TextToImageConfig) -> 
     filling, fill_row = share_parts(row.filler, pipeline), FILLING[row.filler]
     settings = FillSettings(
         num_inference_steps=config.fill_num_inference_steps,
-        guidance=guidance_of(config.fill_guidance_scale, fill_row, filling),
+        guidance=guidance_of(config, "fill_guidance_scale", fill_row, filling),
         strength=config.fill_strength or fill_row.strength,
         negative_prompt=config.negative_prompt,
         mask_growth=config.fill_mask_growth,

@@ -65,6 +65,22 @@ def test_key_device_and_broker_are_reported_together_and_nothing_is_written(
     assert not (tmp_path / "data").exists()
 
 
+def test_a_key_that_several_families_lack_is_reported_once(settings):
+    paints = {"family": "openai_images", "model": "m"}
+    loaded = settings(language=SPEAKS, diffusion=paints, editing=paints)
+    [problem] = problems_of(loaded)
+    assert problem.startswith("no key for m: set OPENAI_API_KEY")
+
+
+def test_a_server_that_several_families_ask_is_asked_once(settings):
+    with Loopback(fails(401, "wrong key")) as server:
+        asked = SPEAKS | {"base_url": server.url, "api_key": "sk-wrong"}
+        paints = asked | {"family": "openai_images"}
+        loaded = settings(language=asked, diffusion=paints, editing=paints, similarity=HUB_MODEL)
+        [_problem] = problems_of(loaded)
+        assert len(server.requests) == 1
+
+
 def test_packages_come_first_with_the_command_that_installs_them(settings, monkeypatch):
     known = importlib.util.find_spec
     absent = {"torch", "diffusers"}
