@@ -24,6 +24,8 @@ FLUX = "FluxPipeline"
         *(("instruction_edit", name) for name in EDITING),
         ("inpaint", "FluxFillPipeline"),
         ("inpaint", "FluxKontextPipeline"),
+        ("inpaint", "StableDiffusionInpaintPipeline"),
+        ("inpaint", "StableDiffusionXLInpaintPipeline"),
     ],
 )
 @pytest.mark.usefixtures("small_references")

@@ -161,6 +161,25 @@ def test_an_image_that_is_not_given_out_is_not_painted_again():
     assert error.exchanges[0].cost == 2
 
 
+def test_a_file_is_fetched_again_but_never_painted_again():
+    def answer(request):
+        if not isinstance(request, str):
+            return paints("/v1/files/1.png?sig=s3cret")
+        gets = sum(isinstance(one, str) for one in server.requests)
+        return Reply(PNG, content_type="image/png") if gets > 1 and is_back else fails(503)
+
+    is_back = True
+    with Loopback(answer) as server:
+        [image] = load(server, max_retries=1).generate(["a"], [1])
+    assert np.array_equal(image, RED)
+    is_back = False
+    with Loopback(answer) as server, pytest.raises(AnswerRefused) as caught:
+        load(server, max_retries=0, price_per_image=2).generate(["a"], [1])
+    assert "its image cannot be fetched (HTTPStatusError)" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert [exchange.cost for exchange in caught.value.exchanges] == [2]
+
+
 @pytest.mark.parametrize(
     ("reply", "part"),
     [

@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx2
 import structlog
 
-from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
+from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.interfaces import ImageCache
 from chatgenimage.workers.llm.dialect import UNKNOWN_PARAMETER
 from chatgenimage.workers.llm.image_answers import (
@@ -35,6 +35,8 @@ from chatgenimage.workers.values import Exchange, RgbImage
 
 log = structlog.get_logger()
 
+PAUSE_S = 1.0
+"""Pause before an image's file is fetched again; longer at each attempt."""
 OPTIONS = ("size", "quality", "n", "response_format")
 UNSUPPORTED = re.compile(r"unsupported parameter|not permitted|does not support", re.IGNORECASE)
 
@@ -127,9 +129,6 @@ class ImageEndpoint:
         except ImageUnreadable as error:
             failed = self._ended(exchange, start, problem=f"{self._config.model}: {error}.")
             raise AnswerRefused(str(failed.problem), [failed]) from None
-        except httpx2.HTTPError as error:
-            failed = self._ended(exchange, start, problem=f"its image cannot be fetched: {error}")
-            raise EndpointUnavailable(str(failed.problem), [failed]) from None
         height, width = image.shape[:2]
         return self._ended(exchange, start, answer=f"{width}x{height} pixels"), image
 
@@ -187,10 +186,26 @@ class ImageEndpoint:
         return read_image_answer(response.text)
 
     def _fetch(self, encoded: bytes | str) -> bytes:
-        """Return an image's file, from the server's own host if it sent an address."""
+        """Return an image's file, from the server's own host if it sent an address.
+
+        Raises:
+            ImageUnreadable: If it cannot be fetched, after retries. It was paid for: the step does
+                not wait for the server and ask for another one.
+        """
         if isinstance(encoded, bytes):
             return encoded
         url = resolve_url(encoded, endpoint_url(self.server.client))
+        for attempt in range(self._config.max_retries + 1):
+            time.sleep(attempt * PAUSE_S)
+            try:
+                return self._download(url)
+            except httpx2.HTTPError as error:
+                problem = type(error).__name__  # its text has the address, which may hold a secret
+        raise ImageUnreadable(
+            f"its image cannot be fetched ({problem}): set `response_format: b64_json`"
+        )
+
+    def _download(self, url: str) -> bytes:
         content = bytearray()
         try:
             with httpx2.stream("GET", url, timeout=self._config.timeout_s) as response:
