@@ -50,6 +50,7 @@ METHODS = (
     *("generate", "fill", "edit", "caption", "detect", "segment", "embed_images", "embed_texts"),
     *("describe_features", "write_prompts", "imagine_scenes", "place_objects"),
 )
+FACTS = ("identity", "logit_scale")
 LABELS = ("dog", "house")
 PER_LABEL = 8
 HALVED_PASS = 16
@@ -228,7 +229,8 @@ def _timed(family: Any, spent: Spent) -> Any:  # noqa: ANN401
         return call
 
     methods = {name: staticmethod(timed(name)) for name in METHODS if hasattr(family, name)}
-    return type("Timed", (), {**methods, "identity": family.identity})()
+    facts = {name: getattr(family, name) for name in FACTS if hasattr(family, name)}
+    return type("Timed", (), methods | facts)()
 
 
 def _with_findings(bench: Bench, families: dict[str, Any]) -> list[Any]:

@@ -121,7 +121,7 @@ def test_every_word_must_be_in_the_caption_in_any_case(place, run):
     assert found(place, caption_words=("BEACH", "tree"), labels=("dog",)) == ["dog b0/g0/e0/f0"]
 
 
-def test_reading_a_page_of_candidates_takes_five_queries_however_many_there_are(place, run):
+def test_reading_a_page_of_candidates_takes_six_queries_however_many_there_are(place, run):
     statements = []
     with reading(place.sessions) as session:
         event.listen(
@@ -133,7 +133,7 @@ def test_reading_a_page_of_candidates_takes_five_queries_however_many_there_are(
             assert candidate.label.name
             assert candidate.origin == Origin.GENERATED or candidate.parent.sha256
             assert len(candidate.annotations) + len(candidate.scores) + len(candidate.marks) < 9
-    assert len([text for text in statements if text.startswith("SELECT")]) == 5
+    assert len([text for text in statements if text.startswith("SELECT")]) == 6
 
 
 def test_a_candidate_s_story_goes_up_to_the_root_and_down_to_its_children(place, run):

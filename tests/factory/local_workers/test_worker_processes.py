@@ -29,7 +29,8 @@ def waiting(tmp_path):
 
 def children():
     started = psutil.Process().children()
-    return [each for each in started if "--until-stdin-closes" in each.cmdline()]
+    alive = [each for each in started if each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in alive if "--until-stdin-closes" in each.cmdline()]
 
 
 def messages_after(workers):
