@@ -24,6 +24,7 @@ from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
 from chatgenimage.factory.checkpoints.smoke_test import image_size_wh
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.planning import assumed
+from chatgenimage.factory.planning.seeing import SeeingPlan, plan_seeing
 from chatgenimage.factory.planning.work import PlannedItems, count_questions, plan_work
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
@@ -108,6 +109,7 @@ class RunPlan:
         shares: Accepted share by origin, and its source.
         language: None: the language model counts no tokens.
         image_cost: Price of the painted images; None: no price is set.
+        seeing: Questions about images; None: no server is asked.
         downloads: Models that are not here yet.
         together_bytes: Memory of one worker for all roles.
         device: On which this machine would compute.
@@ -120,6 +122,7 @@ class RunPlan:
     shares_source: str
     language: LanguagePlan | None
     image_cost: float | None
+    seeing: SeeingPlan | None
     models: tuple[ModelRequirement, ...]
     memory: tuple[RoleMemory, ...]
     together_bytes: int
@@ -153,6 +156,7 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
         shares_source="measured" if known.shares else "assumed",
         language=_language_plan(settings, work, len(requests), known),
         image_cost=_image_cost(settings, work),
+        seeing=plan_seeing(settings, work, known.tokens),
         models=tuple(needs),
         memory=tuple(
             RoleMemory(role, needed_bytes(needs_of(needs, [role]))) for role in settings.roles

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from chatgenimage.factory.checkpoints.inventory import WeightsLocation
 from chatgenimage.factory.planning.plan import RunPlan, StepPlan
+from chatgenimage.factory.planning.seeing import SeeingPlan
 from chatgenimage.factory.planning.work import PlannedItems
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.tasks.chain import QUEUES
@@ -34,9 +35,17 @@ def show_plan(settings: Settings, plan: RunPlan) -> Iterator[RenderableType]:
     yield _language(plan)
     if plan.image_cost is not None:
         yield f"Images: cost about {plan.image_cost:.2f}."
+    if plan.seeing is not None:
+        yield _seeing(plan.seeing)
     yield _downloads(plan)
     yield _memory(plan)
     yield _time(plan)
+
+
+def _seeing(plan: SeeingPlan) -> str:
+    kinds = ", ".join(f"{number:,.0f} for a {kind}" for kind, number in plan.questions.items())
+    cost = "no price is set" if plan.cost is None else f"cost about {plan.cost:.2f}"
+    return f"Questions about images: {kinds}; {cost} (tokens: {plan.source})."
 
 
 def _steps_table(plan: RunPlan) -> Table:
