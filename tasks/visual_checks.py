@@ -28,6 +28,11 @@ MOST = 10.0
 BOX_MARGIN = 0.1
 """Share of a box's sides that is shown around it."""
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+PERCENT = re.compile(r"(\d+(?:[.,]\d+)?) ?%")
+REPEATED_SCALE = re.compile(
+    r"\b0 ?(?:\([^)]*\))? ?(?:to|-|\u2013|and) ?10\b ?(?:\([^)]*\))?", re.IGNORECASE
+)
+"""The question's scale, which some models repeat before their number."""
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 YES, NO = re.compile(r"\W*yes\b", re.IGNORECASE), re.compile(r"\W*(?:no|none)\b", re.IGNORECASE)
 NONE = re.compile(r"\W*none\b", re.IGNORECASE)
@@ -134,10 +139,13 @@ def scores_of(replies: Iterable[VisualReply]) -> Mapping[str, float]:
 
 def read_value(question: VisualQuestion, answer: str) -> float | None:
     """Return what an answer says, in [0, 1]; None if it says neither a number nor yes or no."""
-    number = _read_number(answer)
     if question.expected is not None:
+        number = _read_number(answer)
         count = 0.0 if number is None and NONE.match(answer) else number
         return None if count is None else _ratio(round(count), question.expected)
+    if percent := PERCENT.search(answer):
+        return min(float(percent[1].replace(",", ".")) / 100, 1.0)
+    number = _read_number(REPEATED_SCALE.sub("", answer))
     if number is not None:
         return min(number, MOST) / MOST
     if YES.match(answer):
