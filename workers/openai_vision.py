@@ -53,6 +53,8 @@ class OpenAiVision:
             "longest_side_px": config.longest_side_px,
             "max_caption_words": config.max_caption_words,
         }
+        if config.box_unit != "auto":
+            settings["box_unit"] = config.box_unit
         self.identity = ModelIdentity("openai_vision", config.model, config.model, settings)
 
     @classmethod
@@ -115,10 +117,11 @@ class OpenAiVision:
 
     def _find(self, image: RgbImage, labels: Sequence[str]) -> list[Detection]:
         size_wh = (image.shape[1], image.shape[0])
+        sent_wh = _fitting_size(size_wh, self._config.longest_side_px)
 
         def parse(text: str) -> list[Detection]:
             found = parse_found(text, labels)
-            boxes = to_pixels([box for _, box in found], size_wh)
+            boxes = to_pixels([box for _, box in found], size_wh, sent_wh, self._config.box_unit)
             there = [
                 Detection(label, CONFIDENCE, box)
                 for (label, _), box in zip(found, boxes, strict=True)
@@ -176,9 +179,15 @@ def _parse_judgement(text: str) -> str:
 
 def _fit(image: RgbImage, longest_side_px: int) -> RgbImage:
     """Return an image scaled down to a longest side."""
-    height, width = image.shape[:2]
-    scale = longest_side_px / max(height, width)
-    if scale >= 1:
+    size_wh = (image.shape[1], image.shape[0])
+    fitting_wh = _fitting_size(size_wh, longest_side_px)
+    if fitting_wh == size_wh:
         return image
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.array(Image.fromarray(image).resize(size_wh, Image.Resampling.LANCZOS))
+    return np.array(Image.fromarray(image).resize(fitting_wh, Image.Resampling.LANCZOS))
+
+
+def _fitting_size(size_wh: tuple[int, int], longest_side_px: int) -> tuple[int, int]:
+    """Return the size of an image that is scaled down to a longest side, pixels."""
+    scale = min(1.0, longest_side_px / max(size_wh))
+    width, height = (max(1, round(side * scale)) for side in size_wh)
+    return width, height

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 LANGUAGE_MODEL = "gpt-6-luna"
 """A successor that OpenAI's deprecation page names, with gpt-5.6-terra; not run here. The paper's
 gpt-3.5-turbo was shut down in October 2026."""
+BoxUnit = Literal["auto", "thousandths", "shares", "pixels"]
 
 
 class ServerConfig(BaseModel):
@@ -112,3 +113,10 @@ class OpenAiVisionConfig(ChatConfig):
         1024, ge=64, le=8192, description="Larger images are scaled down to this side, pixels."
     )
     max_caption_words: int = Field(40, ge=3, description="Longest caption asked for, words.")
+    box_unit: BoxUnit = Field(
+        "auto",
+        description="Unit of the model's boxes, which is asked for thousandths of the image; auto: "
+        "recognised from the numbers, but pixels up to 1000 are taken for thousandths. Look at the "
+        "first boxes in the gallery, and set it for a model that answers in pixels of the image "
+        "that was sent.",
+    )

@@ -69,6 +69,30 @@ def test_other_units_and_orders_are_read(box, expected):
     assert box_xyxy == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("unit", "side_px", "box", "expected"),
+    [
+        ("pixels", 1024, [10, 10, 50, 50], (10.0, 10.0, 50.0, 50.0)),
+        ("pixels", 64, [32, 0, 64, 32], (50.0, 0.0, 100.0, 50.0)),
+        ("shares", 1024, [0, 0, 1, 2], (0.0, 0.0, 100.0, 50.0)),
+        ("thousandths", 1024, [100, 200, 500, 1000], (10.0, 10.0, 50.0, 50.0)),
+    ],
+)
+def test_the_unit_of_a_model_s_boxes_can_be_set(unit, side_px, box, expected):
+    with Loopback(found(("dog", box))) as server:
+        model = load(server, box_unit=unit, longest_side_px=side_px)
+        [[detection]] = model.detect([WIDE], [["dog"]])
+    assert detection.box_xyxy == pytest.approx(expected)
+    assert model.identity.settings["box_unit"] == unit
+
+
+def test_pixels_of_a_large_image_are_those_of_the_image_that_was_sent():
+    large = np.full((1000, 4000, 3), 90, np.uint8)
+    with Loopback(found(("dog", [500, 0, 1500, 250]))) as server:
+        [[detection]] = load(server, longest_side_px=2000).detect([large], [["dog"]])
+    assert detection.box_xyxy == pytest.approx((1000.0, 0.0, 3000.0, 500.0))
+
+
 def test_nothing_found_is_an_answer_and_no_names_are_no_question():
     assert detect(found())[0] == []
     with Loopback(fails(500)) as server:
