@@ -13,7 +13,7 @@ from chatgenimage.workers import pixels
 from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.errors import UnfitImage
 from chatgenimage.workers.filling import Images, Masks, fill_inside
-from chatgenimage.workers.groups import group_equal
+from chatgenimage.workers.groups import make_by_length
 from chatgenimage.workers.mask_shrinking import ShrinkingMasks
 from chatgenimage.workers.painter_config import StableDiffusionConfig
 from chatgenimage.workers.painting import images_of
@@ -64,13 +64,7 @@ class StableDiffusion:
             seeds: One per prompt; prompt and seed give the same image in any batch.
         """
         chunks = [split_prompt(self._generating, prompt) for prompt in prompts]
-        painted: dict[int, RgbImage] = {}
-        for group in group_equal(map(len, chunks)):
-            images = self._generate(
-                [chunks[index] for index in group], [seeds[index] for index in group]
-            )
-            painted |= zip(group, images, strict=True)
-        return [painted[index] for index in range(len(prompts))]
+        return make_by_length(chunks, seeds, self._generate)
 
     def unread(self, prompts: Sequence[str]) -> list[str]:
         """Return the end of each prompt that is not read; "" if it is read as a whole."""

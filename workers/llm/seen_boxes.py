@@ -19,8 +19,8 @@ def to_pixels(
     """Return boxes in pixels inside the image; None for one that has no area there.
 
     The question asks for thousandths. With "auto", numbers that are all up to 1 are shares of the
-    image, and a number above 1000 means pixels of the image that was sent; smaller pixels cannot be
-    told from thousandths. Swapped corners are sorted.
+    image, and a number above 1000 means pixels of the image that was sent; smaller pixels look like
+    thousandths. Swapped corners are sorted.
 
     Args:
         boxes: Four numbers each, as the model wrote them; all of one answer.

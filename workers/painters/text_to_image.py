@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatgenimage.workers.device import inference, seeded
-from chatgenimage.workers.groups import group_equal
+from chatgenimage.workers.groups import make_by_length
 from chatgenimage.workers.painter_config import TextToImageConfig
 from chatgenimage.workers.painters.filler import Filler, FillSettings
 from chatgenimage.workers.painters.opening import (
@@ -70,13 +70,7 @@ class TextToImage:
             seeds: One per prompt; prompt and seed give the same image in any batch.
         """
         chunks = chunks_of(self._pipeline, self._row, prompts)
-        painted: dict[int, RgbImage] = {}
-        for group in group_equal(map(len, chunks)):
-            images = self._generate(
-                [chunks[index] for index in group], [seeds[index] for index in group]
-            )
-            painted |= zip(group, images, strict=True)
-        return [painted[index] for index in range(len(prompts))]
+        return make_by_length(chunks, seeds, self._generate)
 
     def unread(self, prompts: Sequence[str]) -> list[str]:
         """Return the end of each prompt that is not read; "" if it is read as a whole."""
