@@ -156,6 +156,7 @@ form.addEventListener("input", ({ target }) => {
 
 // A new box without a box or a label: say it here, the server would answer with an error page.
 form.addEventListener("submit", (event) => {
+  form.elements.edit.value = panel.open ? "on" : "";
   const label = form.elements.label.value.trim();
   const isNew = event.submitter?.value === "save" && chosenRadio().value === "new";
   if (isNew && !(label && draft.box)) {
@@ -170,7 +171,6 @@ form.addEventListener("submit", (event) => {
 });
 
 panel.addEventListener("toggle", () => {
-  form.elements.edit.value = panel.open ? "on" : "";
   document.documentElement.classList.toggle("editing", panel.open);
   history.replaceState(null, "", panel.open ? "#editing" : location.pathname + location.search);
   render();
