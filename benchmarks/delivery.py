@@ -87,7 +87,8 @@ def measure_delivery(database: str, settings: Settings) -> Delivery:
     """Return the rates of bare tasks and empty steps, and the recovery time after a kill."""
     sessions = open_database(settings)
     with open_broker(settings), worker(settings) as process:
-        measure_bare(settings, process, chains=1)  # warm-up, until the worker has started
+        measure_bare(settings, process, chains=1)  # warm-up of both, until the worker has started
+        measure_steps(settings, process, sessions, size=1)
         rounds = [list(measure_round(settings, process, sessions)) for _ in range(ROUNDS)]
     rates = [reduce(operator.add, same) for same in zip(*rounds, strict=True)]
     return Delivery(database, rates, measure_recovery(settings, sessions))

@@ -21,7 +21,7 @@ from benchmarks.run_command import TimedRun, time_run
 LABELS = ("dog", "house", "tree", "car", "owl", "castle")
 SEED, PER_LABEL = 5, 8
 WORDS = (*LABELS, "--per-label", str(PER_LABEL), "--seed", str(SEED))
-PLAIN, ONE, ALL, OTHER = "plain script", "--workers 1", "all cores", "the other checkout"
+PLAIN, ONE, ALL, OTHER = "plain script", "--workers 1", "all cores", "an earlier version"
 
 
 def main() -> None:

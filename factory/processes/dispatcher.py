@@ -33,7 +33,7 @@ from chatgenimage.tasks.options import DeliveryOptions, run_options
 log = structlog.get_logger()
 
 TICK_S = 0.3
-BUSY_TICK_S = 0.05
+BUSY_TICK_S = 0.15
 RETRY_S = 1.0
 TOP_UP_S = 2.0
 AWAY = (OperationalError, InterfaceError, BrokerDown, BrokerUnavailable, ConnectionError)
