@@ -16,7 +16,7 @@ from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests import external
 from tests.e2e.conftest import Factory
 from tests.factory.monitoring.test_flower import flower, get
-from tests.factory.processes.test_worker_processes import (
+from tests.factory.sleeping_runs import (
     assert_whole,
     count_items,
     is_done,

@@ -5,10 +5,8 @@ import os
 import shlex
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
@@ -18,37 +16,10 @@ from chatgenimage.db import control
 from chatgenimage.db.models import Batch, Notification, Run
 from chatgenimage.db.notifications import MAX_ATTEMPTS, NEWS_S
 from chatgenimage.db.spending import spend
-from chatgenimage.db.states import BatchState, ItemState, RunEvent, RunState
-from chatgenimage.factory.notifications.notifier import Notifier
+from chatgenimage.db.states import BatchState, RunEvent, RunState
 from chatgenimage.factory.processes import finalize_run
-from chatgenimage.factory.settings.model import load_settings
 from tests import rows
-
-PATIENCE_S = 60
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request):
-    return request.getfixturevalue(f"{request.param}_place")
-
-
-@pytest.fixture
-def ended(place):
-    """A finished run with an accepted family, a rejected candidate and a given up item."""
-    return end_run(place)
-
-
-def end_run(place):
-    with place.sessions.begin() as session:
-        run = rows.add_run(session, spent=0.25)
-        batch = rows.batch_of(session, run)
-        rows.add_family(place, session, batch)
-        rows.add_candidate(place, session, batch, verdict="rejected", reason="blank")
-        *_, last = rows.add_steps(session, batch, done=4)
-        rows.add_item(session, last, 3, state=ItemState.QUARANTINED, error="Boom")
-        batch.state = BatchState.DONE
-    assert finalize_run.finish_run(place.sessions, run.id)
-    return run.id
+from tests.factory.notifications.ended_runs import PATIENCE_S, end_run, let_time_pass, notifier_of
 
 
 def script(folder, text):
@@ -59,20 +30,10 @@ def script(folder, text):
     return [str(path)]
 
 
-def notifier_of(place, **settings):
-    settings = load_settings("micro", data_dir=place.data_dir, **settings)
-    return Notifier(settings, place.sessions)
-
-
 def events_of(place):
     with place.sessions() as session:
         found = select(Notification.run_id, Notification.event, Notification.channel)
         return [tuple(row) for row in session.execute(found.order_by(Notification.id))]
-
-
-def let_time_pass(place):
-    with place.sessions.begin() as session:
-        session.execute(update(Notification).values(run_after=0.0))
 
 
 @pytest.mark.processes
@@ -266,99 +227,3 @@ def test_a_new_channel_gets_no_old_notifications(sqlite_place):
     with sqlite_place.sessions.begin() as session:
         session.execute(update(Notification).values(created_at=time.time() - NEWS_S - 1))
     assert not notifier_of(sqlite_place, notify_command=["true"]).send_next()
-
-
-class Hook:
-    """A server that answers posts with these codes, then always with the last one."""
-
-    def __init__(self, *codes):
-        hook, self.codes, self.bodies = self, list(codes), []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                length = int(self.headers["Content-Length"])
-                hook.bodies.append((self.path, json.loads(self.rfile.read(length))))
-                self.send_response(hook.codes.pop(0) if hook.codes[1:] else hook.codes[0])
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/very-secret"
-        threading.Thread(target=self.server.serve_forever).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def hook():
-    opened = []
-
-    def open_hook(*codes):
-        opened.append(Hook(*codes))
-        return opened[-1]
-
-    yield open_hook
-    for each in opened:
-        each.close()
-
-
-@pytest.mark.processes
-def test_a_webhook_gets_the_same_and_channels_are_independent(place, ended, hook):
-    server = hook(503, 302, 204)
-    notifier = notifier_of(place, notify_command=["true"], notify_webhook=server.url)
-    assert [notifier.send_next() for _ in range(3)] == [True, True, False]
-    for _ in range(3):
-        let_time_pass(place)
-        notifier.send_next()
-    assert [path for path, _ in server.bodies] == ["/hooks/very-secret"] * 3
-    assert len({body["notification"] for _, body in server.bodies}) == 1
-    assert server.bodies[0][1]["accepted"] == 3
-    with place.sessions() as session:
-        told = session.scalars(select(Notification.told_at).order_by(Notification.id)).all()
-        assert None not in told
-
-
-TELL = """
-from chatgenimage.db.session import connect
-from chatgenimage.factory.log import configure
-from chatgenimage.factory.notifications.notifier import Notifier
-from chatgenimage.factory.settings.model import load_settings
-settings = load_settings()
-configure(settings)
-while Notifier(settings, connect(settings.resolved_database_url())).send_next():
-    pass
-"""
-
-
-@pytest.mark.processes
-@pytest.mark.parametrize("form", ["json", "console"])
-@pytest.mark.parametrize("code", [204, 500, None], ids=["answers", "refuses", "absent"])
-def test_the_address_of_a_webhook_is_never_logged(sqlite_place, hook, form, code):
-    run_id = end_run(sqlite_place)
-    server = hook(code or 204)
-    if code is None:
-        server.server.socket.close()
-    done = subprocess.run(
-        [sys.executable, "-c", TELL],
-        env=os.environ
-        | {
-            "FACTORY_DATA_DIR": str(sqlite_place.data_dir),
-            "FACTORY_NOTIFY_WEBHOOK": server.url,
-            "FACTORY_LOG_FORMAT": form,
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE_S,
-    )
-    told = done.stdout + done.stderr
-    assert "very-secret" not in told
-    assert ("notification_sent" if code == 204 else "notification_failed") in told
-    assert str(run_id) in told
-    with sqlite_place.sessions() as session:
-        assert "very-secret" not in str(session.scalars(select(Notification.error)).all())

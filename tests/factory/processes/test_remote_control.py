@@ -6,17 +6,14 @@ from celery.worker.control import Panel
 from chatgenimage.factory.app import make_celery
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
 from chatgenimage.factory.processes.remote_control import ANSWERED, REFUSAL, Commands
-from tests.factory.processes.test_worker_processes import (
+from tests.factory.sleeping_runs import (
     assert_whole,
     is_done,
-    settings,
     sleep,
     submit_run,
     wait_for,
     worker,
 )
-
-__all__ = ["settings"]  # the fixture
 
 pytestmark = pytest.mark.processes
 

@@ -1,0 +1,80 @@
+"""Runs of real worker processes whose steps only sleep."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from sqlalchemy import func, select
+
+from chatgenimage.db.models import Item, Run, Step
+from chatgenimage.db.states import ItemState, RunState
+from chatgenimage.factory.submission.labels import read_labels
+from chatgenimage.factory.submission.submitter import submit
+from tests.factory.sleeping import SLEEP_FILE
+
+PATIENCE_S = 300
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def sleep(place, seconds):
+    (place.data_dir / SLEEP_FILE).write_text(str(seconds))
+
+
+def submit_run(place, settings, labels=("dog", "house")):
+    with place.sessions.begin() as session:
+        return submit(session, read_labels(labels).requests, settings, seed=0).run_id
+
+
+@contextmanager
+def worker(settings, tmp_path, **environment):
+    """Run a worker whose steps sleep; yield its process, with stderr in a file."""
+    profile = tmp_path / "impatient.yaml"
+    options = ["--profile", profile, "--data-dir", settings.data_dir]
+    command = [sys.executable, "-m", "tests.factory.sleeping_worker", *options]
+    with (tmp_path / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
+        )
+    try:
+        yield process
+    finally:
+        process.kill()  # its child dies with it
+        process.wait()
+
+
+def wait_for(condition, patience_s=PATIENCE_S):
+    """Wait until the condition is true; return the seconds that it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() < started + patience_s
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def count_items(place, state):
+    with place.sessions() as session:
+        return session.scalar(select(func.count()).where(Item.state == state))
+
+
+def is_done(place, run_id):
+    with place.sessions() as session:
+        return session.get_one(Run, run_id).state == RunState.DONE
+
+
+def assert_whole(place):
+    """Check that every item of every step was done exactly once."""
+    with place.sessions() as session:
+        assert session.scalars(select(Item.state).distinct()).all() == [ItemState.DONE]
+        assert session.scalar(select(func.count()).select_from(Step)) == 8
+        assert session.scalar(select(func.count()).select_from(Item)) == 32
+
+
+def model_child(process):
+    """Return the child process that holds the claims."""
+    return psutil.Process(process.pid).children()[-1]
