@@ -19,7 +19,7 @@ from tests.factory.sleeping import SLEEP_FILE
 PATIENCE_S = 300
 
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def sleep(place, seconds):
