@@ -10,7 +10,7 @@ from PIL import Image
 
 from chatgenimage.db.queries import list_candidates
 from chatgenimage.factory.query.store import open_store
-from chatgenimage.factory.reports.contact_sheet import draw_sheet
+from chatgenimage.factory.reports.sheet_drawing import draw_sheet
 
 PICTURE = Path(__file__).parent / "images/contact-sheet.png"
 SECTIONS = (

@@ -43,7 +43,7 @@ from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.sources import SourcesFile
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.query.filters import check_stored_names
-from chatgenimage.factory.reports.contact_sheet import draw_sheet
+from chatgenimage.factory.reports.sheet_drawing import draw_sheet
 
 LONG_EXPORT = 200
 SAMPLES_FILE = "samples.png"

@@ -17,23 +17,11 @@ from tests.chaos.targets import (
 )
 
 OF_A_FILE = (Failpoint.BEFORE_FILE, Failpoint.AFTER_FILE)
-
-
 PAINTING = ("generate", "edit", "fill")
-
-
 POINT_PATIENCE_S = 6
-
-
 LONGER_THAN_A_LEASE_S = 4.5
-
-
 FROZEN_WITH_FILE_S = 6.5
-
-
 JUMP_S = 600.0
-
-
 JUMPED_S = 5.0
 
 

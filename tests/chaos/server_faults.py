@@ -15,8 +15,6 @@ from tests.chaos.targets import (
 from tests.foreign import FOREIGN
 
 TRIPLING_S = 2.0
-
-
 REFUSING_S = 4.0
 
 

@@ -17,8 +17,6 @@ from chatgenimage.factory.submission.submitter import submit
 from tests.factory.sleeping import SLEEP_FILE
 
 PATIENCE_S = 300
-
-
 ROOT = Path(__file__).parents[2]
 
 
