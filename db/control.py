@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.notifications import add_notifications
+from chatgenimage.db.preview import measure_held
 from chatgenimage.db.states import WHOLE_STEP, BatchState, ItemState, RunEvent, RunState, StepState
 
 
@@ -20,12 +21,14 @@ class ResumedRun:
         running: Steps that a worker is running.
         batches_left: Batches that are not done.
         quarantined: Items that were given up; they stay given up.
+        previewed: Batches that waited for the answer to the run's preview and may now continue.
     """
 
     waited: int
     running: int
     batches_left: int
     quarantined: int
+    previewed: int = 0
 
 
 def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
@@ -53,6 +56,7 @@ def resume(session: Session, run: Run) -> ResumedRun:
 
     Steps held by live workers stay with them. A run that is done or cancelled does not change.
     """
+    held = measure_held(session, run.id)
     set_run_state(session, run, RunState.ACTIVE)
     waited = session.scalars(
         update(Step)
@@ -72,11 +76,12 @@ def resume(session: Session, run: Run) -> ResumedRun:
         running=session.scalar(running) or 0,
         batches_left=session.scalar(left) or 0,
         quarantined=session.scalar(given_up) or 0,
+        previewed=held.batches + held.first_batches,
     )
 
 
 def release_held(session: Session, run_id: int) -> None:
-    """Let the batches start that were held for the preview of their run."""
+    """Let everything start that waits for the answer to the preview of a run."""
     session.execute(
         update(Batch)
         .where(Batch.run_id == run_id, Batch.is_held.is_(True))
@@ -89,7 +94,8 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
     """Reset the attempts of a run's quarantined items (of one kind of step); return how many.
 
     The later steps of their batches look for new work again, so a candidate that is made now is
-    labelled and filtered like all others. A cancelled run does not change.
+    labelled and filtered like all others. A cancelled run does not change. A run that waits for the
+    answer to its preview still does.
     """
     run = session.get_one(Run, run_id)
     if run.state == RunState.CANCELLED:
@@ -117,7 +123,6 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
     ).all()
     if whole or retried:
         run.state, run.pause_reason = RunState.ACTIVE, None
-        release_held(session, run.id)
     return len(whole) + len(retried)
 
 

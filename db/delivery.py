@@ -55,10 +55,12 @@ IS_WORKABLE = and_(
     func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key,
 )
 """Condition on a run: workers with these models may work on it; NULL means any models."""
+IS_RELEASED = or_(Batch.is_held.is_(False), Step.round == 0)
+"""Condition on a batch and its step: it need not wait for the answer to its run's preview."""
 _run_is_ours = (
     select(Run.id)
     .join(Batch, Batch.run_id == Run.id)
-    .where(Batch.id == Step.batch_id, IS_WORKABLE)
+    .where(Batch.id == Step.batch_id, IS_WORKABLE, IS_RELEASED)
     .exists()
 )
 # As text: in RETURNING on SQLite, SQLAlchemy omits the table names, inside a subquery too.
@@ -167,7 +169,7 @@ def claim_step(  # noqa: PLR0913  # a claim says what, who, for how long and wit
 
     Returns:
         The claim and whether it is the first of the step. None if the message is a duplicate, too
-        early or too late, or if the run is paused, cancelled or needs other models.
+        early or too late, or if the run is paused, cancelled, needs other models or is previewed.
     """
     asked_at, token = time.monotonic(), uuid4().hex
     asked = {

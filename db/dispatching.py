@@ -1,7 +1,8 @@
 """Selection of batches to queue: admission by priority, the window of each queue, and the sweep.
 
 A batch in flight belongs to the queue of its current step; its message was sent, or it is held
-back. Only one dispatcher at a time decides: each calls `take_turn` first.
+back. One that waits for the answer to its run's preview is in no queue. Only one dispatcher at a
+time decides: each calls `take_turn` first.
 """
 
 from collections import Counter
@@ -25,7 +26,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from chatgenimage.db import delivery
 from chatgenimage.db.clock import Clock
-from chatgenimage.db.delivery import IS_WORKABLE
+from chatgenimage.db.delivery import IS_RELEASED, IS_WORKABLE
 from chatgenimage.db.models import Batch, Label, Run, Step
 from chatgenimage.db.states import BatchState, RunState, StepState
 
@@ -74,17 +75,18 @@ def in_flight(*columns: Any) -> Select[Any]:  # noqa: ANN401  # as select() take
 
 
 # Built once, like the statements of db/delivery.py.
-_next_queue = (
-    select(_other.queue)
+_next_step = (
+    select()
     .where(_other.batch_id == bindparam("of_batch"), _other.state != StepState.DONE)
     .order_by(_other.position)
     .limit(1)
-    .scalar_subquery()
 )
+_next_queue = _next_step.add_columns(_other.queue).scalar_subquery()
+_next_round = _next_step.add_columns(_other.round).scalar_subquery()
 _others_there = (
     in_flight(func.count())
     .where(Run.state == RunState.ACTIVE, Batch.id != bindparam("of_batch"))
-    .where(Step.queue == _next_queue)
+    .where(Step.queue == _next_queue, IS_RELEASED)
     .correlate(None)
     .scalar_subquery()
 )
@@ -93,7 +95,10 @@ HAND_ON = (
     .where(Batch.id == bindparam("of_batch"))
     .values(
         state=case((_next_queue.is_(None), BatchState.DONE), else_=Batch.state),
-        rung_at=case((_others_there < bindparam("window"), Clock())),
+        rung_at=case(
+            (and_(Batch.is_held.is_(True), _next_round > 0), None),
+            (_others_there < bindparam("window"), Clock()),
+        ),
     )
     .returning(Batch.rung_at)
 )
@@ -109,10 +114,10 @@ RUNG = (
     .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
     .order_by(Batch.rung_at, Batch.id)
 )
-STANDING = in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE)
+STANDING = in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE, IS_RELEASED)
 HELD_BACK = (
     in_flight(Batch.id, Step.queue)
-    .where(Batch.rung_at.is_(None), IS_WORKABLE)
+    .where(Batch.rung_at.is_(None), IS_WORKABLE, IS_RELEASED)
     .where(Step.state == StepState.READY, Step.run_after <= Clock())
     .order_by(Run.priority.desc(), Batch.priority.desc(), Batch.id)
     .with_for_update(skip_locked=True, of=Batch)
@@ -144,9 +149,9 @@ _may_open = or_(
 )
 """Condition: the previous batch of the label has done its first step. What a first step writes may
 depend on the earlier batches of its label, so they must run in order to be reproducible."""
-_is_waiting = and_(
-    Batch.state == BatchState.WAITING, Batch.is_held.is_(False), _may_open, IS_WORKABLE
-)
+MAY_BEGIN = or_(Batch.is_held.is_(False), Batch.index == 0)
+"""Condition: the answer to the run's preview is not needed; the first batch of a label is shown."""
+_is_waiting = and_(Batch.state == BatchState.WAITING, MAY_BEGIN, _may_open, IS_WORKABLE)
 URGENCY = select(func.max(Run.priority)).where(
     select(Batch.id).where(Batch.run_id == Run.id, _is_waiting).exists()
 )
@@ -254,7 +259,8 @@ def hand_on(session: Session, batch_id: int, *, window: int) -> bool:
     """Return whether the chain continues by itself; call after `finish_step`.
 
     False if the queue of the next step is full: the chain ends here, and the dispatcher queues the
-    batch later, in order of priority. After its last step the batch is done.
+    batch later, in order of priority. False too after the first images of a previewed run. After
+    its last step the batch is done.
     """
     asked = {"of_batch": batch_id, "window": window}
     return session.connection().scalar(HAND_ON, asked) is not None

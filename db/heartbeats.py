@@ -7,6 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import now
+from chatgenimage.db.delivery import IS_RELEASED
 from chatgenimage.db.dispatching import in_flight
 from chatgenimage.db.models import Batch, LiveWorker, Run, Step
 from chatgenimage.db.states import BatchState, RunState, StepState
@@ -91,6 +92,7 @@ def find_service(session: Session, run: Run, queues: Sequence[str]) -> Service:
 def _find_needed(session: Session, run_id: int) -> set[str]:
     """Return the queues of the steps that come next and that no worker holds."""
     query = in_flight(Step.queue).where(Run.id == run_id, Step.state == StepState.READY)
+    query = query.where(IS_RELEASED)
     return set(session.scalars(query.distinct()))
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.clock import now
+from chatgenimage.db.delivery import IS_RELEASED
 from chatgenimage.db.dispatching import in_flight
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.runs import count_outcomes
@@ -146,7 +147,7 @@ def queue_totals() -> Select[str, int, int, float]:
             func.min(since).filter(is_waiting).label("oldest"),
         )
         .outerjoin(before, and_(before.batch_id == Batch.id, before.position == Step.position - 1))
-        .where(Run.state == RunState.ACTIVE)
+        .where(Run.state == RunState.ACTIVE, IS_RELEASED)
         .group_by(Step.queue)
     )
 

@@ -78,9 +78,12 @@ def list_short(session: Session, run_id: int) -> list[Quota]:
 
 
 def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int]) -> None:
-    """Add batches to a label, after its existing ones."""
-    there = select(func.count()).where(Batch.label_id == quota.label_id)
-    first = (session.scalar(there) or 0) if sizes else 0
+    """Add batches to a label, after its existing ones; they are held if its first one is."""
+    if not sizes:
+        return
+    of_label = Batch.label_id == quota.label_id
+    first = session.scalar(select(func.count()).where(of_label)) or 0
+    is_held = session.scalar(select(Batch.is_held).where(of_label, Batch.index == 0)) or False
     session.add_all(
         Batch(
             run_id=run_id,
@@ -88,6 +91,7 @@ def add_batches(session: Session, run_id: int, quota: Quota, sizes: Sequence[int
             index=index,
             size=size,
             domain=quota.domain,
+            is_held=is_held,
         )
         for index, size in enumerate(sizes, start=first)
     )

@@ -39,6 +39,8 @@ def _explain_step(session: Session, batch_id: int, name: str) -> str:
         return "the batch is done"
     if step.name != name:
         return f"the batch is at the step {step.name}"
+    if step.round > 0 and session.get_one(Batch, batch_id).is_held:
+        return "the run waits for the answer to its preview"
     if step.state == StepState.RUNNING:
         return "another worker has the step"
     is_delayed = step.run_after > now(session)

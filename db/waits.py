@@ -7,9 +7,11 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import now
-from chatgenimage.db.dispatching import TURN, in_flight
+from chatgenimage.db.delivery import IS_RELEASED
+from chatgenimage.db.dispatching import MAY_BEGIN, TURN, in_flight
 from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Batch, Run, Step
+from chatgenimage.db.preview import measure_held
 from chatgenimage.db.states import BatchState, RunState, StepState
 
 HOLDER = text(
@@ -32,7 +34,11 @@ def list_waits(session: Session, run_id: int, longer_s: float) -> list[str]:
     held = in_flight(Step.id).where(Run.id == run_id, Step.state == StepState.RUNNING)
     if session.scalar(held.limit(1)) is not None:
         return []
-    return list(_reasons(session, run_id, time)) or list(_not_started(session, run_id))
+    return (
+        list(_reasons(session, run_id, time))
+        or list(_not_started(session, run_id))
+        or list(_held(session, run_id))
+    )
 
 
 def find_turn_holder(session: Session) -> str | None:
@@ -62,7 +68,7 @@ def _reasons(session: Session, run_id: int, time: float) -> Iterator[str]:
         Step.error,
         Step.run_after > time,
         Batch.rung_at.is_not(None),
-    ).where(Run.id == run_id)
+    ).where(Run.id == run_id, IS_RELEASED)
     counts = Counter(_reason(*row) for row in session.execute(query))
     for reason, count in counts.most_common():
         yield f"{count} {'batch' if count == 1 else 'batches'}: {reason}"
@@ -84,6 +90,13 @@ def _reason(
 
 def _not_started(session: Session, run_id: int) -> Iterator[str]:
     waiting = select(func.count()).where(Batch.run_id == run_id, Batch.state == BatchState.WAITING)
-    if count := session.scalar(waiting):
+    if count := session.scalar(waiting.where(MAY_BEGIN)):
         noun = "batch has" if count == 1 else "batches have"
         yield f"{count} {noun} not started: no dispatcher for the models of this run"
+
+
+def _held(session: Session, run_id: int) -> Iterator[str]:
+    held = measure_held(session, run_id)
+    if count := held.batches + held.first_batches:
+        noun = "batch waits" if count == 1 else "batches wait"
+        yield f"{count} {noun} for the answer to the preview of this run"

@@ -34,7 +34,7 @@ Out = TypeVar("Out")
 
 
 DONE = "done"
-DONE_WAITS = "done; the next queue is full, so the next step waits"
+DONE_WAITS = "done; the next step waits: its queue is full, or the run is previewed"
 COMPUTED = "computed; the last pass is being written"
 GIVEN_BACK = "given back; the rest is tried again later"
 LOST = "stopped: another worker took the step over"

@@ -92,7 +92,8 @@ class Batch(Base):
     """Number of images to generate."""
     state: Mapped[str] = mapped_column(String(16), default=BatchState.WAITING)
     is_held: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether it waits for a person who looks at the preview of its run first."""
+    """Whether it waits for the answer to its run's preview: the first batch of a label after its
+    first images (steps of round 0), the others before they begin."""
     domain: Mapped[str | None] = mapped_column(String(100))
     """The one domain of its images, e.g. "at night"; NULL without domains."""
     priority: Mapped[int] = mapped_column(default=0)

@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from chatgenimage.db.preview import HeldWork, measure_held
+from chatgenimage.db.session import connect, reading
 from chatgenimage.factory.cli.common import StoreOptions, stderr
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
@@ -18,38 +20,72 @@ def preview_here(
     """Make and show the first images of a run; return if the rest is wanted.
 
     Ends the command if it is not, or if there is no terminal to ask on: the run is paused then.
+    If the run waits for no answer (any more), there is no question.
 
     Args:
         settings: Of the run.
-        run_id: Its number; its other batches are held.
+        run_id: Its number; its other batches are held, and so are edits and fills.
         place: As the command was given it.
         workers: Number of processes; None: as many as the machine can run.
         is_sure: Whether to continue without a question.
     """
-    from chatgenimage.db.preview import count_held
-    from chatgenimage.db.session import connect, reading
     from chatgenimage.factory.local_run import plan_for_run, work_off
 
+    if not _waits(_measure(settings, run_id)):
+        stderr.print(f"Run {run_id} was continued, or has no preview; all of it is made.")
+        return
     try:
         plan = plan_for_run(settings, run_id, workers)
         work_off(settings, place.profile, run_id, plan, previews=True)
     except KeyboardInterrupt:
-        stderr.print(f"Stopped; nothing is lost. {_next(run_id)}", soft_wrap=True)
+        stderr.print(
+            "Stopped; nothing is lost. The same command continues the preview. Without it: "
+            f"{spell('resume', run_id)}.",
+            soft_wrap=True,
+        )
         raise typer.Exit(130) from None
     _show(settings, run_id)
-    sessions = connect(settings.resolved_database_url())
-    with reading(sessions) as session:
-        batches, images = count_held(session, run_id)
-    question = f"Continue run {run_id} with {images} more first images ({batches} batches)?"
-    if not is_sure and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
-        stderr.print(f"Run {run_id} is paused after its preview. {_next(run_id)}", soft_wrap=True)
+    held = _measure(settings, run_id)
+    if not _waits(held):
+        return
+    if not is_sure and not _is_wanted(run_id, held):
+        stderr.print(_paused(run_id), soft_wrap=True)
         raise typer.Exit
     _resume(settings, run_id)
 
 
-def _next(run_id: int) -> str:
-    """Return the commands that continue and end a run."""
-    return f"Continue: {spell('resume', run_id)}. Give it up: {spell('cancel', run_id)}."
+def _measure(settings: Settings, run_id: int) -> HeldWork:
+    with reading(connect(settings.resolved_database_url())) as session:
+        return measure_held(session, run_id)
+
+
+def _waits(held: HeldWork) -> bool:
+    """Return whether anything waits for the answer."""
+    return held.batches + held.first_batches > 0
+
+
+def _is_wanted(run_id: int, held: HeldWork) -> bool:
+    """Ask whether the rest is wanted; the answer is no without a terminal.
+
+    Raises:
+        typer.Exit: With code 130 after Ctrl-C.
+    """
+    more = "1 more first image" if held.images == 1 else f"{held.images} more first images"
+    parts = [*(["edits and fills"] if held.first_batches else []), *([more] if held.images else [])]
+    question = f"Continue run {run_id} with {', and '.join(parts)}?"
+    try:
+        return sys.stdin.isatty() and typer.confirm(question, err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        stderr.print(f"\n{_paused(run_id)}", soft_wrap=True)
+        raise typer.Exit(130) from None
+
+
+def _paused(run_id: int) -> str:
+    """Return that the run is paused, with the commands that continue and end it."""
+    return (
+        f"Run {run_id} is paused after its preview. Continue: {spell('resume', run_id)}. "
+        f"Give it up: {spell('cancel', run_id)}."
+    )
 
 
 def _show(settings: Settings, run_id: int) -> None:
@@ -69,7 +105,6 @@ def _resume(settings: Settings, run_id: int) -> None:
     """Make the run active again; if it is already over, leave it."""
     from chatgenimage.db.control import set_run_state
     from chatgenimage.db.models import Run
-    from chatgenimage.db.session import connect
     from chatgenimage.db.states import RunState
 
     with connect(settings.resolved_database_url()).begin() as session:

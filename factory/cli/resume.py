@@ -77,7 +77,7 @@ def _resume(store: Store, run: int | None, limits: SpendingLimits) -> int:
 
     with store.sessions.begin() as session:
         run_id, found = resume_run(session, run, store.settings, limits)
-    stderr.print(describe_resumed(run_id, found))
+    stderr.print(describe_resumed(run_id, found), soft_wrap=True)
     return run_id
 
 

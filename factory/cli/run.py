@@ -150,7 +150,9 @@ def run(
     preview: Annotated[
         bool,
         typer.Option(
-            "--preview", help="Make one image of each label, show them, and ask before the rest."
+            "--preview",
+            help="Make one image of each label, without edits and fills, show them, and ask before "
+            "the rest.",
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --preview: do not ask.")] = False,

@@ -51,6 +51,8 @@ def resume_run(
 def describe_resumed(run_id: int, found: ResumedRun) -> str:
     """Return in one line what is left of a run that resumes."""
     parts = [f"Run {run_id} resumes: {found.batches_left} batches are not done"]
+    if found.previewed:
+        parts.append(f"{found.previewed} of them waited for the answer to its preview")
     if found.waited:
         parts.append(f"{found.waited} steps no longer wait")
     if found.running:

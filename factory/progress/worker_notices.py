@@ -1,9 +1,14 @@
-"""Notices about the workers of a run: models that are loading, queues that no worker serves."""
+"""Notices about a run: its preview, models that are loading, queues that no worker serves."""
+
+from collections.abc import Iterator
+from dataclasses import astuple
 
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.heartbeats import Service, find_service
 from chatgenimage.db.models import Run
+from chatgenimage.db.preview import count_unjudged, measure_held
+from chatgenimage.db.states import RunState
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.profiles import name_profile
 from chatgenimage.tasks.chain import plan_chain
@@ -13,13 +18,33 @@ EVERY_ROLE = "all"
 
 
 def list_notices(session: Session, run: Run, *, starts_workers: bool = False) -> tuple[str, ...]:
-    """Return what a person must know about the workers of a run, a line each.
+    """Return what a person must know about a run and its workers, a line each.
 
     Args:
         session: To read with.
         run: Which run.
         starts_workers: Whether this command starts the workers itself.
     """
+    return (*_tell_preview(session, run), *_tell_workers(session, run, starts_workers))
+
+
+def _tell_preview(session: Session, run: Run) -> Iterator[str]:
+    held = measure_held(session, run.id)
+    if run.state not in {RunState.ACTIVE, RunState.PAUSED} or not any(astuple(held)):
+        return
+    if unjudged := count_unjudged(session, run.id):
+        labels = "1 label" if unjudged == 1 else f"{unjudged} labels"
+        yield f"preview: first images of {labels} are not judged yet; the rest waits for an answer"
+    else:
+        images = "1 more first image" if held.images == 1 else f"{held.images} more first images"
+        yes, no = spell("resume", run.id), spell("cancel", run.id)
+        yield (
+            f"the preview is ready; {images}, edits and fills wait for an answer: `{yes}` makes "
+            f"them, `{no}` gives them up"
+        )
+
+
+def _tell_workers(session: Session, run: Run, starts_workers: bool) -> tuple[str, ...]:  # noqa: FBT001
     steps = plan_chain(run_options(run).chain, run.mode)
     queues = tuple(dict.fromkeys(step.queue for step in steps))
     service = find_service(session, run, queues)

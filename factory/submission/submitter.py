@@ -58,8 +58,8 @@ def submit(  # noqa: PLR0913  # parts of a request
         settings: Stored with the run.
         seed: None: the number of earlier runs of the same request, so that repeating a request
             gives new images instead of the same ones.
-        previews: Whether a new run starts with one image of each label and holds back the others;
-            else an unfinished run holds back nothing any more.
+        previews: Whether a new run makes one image of each label and then waits for an answer;
+            else an unfinished run waits no more.
         limits: What the language model may use; not given: the limits of the unfinished run, else
             none.
 
@@ -150,7 +150,7 @@ def _add_labels(
                 "index": index,
                 "size": size,
                 "domain": domain,
-                "is_held": previews and index > 0,
+                "is_held": previews,
             }
             for label_id, per_label, domains in rows
             for index, (domain, size) in enumerate(

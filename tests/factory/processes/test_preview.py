@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from chatgenimage.db.models import Batch, Candidate, Run, Step
-from chatgenimage.db.preview import count_held, is_previewed, list_first_images
+from chatgenimage.db.preview import HeldWork, is_previewed, list_first_images, measure_held
 from chatgenimage.db.states import BatchState, RunState, StepState
+from chatgenimage.factory.progress.worker_notices import list_notices
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
@@ -27,10 +28,10 @@ def batches_of(place, run_id):
 
 def test_the_first_image_of_each_label_is_a_batch_and_the_others_are_held(place):
     run_id = submit_dogs(place, previews=True)
-    a_label = [(1, False), (6, True), (7, True), (6, True)]
+    a_label = [(1, True), (6, True), (7, True), (6, True)]
     assert batches_of(place, run_id) == 2 * a_label
     with place.sessions() as session:
-        assert count_held(session, run_id) == (6, 38)
+        assert measure_held(session, run_id) == HeldWork(batches=6, images=38, first_batches=2)
 
 
 def test_without_a_preview_the_same_request_continues_with_all_its_batches(place):
@@ -45,8 +46,7 @@ def test_a_preview_is_ready_when_the_first_images_are_judged(place):
     run_id = submit_dogs(place, previews=True)
     with place.sessions.begin() as session:
         assert not is_previewed(session, run_id)
-        free = session.scalars(select(Batch).where(~Batch.is_held)).all()
-        for batch in free:
+        for batch in session.scalars(select(Batch).where(Batch.index == 0)).all():
             rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
             rows.add_candidate(place, session, batch, [])
         assert is_previewed(session, run_id)
@@ -63,7 +63,7 @@ def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_
     from chatgenimage.factory.cli import app
 
     place = ["--data-dir", str(tmp_path)]
-    words = ["run", "dog", "--per-label", "2", "--rounds", "0", "--workers", "1", "--preview"]
+    words = ["run", "dog", "--per-label", "2", "--workers", "1", "--preview"]
     ended = CliRunner().invoke(app, [*words, *place])
     assert ended.exit_code == 0, ended.output
     assert f"Preview        {tmp_path}/run-1-preview.png (1 images)" in ended.stderr
@@ -71,11 +71,17 @@ def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_
     sessions = rows.open_place(tmp_path).sessions
     with sessions() as session:
         assert session.get_one(Run, 1).state == RunState.PAUSED
-        [first] = session.scalars(select(Candidate.sha256))
+        [first] = session.scalars(select(Candidate.sha256))  # no edit, no fill
+        [notice] = list_notices(session, session.get_one(Run, 1))
+    assert notice == (
+        "the preview is ready; 1 more first image, edits and fills wait for an answer: "
+        "`factory resume 1` makes them, `factory cancel 1` gives them up"
+    )
     resumed = CliRunner().invoke(app, ["resume", "1", "--workers", "1", *place])
     assert resumed.exit_code == 0, resumed.output
+    assert "2 of them waited for the answer to its preview" in resumed.stderr
     with sessions() as session:
         assert set(session.scalars(select(Batch.state))) == {BatchState.DONE}
         made = session.scalars(select(Candidate.sha256)).all()
-    assert len(made) == 2
+    assert len(made) > 2
     assert first in made
