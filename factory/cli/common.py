@@ -155,6 +155,24 @@ def open_chosen_store(
     return store_at(Whereabouts(profile, data_dir, database_url))
 
 
+def refuse_unused(why: str, **given: bool) -> None:
+    """Refuse options that would be ignored.
+
+    Args:
+        why: Continues "... has no effect ", and says what to do.
+        given: Whether the option or argument was given, by its name: RUN, or csv for --csv.
+
+    Raises:
+        SettingsError: If any was given.
+    """
+    names = [
+        name if name.isupper() else f"--{name}" for name, is_given in given.items() if is_given
+    ]
+    if names:
+        has = "has" if len(names) == 1 else "have"
+        raise SettingsError(f"{' and '.join(names)} {has} no effect {why}.")
+
+
 def parse_workers(workers: Workers) -> int | None:
     """Return a number of worker processes; None: as many as the machine can run.
 

@@ -15,6 +15,7 @@ from chatgenimage.factory.cli.common import (
     RunOrLatest,
     expected_errors,
     open_chosen_store,
+    refuse_unused,
     stdout,
     takes,
 )
@@ -75,6 +76,8 @@ def retry(
 
     Example: factory retry 3 --step fill
     """
+    if every_run:
+        refuse_unused("with --all, which is every run", RUN=run is not None)
     with store.sessions.begin() as session:
         if not every_run and get_run(session, run).state == RunState.CANCELLED:
             raise RunOver(f"run {get_run(session, run).id} is cancelled; nothing of it is retried.")

@@ -13,6 +13,7 @@ from chatgenimage.factory.cli.common import (
     expected_errors,
     open_chosen_store,
     print_json,
+    refuse_unused,
     stdout,
     takes,
 )
@@ -50,6 +51,10 @@ def mark(
     """
     if (said is None or not candidate_ids) == (file is None):
         raise BadMarks("expected MARK and candidates, or --file; e.g. factory mark good 12 15.")
+    if file is None:
+        refuse_unused("without --file; a candidate's number is enough", run=run is not None)
+    else:
+        refuse_unused("with --file, which has the reviews", MARK=said is not None)
     with store.sessions.begin() as session:
         marks: dict[int, bool | None] = (
             {**read_marks(session, get_run(session, run), file)}

@@ -12,6 +12,7 @@ from chatgenimage.factory.cli.common import (
     expected_errors,
     open_chosen_store,
     print_json,
+    refuse_unused,
     stderr,
     stdout,
     takes,
@@ -58,6 +59,8 @@ def refilter(
     """
     wanted = dict(map(parse_score, sets or []))
     if not wanted and not submitted:
+        why = "without --set or --submitted, which name the thresholds"
+        refuse_unused(why, **{"yes": yes, "dry-run": dry_run})
         _show_history(store, run, as_json=as_json)
         return
     with reading(store.sessions) as session:

@@ -14,6 +14,7 @@ from chatgenimage.factory.cli.common import (
     choose_limits,
     expected_errors,
     parse_workers,
+    refuse_unused,
     stderr,
     takes,
 )
@@ -46,6 +47,12 @@ def resume(
     Example: factory resume 3 --budget 10
     """
     wanted_workers = parse_workers(workers)
+    if not worker:
+        refuse_unused(
+            "with --no-worker, which starts no work here",
+            workers=wanted_workers is not None,
+            json=as_json,
+        )
     store = place.open_chosen_store()
     if worker:
         prepare_here(store.settings, ())

@@ -17,6 +17,7 @@ from chatgenimage.factory.cli.common import (
     expected_errors,
     parse_workers,
     print_json,
+    refuse_unused,
     stderr,
     takes,
 )
@@ -155,7 +156,9 @@ def run(
             "the rest.",
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --preview: do not ask.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --preview: make the rest without asking.")
+    ] = False,
     place: StoreOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -166,6 +169,8 @@ def run(
     Example: factory run dog house --per-label 8; with a quota: factory run dog --accepted 50
     """
     wanted_workers = parse_workers(workers)
+    if not preview:
+        refuse_unused("without --preview, whose question it answers; leave it out", yes=yes)
     settings = place.load_settings(chain=chain)
     settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)

@@ -20,6 +20,7 @@ from chatgenimage.factory.cli.common import (
     expected_errors,
     open_chosen_store,
     print_json,
+    refuse_unused,
     stderr,
     stdout,
     takes,
@@ -87,6 +88,13 @@ def status(  # an argument is an option
 
     Example: factory status 1 --short --csv short.csv && factory submit --file short.csv --seed 1
     """
+    if csv_file is not None:
+        refuse_unused(
+            "with --csv, which writes every short label in the order of the submission",
+            sort=sort is not None,
+            limit=limit is not None,
+            json=as_json,
+        )
     with reading(store.sessions) as session:
         found = get_run(session, run, with_labels=as_json)
         if csv_file is not None:

@@ -33,7 +33,10 @@ def thresholds(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A PNG of the histograms.", show_default="in the data dir")
+        Path | None,
+        typer.Option(
+            help="A PNG of the histograms.", show_default="in the data dir; none with --json"
+        ),
     ] = None,
     objects: Annotated[
         bool,
@@ -63,12 +66,13 @@ def thresholds(
         found = get_run(session, run)
         marked = marks_of(session, found, marks) if marks else {}
         surveys, advice = survey(session, found), calibrate(session, found, marked)
+    path = out or store.settings.data_dir / f"run-{found.id}-thresholds.png"
+    if out or not as_json:
+        picture = view.surveys_picture(surveys, f"Run {found.id}: scores and thresholds")
+        write_file(path, picture, data_dir=store.settings.data_dir)
     if as_json:
         print_json(view.surveys_record(surveys, advice))
         return
-    path = out or store.settings.data_dir / f"run-{found.id}-thresholds.png"
-    picture = view.surveys_picture(surveys, f"Run {found.id}: scores and thresholds")
-    write_file(path, picture, data_dir=store.settings.data_dir)
     stdout.print(view.surveys_view(surveys))
     if marks:
         stdout.print(view.advice_view(found.id, advice))
