@@ -107,10 +107,11 @@ def get_run(session: Session, run_id: int | None = None, *, with_labels: bool = 
     raise RowNotFound(f"no run {run_id}; the latest is {latest}.")
 
 
-def find_unfinished(session: Session, request_key: str) -> Run | None:
-    """Return the active or paused run with this key, None if there is none."""
+def find_unfinished(session: Session, request_keys: Sequence[str]) -> Run | None:
+    """Return the active or paused run with one of these keys, the latest; None if there is none."""
     states = (RunState.ACTIVE, RunState.PAUSED)
-    return session.scalar(select(Run).where(Run.request_key == request_key, Run.state.in_(states)))
+    found = select(Run).where(Run.request_key.in_(request_keys), Run.state.in_(states))
+    return session.scalar(found.order_by(Run.id.desc()).limit(1))
 
 
 def list_run_ids(session: Session) -> list[int]:

@@ -1,4 +1,4 @@
-"""Frozen profile: the settings stored with a run, without secrets, paths and URLs."""
+"""Frozen profile: the settings stored with a run, and the keys that are made of it."""
 
 import hashlib
 import json
@@ -12,6 +12,14 @@ from chatgenimage.factory.settings.merging import given, merge
 from chatgenimage.factory.settings.model import PLACES, Settings, validated
 from chatgenimage.factory.settings.plugins import versions_used
 from chatgenimage.factory.settings.validation_errors import SettingSource
+
+NO_RESULT = frozenset(
+    {"prompt_price", "completion_price", "price_per_image", "timeout_s", "max_retries"}
+)
+"""Settings of a family that change no image and no answer: prices and patience. A run stores them,
+but they are in no key: a worker with other prices continues it. `base_url` is in the keys, because
+another server may have another model of the same name, and so are `offload` and `compile`, because
+no one has compared their images on a GPU."""
 
 
 def dump_profile(settings: Settings) -> dict[str, Any]:
@@ -27,11 +35,20 @@ def dump_profile(settings: Settings) -> dict[str, Any]:
 
 
 def models_key(settings: Settings) -> str:
-    """Return a hash of the families and plug-ins as a run freezes them: the same, the same key."""
-    frozen = dump_profile(settings)
+    """Return a hash of what shapes the images of a run: its families (`NO_RESULT`) and plug-ins."""
+    frozen = _without_prices(dump_profile(settings))
     plugins = [frozen["plugins"]] if "plugins" in frozen else []
     text = "".join(json.dumps(part, sort_keys=True) for part in (frozen["families"], *plugins))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def list_keyed_profiles(settings: Settings) -> list[dict[str, Any]]:
+    """Return the profile as the keys of requests have it: now, and in version 0.2.
+
+    A run that version 0.2 submitted has the prices in its key; it is found by the second one.
+    """
+    frozen = dump_profile(settings)
+    return [_without_prices(frozen), frozen]
 
 
 def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Settings:  # noqa: ANN401 (any field)
@@ -46,6 +63,14 @@ def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Setting
         SettingSource("the arguments", given(overrides)),
     )
     return validated(merge(sources[0].values, sources[1].values), sources)
+
+
+def _without_prices(frozen: Mapping[str, Any]) -> dict[str, Any]:
+    families = {
+        key: {name: value for name, value in family.items() if name not in NO_RESULT}
+        for key, family in frozen["families"].items()
+    }
+    return {**frozen, "families": families}
 
 
 def _without_secrets(values: dict[str, Any], model: Settings) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from chatgenimage.db.states import Origin, RunState
 from chatgenimage.factory.errors import NothingFound
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import dump_profile
+from chatgenimage.factory.settings.run_profile import list_keyed_profiles
 from chatgenimage.factory.submission.image_listing import list_pictures
 from chatgenimage.factory.submission.image_reader import (
     BadPicture,
@@ -122,9 +122,10 @@ def import_pictures(
         NothingFound: If no picture can be used; then nothing was written.
         ImportRuns: If another process is importing the same folder.
     """
-    key = _request_key(folder.resolve(), dump_profile(settings))
-    with only_one_import(settings.data_dir, key, folder):
-        return _import(_PictureRun(sessions, settings, key), settings, folder, watch)
+    profiles = list_keyed_profiles(settings)
+    keys = [_request_key(folder.resolve(), profile) for profile in profiles]
+    with only_one_import(settings.data_dir, keys[0], folder):
+        return _import(_PictureRun(sessions, settings, keys), settings, folder, watch)
 
 
 def _import(run: "_PictureRun", settings: Settings, folder: Path, watch: Watch) -> ImportResult:
@@ -161,15 +162,15 @@ def title_of(labels: Sequence[str]) -> str:
 class _PictureRun:
     """The rows of a run of pictures while it is imported."""
 
-    def __init__(self, sessions: Sessions, settings: Settings, key: str) -> None:
+    def __init__(self, sessions: Sessions, settings: Settings, keys: Sequence[str]) -> None:
         self._sessions = sessions
         self._settings = settings
-        self._key = key
+        self._key = keys[0]
         self.run_id: int | None = None
         self.names: dict[str | None, str] = {}
         """Images imported before: hash by file name."""
         with sessions() as session:
-            if run := find_unfinished(session, self._key):
+            if run := find_unfinished(session, keys):
                 self.run_id = run.id
                 self.names = dict(_imported_of(session, run.id))
         self.shas = {sha256: name or "" for name, sha256 in self.names.items()}

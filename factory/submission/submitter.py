@@ -14,7 +14,11 @@ from chatgenimage.db.runs import find_unfinished
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import dump_profile, models_key
+from chatgenimage.factory.settings.run_profile import (
+    dump_profile,
+    list_keyed_profiles,
+    models_key,
+)
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, allow
 from chatgenimage.factory.submission.domains import plan_label, words_of
 from chatgenimage.factory.submission.labels import DroppedLabel, LabelRequest
@@ -72,12 +76,13 @@ def submit(  # noqa: PLR0913  # parts of a request
         raise SettingsError(
             "chain.source is `pictures` in this profile: use it with `factory annotate FOLDER`."
         )
-    key = request_key(requests, dump_profile(settings), seed)
-    run = find_unfinished(session, key)
+    profiles = list_keyed_profiles(settings)
+    keys = [request_key(requests, profile, seed) for profile in profiles]
+    run = find_unfinished(session, keys)
     resumed = run is not None
     if run is None:
-        earlier = session.scalar(select(func.count()).where(Run.request_key == key)) or 0
-        run = add_run(session, settings, key, earlier if seed is None else seed)
+        earlier = session.scalar(select(func.count()).where(Run.request_key.in_(keys))) or 0
+        run = add_run(session, settings, keys[0], earlier if seed is None else seed)
         _add_labels(session, run, requests, settings, previews=previews)
     elif not previews:
         release_held(session, run.id)
