@@ -9,8 +9,9 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.class_phrases import Classes, read_classes
 from chatgenimage.factory.submission.domains import check_domains
 from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
+from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelList, read_labels
-from chatgenimage.factory.submission.ontology import with_ontology
+from chatgenimage.factory.submission.ontology import phrases_to_find, with_ontology
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.workers.painter_config import GeneratorConfig
 
@@ -45,17 +46,23 @@ def read_request(
     wanted = read_labels(words, files)
     settings = with_ontology(settings, wanted.requests)
     refuse_unknown_words(settings, [one.label for one in wanted.requests], wanted.places)
-    check_domains(settings, wanted.requests)
+    check_domains(settings, wanted.requests, wanted.places)
     return settings, wanted
 
 
-def prepare_run(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> list[str]:
+def prepare_run(
+    settings: Settings,
+    labels: Sequence[str],
+    roles: Sequence[str] = (),
+    places: Mapping[str, str] = NO_PLACES,
+) -> list[str]:
     """Check this machine, download the models that it lacks, and check that they know the labels.
 
     Args:
         settings: Of the run.
         labels: What the detector must find.
         roles: Whose models this machine loads; none: all of the profile.
+        places: Where the labels were read, by label.
 
     Returns:
         Warnings, a sentence each.
@@ -66,7 +73,7 @@ def prepare_run(settings: Settings, labels: Sequence[str], roles: Sequence[str] 
         BadLabels: If the detector cannot read a label.
     """
     warnings = prepare(settings, list(roles or settings.roles))
-    refuse_unreadable(settings, labels)
+    refuse_unreadable(settings, labels, places)
     return warnings
 
 
@@ -79,6 +86,20 @@ def read_picture_classes(words: Sequence[str] | None, files: Sequence[Path]) -> 
     if words is None and not files:
         return None
     return read_classes(words or [], files)
+
+
+def refuse_unknown_phrases(settings: Settings, classes: Classes | None) -> Mapping[str, str]:
+    """Check what is looked for in pictures against the rule book; return where it was read.
+
+    Raises:
+        BadLabels: If the profile's rule book does not know a word.
+    """
+    if classes is None:
+        return NO_PLACES
+    found = list(phrases_to_find(settings, settings.chain.class_list))
+    places = {phrase: classes.places.get(phrase, classes.places[name]) for name, phrase in found}
+    refuse_unknown_words(settings, [phrase for _, phrase in found], places)
+    return classes.places
 
 
 def picture_chain(

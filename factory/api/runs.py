@@ -1,7 +1,7 @@
 """Runs from Python: `submit`, `run`, `annotate` and `watch` do the same as the commands."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -25,6 +25,7 @@ from chatgenimage.factory.api.preparing import (
     prepare_run,
     read_picture_classes,
     read_request,
+    refuse_unknown_phrases,
 )
 from chatgenimage.factory.api.results import RunResult
 from chatgenimage.factory.commands import Whereabouts
@@ -35,9 +36,9 @@ from chatgenimage.factory.progress.watch import watch as follow
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
 from chatgenimage.factory.submission.image_import import ImportResult, import_pictures
-from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
+from chatgenimage.factory.submission.label_check import refuse_unreadable
+from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelList
-from chatgenimage.factory.submission.ontology import phrases_to_find
 from chatgenimage.factory.submission.submitter import Submission
 
 
@@ -77,7 +78,7 @@ def submit(
         settings, wanted = read_request(settings, several(labels), several(files))
         limits = SpendingLimits(budget, budget_tokens)
         refuse_without_prices(settings, limits)
-        refuse_unreadable(settings, [request.label for request in wanted.requests])
+        refuse_unreadable(settings, wanted.labels, wanted.places)
         return _submit(settings, wanted, seed, limits)
 
 
@@ -121,7 +122,7 @@ def run(  # noqa: PLR0913  # keywords
         settings, wanted = read_request(settings, several(labels), several(files))
         limits = SpendingLimits(budget, budget_tokens)
         refuse_without_prices(settings, limits)
-        _prepare(settings, [request.label for request in wanted.requests])
+        _prepare(settings, wanted.labels, places=wanted.places)
         run_id = _submit(settings, wanted, seed, limits).run_id
         return _work_off(settings, place, run_id, workers, show=show)
 
@@ -163,8 +164,7 @@ def annotate(  # noqa: PLR0913  # keywords
             longest_side = painted_px(settings_at(place))
         settings = settings_at(place, chain=picture_chain(classes, longest_side, vary=vary))
         names, roles = settings.chain.class_list, picture_roles(settings)
-        refuse_unknown_words(settings, [phrase for _, phrase in phrases_to_find(settings, names)])
-        _prepare(settings, names, roles)
+        _prepare(settings, names, roles, refuse_unknown_phrases(settings, classes))
         done = import_pictures(open_database(settings), settings, Path(folder))
         return _work_off(settings, place, done.run_id, workers, show=show, roles=roles, read=done)
 
@@ -205,8 +205,13 @@ def _chain(options: RunKeywords) -> dict[str, object]:
     return {key: value for key, value in options.items() if key not in PLACE_KEYS}
 
 
-def _prepare(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> None:
-    for warning in prepare_run(settings, labels, roles):
+def _prepare(
+    settings: Settings,
+    labels: Sequence[str],
+    roles: Sequence[str] = (),
+    places: Mapping[str, str] = NO_PLACES,
+) -> None:
+    for warning in prepare_run(settings, labels, roles, places):
         warnings.warn(warning, stacklevel=3)
 
 

@@ -24,8 +24,6 @@ from chatgenimage.factory.cli.run import finish_here, prepare_here
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.image_import import ImportResult, Outcome, import_pictures
 from chatgenimage.factory.submission.image_reader import printable_name
-from chatgenimage.factory.submission.label_check import refuse_unknown_words
-from chatgenimage.factory.submission.ontology import phrases_to_find
 
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
@@ -87,8 +85,8 @@ def annotate(
     classes = preparing.read_picture_classes(words, labels_file or [])
     settings = place.load_settings(chain=preparing.picture_chain(classes, longest_side, vary=vary))
     wanted, roles = settings.chain.class_list, preparing.picture_roles(settings)
-    refuse_unknown_words(settings, [phrase for _, phrase in phrases_to_find(settings, wanted)])
-    prepare_here(settings, wanted, roles)
+    places = preparing.refuse_unknown_phrases(settings, classes)
+    prepare_here(settings, wanted, roles, places)
     done = _read(settings, folder)
     if not as_json:
         _tell(done)

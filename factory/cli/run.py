@@ -174,7 +174,7 @@ def run(
     settings = place.load_settings(chain=chain)
     settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
-    prepare_here(settings, [request.label for request in wanted.requests])
+    prepare_here(settings, wanted.labels, places=wanted.places)
     submission = request.submit(settings, wanted, limits, previews=preview)
     _tell(submission, wanted)
     if preview:
@@ -260,21 +260,26 @@ def finish_here(
         raise typer.Exit(1)
 
 
-def prepare_here(settings: Settings, labels: Sequence[str], roles: Sequence[str] = ()) -> None:
+def prepare_here(
+    settings: Settings,
+    labels: Sequence[str],
+    roles: Sequence[str] = (),
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Prepare this machine for a run; print warnings on stderr.
 
     Raises the same as `factory.api.preparing.prepare_run`.
     """
     from chatgenimage.factory.api.preparing import prepare_run
 
-    for warning in prepare_run(settings, labels, roles):
+    for warning in prepare_run(settings, labels, roles, places):
         stderr.print(warning, style="yellow", soft_wrap=True)
 
 
 def _refuse_unreadable(settings: Settings, wanted: LabelList) -> None:
     from chatgenimage.factory.submission.label_check import refuse_unreadable
 
-    refuse_unreadable(settings, [request.label for request in wanted.requests])
+    refuse_unreadable(settings, wanted.labels, wanted.places)
 
 
 def _tell(submission: Submission, wanted: LabelList) -> None:

@@ -1,12 +1,17 @@
 """Classes to look for in pictures, each with the phrases by which the detector finds it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from chatgenimage.factory.errors import BadLabels
-from chatgenimage.factory.submission.label_files import LabelEntry, find_list, read_file, shorten
+from chatgenimage.factory.submission.label_files import (
+    LabelEntry,
+    find_list,
+    read_file,
+    shorten,
+)
 from chatgenimage.tasks.names import clean_name
 
 BETWEEN = "="
@@ -19,10 +24,12 @@ class Classes:
 
     Attributes:
         phrases: For the classes that are not found by their own name: the phrases to look for.
+        places: Where each name and phrase was read, e.g. "labels.txt, line 3".
     """
 
     names: tuple[str, ...]
     phrases: dict[str, tuple[str, ...]]
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_classes(
@@ -45,7 +52,7 @@ def read_classes(
     found, problems = _Found(), list[str]()
     for entry in entries:
         try:
-            found.add(*_read(entry))
+            found.add(*_read(entry), entry.where)
         except ValueError as error:
             problems.append(f"{entry.where}: {error}.")
     if not entries:
@@ -62,8 +69,9 @@ class _Found:
         self._names: dict[str, str] = {}
         self._phrases: dict[str, tuple[str, str]] = {}
         """Phrase and class, by the phrase in lower case."""
+        self._places: dict[str, str] = {}
 
-    def add(self, phrase: str, name: str) -> None:
+    def add(self, phrase: str, name: str, where: str) -> None:
         name = self._names.setdefault(name.casefold(), name)
         _, other = self._phrases.setdefault(phrase.casefold(), (phrase, name))
         if other != name:
@@ -71,11 +79,14 @@ class _Found:
                 f"{shorten(phrase)} is given for two classes, {shorten(other)} and "
                 f"{shorten(name)}; choose one"
             )
+        for word in (phrase, name):
+            self._places.setdefault(word, where)
 
     def classes(self) -> Classes:
         names = tuple(self._names.values())
         phrases = {name: tuple(self._phrases_of(name)) for name in names}
-        return Classes(names, {name: some for name, some in phrases.items() if some != (name,)})
+        own = {name: some for name, some in phrases.items() if some != (name,)}
+        return Classes(names, own, self._places)
 
     def _phrases_of(self, name: str) -> Iterator[str]:
         yield from (phrase for phrase, other in self._phrases.values() if other == name)

@@ -1,12 +1,12 @@
 """Plan of a label: how many images and accepted images it gets, and in which domains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.label_files import shorten
+from chatgenimage.factory.submission.label_files import NO_PLACES, locate, shorten
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.workers.config import RulesConfig
@@ -34,8 +34,10 @@ class LabelPlan:
     domains: tuple[str, ...]
 
 
-def plan_label(request: LabelRequest, chain: ChainOptions) -> LabelPlan:
-    """Return the plan of a label.
+def plan_label(
+    request: LabelRequest, chain: ChainOptions, places: Mapping[str, str] = NO_PLACES
+) -> LabelPlan:
+    """Return the plan of a label; `places` has where each was read, for the error.
 
     Raises:
         BadLabels: If there are more domains than one of the numbers to divide.
@@ -49,13 +51,20 @@ def plan_label(request: LabelRequest, chain: ChainOptions) -> LabelPlan:
         most if quota else None,
         request.domains or chain.domains,
     )
-    if problem := _find_problem(request.label, plan):
-        raise BadLabels([problem])
+    if problem := _find_problem(request, plan):
+        raise BadLabels([locate(problem, request.label, places)])
     return plan
 
 
-def check_domains(settings: Settings, requests: Sequence[LabelRequest]) -> None:
+def check_domains(
+    settings: Settings, requests: Sequence[LabelRequest], places: Mapping[str, str] = NO_PLACES
+) -> None:
     """Check the numbers and domains of all labels before anything is written.
+
+    Args:
+        settings: The profile.
+        requests: The labels.
+        places: Where they were read, by label.
 
     Raises:
         BadLabels: If a maximum of images has no quota that it limits, if a label has more domains
@@ -70,16 +79,28 @@ def check_domains(settings: Settings, requests: Sequence[LabelRequest]) -> None:
         ] = None
     for request in requests:
         if request.max_images and not (request.accepted or settings.chain.accepted):
-            problems[
+            problem = (
                 f"label {shorten(request.label)}: `max_images` limits what is made for `accepted`, "
                 "and no number of accepted images is asked for; add it, or set `per_label`."
-            ] = None
+            )
+            problems[locate(problem, request.label, places)] = None
         try:
-            words_of(settings, plan_label(request, settings.chain).domains)
+            _check(settings, request, places)
         except BadLabels as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise BadLabels(list(problems))
+
+
+def _check(settings: Settings, request: LabelRequest, places: Mapping[str, str]) -> None:
+    """Raise BadLabels if a label's numbers or domains cannot be used."""
+    planned = plan_label(request, settings.chain, places)
+    try:
+        words_of(settings, planned.domains)
+    except BadLabels as error:
+        own = places if request.domains else NO_PLACES  # the run's domains are no line of a file
+        located = [locate(problem, request.label, own) for problem in error.problems]
+        raise BadLabels(located) from None
 
 
 def words_of(settings: Settings, domains: Sequence[str]) -> dict[str, str]:
@@ -104,18 +125,16 @@ def _place_of(config: RulesConfig, domain: str) -> str:
     return Rules.load(config).place_of(domain)
 
 
-def _find_problem(label: str, plan: LabelPlan) -> str | None:
+def _find_problem(request: LabelRequest, plan: LabelPlan) -> str | None:
     """Return why the numbers cannot be divided among the domains; None: they can."""
     count = len(plan.domains)
-    numbers = {
-        "--max-images": plan.max_images,
-        "--accepted": plan.quota,
-        "--per-label": plan.images,
-    }
-    for option, number in numbers.items():
+    numbers = {"max_images": plan.max_images, "accepted": plan.quota, "per_label": plan.images}
+    for column, number in numbers.items():
         if number is not None and number < count:
+            is_own = getattr(request, column) is not None
+            option = f"`{column}`" if is_own else f"--{column.replace('_', '-')}"
             return (
-                f"label {shorten(label)}: {number} cannot be divided among {count} domains; "
-                f"expected {option} {count} or more, or fewer domains."
+                f"label {shorten(request.label)}: {number} cannot be divided among {count} "
+                f"domains; expected {option} {count} or more, or fewer domains."
             )
     return None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from chatgenimage.factory.settings.validation_errors import nearest
@@ -28,6 +29,8 @@ MAX_BYTES = 32 * 2**20
 """Size limit of a list; enough for more than a million labels."""
 TOO_LONG = f"is larger than {MAX_BYTES // 2**20} MiB; submit it in parts"
 SHOWN_LENGTH = 24
+NO_PLACES: Mapping[str, str] = MappingProxyType({})
+"""Places of labels that were read nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ def read_stdin(stdin: BinaryIO | None = None) -> Iterator[LabelEntry]:
     return _read_lines(text, "standard input")
 
 
+def locate(problem: str, name: str, places: Mapping[str, str]) -> str:
+    """Return a problem after the place where its label was read: "pets.csv, line 3: ..."."""
+    return f"{places[name]}: {problem}" if name in places else problem
+
+
 def shorten(value: object) -> str:
     """Return a value for a message: quoted, and shortened if it is long."""
     return repr(_cut(value if isinstance(value, str) else json.dumps(value)))
@@ -139,12 +147,12 @@ def _read_csv(text: str, name: str) -> Iterator[LabelEntry]:
     )
     header = [column.strip() for column in rows.fieldnames or ()]
     if problem := _header_problem(header):
-        yield LabelEntry(name, None, problem=problem)
+        yield LabelEntry(f"{name}, line {1 + skipped}", None, problem=problem)
         return
     rows.fieldnames = header
     try:
         for row in rows:
-            where = f"{name}, line {rows.line_num + skipped}"
+            where = f"{name}, line {rows.line_num + skipped - _count_breaks(row)}"
             if None in row:
                 yield LabelEntry(
                     where, None, problem=f"has more cells than the header ({len(header)})"
@@ -155,6 +163,12 @@ def _read_csv(text: str, name: str) -> Iterator[LabelEntry]:
         yield LabelEntry(
             f"{name}, line {rows.line_num + skipped}", None, problem=f"is not valid CSV: {error}"
         )
+
+
+def _count_breaks(row: Mapping[str | None, str | list[str] | None]) -> int:
+    """Return how many lines of the file a row has besides its first."""
+    cells = (cell if isinstance(cell, list) else [cell or ""] for cell in row.values())
+    return sum(text.count("\n") for cell in cells for text in cell)
 
 
 def _without_hint(text: str) -> tuple[str, int]:

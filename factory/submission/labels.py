@@ -82,6 +82,11 @@ class LabelList:
     dropped: tuple[DroppedLabel, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def labels(self) -> list[str]:
+        """Return the names of the labels."""
+        return [request.label for request in self.requests]
+
 
 def read_labels(
     words: Sequence[str] = (), files: Sequence[str | Path] = (), *, stdin: BinaryIO | None = None
@@ -106,10 +111,10 @@ def read_labels(
             entries.append(LabelEntry(f"argument {index}", word, is_line=True))
     for file in files:
         entries += read_file(Path(file), stdin)
-    return _assemble(entries)
+    return _assemble(entries, [Path(file).name for file in files if str(file) != STDIN])
 
 
-def _assemble(entries: Sequence[LabelEntry]) -> LabelList:
+def _assemble(entries: Sequence[LabelEntry], files: Sequence[str]) -> LabelList:
     requests: dict[str, LabelRequest] = {}
     places: dict[str, str] = {}
     dropped: list[DroppedLabel] = []
@@ -130,7 +135,11 @@ def _assemble(entries: Sequence[LabelEntry]) -> LabelList:
             )
         else:
             dropped.append(DroppedLabel(request.label, entry.where, kept.label))
-    if not problems and not requests:
+    if not problems and not requests and files:
+        problems.append(
+            f"{', '.join(files)}: no labels; write one on each line, in a table below the header."
+        )
+    elif not problems and not requests:
         problems.append("no labels: expected at least one word, e.g. `factory run dog house`.")
     if problems:
         raise BadLabels(problems)
