@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db import spending
 from chatgenimage.db.models import LlmCall, Step
-from chatgenimage.workers.errors import ConversationFailed, CreditSpent
+from chatgenimage.workers.errors import ConversationFailed, CreditSpent, KeyRefused
 from chatgenimage.workers.values import Exchange
 
 BUDGET_WAIT_S = 1.0
@@ -67,12 +67,16 @@ def record_failed_call(
 ) -> None:
     """Record the conversation that failed with this error, if it is one.
 
-    If the language model's account has no credit left, the run is paused, as for a spent budget.
+    If the server does not accept the key, or its account has no credit left, the run is paused, as
+    for a spent budget: every other item would fail in the same way.
     """
     if isinstance(error, ConversationFailed):
         record_exchanges(session, step, subject_id, error.exchanges)
     if isinstance(error, CreditSpent):
         reason = f"the language model's account has no credit left: {error}".rstrip(".")
+        spending.pause(session, step.batch.run_id, reason)
+    if isinstance(error, KeyRefused):
+        reason = f"the server does not accept the key: {error}".rstrip(".")
         spending.pause(session, step.batch.run_id, reason)
 
 

@@ -9,7 +9,8 @@ WorkerError
 ├── ConversationFailed   a language model gave no usable answer
 │   ├── AnswerRefused        its answers were unusable
 │   └── EndpointUnavailable  its server cannot be reached or is overloaded
-│       └── CreditSpent          its account has no credit left
+│       ├── CreditSpent          its account has no credit left
+│       └── KeyRefused           it does not accept the key
 ├── UnknownWord          a language model does not know a word
 ├── UnfitImage           an image or mask has an unsupported shape
 ├── NotANumber           a model's numbers overflowed in its precision
@@ -70,6 +71,10 @@ class EndpointUnavailable(ConversationFailed, ConnectionError):
 
 class CreditSpent(EndpointUnavailable):
     """The account at the language model's server has no credit left; the run is paused."""
+
+
+class KeyRefused(EndpointUnavailable):
+    """The language model's server does not accept the key; the run is paused."""
 
 
 class UnknownWord(WorkerError):

@@ -5,15 +5,24 @@ from typing import TYPE_CHECKING
 from chatgenimage.db.addresses import show_address
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.workers.errors import CheckpointNotFound
-from chatgenimage.workers.llm.server import endpoint_url, has_model, list_models, make_client
+from chatgenimage.workers.llm.server import (
+    endpoint_url,
+    has_model,
+    list_models,
+    make_client,
+    refused_key,
+)
+from chatgenimage.workers.llm.server_errors import REDIRECTS, ServerError
 from chatgenimage.workers.server_config import ServerConfig
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import APIStatusError, OpenAI
 
 NAME = "endpoint"
 PATIENCE_S = 10.0
 SHOWN = 5
+NO_LIST = (404, 405)
+KEY_REFUSED = (401, 403)
 
 
 def look_at_endpoint(config: ServerConfig) -> Finding:
@@ -26,32 +35,35 @@ def look_at_endpoint(config: ServerConfig) -> Finding:
 
 
 def _ask(client: "OpenAI", config: ServerConfig) -> Finding:
-    from openai import (
-        APIConnectionError,
-        APIStatusError,
-        AuthenticationError,
-        NotFoundError,
-        PermissionDeniedError,
-    )
+    from openai import APIConnectionError, APIStatusError
 
     url = show_address(endpoint_url(client))
     try:
         models = list_models(client)
-    except NotFoundError:
-        return Finding(NAME, Health.OK, f"{url} answers, without a list of models")
-    except (AuthenticationError, PermissionDeniedError) as error:
-        text = f"{url} refuses the key ({error.status_code}): correct OPENAI_API_KEY"
-        return Finding(NAME, Health.WRONG, text)
+    except APIStatusError as error:
+        return _explain(url, error, config)
     except APIConnectionError:
         text = f"nothing answers at {url}: start the server, or correct OPENAI_BASE_URL"
-        return Finding(NAME, Health.WRONG, text)
-    except APIStatusError as error:
-        text = f"{url} answers {error.status_code}: see the server's log, or try again later"
         return Finding(NAME, Health.WRONG, text)
     except ValueError:
         text = f"the server at {url} is not OpenAI-compatible: correct OPENAI_BASE_URL"
         return Finding(NAME, Health.WRONG, text)
     return _judge(url, models, config)
+
+
+def _explain(url: str, error: "APIStatusError", config: ServerConfig) -> Finding:
+    status = error.status_code
+    if status in NO_LIST:
+        return Finding(NAME, Health.OK, f"{url} answers, without a list of models")
+    if status in KEY_REFUSED:
+        health = Health.WRONG if config.check_model else Health.WARNING
+        return Finding(NAME, health, refused_key(url, status))
+    if status in REDIRECTS:
+        refusal = ServerError.of(error)
+        text = f"at {url}, {refusal.text}. {refusal.remedy.rstrip('.')}"
+        return Finding(NAME, Health.WRONG, text)
+    text = f"{url} answers {status}: see the server's log, or try again later"
+    return Finding(NAME, Health.WRONG, text)
 
 
 def _judge(url: str, models: list[str], config: ServerConfig) -> Finding:

@@ -23,7 +23,7 @@ from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.config import FamilyConfig
 from chatgenimage.workers.device import refuse_absent
-from chatgenimage.workers.llm.server import make_client
+from chatgenimage.workers.llm.server import make_client, require_model
 from chatgenimage.workers.llm.templates import check_templates
 from chatgenimage.workers.registry import missing_packages
 from chatgenimage.workers.server_config import OpenAiConfig, ServerConfig
@@ -144,11 +144,16 @@ def _space(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
 
 
 def _servers(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
-    """Ask the models' servers, but only before a download: else the run says it at once."""
-    if not downloads_of(settings, roles):
-        return
+    """Ask the models' servers; one that does not answer is a problem only before a download.
+
+    Without one, the run waits for it.
+    """
+    has_downloads = bool(downloads_of(settings, roles))
     asked = _servers_asked(settings, roles)
     for config in {(one.base_url, one.api_key, one.model): one for one in asked}.values():
+        if not has_downloads:
+            yield from _complaint(partial(require_model, config))
+            continue
         found = look_at_endpoint(config)
         if found.health is Health.WRONG:
             yield f"{found.text}."

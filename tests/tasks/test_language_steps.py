@@ -31,7 +31,7 @@ from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from chatgenimage.workers.values import Answer, Exchange, ImaginedScene
 from tests import rows
-from tests.loopback import Loopback, Reply, says
+from tests.loopback import Loopback, Reply, fails, says
 
 FEATURES = says('{"features": ["golden fur", "floppy ears"]}')
 PROMPTS = says('{"prompts": ["a dog on a beach"]}')
@@ -133,6 +133,21 @@ def test_a_spent_account_pauses_the_run_like_a_spent_budget(place, toy_batch):
         assert len(server.requests) == 3
     assert all_of(place, Item.state) == [(ItemState.DONE,)]
     assert all_of(place, Run.spent) == [(2 * COST,)]
+
+
+def test_a_key_that_is_refused_pauses_the_run_and_gives_nothing_up(place, toy_batch):
+    with Loopback(FEATURES, fails(401, "Incorrect API key"), PROMPTS) as server:
+        with pytest.raises(ChainEnds):
+            work_on(place, server, toy_batch)
+        [(state, reason)] = all_of(place, Run.state, Run.pause_reason)
+        assert state == RunState.PAUSED
+        assert "the server does not accept the key" in reason
+        assert "OPENAI_API_KEY" in reason
+        assert all_of(place, Item.state, Item.attempts) == [(ItemState.READY, 0)]
+        with place.sessions.begin() as session:
+            control.resume(session, session.scalars(select(Run)).one())
+        work_on(place, server, toy_batch)
+    assert all_of(place, Item.state) == [(ItemState.DONE,)]
 
 
 def test_a_rate_limit_in_a_body_waits_and_pauses_nothing(place, toy_batch):

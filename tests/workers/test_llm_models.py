@@ -15,17 +15,39 @@ from tests.loopback import KEY, Loopback, Reply, fails, lists
         lists("asked:latest"),
         lists(),
         fails(404),
-        fails(401),
+        fails(405),
         fails(503),
         Reply(b"<html>"),
         Reply(b'{"data": 1}'),
     ],
-    ids=["there", "google", "ollama", "empty", "no list", "no key", "busy", "html", "no models"],
+    ids=[
+        "there",
+        "google",
+        "ollama",
+        "empty",
+        "no list",
+        "405",
+        "busy",
+        "html",
+        "no models",
+    ],
 )
 def test_a_server_that_does_not_deny_the_model_is_taken(reply):
     with Loopback(reply) as server:
         require_model(server.config())
     assert server.requests == ["/v1/models"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_refuses_the_key_stops_the_start(status):
+    with Loopback(fails(status, f"Incorrect API key provided: {KEY}")) as server:
+        with pytest.raises(CheckpointNotFound) as caught:
+            require_model(server.config())
+        require_model(server.config(check_model=False))
+    assert len(server.requests) == 1
+    assert f"refuses the key ({status}): set OPENAI_API_KEY" in str(caught.value)
+    assert "`check_model: false`" in str(caught.value)
+    assert KEY not in str(caught.value)
 
 
 def test_a_model_that_is_not_there_is_refused_with_what_the_server_offers():

@@ -4,7 +4,12 @@ import socket
 
 import pytest
 
-from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
+from chatgenimage.workers.errors import (
+    AnswerRefused,
+    CheckpointNotFound,
+    EndpointUnavailable,
+    KeyRefused,
+)
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from chatgenimage.workers.server_config import OpenAiConfig
 from chatgenimage.workers.values import Detection, ProposedObject
@@ -151,10 +156,15 @@ def test_a_server_that_never_answers_is_unavailable():
 
 
 @pytest.mark.parametrize(
-    ("status", "advice"), [(401, "OPENAI_API_KEY"), (404, "the model's name"), (403, "api_key")]
+    ("status", "kind", "advice"),
+    [
+        (401, KeyRefused, "OPENAI_API_KEY"),
+        (404, AnswerRefused, "the model's name"),
+        (403, AnswerRefused, "api_key"),
+    ],
 )
-def test_a_refused_request_is_told_with_advice_and_not_repeated(status, advice):
-    with Loopback(fails(status)) as server, pytest.raises(AnswerRefused, match=advice):
+def test_a_refused_request_is_reported_with_advice_and_not_repeated(status, kind, advice):
+    with Loopback(fails(status)) as server, pytest.raises(kind, match=advice):
         features_from(server)
     assert len(server.requests) == 1
 
@@ -231,7 +241,7 @@ def test_boxes_are_asked_for_at_512_pixels_and_come_back_in_the_image_s():
 def test_the_key_is_in_no_error_no_log_and_no_record(caplog):
     caplog.set_level(logging.DEBUG)
     echo = fails(401, f"Incorrect API key provided: {KEY}")
-    with Loopback(echo) as server, pytest.raises(AnswerRefused) as caught:
+    with Loopback(echo) as server, pytest.raises(KeyRefused) as caught:
         features_from(server)
     with Loopback(GOOD) as server:
         model = OpenAiLanguageModel.load(server.config())

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable
+from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable, KeyRefused
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from chatgenimage.workers.values import ProposedObject
 from tests.loopback import Loopback, Reply, fails, says
@@ -406,7 +406,7 @@ def test_the_words_of_the_server_behind_a_gateway_are_kept():
 
 def test_a_wrong_key_inside_a_200_is_refused_at_once():
     wrong = body(choices=None, error={"message": "no such key", "code": 401})
-    error, requests = refusal_of(wrong)
+    error, requests = refusal_of(wrong, kind=KeyRefused)
     assert "no such key. Check OPENAI_API_KEY" in str(error)
     assert len(requests) == 1
 

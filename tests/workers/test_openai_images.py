@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable
+from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable, KeyRefused
 from chatgenimage.workers.llm.image_answers import ImageUnreadable, encode_image, resolve_url
 from chatgenimage.workers.openai_images import OpenAiImages
 from chatgenimage.workers.paid_calls import collect_calls
@@ -212,7 +212,7 @@ def test_a_refusal_or_an_unusable_image_says_why_and_is_in_the_ledger(reply, par
         (fails(503), EndpointUnavailable),
         (Reply(b'{"error": {"code": 429, "message": "slow down"}}'), EndpointUnavailable),
         (refuses(429, message="x", code="insufficient_quota"), CreditSpent),
-        (fails(401), AnswerRefused),
+        (fails(401), KeyRefused),
     ],
 )
 def test_a_full_server_is_waited_for_and_an_empty_account_pauses(reply, kind):

@@ -4,9 +4,10 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 HIDDEN = "***"
+USUAL_PORTS = {"http": 80, "https": 443}
 SHOWN_OPTION = "api-version"
 """Option of Azure's query that is no secret, and that its errors are about."""
 
@@ -45,3 +46,13 @@ class ServerAddress:
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
         return text
+
+
+def origin_of(address: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port, also where the port is that of the scheme.
+
+    Raises:
+        ValueError: If the port is none.
+    """
+    port = USUAL_PORTS.get(address.scheme) if address.port is None else address.port
+    return address.scheme, address.hostname, port

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from chatgenimage.workers.llm.address import origin_of
 from chatgenimage.workers.llm.completion import count_of
 from chatgenimage.workers.llm.server_errors import ServerRefused, find_error
 from chatgenimage.workers.llm.text import clean
@@ -21,7 +22,6 @@ MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
 DATA_URL = "data:image/"
-USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class ImageUnreadable(Exception):
@@ -83,7 +83,7 @@ def resolve_url(url: str, base_url: str) -> str:
     try:
         target = urljoin(base_url, url)
         there, here = urlsplit(target), urlsplit(base_url)
-        is_here = _origin_of(there) == _origin_of(here)
+        is_here = origin_of(there) == origin_of(here)
     except ValueError as error:
         raise ImageUnreadable(f"the server sent no address of an image: {error}") from None
     if not is_here:
@@ -125,16 +125,6 @@ def encode_image(image: RgbImage, transparent: np.ndarray | None = None) -> byte
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=1)
     return file.getvalue()
-
-
-def _origin_of(address: SplitResult) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port, also where the port is that of the scheme.
-
-    Raises:
-        ValueError: If the port is none.
-    """
-    port = USUAL_PORTS.get(address.scheme) if address.port is None else address.port
-    return address.scheme, address.hostname, port
 
 
 def _encoded(sent: Mapping[str, Any]) -> bytes | str:

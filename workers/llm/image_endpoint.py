@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 PAUSE_S = 1.0
 """Pause before an image's file is fetched again; longer at each attempt."""
+MOST_ANSWER_BYTES = 2 * MOST_BYTES
+"""Largest answer, with images in base64."""
 OPTIONS = ("size", "quality", "n", "response_format")
 UNSUPPORTED = re.compile(r"unsupported parameter|not permitted|does not support", re.IGNORECASE)
 
@@ -77,7 +79,7 @@ class ImageEndpoint:
         Raises:
             CheckpointNotFound: If there is neither a key nor a server of your own.
         """
-        return cls(Server.connect(config), config, memory)
+        return cls(Server.connect(config, MOST_ANSWER_BYTES), config, memory)
 
     def ask(self, request: ImageRequest) -> RgbImage:
         """Return the image, from memory if the same was asked before; report what was paid.

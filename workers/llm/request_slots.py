@@ -8,12 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import structlog
-
-if TYPE_CHECKING:
-    from openai import DefaultHttpxClient
 
 log = structlog.get_logger()
 
@@ -78,30 +74,3 @@ class RequestSlots:
             self._lowered_at, self._answered = time.monotonic(), 0
             self._limit = max(1, self._limit // 2)
         log.info("language_server_overloaded", max_concurrency=self._limit)
-
-
-def limited_client(slots: RequestSlots) -> "DefaultHttpxClient":
-    """Return the HTTP client of the package `openai`, each of whose requests takes a slot.
-
-    A request that the package repeats gives its slot back while it waits.
-    """
-    from openai import DefaultHttpxClient
-
-    class LimitedClient(DefaultHttpxClient):
-        """Client that sends a request when a slot is free."""
-
-        def send(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as its base class
-            with slots.take():
-                asked_at = time.monotonic()
-                try:
-                    response = super().send(*args, **options)
-                except Exception:
-                    slots.lower_limit(asked_at)
-                    raise
-            if response.status_code in OVERLOADED:
-                slots.lower_limit(asked_at)
-            elif response.is_success:
-                slots.raise_limit()
-            return response
-
-    return LimitedClient()

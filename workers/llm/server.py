@@ -12,10 +12,11 @@ from chatgenimage.workers.errors import (
     ConversationFailed,
     CreditSpent,
     EndpointUnavailable,
+    KeyRefused,
 )
 from chatgenimage.workers.llm.address import HIDDEN, ServerAddress
-from chatgenimage.workers.llm.request_slots import RequestSlots, limited_client
-from chatgenimage.workers.llm.server_errors import ServerError
+from chatgenimage.workers.llm.request_slots import RequestSlots
+from chatgenimage.workers.llm.server_errors import REDIRECTS, ServerError
 from chatgenimage.workers.llm.text import clean
 from chatgenimage.workers.server_config import ServerConfig
 from chatgenimage.workers.values import Exchange
@@ -29,12 +30,18 @@ PUBLIC_HOST = "api.openai.com"
 NO_KEY = "no-key"
 MAX_REASON_LENGTH = 300
 PRICED_TOKENS = 1_000_000
+MOST_TEXT_BYTES = 16 * 2**20
+UNAUTHORIZED = 401
 LIST_TIMEOUT_S = 10.0
 SHOWN_MODELS = 12
 
 
 def make_client(
-    config: ServerConfig, timeout_s: float, max_retries: int, slots: RequestSlots | None = None
+    config: ServerConfig,
+    timeout_s: float,
+    max_retries: int,
+    slots: RequestSlots | None = None,
+    most_bytes: int = MOST_TEXT_BYTES,
 ) -> "OpenAI":
     """Return a client of the configured server; a server of your own may need no key.
 
@@ -42,12 +49,15 @@ def make_client(
         config: Names the server and the key.
         timeout_s: Longest wait for one answer.
         max_retries: Of one request, on transient failures.
-        slots: Limit of requests at the same time; None: no limit.
+        slots: Limit of requests at the same time; None: one.
+        most_bytes: Largest answer; a larger one is refused before it is read to its end.
 
     Raises:
         CheckpointNotFound: If there is no key to the public server.
     """
     from openai import OpenAI, OpenAIError
+
+    from chatgenimage.workers.llm.http_client import CarefulClient
 
     address = ServerAddress.of(config.base_url)
 
@@ -58,7 +68,7 @@ def make_client(
             default_query=address.query,
             timeout=timeout_s,
             max_retries=max_retries,
-            http_client=limited_client(slots) if slots else None,
+            http_client=CarefulClient(slots or RequestSlots(1), most_bytes),
         )
 
     try:
@@ -106,20 +116,27 @@ def has_model(models: list[str], model: str) -> bool:
 def require_model(config: ServerConfig) -> None:
     """Check that the server offers the model, as far as it says what it offers.
 
-    A server that has no list, refuses it, or does not answer now is asked nothing more: the first
-    request shows what is wrong, and waits for a server that is down.
+    A server that has no list, or does not answer now, is asked nothing more: the first request
+    shows what is wrong, and waits for a server that is down.
 
     Raises:
-        CheckpointNotFound: If the list lacks the model, or there is no key to the public server.
+        CheckpointNotFound: If the server does not accept the key or sends the question elsewhere,
+            if its list lacks the model, or if there is no key to the public server.
     """
-    from openai import APIError
+    from openai import APIError, APIStatusError, AuthenticationError, PermissionDeniedError
 
     client = make_client(config, LIST_TIMEOUT_S, 0)
     if not config.check_model:
         return
     try:
         models = list_models(client)
+    except (AuthenticationError, PermissionDeniedError) as error:
+        raise CheckpointNotFound(f"{refused_key(host_of(client), error.status_code)}.") from None
     except (APIError, ValueError) as error:
+        if isinstance(error, APIStatusError) and error.status_code in REDIRECTS:
+            refusal = ServerError.of(error)
+            text = f"{config.model} at {host_of(client)}: {refusal.text}. {refusal.remedy}"
+            raise CheckpointNotFound(text) from None
         log.info("no_list_of_models", host=host_of(client), error=type(error).__name__)
         return
     if models and not has_model(models, config.model):
@@ -128,6 +145,20 @@ def require_model(config: ServerConfig) -> None:
             "`model` of the family to one of them, or `check_model: false` if the server takes "
             "names that it does not list."
         )
+
+
+def refused_key(server: str, status: int) -> str:
+    """Return in one sentence, without its full stop, that a server refuses the key, and a remedy.
+
+    Args:
+        server: Its address or name.
+        status: HTTP status, 401 or 403.
+    """
+    return (
+        f"{server} refuses the key ({status}): set OPENAI_API_KEY, or api_key of the family, to a "
+        "key of this server. If the key may ask for answers but not for the list of models, set "
+        "`check_model: false`"
+    )
 
 
 def _shorten(models: list[str]) -> str:
@@ -145,15 +176,20 @@ class Server:
         self._address = ServerAddress.of(config.base_url)
 
     @classmethod
-    def connect(cls, config: ServerConfig) -> Self:
+    def connect(cls, config: ServerConfig, most_bytes: int = MOST_TEXT_BYTES) -> Self:
         """Return the connection; nothing is asked yet.
+
+        Args:
+            config: Names the server and the key.
+            most_bytes: Largest answer that is read.
 
         Raises:
             CheckpointNotFound: If there is neither a key nor a server of your own, which may need
                 none.
         """
         slots = RequestSlots(config.max_concurrency)
-        return cls(make_client(config, config.timeout_s, config.max_retries, slots), config, slots)
+        timeout_s, retries = config.timeout_s, config.max_retries
+        return cls(make_client(config, timeout_s, retries, slots, most_bytes), config, slots)
 
     @property
     def host(self) -> str:
@@ -180,6 +216,8 @@ class Server:
     def failure(self, error: ServerError, exchange: Exchange) -> ConversationFailed:
         """Return the exception for a failed request; it carries the exchange."""
         kind = EndpointUnavailable if error.is_transient else AnswerRefused
+        if error.status == UNAUTHORIZED:
+            kind = KeyRefused
         if error.is_spent:
             kind = CreditSpent
         return kind(str(exchange.problem), [exchange])

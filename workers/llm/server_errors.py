@@ -23,6 +23,9 @@ FILTERED = re.compile(
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 BAD_REQUESTS = frozenset({400, 422})
 SERVER_FAULT = 500
+REDIRECTS = range(300, 400)
+TOO_LARGE = "answer_too_large"
+"""Code of an answer that was not read to its end; the server sent no error."""
 STATUS_CODES = frozenset(str(code) for code in range(400, 600))
 STATUS_BY_WORD = {
     "rate_limit": 429,
@@ -109,6 +112,8 @@ class ServerError:
             return "The server's content filter refused this request; choose another label."
         if self.is_spent:
             return "Top up the account at the server, then continue the run."
+        if self.status in REDIRECTS:
+            return "Set OPENAI_BASE_URL to the address at which the server answers itself."
         return REMEDIES.get(self.status, "The server's log may say more.")
 
 

@@ -32,7 +32,8 @@ def test_a_server_with_key_and_model_is_ok(server):
 @pytest.mark.parametrize(
     ("changes", "health", "part"),
     [
-        ({"api_key": "sk-mistyped"}, "wrong", "refuses the key (401): correct OPENAI_API_KEY"),
+        ({"api_key": "sk-mistyped"}, "wrong", "refuses the key (401): set OPENAI_API_KEY"),
+        ({"api_key": "sk-mistyped", "check_model": False}, "warning", "refuses the key (401)"),
         ({"model": "huge"}, "wrong", "does not list 'huge'; it lists small, large. Set the"),
         ({"model": "huge", "check_model": False}, "warning", "does not list 'huge'"),
     ],
@@ -49,6 +50,12 @@ def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, change
     ("reply", "health", "part"),
     [
         (fails(404), "ok", "answers, without a list of models"),
+        (fails(405), "ok", "answers, without a list of models"),
+        (
+            Reply(b"", 307, headers={"Location": "http://elsewhere.test/v1/models"}),
+            "wrong",
+            "redirects to http://elsewhere.test/v1/models, which is not asked. Set OPENAI_BASE_URL",
+        ),
         (fails(503), "wrong", "answers 503: see the server's log"),
         (fails(429), "wrong", "answers 429"),
         (fails(403), "wrong", "refuses the key (403)"),
@@ -60,7 +67,17 @@ def test_a_wrong_key_and_an_unknown_model_give_different_findings(server, change
         ),
         (Reply(b"{"), "wrong", "not OpenAI-compatible: correct OPENAI_BASE_URL"),
     ],
-    ids=["no_list", "broken", "busy", "forbidden", "empty", "html", "half"],
+    ids=[
+        "no_list",
+        "no_such_method",
+        "elsewhere",
+        "broken",
+        "busy",
+        "forbidden",
+        "empty",
+        "html",
+        "half",
+    ],
 )
 def test_every_other_response_says_what_to_do(reply, health, part):
     with Loopback(reply) as server:

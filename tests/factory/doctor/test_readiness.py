@@ -101,13 +101,25 @@ def test_a_disk_that_is_too_small_for_the_downloads_is_refused(settings, monkeyp
     assert problem.startswith("the models of these roles are a download of 0.6 GB, and 0.6 GB are")
 
 
-def test_the_language_server_is_asked_before_a_download_and_only_then(settings):
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    "missing", [{}, {"similarity": HUB_MODEL}], ids=["no_download", "download"]
+)
+def test_a_wrong_key_is_reported_before_the_run_also_without_a_download(settings, missing, waits):
     with Loopback(fails(401, "wrong key")) as server:
         spoken = SPEAKS | {"base_url": server.url, "api_key": "sk-wrong"}
+        loaded = settings(language=spoken, **missing)
+        [problem] = problems_of(loaded, "language", "scoring", waits=waits)
+    assert "refuses the key (401): set OPENAI_API_KEY" in problem
+
+
+def test_a_server_that_is_busy_is_a_problem_only_before_a_download(settings):
+    with Loopback(fails(503)) as server:
+        spoken = SPEAKS | {"base_url": server.url, "api_key": "sk-a"}
         assert check_ready(settings(language=spoken), ["language", "scoring"]) == []
         loaded = settings(language=spoken, similarity=HUB_MODEL)
         [problem] = problems_of(loaded, "language", "scoring")
-    assert "refuses the key (401): correct OPENAI_API_KEY" in problem
+    assert "answers 503" in problem
 
 
 def test_a_worker_waits_for_its_broker_and_does_not_look_for_it(settings, monkeypatch):
