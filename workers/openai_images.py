@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+import structlog
 
+from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.image_canvas import Canvas
 from chatgenimage.workers.interfaces import ImageCache
 from chatgenimage.workers.llm.image_answers import encode_image
 from chatgenimage.workers.llm.image_endpoint import ImageEndpoint, ImageRequest
 from chatgenimage.workers.server_config import OpenAiImagesConfig
 from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
+
+log = structlog.get_logger()
+
+MOST_STRETCH = 1.1
+"""Most by which an edited image may be wider or higher than what was sent, after scaling."""
 
 
 class OpenAiImages:
@@ -23,6 +30,7 @@ class OpenAiImages:
     def __init__(self, endpoint: ImageEndpoint, config: OpenAiImagesConfig) -> None:
         self._endpoint = endpoint
         self._wanted_wh = _size_of(config.size)
+        self._reports_size = False
         settings = {
             "host": endpoint.server.host,
             "size": config.size,
@@ -54,10 +62,20 @@ class OpenAiImages:
         Raises:
             ConversationFailed: If the server refuses or is not available.
         """
-        return [
+        painted = [
             self._endpoint.ask(ImageRequest("image", prompt, seed, {}))
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
+        for image in painted:
+            self._report_other_size(image)
+        return painted
+
+    def _report_other_size(self, image: RgbImage) -> None:
+        """Log once that the server paints in another size than it is asked for."""
+        painted_wh = (image.shape[1], image.shape[0])
+        if self._wanted_wh not in {None, painted_wh} and not self._reports_size:
+            self._reports_size = True
+            log.warning("image_server_size", asked_wh=self._wanted_wh, painted_wh=painted_wh)
 
     def edit(
         self, images: Sequence[RgbImage], instructions: Sequence[str], seeds: Sequence[int]
@@ -97,7 +115,20 @@ class OpenAiImages:
         if mask is not None:
             files["mask"] = _mask_file(canvas.put_mask(mask))
         painted = self._endpoint.ask(ImageRequest(kind, prompt, seed, files))
+        _refuse_other_shape(painted, canvas.size_wh)
         return canvas.cut(painted, image.shape)
+
+
+def _refuse_other_shape(painted: RgbImage, sent_wh: tuple[int, int]) -> None:
+    """Raise AnswerRefused if the painted image would be squeezed to fit; it is paid for already."""
+    height, width = painted.shape[:2]
+    stretch = (width * sent_wh[1]) / (height * sent_wh[0])
+    if not 1 / MOST_STRETCH <= stretch <= MOST_STRETCH:
+        raise AnswerRefused(
+            f"the server painted {width}x{height} pixels where an image of {sent_wh[0]}x"
+            f"{sent_wh[1]} was sent, so its objects are elsewhere: set `size` of the family to a "
+            "size that the server paints."
+        )
 
 
 def _mask_file(mask: Mask) -> bytes:

@@ -199,8 +199,10 @@ def test_a_file_is_fetched_again_but_never_painted_again():
     ids=["moderation", "policy", "none", "html", "no image", "no base64"],
 )
 def test_a_refusal_or_an_unusable_image_says_why_and_is_in_the_ledger(reply, part):
-    error = refusal_of(reply)
+    error = refusal_of(reply, price_per_image=2)
     assert part in str(error)
+    is_refusal = reply.status != 200
+    assert error.exchanges[0].cost == (0 if is_refusal else 2)  # it may have been painted
     assert error.exchanges[0].problem == str(error)
     assert KEY not in str(error)
 

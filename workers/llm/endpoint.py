@@ -65,7 +65,7 @@ class Endpoint:
     ) -> str:
         """Return a hash of a request: the same server, model, question, images and parameters."""
         config = self._config
-        asked = [self.host, config.model, config.temperature, config.max_tokens]
+        asked = [self._server.cache_name, config.model, config.temperature, config.max_tokens]
         seen = [hashlib.sha256(image).hexdigest() for image in images]
         parts = [asked, messages, schema, seed % MAX_SEED, *([seen] if seen else [])]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

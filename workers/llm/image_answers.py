@@ -4,13 +4,14 @@ import base64
 import binascii
 import io
 import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from chatgenimage.workers.llm.address import origin_of
 from chatgenimage.workers.llm.completion import count_of
@@ -20,7 +21,14 @@ from chatgenimage.workers.values import RgbImage
 
 MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 64_000_000
+LEAST_SIDE_PX = 16
 FORMATS = ("PNG", "JPEG", "WEBP")
+BROKEN = (
+    *(UnidentifiedImageError, Image.DecompressionBombError),
+    *(OSError, ValueError, SyntaxError, struct.error),
+)
+"""What Pillow raises for files that are broken."""
+NOTHING = "the server sent no image"
 DATA_URL = "data:image/"
 
 
@@ -33,16 +41,24 @@ class ImageAnswer:
     """What a server sent for one request.
 
     Attributes:
-        encoded: The first image's file, or the address where it is.
-        count: Number of images: all are paid for.
+        encoded: The first image's file, or the address where it is; None if there is none.
+        count: Number of images: all are paid for. An answer without one counts as one, because the
+            server may have painted it.
         prompt_tokens: As the server counted them; None if it did not.
         completion_tokens: As the server counted them; None if it did not.
+        problem: Why there is no image; "" if there is one.
     """
 
-    encoded: bytes | str
+    encoded: bytes | str | None
     count: int
     prompt_tokens: int | None
     completion_tokens: int | None
+    problem: str = ""
+
+    @classmethod
+    def without_image(cls, problem: str, usage: object = None) -> Self:
+        """Return an answer that has no image; `usage` has its counts of tokens."""
+        return cls(None, 1, *_count_tokens(usage), problem)
 
 
 def read_image_answer(body: str) -> ImageAnswer:
@@ -50,28 +66,25 @@ def read_image_answer(body: str) -> ImageAnswer:
 
     Raises:
         ServerRefused: If the body is an error instead.
-        ImageUnreadable: If it has no image.
     """
     try:
         parsed = json.loads(body, strict=False)
     except (ValueError, RecursionError):
-        raise ImageUnreadable("the server sent no JSON") from None
+        return ImageAnswer.without_image("the server sent no JSON")
     if not isinstance(parsed, Mapping):
-        raise ImageUnreadable("the server sent no image")
+        return ImageAnswer.without_image(NOTHING)
+    usage = parsed.get("usage")
     sent = parsed.get("data") or parsed.get("images")
     there = [each for each in sent if isinstance(each, Mapping)] if isinstance(sent, list) else []
     if not there:
         if error := find_error(parsed):
             raise ServerRefused(error)
-        raise ImageUnreadable("the server sent no image")
-    usage = parsed.get("usage")
-    counts: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
-    return ImageAnswer(
-        _encoded(there[0]),
-        len(there),
-        count_of(counts.get("input_tokens", counts.get("prompt_tokens"))),
-        count_of(counts.get("output_tokens", counts.get("completion_tokens"))),
-    )
+        return ImageAnswer.without_image(NOTHING, usage)
+    tokens = _count_tokens(usage)
+    try:
+        return ImageAnswer(_encoded(there[0]), len(there), *tokens)
+    except ImageUnreadable as error:
+        return ImageAnswer(None, len(there), *tokens, str(error))
 
 
 def resolve_url(url: str, base_url: str) -> str:
@@ -97,19 +110,50 @@ def resolve_url(url: str, base_url: str) -> str:
 def decode_image(content: bytes) -> RgbImage:
     """Return the pixels of a PNG, JPEG or WebP file, (H, W, 3) uint8 RGB.
 
+    It is turned upright, 16 bits become 8, and what is transparent is put on white.
+
     Raises:
-        ImageUnreadable: If it is none, or too large.
+        ImageUnreadable: If it is none, transparent all over, too large or too small.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ImageUnreadable(f"the server's image is too large: {width}x{height}")
-            return np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+            _check_size(*image.size)
+            return np.array(_to_rgb(ImageOps.exif_transpose(_to_8_bits(image))))
+    except BROKEN as error:
         raise ImageUnreadable(
             f"the server's image cannot be read: {clean(str(error))[:100]}"
         ) from None
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise ImageUnreadable(f"the server's image is too large: {width}x{height}")
+    if min(width, height) < LEAST_SIDE_PX:
+        raise ImageUnreadable(
+            f"the server's image is {width}x{height} pixels, and the least is {LEAST_SIDE_PX}"
+        )
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 16-bit grey, which Pillow would cut at 255 instead, with 8 bits."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.array(image).clip(0, 65535) // 257).astype(np.uint8))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image without alpha, on white.
+
+    Raises:
+        ImageUnreadable: If nothing of it can be seen.
+    """
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    if layer.getchannel("A").getextrema() == (0, 0):
+        raise ImageUnreadable("the server's image is transparent all over")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")
 
 
 def encode_image(image: RgbImage, transparent: np.ndarray | None = None) -> bytes:
@@ -127,10 +171,19 @@ def encode_image(image: RgbImage, transparent: np.ndarray | None = None) -> byte
     return file.getvalue()
 
 
+def _count_tokens(usage: object) -> tuple[int | None, int | None]:
+    """Return the tokens sent and received; None where the server did not count."""
+    counts: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
+    return (
+        count_of(counts.get("input_tokens", counts.get("prompt_tokens"))),
+        count_of(counts.get("output_tokens", counts.get("completion_tokens"))),
+    )
+
+
 def _encoded(sent: Mapping[str, Any]) -> bytes | str:
     text = sent.get("b64_json") or sent.get("url")
     if not isinstance(text, str) or not text:
-        raise ImageUnreadable("the server sent no image")
+        raise ImageUnreadable(NOTHING)
     is_address = not sent.get("b64_json") and not text.startswith(DATA_URL)
     if is_address:
         return text

@@ -25,6 +25,7 @@ from chatgenimage.workers.llm.image_answers import (
 from chatgenimage.workers.llm.server import Server, endpoint_url
 from chatgenimage.workers.llm.server_errors import (
     SERVER_FAULT,
+    TOO_LARGE,
     TRANSIENT_STATUSES,
     ServerError,
     ServerRefused,
@@ -106,7 +107,7 @@ class ImageEndpoint:
     def _key_of(self, request: ImageRequest) -> str:
         config = self._config
         files = {name: hashlib.sha256(file).hexdigest() for name, file in request.files.items()}
-        asked = [self.server.host, config.model, config.size, config.quality]
+        asked = [self.server.cache_name, config.model, config.size, config.quality]
         text = json.dumps([asked, request.kind, request.prompt, request.seed, files])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -122,12 +123,9 @@ class ImageEndpoint:
             problem = self.server.describe(refused.error)
             failed = self._ended(exchange, start, problem=problem)
             raise self.server.failure(refused.error, failed) from None
-        except ImageUnreadable as error:
-            failed = self._ended(exchange, start, problem=f"{self._config.model}: {error}.")
-            raise AnswerRefused(str(failed.problem), [failed]) from None
         exchange = self._paid(exchange, answer)
         try:
-            image = decode_image(self._fetch(answer.encoded))
+            image = decode_image(self._fetch(answer))
         except ImageUnreadable as error:
             failed = self._ended(exchange, start, problem=f"{self._config.model}: {error}.")
             raise AnswerRefused(str(failed.problem), [failed]) from None
@@ -154,7 +152,6 @@ class ImageEndpoint:
 
         Raises:
             ServerRefused: If the server did not answer, or answered with an error.
-            ImageUnreadable: If it sent no image.
         """
         options = dict(self._options)
         while True:
@@ -184,19 +181,24 @@ class ImageEndpoint:
             send: Any = images.edit if files else images.generate
             response = send(**asked, **files)
         except APIError as error:
-            raise ServerRefused(ServerError.of(error)) from None
+            refusal = ServerError.of(error)
+            if refusal.code == TOO_LARGE:
+                return ImageAnswer.without_image(refusal.text)
+            raise ServerRefused(refusal) from None
         return read_image_answer(response.text)
 
-    def _fetch(self, encoded: bytes | str) -> bytes:
+    def _fetch(self, answer: ImageAnswer) -> bytes:
         """Return an image's file, from the server's own host if it sent an address.
 
         Raises:
-            ImageUnreadable: If it cannot be fetched, after retries. It was paid for: the step does
-                not wait for the server and ask for another one.
+            ImageUnreadable: If there is none, or it cannot be fetched, after retries. It was paid
+                for: the step does not wait for the server and ask for another one.
         """
-        if isinstance(encoded, bytes):
-            return encoded
-        url = resolve_url(encoded, endpoint_url(self.server.client))
+        if answer.encoded is None:
+            raise ImageUnreadable(answer.problem)
+        if isinstance(answer.encoded, bytes):
+            return answer.encoded
+        url = resolve_url(answer.encoded, endpoint_url(self.server.client))
         for attempt in range(self._config.max_retries + 1):
             time.sleep(attempt * PAUSE_S)
             try:

@@ -197,6 +197,15 @@ class Server:
         return host_of(self.client)
 
     @property
+    def cache_name(self) -> str:
+        """Return what distinguishes this server in keys of the cache: its host and path.
+
+        The public server has its host alone, as all had before: it has one path.
+        """
+        path = urlsplit(endpoint_url(self.client)).path
+        return self.host if self.host == PUBLIC_HOST else f"{self.host}{path}"
+
+    @property
     def concurrency(self) -> int:
         """Return how many more requests the server takes now, as far as is known; at least 1."""
         return max(1, self.slots.free)
