@@ -16,6 +16,7 @@ from chatgenimage.db.models import (
     Placement,
     Run,
     Step,
+    VisualAnswer,
 )
 from chatgenimage.db.states import SURPLUS, ItemState, RunState, Verdict
 from chatgenimage.db.subjects import locate_item
@@ -60,6 +61,8 @@ class Problems:
         settled: How many items are done or given up.
         refused: Placements that break a rule, by its name, most frequent first.
         placements: How many placements were proposed.
+        unread: Answers of the judge from which no score was read, by score, most frequent first.
+        judged: How many answers the judge gave.
         without_candidates: Labels for which nothing was made.
         without_accepted: Labels for which something was made and nothing accepted.
     """
@@ -69,6 +72,8 @@ class Problems:
     settled: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     placements: int = 0
+    unread: Mapping[str, int] = field(default_factory=dict)
+    judged: int = 0
     without_candidates: LabelCount = LabelCount()
     without_accepted: LabelCount = LabelCount()
 
@@ -83,6 +88,7 @@ def find_problems(session: Session, run_id: int) -> Problems:
     is_over = session.get_one(Run, run_id).state in {RunState.DONE, RunState.CANCELLED}
     states = _count_items(session, run_id)
     refused, placements = _count_placements(session, run_id)
+    unread, judged = _count_answers(session, run_id)
     made = Candidate.label_id == Label.id
     accepted = made & (Candidate.verdict == Verdict.ACCEPTED)
     return Problems(
@@ -91,6 +97,8 @@ def find_problems(session: Session, run_id: int) -> Problems:
         settled=states[ItemState.QUARANTINED] + states[ItemState.DONE],
         refused=refused,
         placements=placements,
+        unread=unread,
+        judged=judged,
         without_candidates=_find_labels(session, run_id, ~_any(made)) if is_over else LabelCount(),
         without_accepted=_find_labels(session, run_id, _any(made), ~_any(accepted))
         if is_over
@@ -153,6 +161,18 @@ def _count_placements(session: Session, run_id: int) -> tuple[dict[str, int], in
     ).all()
     refused = {problem: count for problem, count in rows if problem not in {None, SURPLUS}}
     return refused, sum(count for _, count in rows)
+
+
+def _count_answers(session: Session, run_id: int) -> tuple[dict[str, int], int]:
+    of_run = (
+        select(VisualAnswer.name, func.count(), func.count(VisualAnswer.value))
+        .join(Candidate, Candidate.id == VisualAnswer.candidate_id)
+        .where(Candidate.run_id == run_id)
+        .group_by(VisualAnswer.name)
+    )
+    rows = session.execute(of_run.order_by(VisualAnswer.name)).all()
+    counted = Counter({name: count - read for name, count, read in rows if count > read})
+    return dict(counted.most_common()), sum(count for _, count, _ in rows)
 
 
 def _find_labels(session: Session, run_id: int, *conditions: ColumnElement[bool]) -> LabelCount:

@@ -46,6 +46,11 @@ def _lines(run_id: int, problems: Problems) -> Iterator[str]:
             f"{refused} of {problems.placements} placements were refused: "
             f"{_counts(problems.refused)}"
         )
+    if problems.unread:
+        yield (
+            f"{sum(problems.unread.values())} of {problems.judged} answers of the judge could not "
+            f"be read, and rejected nothing: {_counts(problems.unread)}; `factory show` prints them"
+        )
     yield from _tell_labels(problems.without_candidates, "no candidate")
     yield from _tell_labels(problems.without_accepted, "no accepted candidate")
 

@@ -12,12 +12,17 @@ SEEN_MIN = 0.5
 """Must not change: runs with this value are stored without it."""
 
 
-def _seen(description: str) -> Any:  # noqa: ANN401  # a pydantic field
+SEEN_COUNT_MIN = 0.6
+"""Two counted against one box (0.5) differ too much, three against two (0.67) do not. Must not
+change, as above."""
+
+
+def _seen(description: str, least: float = SEEN_MIN) -> Any:  # noqa: ANN401  # a pydantic field
     return Field(
-        SEEN_MIN,
+        least,
         ge=0,
         le=1,
-        exclude_if=lambda value: value == SEEN_MIN,  # as in version 0.2
+        exclude_if=lambda value: value == least,  # as in version 0.2
         description=description,
     )
 
@@ -66,7 +71,9 @@ class FilterThresholds(BaseModel):
     )
     seen_whole_min: float = _seen("Minimum answer of the judge: its label is there, plausible.")
     seen_background_min: float = _seen("Minimum answer of the judge: it is on its background.")
-    seen_count_min: float = _seen("Minimum ratio of the judge's count of a label and its boxes.")
+    seen_count_min: float = _seen(
+        "Minimum ratio of the judge's count of a label and its boxes.", SEEN_COUNT_MIN
+    )
     seen_boxes_min: float = _seen("Minimum answer of the judge about the doubtful box: its label.")
     object_kept_iou_min: float = Field(
         0.5, ge=0, le=1, description="Minimum IoU of a parent's object with one on the child."

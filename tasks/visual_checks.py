@@ -1,6 +1,5 @@
 """Visual checks: questions to a model that sees, and scores from its answers."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from chatgenimage.tasks.filter_rules import (
     SEEN_WHOLE,
     LabelledBox,
 )
+from chatgenimage.tasks.judge_answers import read_count, read_rating
 from chatgenimage.workers.interfaces import VisualJudge
 from chatgenimage.workers.llm.english import with_article
 from chatgenimage.workers.values import BoxXyxy, RgbImage
@@ -24,18 +24,8 @@ WHOLE = (
 BACKGROUND = f"Does this image show {{background}} as its background? {SCALE}"
 COUNT = 'How many objects named "{label}" are in this image? Answer with one number only.'
 BOX = f"Is the main object in this image {{label}}? {SCALE}"
-MOST = 10.0
 BOX_MARGIN = 0.1
 """Share of a box's sides that is shown around it."""
-NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
-PERCENT = re.compile(r"(\d+(?:[.,]\d+)?) ?%")
-REPEATED_SCALE = re.compile(
-    r"\b0 ?(?:\([^)]*\))? ?(?:to|-|\u2013|and) ?10\b ?(?:\([^)]*\))?", re.IGNORECASE
-)
-"""The question's scale, which some models repeat before their number."""
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-YES, NO = re.compile(r"\W*yes\b", re.IGNORECASE), re.compile(r"\W*(?:no|none)\b", re.IGNORECASE)
-NONE = re.compile(r"\W*none\b", re.IGNORECASE)
 WHOLE_IMAGE = -1
 
 
@@ -60,7 +50,7 @@ class VisualQuestion:
 
 @dataclass(frozen=True, slots=True)
 class VisualReply:
-    """An answered question; `value` is in [0, 1], or None if the answer says no number."""
+    """An answered question; `value` is in [0, 1], or None if the answer stays unread."""
 
     question: VisualQuestion
     answer: str
@@ -129,7 +119,7 @@ def ask_judge(
 
 
 def scores_of(replies: Iterable[VisualReply]) -> Mapping[str, float]:
-    """Return the scores by name: of several boxes the lowest; without a number there is none."""
+    """Return the scores by name: of several boxes the lowest; an unread answer has none."""
     values: dict[str, list[float]] = defaultdict(list)
     for reply in replies:
         if reply.value is not None:
@@ -138,19 +128,11 @@ def scores_of(replies: Iterable[VisualReply]) -> Mapping[str, float]:
 
 
 def read_value(question: VisualQuestion, answer: str) -> float | None:
-    """Return what an answer says, in [0, 1]; None if it says neither a number nor yes or no."""
-    if question.expected is not None:
-        number = _read_number(answer)
-        count = 0.0 if number is None and NONE.match(answer) else number
-        return None if count is None else _ratio(round(count), question.expected)
-    if percent := PERCENT.search(answer):
-        return min(float(percent[1].replace(",", ".")) / 100, 1.0)
-    number = _read_number(REPEATED_SCALE.sub("", answer))
-    if number is not None:
-        return min(number, MOST) / MOST
-    if YES.match(answer):
-        return 1.0
-    return 0.0 if NO.match(answer) else None
+    """Return what an answer says, in [0, 1]; None if it stays unread (`judge_answers`)."""
+    if question.expected is None:
+        return read_rating(answer)
+    count = read_count(answer)
+    return None if count is None else _ratio(count, question.expected)
 
 
 def crop(image: RgbImage, box_xyxy: BoxXyxy | None) -> RgbImage:
@@ -163,14 +145,6 @@ def crop(image: RgbImage, box_xyxy: BoxXyxy | None) -> RgbImage:
     left, top = max(0, int(x_min - across)), max(0, int(y_min - down))
     right, bottom = min(width, round(x_max + across)), min(height, round(y_max + down))
     return image[top : max(bottom, top + 1), left : max(right, left + 1)]
-
-
-def _read_number(answer: str) -> float | None:
-    """Return the first number in digits or in words up to ten."""
-    if found := NUMBER.search(answer):
-        return float(found[0].replace(",", "."))
-    words = re.findall(r"[a-z]+", answer.lower())
-    return next((float(WORDS.index(word)) for word in words if word in WORDS), None)
 
 
 def _ratio(one: int, other: int) -> float:

@@ -128,7 +128,8 @@ def _tell_answer(answer: VisualAnswer) -> Text:
     """Return what a model that sees was asked about the image, or about one of its boxes."""
     where = "" if answer.index < 0 else f" (object {answer.index + 1})"
     text = Text(f"seen      {answer.question}{where}", overflow="fold")
-    return text.append(f" -> {answer.answer} [{answer.name}, {answer.model}]", style="dim")
+    value = "unread" if answer.value is None else f"{answer.value:.2f}"
+    return text.append(f" -> {answer.answer} [{answer.name} {value}, {answer.model}]", style="dim")
 
 
 def _tell_change(made: Rejudging, change: VerdictChange) -> Text:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from chatgenimage.db.error_messages import reason_of
-from chatgenimage.db.models import Batch, Candidate, Notification, Placement, Run
+from chatgenimage.db.models import Batch, Candidate, Notification, Placement, Run, VisualAnswer
 from chatgenimage.db.run_problems import find_common_failure, find_problems
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import WHOLE_STEP, Channel, RunEvent, RunState
@@ -81,6 +81,30 @@ def test_the_problems_of_a_run_are_counted_with_an_example_each(failed_place):
     assert found.without_candidates.examples == ("house",)
     assert found.without_accepted.examples == ("tree",)
     assert has_failed(RunState.DONE, found)
+
+
+def test_unread_answers_of_the_judge_are_counted_and_no_failure(place, tmp_path):
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, state="done")
+        [batch] = rows.batches_of(session, run)
+        candidate = rows.add_candidate(place, session, batch, scores={})
+        session.flush()
+        for index, (name, value) in enumerate(
+            [("seen_whole", 0.8), ("seen_count", None), ("seen_boxes", None), ("seen_boxes", None)]
+        ):
+            said = {"question": "?", "answer": "several", "value": value, "model": "seer"}
+            session.add(VisualAnswer(candidate_id=candidate.id, name=name, index=index, **said))
+    with reading(place.sessions) as session:
+        found = find_problems(session, 1)
+    assert (found.unread, found.judged) == ({"seen_boxes": 2, "seen_count": 1}, 4)
+    assert not has_failed(RunState.DONE, found)
+    page = tmp_path / "report.html"
+    shown = [call(place, "status", "1").output]
+    call(place, "report", "1", "--out", str(page))
+    shown.append(page.read_text())
+    for text in shown:
+        assert "3 of 4 answers of the judge could not be read" in " ".join(text.split())
+    assert "several [seen_count unread, seer]" in call(place, "show", str(candidate.id)).output
 
 
 def test_a_run_that_continues_is_not_blamed_for_labels_whose_turn_comes(failed_place):
