@@ -6,6 +6,7 @@ from contextvars import copy_context
 from typing import Self, TypeVar
 
 import numpy as np
+import structlog
 from PIL import Image
 
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
@@ -16,10 +17,12 @@ from chatgenimage.workers.llm.endpoint import Endpoint
 from chatgenimage.workers.llm.image_answers import encode_image
 from chatgenimage.workers.llm.parsing import parse_found, parse_sentence
 from chatgenimage.workers.llm.schemas import Schema
-from chatgenimage.workers.llm.seen_boxes import to_pixels
+from chatgenimage.workers.llm.seen_boxes import recognise_unit, to_pixels
 from chatgenimage.workers.paid_calls import report_calls
-from chatgenimage.workers.server_config import OpenAiVisionConfig
-from chatgenimage.workers.values import Detection, ModelIdentity, RgbImage, T
+from chatgenimage.workers.server_config import BoxUnit, OpenAiVisionConfig
+from chatgenimage.workers.values import BoxXyxy, Detection, ModelIdentity, RgbImage, T
+
+log = structlog.get_logger()
 
 In = TypeVar("In")
 
@@ -33,6 +36,7 @@ BOXES = (
     "tight around the visible object, in thousandths of the image's width and height, from 0 to "
     "1000, measured from the top left. Leave out what is not there: the list may be empty."
 )
+SHOWN_BOXES = 3
 CONFIDENCE = 1.0
 """Of every box: a chat model gives none."""
 
@@ -46,6 +50,7 @@ class OpenAiVision:
         self._endpoint = endpoint
         self._config = config
         self._memory = memory
+        self._reports_unit = False
         settings = {
             "host": endpoint.host,
             "temperature": config.temperature,
@@ -121,7 +126,8 @@ class OpenAiVision:
 
         def parse(text: str) -> list[Detection]:
             found = parse_found(text, labels)
-            boxes = to_pixels([box for _, box in found], size_wh, sent_wh, self._config.box_unit)
+            written = [box for _, box in found]
+            boxes = to_pixels(written, size_wh, sent_wh, self._unit_of(written, sent_wh))
             there = [
                 Detection(label, CONFIDENCE, box)
                 for (label, _), box in zip(found, boxes, strict=True)
@@ -133,6 +139,24 @@ class OpenAiVision:
 
         text = BOXES.format(labels=", ".join(labels))
         return self._ask("boxes", image, text, schemas.found(labels), parse)
+
+    def _unit_of(self, boxes: Sequence[BoxXyxy], sent_wh: tuple[int, int]) -> BoxUnit:
+        """Return the unit of an answer's boxes; log once that it was assumed."""
+        if self._config.box_unit != "auto":
+            return self._config.box_unit
+        guess = recognise_unit(boxes, sent_wh)
+        if not guess.is_certain and not self._reports_unit:
+            self._reports_unit = True
+            log.warning(
+                "box_unit_assumed",
+                model=self._config.model,
+                unit=guess.unit,
+                boxes=list(boxes[:SHOWN_BOXES]),
+                sent_wh=sent_wh,
+                advice="These numbers may be in more than one unit. Look at the first boxes in the "
+                "gallery, and set box_unit of the family (thousandths, shares or pixels).",
+            )
+        return guess.unit
 
     def _ask(
         self,

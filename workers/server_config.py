@@ -116,7 +116,7 @@ class OpenAiVisionConfig(ChatConfig):
     box_unit: BoxUnit = Field(
         "auto",
         description="Unit of the model's boxes, which is asked for thousandths of the image; auto: "
-        "recognised from the numbers, but pixels up to 1000 are taken for thousandths. Look at the "
-        "first boxes in the gallery, and set it for a model that answers in pixels of the image "
-        "that was sent.",
+        "recognised from all boxes of an answer and the size of the image that was sent. Where "
+        "they may be pixels too, thousandths are assumed, and the log says so once: look at the "
+        "first boxes in the gallery, and set the unit.",
     )

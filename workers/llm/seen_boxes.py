@@ -1,6 +1,7 @@
 """Boxes that a model saw: from thousandths of the image, shares or pixels to pixels."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chatgenimage.workers.boxes import clip
 from chatgenimage.workers.server_config import BoxUnit
@@ -8,28 +9,66 @@ from chatgenimage.workers.values import BoxXyxy
 
 THOUSAND = 1000.0
 LEAST_SIDE_PX = 2.0
+BEYOND = 0.02
+"""Share of a side by which boxes may end outside of the image."""
+ALIKE = 0.05
+"""Difference of a side from 1000 pixels at which the unit hardly matters."""
 
 
-def to_pixels(
-    boxes: Sequence[BoxXyxy],
-    size_wh: tuple[int, int],
-    sent_wh: tuple[int, int],
-    unit: BoxUnit = "auto",
-) -> list[BoxXyxy | None]:
-    """Return boxes in pixels inside the image; None for one that has no area there.
+@dataclass(frozen=True, slots=True)
+class UnitGuess:
+    """The unit in which an answer has its boxes.
 
-    The question asks for thousandths. With "auto", numbers that are all up to 1 are shares of the
-    image, and a number above 1000 means pixels of the image that was sent; smaller pixels look like
-    thousandths. Swapped corners are sorted.
+    Attributes:
+        unit: "thousandths", "shares" or "pixels".
+        is_certain: Whether the numbers say so; else it is the unit that was asked for.
+    """
+
+    unit: BoxUnit
+    is_certain: bool
+
+
+def recognise_unit(boxes: Sequence[BoxXyxy], sent_wh: tuple[int, int]) -> UnitGuess:
+    """Return the unit of an answer's boxes, which are asked for in thousandths.
+
+    Numbers that are all up to 1 are shares. What is outside of the image that was sent is no pixel,
+    and what is above 1000 is no thousandth. Of numbers that may be both, the largest decides: if it
+    is the edge of the image, they are pixels, because objects often reach to the edge.
 
     Args:
         boxes: Four numbers each, as the model wrote them; all of one answer.
+        sent_wh: Size at which the model saw the image, pixels.
+    """
+    largest = [max((max(box[axis], box[axis + 2]) for box in boxes), default=0) for axis in (0, 1)]
+    if max(largest) <= 1:
+        return UnitGuess("shares", is_certain=True)
+    sides = list(zip(largest, sent_wh, strict=True))
+    may_be_pixels = all(number <= side * (1 + BEYOND) + 1 for number, side in sides)
+    may_be_thousandths = max(largest) <= THOUSAND * (1 + BEYOND)
+    if not may_be_pixels:
+        return UnitGuess("thousandths" if may_be_thousandths else "pixels", may_be_thousandths)
+    if max(largest) > THOUSAND:
+        return UnitGuess("pixels", is_certain=True)
+    if all(abs(side - THOUSAND) <= ALIKE * THOUSAND for side in sent_wh):
+        return UnitGuess("thousandths", is_certain=True)
+    if any(abs(number - side) <= 1 and side != THOUSAND for number, side in sides):
+        return UnitGuess("pixels", is_certain=True)
+    return UnitGuess("thousandths", is_certain=False)
+
+
+def to_pixels(
+    boxes: Sequence[BoxXyxy], size_wh: tuple[int, int], sent_wh: tuple[int, int], unit: BoxUnit
+) -> list[BoxXyxy | None]:
+    """Return boxes in pixels inside the image; None for one that has no area there.
+
+    Swapped corners are sorted.
+
+    Args:
+        boxes: Four numbers each, as the model wrote them.
         size_wh: Size of the image, pixels.
         sent_wh: Size at which the model saw it, pixels.
-        unit: In which the model answers.
+        unit: In which the model answers; not "auto".
     """
-    if unit == "auto":
-        unit = _recognise(boxes)
     width, height = size_wh
     if unit == "pixels":
         scale = (width / sent_wh[0], height / sent_wh[1])
@@ -38,13 +77,6 @@ def to_pixels(
     else:
         scale = (width / THOUSAND, height / THOUSAND)
     return [_place(box, scale, size_wh) for box in boxes]
-
-
-def _recognise(boxes: Sequence[BoxXyxy]) -> BoxUnit:
-    largest = max((number for box in boxes for number in box), default=0.0)
-    if largest > THOUSAND:
-        return "pixels"
-    return "shares" if largest <= 1 else "thousandths"
 
 
 def _place(box: BoxXyxy, scale: tuple[float, float], size_wh: tuple[int, int]) -> BoxXyxy | None:
