@@ -51,19 +51,20 @@ PAGES = {
     "a class, confidence and area": (
         "/candidates?object=thing3&min_confidence=0.4&max_confidence=0.5&max_area=600"
     ),
-    "the newest": "/candidates?sort=newest",
-    "sorted by a score": "/candidates?sort=clip_similarity",
+    "the newest": "/candidates?sort=id:desc",
+    "sorted by the number of objects, the middle": "/candidates?sort=objects:desc&after=54321",
+    "sorted by a score": "/candidates?sort=clip_similarity:desc",
     "sorted by a score, the middle of the accepted": (
-        "/candidates?sort=clip_similarity&verdict=accepted&after=54321"
+        "/candidates?sort=clip_similarity:desc&verdict=accepted&after=54321"
     ),
-    "sorted by a score that few have": "/candidates?sort=fill_iou&run=1&first=lowest",
-    "sorted by the confidence of objects": "/candidates?sort=confidence&first=lowest",
-    "sorted by the area of objects, the middle": "/candidates?sort=size&after=54321",
-    "sorted by the confidence of one class": "/candidates?sort=confidence&object=thing3",
-    "sorted by the area of a rare class": "/candidates?sort=size&object=unicorn",
+    "sorted by a score that few have": "/candidates?sort=fill_iou&run=1",
+    "sorted by the confidence of objects": "/candidates?sort=confidence",
+    "sorted by the area of objects, the middle": "/candidates?sort=area:desc&after=54321",
+    "sorted by the confidence of one class": "/candidates?sort=confidence:desc&object=thing3",
+    "sorted by the area of a rare class": "/candidates?sort=area:desc&object=unicorn",
     "what looks like a candidate": "/candidates?like=55554",
     "accepted ones that look like it": "/candidates?like=55554&verdict=accepted&object=thing3",
-    "a candidate in a sorted list": "/candidates/55554?sort=confidence&verdict=accepted",
+    "a candidate in a sorted list": "/candidates/55554?sort=confidence:desc&verdict=accepted",
     "a score range": "/candidates?score=clip_similarity&min=0.4&max=0.9",
     "unmarked": "/candidates?marked=none",
     "a candidate": "/candidates/55554?verdict=accepted",

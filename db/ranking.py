@@ -1,7 +1,8 @@
-"""Rankings of candidates by a score, by their objects or by time, in pages of constant cost."""
+"""Orders of candidates: by id, by their objects or by a score, in pages of constant cost."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
@@ -10,12 +11,21 @@ from sqlalchemy.orm import Session, aliased
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Annotation, Candidate, Score
 from chatgenimage.db.object_conditions import is_object
-from chatgenimage.db.queries import CandidateFilter, conditions, find_few
+from chatgenimage.db.queries import (
+    PAGE_ROWS,
+    CandidateFilter,
+    conditions,
+    find_few,
+    list_candidates,
+)
 from chatgenimage.db.ranges import OPEN, is_within
 
-NEWEST: Final = "newest"
+ID: Final = "id"
+OBJECTS: Final = "objects"
 CONFIDENCE: Final = "confidence"
-AREA: Final = "size"
+AREA: Final = "area"
+RANKED_BY = (ID, OBJECTS, CONFIDENCE, AREA)
+"""Names to sort by; any other name is a score's."""
 Number = ColumnElement[float] | ColumnElement[int]
 
 
@@ -24,22 +34,56 @@ class Ranking:
     """An order of candidates; those without the value come last, by id.
 
     Attributes:
-        by: `NEWEST`, `CONFIDENCE` or `AREA` of an object, or the name of a score. Of the objects
-            that the filter asks for (all, if it asks for none) the greatest value counts.
-        is_ascending: Whether the least value, or the oldest candidate, is first.
+        by: A name of `RANKED_BY` or of a score: the id (the time it was made), the number of
+            objects, or the greatest confidence or mask area of the objects that the filter asks
+            for (of all, if it asks for none).
+        is_descending: Whether the greatest value is first; equal ones are sorted by id in the same
+            direction.
     """
 
     by: str
-    is_ascending: bool = False
+    is_descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """The rows with a value: one per candidate."""
+    """The rows with a value: one per candidate, or only for some.
+
+    Attributes:
+        has_all: Whether every candidate has a value.
+        few: The only candidates that are asked about, if they are few.
+    """
 
     candidate_id: ColumnElement[int]
     value: Number
     clauses: tuple[ColumnElement[bool], ...] = ()
+    has_all: bool = False
+    few: Sequence[int] | None = None
+
+
+def iter_ranked(session: Session, wanted: CandidateFilter, ranking: Ranking) -> Iterator[Candidate]:
+    """Yield candidates in an order, up to the limit of the filter.
+
+    Each is loaded with what `db.queries.iter_candidates` loads, a page of rows at a time.
+    """
+    ids = _iter_ids(session, wanted, ranking)
+    while page := list(islice(ids, PAGE_ROWS)):
+        yield from list_candidates(session, page)
+
+
+def _iter_ids(session: Session, wanted: CandidateFilter, ranking: Ranking) -> Iterator[int]:
+    """Yield the ids; each query is read to its end, which closes its cursor."""
+    ranked, allowed = _rows(session, wanted, ranking), list(conditions(wanted))
+    queries = [_with_value(ranked, allowed, None, is_descending=ranking.is_descending)]
+    if not ranked.has_all:
+        queries.append(_without_value(ranked, allowed).order_by(Candidate.id))
+    count = 0
+    for query in queries:
+        left = None if wanted.limit is None else wanted.limit - count
+        limited = query.limit(left).execution_options(yield_per=PAGE_ROWS)
+        for candidate_id in session.scalars(limited):
+            yield candidate_id
+            count += 1
 
 
 def list_ranked(
@@ -51,13 +95,13 @@ def list_ranked(
         RowNotFound: If there is no candidate with the id `after`.
     """
     found: list[int] = []
-    ranked, allowed = _rows(wanted, ranking), _conditions(session, wanted)
+    ranked, allowed = _rows(session, wanted, ranking), list(conditions(wanted))
     value = None if after is None else _value_of(session, ranked, after)
     if after is None or value is not None:
         place = None if after is None or value is None else (value, after)
-        query = _with_value(ranked, allowed, place, is_ascending=ranking.is_ascending)
+        query = _with_value(ranked, allowed, place, is_descending=ranking.is_descending)
         found += session.scalars(query.limit(limit))
-    if len(found) < limit:
+    if len(found) < limit and not ranked.has_all:
         start = after if value is None else None
         rest = _without_value(ranked, allowed)
         if start is not None:
@@ -74,7 +118,7 @@ def find_before(
     Raises:
         RowNotFound: If there is no such candidate.
     """
-    ranked, allowed = _rows(wanted, ranking), _conditions(session, wanted)
+    ranked, allowed = _rows(session, wanted, ranking), list(conditions(wanted))
     value = _value_of(session, ranked, candidate_id)
     if value is None:
         rest = _without_value(ranked, allowed).where(Candidate.id < candidate_id)
@@ -82,20 +126,31 @@ def find_before(
         if before is not None:
             return before
     place = None if value is None else (value, candidate_id)
-    query = _with_value(ranked, allowed, place, is_ascending=not ranking.is_ascending)
+    query = _with_value(ranked, allowed, place, is_descending=not ranking.is_descending)
     return session.scalar(query.limit(1))
 
 
-def _rows(wanted: CandidateFilter, ranking: Ranking) -> _Ranked:
-    if ranking.by == NEWEST:
+def _rows(session: Session, wanted: CandidateFilter, ranking: Ranking) -> _Ranked:
+    """Return the rows with a value; of few candidates only theirs, which then are sorted.
+
+    SQLite has no statistics and would walk through an index of all scores, so it is kept from it.
+    """
+    few = find_few(session, wanted)
+    if ranking.by in {ID, OBJECTS}:
         candidate = aliased(Candidate)
-        return _Ranked(candidate.id.expression, candidate.id.expression)
-    if ranking.by in {CONFIDENCE, AREA}:
-        return _objects(wanted, ranking.by)
-    score = aliased(Score)
-    limits = is_within(score.value.expression, wanted.scores.get(ranking.by, OPEN))
-    clauses = (score.name == ranking.by, *limits)
-    return _Ranked(score.candidate_id.expression, score.value.expression, clauses)
+        column = candidate.id if ranking.by == ID else candidate.object_count
+        ranked = _Ranked(candidate.id.expression, column.expression, has_all=True)
+    elif ranking.by in {CONFIDENCE, AREA}:
+        ranked = _objects(wanted, ranking.by)
+    else:
+        score = aliased(Score)
+        name = score.name.expression if few is None else score.name.concat("")
+        limits = is_within(score.value.expression, wanted.scores.get(ranking.by, OPEN))
+        clauses = (name == ranking.by, *limits)
+        ranked = _Ranked(score.candidate_id.expression, score.value.expression, clauses)
+    if few is None:
+        return ranked
+    return replace(ranked, clauses=(ranked.candidate_id.in_(few), *ranked.clauses), few=few)
 
 
 def _objects(wanted: CandidateFilter, by: str) -> _Ranked:
@@ -114,18 +169,12 @@ def _objects(wanted: CandidateFilter, by: str) -> _Ranked:
     return _Ranked(found.candidate_id.expression, value, clauses)
 
 
-def _conditions(session: Session, wanted: CandidateFilter) -> list[ColumnElement[bool]]:
-    few = find_few(session, wanted)
-    among = [] if few is None else [Candidate.id.in_(few)]
-    return [*among, *conditions(wanted)]
-
-
 def _with_value(
     ranked: _Ranked,
     allowed: Sequence[ColumnElement[bool]],
     place: tuple[float, int] | None,
     *,
-    is_ascending: bool,
+    is_descending: bool,
 ) -> Select[int]:
     """Return the query for the candidates with a value, after a place.
 
@@ -137,20 +186,22 @@ def _with_value(
         is_same = Candidate.id == ranked.candidate_id
         query = query.where(select(Candidate.id).where(is_same, *allowed).exists())
     if place is not None:
-        query = query.where(key > place if is_ascending else key < place)
-    return query.order_by(*_directed(ranked, is_ascending=is_ascending))
+        query = query.where(key < place if is_descending else key > place)
+    return query.order_by(*_directed(ranked, is_descending=is_descending))
 
 
-def _directed(ranked: _Ranked, *, is_ascending: bool) -> Iterator[Number]:
+def _directed(ranked: _Ranked, *, is_descending: bool) -> Iterator[Number]:
     for column in (ranked.value, ranked.candidate_id):
-        yield column.asc() if is_ascending else column.desc()
+        yield column.desc() if is_descending else column.asc()
 
 
 def _without_value(ranked: _Ranked, allowed: Sequence[ColumnElement[bool]]) -> Select[int]:
     has_value = select(ranked.candidate_id).where(
         ranked.candidate_id == Candidate.id, *ranked.clauses
     )
-    return select(Candidate.id).where(*allowed, ~has_value.correlate(Candidate).exists())
+    among = () if ranked.few is None else (Candidate.id.in_(ranked.few),)
+    lacks_value = ~has_value.correlate(Candidate).exists()
+    return select(Candidate.id).where(*among, *allowed, lacks_value)
 
 
 def _value_of(session: Session, ranked: _Ranked, candidate_id: int) -> float | None:

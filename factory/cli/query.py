@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from chatgenimage.db.queries import CandidateFilter, count_candidates
+from chatgenimage.db.ranking import RANKED_BY
 from chatgenimage.db.session import reading
-from chatgenimage.db.sorted_candidates import COLUMNS
 from chatgenimage.factory.cli.common import (
     expected_errors,
     open_chosen_store,
@@ -29,9 +29,9 @@ SortOrder = Annotated[
     str | None,
     typer.Option(
         "--sort",
-        metavar="SCORE[:desc]",
-        help=f"Sort by a score, or by {' or '.join(COLUMNS)}, smallest first; with :desc greatest "
-        "first. Candidates without the score come last.",
+        metavar="NAME[:desc]",
+        help=f"Sort by {', '.join(RANKED_BY)} or a score, smallest first; with :desc greatest "
+        "first. Candidates without the value come last.",
         show_default="run, label and key",
     ),
 ]

@@ -28,7 +28,7 @@ from chatgenimage.factory.gallery.drawing import draw_boxes
 from chatgenimage.factory.gallery.listing import find_near, list_similar
 from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
-from chatgenimage.factory.gallery.search import DIRECTIONS, SORTS, Search, parse_search
+from chatgenimage.factory.gallery.search import SORTS, Search, parse_search
 from chatgenimage.factory.gallery.security import FormTokens
 from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.query.filters import parse_number
@@ -129,7 +129,6 @@ class Pages:
                 scores=SCORE_NAMES,
                 similarities=similarities,
                 sorts=SORTS,
-                directions=DIRECTIONS,
                 form=self._forms.sign(),
                 boxes={candidate.id: draw_boxes(candidate) for candidate in shown},
             )

@@ -8,19 +8,24 @@ from starlette.datastructures import QueryParams
 
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.ranges import Range
-from chatgenimage.db.ranking import AREA, CONFIDENCE, NEWEST, Ranking
+from chatgenimage.db.ranking import ID, Ranking
 from chatgenimage.factory.query.filters import (
-    check_name,
+    DESCENDING,
+    ORDERS,
     make_filter,
     parse_bound,
     parse_number,
+    parse_order,
     split_words,
 )
-from chatgenimage.tasks.filter_rules import SCORE_NAMES
 
-SORTS = (NEWEST, CONFIDENCE, AREA, *SCORE_NAMES)
-ASCENDING = "lowest"
-DIRECTIONS = ("highest", ASCENDING)
+SORTS = {
+    **{f"{name}:{DESCENDING}": f"{name}, greatest first" for name in ORDERS},
+    **{name: f"{name}, smallest first" for name in ORDERS},
+    f"{ID}:{DESCENDING}": "newest first",
+    ID: "oldest first",
+}
+"""Titles of the orders, by what `parse_order` reads."""
 NAMES = (
     "label",
     "domain",
@@ -44,7 +49,6 @@ NAMES = (
     "min_area",
     "max_area",
     "sort",
-    "first",
 )
 
 
@@ -83,9 +87,6 @@ def parse_search(params: QueryParams) -> Search:
     """
     typed = {name: params.get(name, "").replace("\0", "").strip() for name in NAMES}
     asked = {name: text for name, text in typed.items() if text}
-    ranking = _parse_ranking(asked)
-    if ranking is None or not ranking.is_ascending:
-        asked.pop("first", None)  # as without it
     wanted = make_filter(
         run=parse_number("run", asked.get("run")),
         round=parse_number("round", asked.get("round"), least=0),
@@ -106,15 +107,9 @@ def parse_search(params: QueryParams) -> Search:
         reason=asked.get("reason"),
         marked=asked.get("marked"),
     )
+    ranking = parse_order(asked.get("sort"))
     return Search(wanted, ranking, parse_number("like", asked.get("like")), asked)
 
 
 def _parse_range(asked: Mapping[str, str], least: str, most: str) -> Range:
     return parse_bound(least, asked.get(least)), parse_bound(most, asked.get(most))
-
-
-def _parse_ranking(asked: Mapping[str, str]) -> Ranking | None:
-    first = check_name("direction", asked.get("first", DIRECTIONS[0]), DIRECTIONS)
-    if "sort" not in asked:
-        return None
-    return Ranking(check_name("order", asked["sort"], SORTS), is_ascending=first == ASCENDING)

@@ -12,8 +12,8 @@ from chatgenimage.db.domains import list_domains
 from chatgenimage.db.pagination import list_label_names
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.ranges import OPEN, Range
+from chatgenimage.db.ranking import RANKED_BY, Ranking
 from chatgenimage.db.runs import get_run
-from chatgenimage.db.sorted_candidates import COLUMNS, Order
 from chatgenimage.db.states import Marked, Origin, Verdict
 from chatgenimage.factory.errors import UnknownKeyword, UnknownName
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
@@ -29,6 +29,8 @@ MOST_LABELS = 10_000
 
 ANY_VERDICT = "any"
 DESCENDING = "desc"
+ORDERS = (*RANKED_BY, *SCORE_NAMES)
+"""Names of orders, for `factory query --sort`, Python and the gallery."""
 
 
 class Filters(TypedDict, total=False):
@@ -154,19 +156,21 @@ def parse_score(text: str) -> tuple[str, float]:
     return name, number
 
 
-def parse_order(text: str | None) -> Order | None:
+def parse_order(text: str | None) -> Ranking | None:
     """Return the order of a text like "clip_similarity" or "clip_similarity:desc"; None if none.
 
+    Without `:desc` the smallest value is first.
+
     Raises:
-        UnknownName: If there is no such score or direction.
+        UnknownName: If there is no such order or direction.
     """
     if text is None:
         return None
     name, colon, direction = text.partition(":")
-    check_name("order", name, (*COLUMNS, *SCORE_NAMES))
+    check_name("order", name, ORDERS)
     if colon:
         check_name("direction", direction, (DESCENDING,))
-    return Order(name, is_descending=bool(colon))
+    return Ranking(name, is_descending=bool(colon))
 
 
 def parse_ranges(least: Iterable[str], most: Iterable[str]) -> dict[str, Range]:

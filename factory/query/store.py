@@ -11,6 +11,7 @@ from chatgenimage.db import queries, runs
 from chatgenimage.db.addresses import show_address
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.queries import CandidateFilter
+from chatgenimage.db.ranking import Ranking, iter_ranked
 from chatgenimage.db.runs import RunSummary
 from chatgenimage.db.session import (
     Sessions,
@@ -20,7 +21,6 @@ from chatgenimage.db.session import (
     newest_revision,
     reading,
 )
-from chatgenimage.db.sorted_candidates import Order, iter_sorted
 from chatgenimage.factory.database import describe_schema
 from chatgenimage.factory.errors import NoDatabase
 from chatgenimage.factory.image_store import open_images
@@ -74,8 +74,9 @@ class Store:
         """Return candidates; a page of them is in memory at a time.
 
         Args:
-            sort: A score, `id` or `objects`, the smallest first, or with `:desc` behind it the
-                greatest first; None: by run, label and key.
+            sort: A name of `ORDERS` in `factory.query.filters`, e.g. `id`, `objects` or a score,
+                the smallest first, or with `:desc` behind it the greatest; None: by run, label
+                and key.
             filters: See `factory.query.filters.Filters`.
 
         Raises:
@@ -93,14 +94,14 @@ class Store:
             return queries.count_candidates(session, wanted)
 
     def iter_rows(
-        self, wanted: CandidateFilter, order: Order | None = None
+        self, wanted: CandidateFilter, order: Ranking | None = None
     ) -> Iterator[CandidateRow]:
         """Yield the candidates of a filter that was checked; None: by run, label and key."""
         with reading(self.sessions) as session:
             found = (
                 queries.iter_candidates(session, wanted)
                 if order is None
-                else iter_sorted(session, wanted, order)
+                else iter_ranked(session, wanted, order)
             )
             for candidate in found:
                 yield CandidateRow.of(candidate, self.images)

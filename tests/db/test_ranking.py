@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from chatgenimage.db import pagination
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.queries import CandidateFilter, iter_candidates
-from chatgenimage.db.ranking import Ranking
+from chatgenimage.db.ranking import Ranking, iter_ranked
 from chatgenimage.db.states import Verdict
 from tests import rows
 
@@ -18,9 +20,9 @@ FILTERS = {
     "large": CandidateFilter(object_area_px=(500, None)),
 }
 RANKINGS = [
-    Ranking(by, is_ascending=ascending)
-    for by in ("newest", "confidence", "size", "ssim")
-    for ascending in (False, True)
+    Ranking(by, is_descending=descending)
+    for by in ("id", "objects", "confidence", "area", "ssim")
+    for descending in (False, True)
 ]
 
 
@@ -52,17 +54,17 @@ def expected(session, wanted, ranking):
     """Return the same order by plain Python: with a value, then by id."""
 
     def value_of(candidate):
-        if ranking.by == "newest":
-            return candidate.id
+        if ranking.by in {"id", "objects"}:
+            return candidate.id if ranking.by == "id" else candidate.object_count
         if ranking.by == "ssim":
             return next((one.value for one in candidate.scores if one.name == "ssim"), None)
-        column = {"confidence": "confidence", "size": "area_px"}[ranking.by]
+        column = {"confidence": "confidence", "area": "area_px"}[ranking.by]
         matching = [one for one in candidate.annotations if is_match(one, wanted)]
         return max((getattr(one, column) for one in matching), default=None)
 
     values = {one.id: value_of(one) for one in iter_candidates(session, wanted)}
     with_value = [(value, key) for key, value in values.items() if value is not None]
-    ranked = [key for _, key in sorted(with_value, reverse=not ranking.is_ascending)]
+    ranked = [key for _, key in sorted(with_value, reverse=ranking.is_descending)]
     return ranked + sorted(values.keys() - set(ranked))
 
 
@@ -89,6 +91,9 @@ def test_pages_and_neighbours_follow_the_ranking(objects, wanted):
             order = expected(session, wanted, ranking)
             assert order
             assert list(page_by_page(session, wanted, ranking)) == order, ranking
+            assert [one.id for one in iter_ranked(session, wanted, ranking)] == order, ranking
+            first = replace(wanted, limit=2)
+            assert [one.id for one in iter_ranked(session, first, ranking)] == order[:2], ranking
             before, after = [None, *order[:-1]], [*order[1:], None]
             for neighbours, here in zip(zip(before, after, strict=True), order, strict=True):
                 near = pagination.find_neighbours(session, wanted, here, ranking)
@@ -109,6 +114,6 @@ def test_a_range_holds_for_the_object_of_the_class(objects):
 
 
 def test_a_ranking_after_no_candidate_is_refused(objects):
-    wanted, ranking = CandidateFilter(), Ranking("newest")
+    wanted, ranking = CandidateFilter(), Ranking("id")
     with objects.sessions() as session, pytest.raises(RowNotFound, match="no candidate 777"):
         pagination.list_page(session, wanted, after=777, limit=2, ranking=ranking)

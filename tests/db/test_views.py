@@ -9,7 +9,9 @@ from sqlalchemy import event, select
 
 from benchmarks.queries import documented_sql, fill
 from chatgenimage.db.models import Batch, Candidate
+from chatgenimage.db.pagination import list_page
 from chatgenimage.db.queries import CandidateFilter, count_candidates, iter_candidates
+from chatgenimage.db.ranking import Ranking
 from chatgenimage.db.session import engine_of, reading
 from chatgenimage.db.states import Verdict
 from tests import rows
@@ -101,7 +103,24 @@ def test_every_question_has_its_index(place):
         assert index in plans, f"{wanted}: {plans}"
 
 
-def explained(place, wanted):
+ORDERED = {
+    "objects": "ix_candidate_object_count",
+    "confidence": "ix_annotation_confidence_candidate_id",
+    "area": "ix_annotation_area_px_candidate_id",
+    "clip_similarity": "ix_score_name_value",
+}
+
+
+def test_every_order_has_its_index_and_few_candidates_are_looked_up(place):
+    fill(place.sessions, 5000)
+    for by, index in ORDERED.items():
+        plans = "\n".join(explained(place, CandidateFilter(), Ranking(by, is_descending=True)))
+        assert index in plans, f"{by}: {plans}"
+        plans = list(explained(place, CandidateFilter(reason="not_measured"), Ranking(by)))
+        assert not any(index in plan for plan in plans[1:]), plans
+
+
+def explained(place, wanted, ranking=None):
     """Return the plans of the queries that make a page."""
     asked = []
     with reading(place.sessions) as session:
@@ -111,8 +130,11 @@ def explained(place, wanted):
                 asked.append((statement, parameters))
 
         event.listen(session.get_bind(), "before_cursor_execute", note)
-        list(iter_candidates(session, replace(wanted, limit=50)))
-        count_candidates(session, wanted)
+        if ranking is None:
+            list(iter_candidates(session, replace(wanted, limit=50)))
+            count_candidates(session, wanted)
+        else:
+            list_page(session, wanted, after=None, limit=50, ranking=ranking)
         event.remove(session.get_bind(), "before_cursor_execute", note)
         is_sqlite = session.get_bind().dialect.name == "sqlite"
         explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "

@@ -86,16 +86,16 @@ def test_boxes_over_the_list_are_hidden_and_the_order_is_chosen(open_page, galle
     expect(page.locator(".card .box")).to_have_count(8)
     expect(page.locator(".card .tag").first).to_be_visible()
     press(page, "x")
-    page.get_by_label("Sort by").select_option("newest")
+    page.get_by_label("Sort by").select_option("newest first")
     newest = page.locator(".card a").first
-    expect(newest).to_have_attribute("href", "/candidates/6?sort=newest")
+    expect(newest).to_have_attribute("href", "/candidates/6?sort=id%3Adesc")
     expect(page.locator(".card .box").first).to_be_hidden()
     expect(page.locator(".card .tag").first).to_be_visible()
     page.reload()
     expect(page.locator(".card .box").first).to_be_hidden()
     newest.click()
     press(page, "j")
-    page.wait_for_url("**/candidates/5?sort=newest")
+    page.wait_for_url("**/candidates/5?sort=id%3Adesc")
 
 
 def test_a_browser_with_the_token_can_see_and_review(open_page, family):

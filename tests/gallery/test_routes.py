@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
@@ -5,6 +7,7 @@ from starlette.testclient import TestClient
 from chatgenimage.db.models import Run, Step
 from chatgenimage.db.session import engine_of
 from chatgenimage.factory.gallery.server import build_gallery
+from chatgenimage.factory.query.filters import ORDERS
 from chatgenimage.factory.query.store import open_store
 from tests import rows
 from tests.gallery.conftest import candidate_of
@@ -52,9 +55,10 @@ def test_the_page_of_a_run_names_the_command_that_starts_a_worker(client, family
         (f"/candidates?caption={'a+' * 3000}", 400, "20 at most"),
         ("/candidates?score=beauty", 400, "no score is called"),
         ("/candidates?sort=beauty", 400, "no order is called"),
-        ("/candidates?sort=newest&first=middle", 400, "there are: highest, lowest"),
+        ("/candidates?sort=objcts", 400, "did you mean &#39;objects&#39;"),
+        ("/candidates?sort=id:up", 400, "there are: desc"),
         ("/candidates?min_area=wide", 400, "expected one such as 0.25"),
-        ("/candidates?sort=newest&after=777", 404, "no candidate 777"),
+        ("/candidates?sort=id:desc&after=777", 404, "no candidate 777"),
         ("/candidates?after=777", 404, "no candidate 777"),
     ],
 )
@@ -62,6 +66,15 @@ def test_an_error_page_says_why(client, path, status, told):
     answer = client.get(path)
     assert answer.status_code == status
     assert told in answer.text
+
+
+def test_python_and_the_gallery_have_the_same_orders(client, family):
+    for order in ORDERS:
+        for sort in (order, f"{order}:desc"):
+            with open_store(family.data_dir) as store:
+                ids = [row.id for row in store.candidates(sort=sort)]
+            text = client.get("/candidates", params={"sort": sort}).text
+            assert [int(one) for one in re.findall(r'class="pick".*value="(\d+)"', text)] == ids
 
 
 def test_a_nul_byte_in_a_filter_is_ignored(client):
