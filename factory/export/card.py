@@ -17,14 +17,13 @@ from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.curation.refilter import submitted_limits
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.card_coverage import describe_coverage
+from chatgenimage.factory.export.card_models import ModelsOfRun, describe_models
 from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.formats import FORMATS
-from chatgenimage.factory.export.licences import UNKNOWN, find_licence
 from chatgenimage.factory.export.markdown import cell, table_head, table_row
 from chatgenimage.factory.export.sources import SOURCES_FILE
 from chatgenimage.factory.submission.label_files import NUMBERS
-from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.tasks.filter_rules import DOMAIN
 from chatgenimage.tasks.options import ChainOptions, run_options
 
@@ -42,6 +41,7 @@ class CardContent:
     Attributes:
         counts: Number of samples by split, label and origin.
         runs: Runs that the samples come from.
+        models: Models of each run, and its profile with their commits.
         limits: Thresholds of their verdicts, by run and score.
         command: Command of the export.
         gaps: Sentences about splits that have no image or lack labels.
@@ -58,6 +58,7 @@ class CardContent:
     plan: Plan
     counts: Mapping[tuple[str, str, str], int]
     runs: Sequence[Run]
+    models: Mapping[int, ModelsOfRun]
     limits: Mapping[int, Mapping[str, float]]
     command: str
     gaps: Sequence[str] = ()
@@ -76,7 +77,9 @@ class CardContent:
 def write_card(folder: Folder, facts: CardContent) -> None:
     """Write the card, and the labels and the profile of each run."""
     for run in facts.runs:
-        folder.put_text(_profile_file(run), yaml.safe_dump(run.profile, sort_keys=False))
+        folder.put_text(
+            _profile_file(run), yaml.safe_dump(facts.models[run.id].profile, sort_keys=False)
+        )
         if _is_of_prompts(run):
             folder.put_text(_labels_file(run), _labels_csv(run))
         if run.id in facts.marks_csv:
@@ -93,7 +96,7 @@ def _lines(facts: CardContent) -> Iterator[str]:
     if facts.count(Origin.IMPORTED):
         yield from ("## Sources", "", *_sources(facts), "")
     yield from describe_coverage(facts.coverage)
-    yield from ("## Models", "", *_models(facts), "")
+    yield from ("## Models", "", *describe_models(facts.runs, facts.models), "")
     yield from ("## Thresholds", "", *_thresholds(facts), "")
     yield from ("## Repeat it", "", *_commands(facts), "")
     yield from ("## How to read it", "", *_reading(facts), "")
@@ -187,23 +190,6 @@ def _sources(facts: CardContent) -> Iterator[str]:
             "Where it was available the image is the original file, with everything that the "
             "file says of itself, such as camera and place."
         )
-
-
-def _models(facts: CardContent) -> Iterator[str]:
-    yield from table_head("run", "does", "family", "weights", "licence")
-    for run in facts.runs:
-        chain = run_options(run).chain
-        queues = {link.queue for link in plan_chain(chain, run.mode)}
-        used = {name for queue in queues for name in run.profile["roles"][queue]}
-        for name, family in run.profile["families"].items():
-            if name not in used:
-                continue
-            weights = family.get("checkpoint") or family.get("model", "")
-            licence = find_licence(weights) if family.get("checkpoint") else UNKNOWN
-            revision = f" at {family['revision']}" if family.get("revision") else ""
-            yield table_row(run.id, name, family["family"], f"{weights}{revision}", licence)
-    yield ""
-    yield "These licences apply to every use of the images; check the models' pages."
 
 
 def _thresholds(facts: CardContent) -> Iterator[str]:

@@ -24,6 +24,7 @@ from chatgenimage.factory.errors import (
 )
 from chatgenimage.factory.export.base import Format, Masks, Plan, Writer
 from chatgenimage.factory.export.card import CardContent, write_card
+from chatgenimage.factory.export.card_models import find_models
 from chatgenimage.factory.export.class_choice import CLASSES_FILE, write_classes
 from chatgenimage.factory.export.classes import (
     check_choice,
@@ -151,6 +152,7 @@ def _card_content(
         plan,
         first_pass.counts,
         runs,
+        {run.id: find_models(session, run) for run in runs},
         {run.id: limits_in_force(session, run) for run in runs},
         request.command,
         gaps=first_pass.gaps(),

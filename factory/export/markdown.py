@@ -11,9 +11,9 @@ def table_head(*names: str) -> tuple[str, str]:
     return table_row(*names), "|" + "---|" * len(names)
 
 
-def table_row(*values: object) -> str:
-    """Return a line of a table."""
-    return f"| {' | '.join(cell(str(value)) for value in values)} |"
+def table_row(*values: object, most: int = SHOWN_CHARACTERS) -> str:
+    """Return a line of a table; each value has at most so many characters."""
+    return f"| {' | '.join(cell(str(value), most) for value in values)} |"
 
 
 def cell(text: str, most: int = SHOWN_CHARACTERS) -> str:

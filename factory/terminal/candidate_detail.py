@@ -1,7 +1,8 @@
 """One candidate in full, for a terminal: its lineage as a tree, its scores as a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -75,17 +76,24 @@ def _details(candidate: Candidate) -> Iterator[Text]:
         "scene": candidate.scene and candidate.scene.description,
         "place": candidate.placement and _tell_placement(candidate.placement),
         "seed": str(candidate.seed),
-        "model": model and f"{model['family']} {model['checkpoint']} @ {model['revision']}",
+        "model": model and _name_model(model),
         "": settings,
         "caption": candidate.caption,
         "labels": ", ".join(
-            f"{role} {made_by.get('family')} @ {made_by.get('revision')}"
+            f"{role} {_name_model(made_by)}"
             for role, made_by in (candidate.labelled_by or {}).items()
         ),
     }
     for name, value in told.items():
         if value:
             yield Text.assemble((f"{name:<8}", "dim"), (value, "not dim"))
+
+
+def _name_model(model: Mapping[str, Any]) -> str:
+    """Return a model's family, checkpoint and revision, and the licence of its own card."""
+    licence = f", {model['licence']}" if model.get("licence") else ""
+    named = f"{model.get('family')} {model.get('checkpoint', '')}".rstrip()
+    return f"{named} @ {model.get('revision')}{licence}"
 
 
 def _scores(scores: Sequence[Score]) -> Table:

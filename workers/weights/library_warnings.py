@@ -14,6 +14,8 @@ HARMLESS = (
     "cannot run with `cpu` device",  # it can; said of every pipeline in half precision
     "should be kept in float32: []",
     "Potential NSFW content was detected",  # raised as ImageWithheld
+    "Token indices sequence length is longer",  # texts are measured, then divided or cut
+    "(between 0 and 31999), got 4940",  # of SigLIP's default settings, not of the checkpoint's
 )
 """Parts of warnings that are wrong or said otherwise."""
 ADVICE = (

@@ -139,6 +139,7 @@ def test_show_prints_lineage_prompts_and_scores(factory):
         "tree next to the dog",
         "a dog and a tree on a beach",
         "fill_iou",
+        "detector stable_diffusion bundled:micro/stable_diffusion @ 0f3a",
         ".png",
     ):
         assert told in text
