@@ -47,14 +47,19 @@ def refuse_absent(device: str) -> None:
     """Return if the device exists on this machine.
 
     Raises:
-        DeviceAbsent: If PyTorch finds no such CUDA device.
+        DeviceAbsent: If PyTorch finds no such device.
     """
-    if not device.startswith("cuda"):
+    if device in {"cpu", "auto"}:
         return
     import torch
 
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise DeviceAbsent(
+            f"there is no mps: torch {torch.__version__} finds no GPU of Apple here. Set device "
+            "to auto."
+        )
     count = torch.cuda.device_count()
-    if (torch.device(device).index or 0) >= count:
+    if device.startswith("cuda") and (torch.device(device).index or 0) >= count:
         raise DeviceAbsent(
             f"there is no {device}: torch {torch.__version__} sees {count} GPUs. Check the "
             "driver (nvidia-smi), CUDA_VISIBLE_DEVICES and the devices of the container, or "

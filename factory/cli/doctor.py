@@ -41,6 +41,9 @@ def doctor(
 ) -> None:
     """Check everything the factory needs and say what to do; exit code 1 if something is wrong.
 
+    Wrong is what makes every run of the profile fail, or data that is damaged; a warning is what
+    only makes runs slower or may stop them later. Models that a run downloads are a warning.
+
     Example: factory doctor --profile sd15
     """
     settings = place.load_settings()

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -19,12 +20,18 @@ from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.database import describe_schema
-from chatgenimage.factory.doctor.findings import Finding, Health
+from chatgenimage.factory.doctor.findings import EXPECTED, Finding, Health
 from chatgenimage.factory.doctor.memory import look_at_memory as _memory
-from chatgenimage.factory.errors import FactoryError
+from chatgenimage.factory.doctor.readiness import (
+    Look,
+    find_bad_prompts,
+    find_lack_of_space,
+    find_missing_packages,
+)
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.workers.errors import CheckpointNotFound, WorkerError
+from chatgenimage.workers.device import refuse_absent
+from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.server_config import ServerConfig
 from chatgenimage.workers.weights import hub, local_files
 from chatgenimage.workers.weights.catalog import PUBLISHED_FILES
@@ -35,7 +42,16 @@ CLOCK_DIFFERENCE_S = 5.0
 LITTLE_BYTES = 5 * 2**30
 TOO_LITTLE_BYTES = 2**30
 LITTLE_VRAM_SHARE = 0.5
-EXPECTED = (FactoryError, StoreError, WorkerError, OSError)
+OFFLINE = (
+    "HF_HUB_OFFLINE is set, so they cannot be downloaded: unset it, or copy them to HF_HOME from "
+    "another machine"
+)
+BEFORE_A_RUN: dict[str, Look] = {
+    "packages": find_missing_packages,
+    "prompts": find_bad_prompts,
+    "downloads": find_lack_of_space,
+}
+"""Checks that `factory run` makes too; a finding for each problem, and none if all is well."""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -58,6 +74,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
             found = Finding(look.__name__.strip("_"), Health.WRONG, str(error))
         if found is not None:
             yield found
+    for name, find in BEFORE_A_RUN.items():
+        for problem in find(settings, list(settings.roles)):
+            yield Finding(name, Health.WRONG, problem.rstrip("."))
     yield from _endpoints(settings)
 
 
@@ -78,7 +97,7 @@ def _database(settings: Settings) -> Finding:
         return Finding("database", Health.OK, f"none yet at {url}; `factory run` creates it")
     found = find_revision(connect(settings.resolved_database_url()))
     if found is None:
-        return Finding("database", Health.WARNING, f"{url} is empty; `factory run` fills it")
+        return Finding("database", Health.OK, f"{url} is empty; `factory run` fills it")
     if found == newest_revision():
         return Finding("database", Health.OK, f"{url} answers, schema {found}")
     return Finding("database", Health.WRONG, f"{url} {describe_schema(found)}")
@@ -87,7 +106,10 @@ def _database(settings: Settings) -> Finding:
 def _clock(settings: Settings) -> Finding | None:
     """Compare the clocks if there is a database with the newest schema."""
     sessions = connect(settings.resolved_database_url())
-    if not _has_database(settings) or find_revision(sessions) != newest_revision():
+    try:
+        if not _has_database(settings) or find_revision(sessions) != newest_revision():
+            return None
+    except StoreError:  # the finding "database" says it
         return None
     with reading(sessions) as session:
         return judge_clock(measure_difference_s(session))
@@ -143,14 +165,26 @@ def _checkpoints(settings: Settings) -> Finding:
                 local_files.locate(config)
         except CheckpointNotFound as error:
             wrong.append(str(error).rstrip("."))
+    stays_absent = _is_offline() and any(map(hub.is_hub_id, absent))
     if absent:
         pull = spell("models", "pull")
         text = f"{len(absent)} of {len(configs)} are not downloaded: {', '.join(absent)}"
-        wrong.append(f"{text}; `{pull}` downloads them, and so does a worker that starts")
+        way = f"`{pull}` downloads them, and so does a worker that starts"
+        wrong.append(f"{text}; {OFFLINE if stays_absent else way}")
     if wrong:
         health = Health.WARNING if absent and len(wrong) == 1 else Health.WRONG
+        health = Health.WRONG if stays_absent else health
         return Finding("checkpoints", health, "; ".join(wrong))
     return Finding("checkpoints", Health.OK, f"all {len(configs)} are present")
+
+
+def _is_offline() -> bool:
+    """Return whether nothing may be downloaded from the hub."""
+    if find_spec("huggingface_hub") is None:
+        return False
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def _is_published(checkpoint: str) -> bool:
@@ -173,6 +207,8 @@ def _device(settings: Settings) -> Finding:
     except RuntimeError as error:  # a card that is full or broken does not even tell its memory
         first_line = str(error).splitlines()[0]
         return Finding("device", Health.WRONG, f"{first_line}; look at it with nvidia-smi")
+    if settings.device == "mps":
+        refuse_absent(settings.device)
     return judge_gpus(settings.device, gpus, f"torch {torch.__version__}")
 
 
@@ -187,8 +223,9 @@ class Gpu:
 
 def judge_gpus(device: str, gpus: Sequence[Gpu], library: str) -> Finding:
     """Return the finding about the configured device and every GPU's free memory."""
-    if device.startswith("cuda") and not gpus:
-        text = f"device is {device}, but {library} finds no GPU: check the driver (nvidia-smi), "
+    if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= len(gpus):
+        count = f"only {len(gpus)}" if gpus else "no GPU"
+        text = f"device is {device}, but {library} finds {count}: check the driver (nvidia-smi), "
         return Finding("device", Health.WRONG, f"{text}or set device to auto")
     memory = [
         f"{gpu.name} ({gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB free)"

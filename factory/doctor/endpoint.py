@@ -30,7 +30,7 @@ def look_at_endpoint(config: ServerConfig) -> Finding:
     try:
         client = make_client(config, PATIENCE_S, 0)
     except CheckpointNotFound as error:
-        return Finding(NAME, Health.WARNING, str(error))
+        return Finding(NAME, Health.WRONG, str(error).rstrip("."))
     return _ask(client, config)
 
 

@@ -1,7 +1,7 @@
 """Readiness of this machine: the cheap checks before anything is downloaded, submitted or loaded.
 
 The order is that of their cost: packages, key, device, broker and storage, space and memory, and
-the models' servers. `factory doctor` looks at more, and never ends a command.
+the models' servers. `factory doctor` looks at all of it and at more.
 """
 
 import os
@@ -16,7 +16,7 @@ from chatgenimage.factory.broker.broker import check_broker
 from chatgenimage.factory.checkpoints.inventory import pending_bytes
 from chatgenimage.factory.checkpoints.memory import describe_shortage
 from chatgenimage.factory.doctor.endpoint import look_at_endpoint
-from chatgenimage.factory.doctor.findings import Health
+from chatgenimage.factory.doctor.findings import EXPECTED, Health
 from chatgenimage.factory.errors import NotReady
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.local_workers import machine
@@ -62,19 +62,19 @@ def check_ready(settings: Settings, roles: Sequence[str], *, waits: bool = False
     Raises:
         NotReady: With everything that is wrong.
     """
-    looks: list[Look] = [_packages, _keys]
+    looks: list[Look] = [find_missing_packages, _keys, find_bad_prompts]
     if not waits or downloads_of(settings, roles):  # else its models say the same in a moment
         looks.append(_device)
     if not waits:
         looks.append(_broker)
-    looks += [_space, _servers]
+    looks += [find_lack_of_space, _servers]
     if not waits:
         looks.append(_storage)
     problems: list[str] = []
     for look in looks:
         problems += look(settings, roles)
         # The checks after these import the packages, or write.
-        if problems and look in (_packages, _servers):
+        if problems and look in (find_missing_packages, _servers):
             break
     if problems:
         raise NotReady(problems)
@@ -90,7 +90,8 @@ def downloads_of(settings: Settings, roles: Sequence[str]) -> list[int]:
     return [size for size in sizes if size is not None]
 
 
-def _packages(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
+def find_missing_packages(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
+    """Yield which packages the families of the roles lack, with the command that installs them."""
     missing: dict[str, list[str]] = {}
     for config in _configs(settings, roles):
         names, extra = missing_packages(config)
@@ -104,6 +105,11 @@ def _packages(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
 def _keys(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
     for config in _servers_asked(settings, roles):
         yield from _complaint(partial(make_client, config, 1.0, 0))
+
+
+def find_bad_prompts(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with the files of a `prompts_folder`."""
+    for config in _servers_asked(settings, roles):
         if isinstance(config, OpenAiConfig) and config.prompts_folder:
             yield from _complaint(partial(check_templates, Path(config.prompts_folder)))
 
@@ -129,7 +135,8 @@ def _storage(settings: Settings, _roles: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _space(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
+def find_lack_of_space(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence if the disk has no room for the models that are not here."""
     wanted = sum(downloads_of(settings, roles))
     if not wanted:
         return
@@ -160,8 +167,6 @@ def _servers(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
 
 
 def _complaint(look: Callable[[], object]) -> Iterator[str]:
-    from chatgenimage.factory.doctor.checks import EXPECTED
-
     try:
         look()
     except EXPECTED as error:

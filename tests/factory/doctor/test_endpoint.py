@@ -99,7 +99,7 @@ def test_without_a_key_the_variable_is_named(monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     found = look_at_endpoint(OpenAiConfig())
-    assert (found.health, "set OPENAI_API_KEY" in found.text) == ("warning", True)
+    assert (found.health, "set OPENAI_API_KEY" in found.text) == ("wrong", True)
 
 
 def test_a_custom_server_is_called_without_a_key(monkeypatch, server):
