@@ -139,7 +139,6 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
     memory = DatabaseLlmCache(sessions, images)
     loaded = {key: _load(settings, key, device, memory) for key in keys}
     _refuse_no_filler(settings, roles, loaded)
-    _refuse_no_judge(loaded)
     return Resources(
         sessions=sessions,
         images=images,
@@ -159,11 +158,6 @@ def _refuse_no_filler(
     role, key = QUEUES["fill"], KEYS[ObjectFiller]
     if role not in roles:
         return
-    if key in loaded and not isinstance(loaded[key], ObjectFiller):
-        raise SettingsError(
-            f"the family {loaded[key].identity.family} cannot fill; give `families.{key}` "
-            "an inpainting checkpoint (family: inpaint)."
-        )
     steps = {step.name for step in plan_chain(settings.chain, settings.chain.mode)}
     if "fill" in steps and not any(isinstance(one, ObjectFiller) for one in loaded.values()):
         raise SettingsError(
@@ -172,14 +166,23 @@ def _refuse_no_filler(
         )
 
 
-def _refuse_no_judge(loaded: Mapping[str, Family]) -> None:
-    """Raise SettingsError for a judge that answers no questions: else nothing would be judged."""
-    key = KEYS[VisualJudge]
-    if key in loaded and not isinstance(loaded[key], VisualJudge):
+def refuse_unable(key: str, family: Family) -> None:
+    """Check that a family can do what its key is for; other keys have a family that replaces it.
+
+    Raises:
+        SettingsError: If a judge answers no questions, or a filler fills nothing: without this,
+            nothing would be judged, or another model would fill.
+    """
+    name = family.identity.family
+    if key == KEYS[ObjectFiller] and not isinstance(family, ObjectFiller):
         raise SettingsError(
-            f"the family {loaded[key].identity.family} cannot judge; give `families.{key}` a model "
-            "that answers questions about images (family: vision_language or openai_vision), or "
-            "delete it."
+            f"the family {name} cannot fill; give `families.{key}` an inpainting checkpoint "
+            "(family: inpaint)."
+        )
+    if key == KEYS[VisualJudge] and not isinstance(family, VisualJudge):
+        raise SettingsError(
+            f"the family {name} cannot judge; give `families.{key}` a model that answers questions "
+            "about images (family: vision_language or openai_vision), or delete it."
         )
 
 
@@ -220,6 +223,7 @@ def _load(settings: Settings, key: str, device: str, memory: DatabaseLlmCache) -
     if isinstance(config, ServerConfig):
         require_model(config)
     family = load_family(config, device, memory)
+    refuse_unable(key, family)
     duration_s = round(time.perf_counter() - started, 2)
     log.info("family_loaded", family=config.family, key=key, device=device, duration_s=duration_s)
     if isinstance(family, ImageTextEncoder):

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,13 +60,19 @@ class PassTime:
         return self.size / self.seconds
 
 
-def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> TrialResult:
+def try_family(
+    config: FamilyConfig,
+    device: str,
+    size_wh: tuple[int, int],
+    check: Callable[[Family], None] | None = None,
+) -> TrialResult:
     """Process one item with a family; meant for a separate process.
 
     Args:
         config: The family's settings.
         device: As torch names it.
         size_wh: Size of the image to process, pixels.
+        check: Raises an error if the loaded family is not one that is wanted.
 
     Raises:
         WorkerError: If it does not load or work.
@@ -73,6 +80,8 @@ def try_family(config: FamilyConfig, device: str, size_wh: tuple[int, int]) -> T
     refuse_absent(device)
     started = time.perf_counter()
     family = load_family(config, device)
+    if check is not None:
+        check(family)
     loaded = time.perf_counter()
     made = _work(family, size_wh)
     done = time.perf_counter()

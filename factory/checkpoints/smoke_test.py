@@ -4,10 +4,12 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import ParamSpec, TypeVar
 
+from chatgenimage.factory.app import refuse_unable
 from chatgenimage.factory.checkpoints.inventory import list_needs
-from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.errors import FactoryError, UnknownName
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.config import (
     FamilyConfig,
@@ -40,7 +42,14 @@ def try_models(
     for key in models_named(settings, only):
         config = settings.families[key]
         device = "cpu" if is_spoken_to(config) else pick_device(settings.device)
-        yield key, run_alone(try_family, config, device, image_size_wh(settings))
+        yield key, run_alone(_try_under, key, config, device, image_size_wh(settings))
+
+
+def _try_under(
+    key: str, config: FamilyConfig, device: str, size_wh: tuple[int, int]
+) -> TrialResult:
+    """Return the trial result of a family that can do what its key of the profile is for."""
+    return try_family(config, device, size_wh, partial(refuse_unable, key))
 
 
 def models_named(settings: Settings, only: Sequence[str]) -> Sequence[str]:
@@ -71,7 +80,7 @@ def run_alone(trial: Callable[P, R], *arguments: P.args, **options: P.kwargs) ->
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(trial, *arguments, **options).result()
-        except WorkerError as error:
+        except (WorkerError, FactoryError) as error:
             return str(error)
         except BrokenProcessPool:
             return (

@@ -1,7 +1,6 @@
 """Opening of a checkpoint by the class that its `model_index.json` names."""
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from chatgenimage.workers.errors import CheckpointBroken
 from chatgenimage.workers.painter_config import PainterConfig
 from chatgenimage.workers.painters.pipelines_table import PipelineRow
 from chatgenimage.workers.weights import local_files
-from chatgenimage.workers.weights.pipelines import INDEX_FILE, load_pipeline, settings_folder
+from chatgenimage.workers.weights.pipelines import load_pipeline, read_index, settings_folder
 
 Row = TypeVar("Row", bound=PipelineRow)
 
@@ -28,7 +27,7 @@ def class_name_at(path: Path, config: PainterConfig) -> str:
     """
     with local_files.loading(config.checkpoint):
         folder = path if path.is_dir() else settings_folder(config, path)
-        return str(json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))["_class_name"])
+        return str(read_index(folder)["_class_name"])
 
 
 def row_of(name: str, table: Mapping[str, Row], config: PainterConfig) -> Row:

@@ -77,7 +77,7 @@ def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa
         "use_safetensors": True,
         "variant": config.variant,
     }
-    index = json.loads((path / INDEX_FILE).read_text(encoding="utf-8"))
+    index = read_index(path)
     _refuse_unset_variant(config, path)
     if config.safety_checker and not (index.get("safety_checker") or [None])[0]:
         raise CheckpointBroken(f"{path} has no safety checker; delete `safety_checker`.")
@@ -94,6 +94,43 @@ def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa
         whole = _load_whole(StableDiffusionSafetyChecker, path, "safety_checker", settings)
         checker = {"safety_checker": whole}
     return kind.from_pretrained(path, **encoders, **checker, **settings)
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Return what a folder in the hub's layout of pipelines says about its parts.
+
+    Raises:
+        CheckpointBroken: If it is no such folder; the message says what it seems to be.
+    """
+    file = folder / INDEX_FILE
+    if not file.is_file():
+        raise CheckpointBroken(f"{folder} has no {INDEX_FILE}: it is no pipeline. {_hint(folder)}")
+    index = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(index, dict):
+        raise CheckpointBroken(f"{file} is no JSON object. Fetch the checkpoint again.")
+    return index
+
+
+def _hint(folder: Path) -> str:
+    """Return what to do with a folder that is no pipeline."""
+    inner = next((file.parent for file in sorted(folder.glob(f"*/{INDEX_FILE}"))), None)
+    if inner is not None:
+        return f"Name its folder {inner} as the checkpoint."
+    single = sorted(file.name for file in folder.glob("*.safetensors"))
+    if (folder / "config.json").is_file():
+        return (
+            "Its config.json is that of one network: name the folder of the whole pipeline, or a "
+            "family for such a network."
+        )
+    if single:
+        return (
+            f"To use a single file, name it as the checkpoint ({folder / single[0]}) and the "
+            "checkpoint that it was made from in `settings_of`."
+        )
+    return (
+        "Name the folder that has the file and the parts (text encoder, denoiser, autoencoder), or "
+        "download the whole repository."
+    )
 
 
 def _refuse_unset_variant(config: DiffusionConfig, path: Path) -> None:

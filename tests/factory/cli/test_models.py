@@ -251,6 +251,17 @@ def test_a_model_that_fails_its_check_says_what_to_do(tmp_path):
     assert "Fetch it again" in result.stdout
 
 
+@pytest.mark.processes
+def test_a_judge_that_cannot_judge_fails_its_check(tmp_path):
+    content = yaml.safe_load(find_profile("micro").read_text())
+    content["families"]["judging"] = content["families"]["captioning"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    words = ["models", "check", str(tmp_path / "mine.yaml"), "--only", "judging"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "failed: the family blip2 cannot judge; give `families.judging` a model" in result.stdout
+
+
 @pytest.mark.models
 def test_an_unknown_model_is_refused_with_a_list_of_known_ones():
     result = CliRunner().invoke(app, ["models", "check", "micro", "--only", "taste"])
