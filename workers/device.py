@@ -1,5 +1,7 @@
 """Devices: choose one, limit its use, and report its failures; used by every family."""
 
+import os
+import platform
 import sys
 import timeit
 from collections.abc import Callable
@@ -146,6 +148,15 @@ def total_memory_bytes(device: str) -> int:
     import torch
 
     return int(torch.cuda.get_device_properties(torch.device(device).index).total_memory)
+
+
+def device_name(device: str) -> str:
+    """Return what a device is, for measurements: the GPU's model, or this machine's processor."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return f"{device} of {platform.node()}: {platform.machine()}, {os.cpu_count()} cores"
 
 
 def is_out_of_memory(error: Exception) -> bool:

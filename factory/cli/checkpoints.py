@@ -10,7 +10,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
+from chatgenimage.factory.cli.common import (
+    AsJson,
+    DataDir,
+    expected_errors,
+    print_json,
+    stderr,
+    stdout,
+)
 from chatgenimage.factory.commands import Whereabouts, use_places
 from chatgenimage.factory.settings.model import load_settings
 
@@ -76,39 +83,36 @@ def check(
         Path | None,
         typer.Option(help="With --batch-sizes: write a copy of the profile with the best one."),
     ] = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Load each model, run one item through it, and print seconds and peak memory.
 
+    The times are kept in the data folder: `factory plan` uses them until a run measured more.
     Each model runs in its own process. A model on a server gets one request for each thing that it
-    can do, which may cost money.
-    Exit code 1 if a model fails. With --batch-sizes, several models of one role need their memory
-    together; a pass that does not fit is halved when it happens.
+    can do, which may cost money. Exit code 1 if a model fails. With --batch-sizes, several models
+    of one role need their memory together; a pass that does not fit is halved when it happens.
 
     Example: factory models check sd15 --only detection
     """
-    from chatgenimage.factory.checkpoints.smoke_test import try_models
+    from chatgenimage.factory.checkpoints.trial_times import try_and_remember
 
     use_places(Whereabouts(profile=profile))
-    settings = load_settings(profile, device=device)
+    settings = load_settings(profile, device=device, data_dir=data_dir)
     if batch_sizes:
         check_batch_sizes(settings, profile or settings.profile, only or (), write, as_json=as_json)
         return
     if write is not None:
         raise typer.BadParameter("--write needs --batch-sizes: there is nothing else to write.")
-    tried = []
-    for key, outcome in try_models(settings, only or ()):
-        tried.append((key, outcome))
+    rows: list[dict[str, object]] = []
+    for key, outcome in try_and_remember(settings, only or ()):
+        facts = {"problem": outcome} if isinstance(outcome, str) else asdict(outcome)
+        rows.append({"model": key, **facts})
         if not as_json:
             stdout.print(f"{key:<14}", _in_words(outcome), soft_wrap=True)
     if as_json:
-        print_json(
-            [
-                {"model": key, **({"problem": out} if isinstance(out, str) else asdict(out))}
-                for key, out in tried
-            ]
-        )
-    if any(isinstance(outcome, str) for _, outcome in tried):
+        print_json(rows)
+    if any("problem" in row for row in rows):
         raise typer.Exit(1)
 
 

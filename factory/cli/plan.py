@@ -32,7 +32,8 @@ def plan(
     """Show images, questions, downloads, memory, money and time of a run that is not submitted.
 
     Times, accepted shares and tokens are averages of earlier runs with the same models in this
-    database; where there are none, they are assumed, and the output says so.
+    database. Where there are none, times are those of `factory models check` on this device, and
+    else they are assumed; the output says which.
 
     Example: factory plan --file labels.csv --profile sd15
     """

@@ -1,7 +1,7 @@
 """Plan of a run: its work, and what that takes of money, downloads, memory and time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -22,8 +22,10 @@ from chatgenimage.factory.checkpoints.inventory import (
 )
 from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
 from chatgenimage.factory.checkpoints.smoke_test import image_size_wh
+from chatgenimage.factory.checkpoints.trial_times import TrialTime, recall_trials
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.planning import assumed
+from chatgenimage.factory.planning.checked import checked_seconds
 from chatgenimage.factory.planning.seeing import SeeingPlan, plan_seeing
 from chatgenimage.factory.planning.work import PlannedItems, count_questions, plan_work
 from chatgenimage.factory.settings.model import Settings
@@ -47,11 +49,19 @@ PAINTER_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """Averages of earlier runs with the same models in this database; may be empty."""
+    """Averages of earlier runs with the same models in this database; may be empty.
+
+    Attributes:
+        times: By step.
+        shares: Accepted share by origin.
+        tokens: By kind of question.
+        trials: Times of `factory models check`, by the models' names in the profile.
+    """
 
     times: Mapping[str, MeanTime]
     shares: Mapping[str, float]
     tokens: Mapping[str, MeanTokens]
+    trials: Mapping[str, TrialTime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,8 @@ class StepPlan:
     Attributes:
         work: Its items and passes.
         item_s: Seconds of one item; None: not known.
-        source: Where the seconds come from: "measured (N items)", "assumed" or "not known".
+        source: Where the seconds come from: "measured (N items)", "models check (1 item)",
+            "assumed" or "not known".
     """
 
     work: PlannedItems
@@ -144,11 +155,13 @@ class RunPlan:
 
 def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
     """Return the plan of a run; nothing is written, downloaded or asked."""
-    known = average_earlier_runs(settings)
+    device = pick_device(settings.device)
+    has_device = not device.startswith("cuda") or machine.count_gpus(device) > 0
+    trials = recall_trials(settings, has_device=has_device)
+    known = replace(average_earlier_runs(settings), trials=trials)
     shares = {**assumed.SHARES, **known.shares}
     work = plan_work(requests, settings.chain, shares)
     needs = list_needs(settings)
-    device = pick_device(settings.device)
     return RunPlan(
         labels=len(requests),
         steps=tuple(_step_plan(settings, each, known, device) for each in work),
@@ -190,6 +203,8 @@ def average_earlier_runs(settings: Settings) -> EarlierRuns:
 def _step_plan(settings: Settings, work: PlannedItems, known: EarlierRuns, device: str) -> StepPlan:
     if (found := known.times.get(work.step)) is not None:
         return StepPlan(work, found.seconds, f"measured ({found.items} items)")
+    if (checked := checked_seconds(settings, work.step, known.trials)) is not None:
+        return StepPlan(work, checked, "models check (1 item)")
     if _is_served(settings, work.step):
         return StepPlan(work, assumed.SERVED_IMAGE_S, "assumed")
     if device == "cpu":

@@ -142,7 +142,7 @@ def _time(plan: RunPlan) -> str:
     roles = ", ".join(dict.fromkeys(QUEUES[step.work.step] for step in unknown))
     return (
         f"Time: not known for {roles}; no run of these models was measured in this database, and "
-        "nothing is assumed for a processor. Run one label first."
+        "nothing is assumed for a processor. Run one label first, or `factory models check`."
     )
 
 
