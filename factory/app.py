@@ -221,7 +221,8 @@ def _load(settings: Settings, key: str, device: str, memory: DatabaseLlmCache) -
     config = settings.families[key]
     started = time.perf_counter()
     if isinstance(config, ServerConfig):
-        require_model(config)
+        has_model = require_model(config)
+        log.info("model_on_server", key=key, model=config.model, is_listed=has_model)
     family = load_family(config, device, memory)
     refuse_unable(key, family)
     duration_s = round(time.perf_counter() - started, 2)

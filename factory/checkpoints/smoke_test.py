@@ -1,5 +1,6 @@
 """Smoke test of a profile's models, each in its own process (`factory models check`)."""
 
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -7,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from chatgenimage.factory import log
 from chatgenimage.factory.app import refuse_unable
 from chatgenimage.factory.checkpoints.inventory import list_needs
 from chatgenimage.factory.errors import FactoryError, UnknownName
@@ -77,7 +79,7 @@ def run_alone(trial: Callable[P, R], *arguments: P.args, **options: P.kwargs) ->
     So each trial's memory is measured alone, and a trial that is killed does not end the check.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_log_to_stderr) as pool:
         try:
             return pool.submit(trial, *arguments, **options).result()
         except (WorkerError, FactoryError) as error:
@@ -94,6 +96,11 @@ def run_alone(trial: Callable[P, R], *arguments: P.args, **options: P.kwargs) ->
                 "doctor`; if they are fine, the checkpoint and the installed libraries do not "
                 "match: pip install -r requirements.txt."
             )
+
+
+def _log_to_stderr() -> None:
+    """Send warnings of a trial to stderr: stdout has only the results."""
+    log.configure(level=logging.WARNING)
 
 
 def image_size_wh(settings: Settings) -> tuple[int, int]:

@@ -34,7 +34,8 @@ from tests.loopback import KEY, Loopback, Reply, fails, lists
 )
 def test_a_server_that_does_not_deny_the_model_is_taken(reply):
     with Loopback(reply) as server:
-        require_model(server.config())
+        has_model = require_model(server.config())
+    assert has_model == (b"asked" in reply.body)
     assert server.requests == ["/v1/models"]
 
 

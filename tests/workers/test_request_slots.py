@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from chatgenimage.workers.errors import EndpointUnavailable
 from chatgenimage.workers.llm.openai import OpenAiLanguageModel
@@ -53,6 +54,14 @@ def test_the_limit_never_falls_below_one_and_rises_with_the_answers():
         slots.raise_limit()
         limits.append(slots.limit)
     assert limits == [2, 2, 3, 3, 3, 4, 4]
+
+
+def test_a_limit_that_stays_is_not_logged():
+    slots = RequestSlots(2)
+    with capture_logs() as logs:
+        for _ in range(3):
+            slots.lower_limit(time.monotonic())
+    assert [line["max_concurrency"] for line in logs] == [1]
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -72,5 +72,7 @@ class RequestSlots:
             if asked_at < self._lowered_at:
                 return
             self._lowered_at, self._answered = time.monotonic(), 0
-            self._limit = max(1, self._limit // 2)
+            if self._limit == 1:
+                return
+            self._limit //= 2
         log.info("language_server_overloaded", max_concurrency=self._limit)

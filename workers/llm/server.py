@@ -4,8 +4,6 @@ import json
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
-import structlog
-
 from chatgenimage.workers.errors import (
     AnswerRefused,
     CheckpointNotFound,
@@ -23,8 +21,6 @@ from chatgenimage.workers.values import Exchange
 
 if TYPE_CHECKING:
     from openai import OpenAI
-
-log = structlog.get_logger()
 
 PUBLIC_HOST = "api.openai.com"
 NO_KEY = "no-key"
@@ -113,8 +109,8 @@ def has_model(models: list[str], model: str) -> bool:
     return bool({model, f"models/{model}", f"{model}:latest"} & set(models))
 
 
-def require_model(config: ServerConfig) -> None:
-    """Check that the server offers the model, as far as it says what it offers.
+def require_model(config: ServerConfig) -> bool:
+    """Return whether the server says that it has the model; check it as far as it says anything.
 
     A server that has no list, or does not answer now, is asked nothing more: the first request
     shows what is wrong, and waits for a server that is down.
@@ -127,7 +123,7 @@ def require_model(config: ServerConfig) -> None:
 
     client = make_client(config, LIST_TIMEOUT_S, 0)
     if not config.check_model:
-        return
+        return False
     try:
         models = list_models(client)
     except (AuthenticationError, PermissionDeniedError) as error:
@@ -137,14 +133,14 @@ def require_model(config: ServerConfig) -> None:
             refusal = ServerError.of(error)
             text = f"{config.model} at {host_of(client)}: {refusal.text}. {refusal.remedy}"
             raise CheckpointNotFound(text) from None
-        log.info("no_list_of_models", host=host_of(client), error=type(error).__name__)
-        return
+        return False
     if models and not has_model(models, config.model):
         raise CheckpointNotFound(
             f"{host_of(client)} has no model {config.model!r}. It offers: {_shorten(models)}. Set "
             "`model` of the family to one of them, or `check_model: false` if the server takes "
             "names that it does not list."
         )
+    return bool(models)
 
 
 def refused_key(server: str, status: int) -> str:

@@ -122,6 +122,14 @@ def test_a_server_that_is_busy_is_a_problem_only_before_a_download(settings):
     assert "answers 503" in problem
 
 
+def test_nothing_is_printed_about_a_server_without_a_list(settings, capsys):
+    for reply in (fails(404), fails(503)):
+        with Loopback(reply) as server:
+            spoken = SPEAKS | {"base_url": server.url, "api_key": "sk-a"}
+            assert check_ready(settings(language=spoken), ["language"]) == []
+    assert capsys.readouterr() == ("", "")  # --json has stdout for itself
+
+
 def test_a_worker_waits_for_its_broker_and_does_not_look_for_it(settings, monkeypatch):
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert check_ready(settings(), list(settings().roles), waits=True) == []
