@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from chatgenimage.workers.weights_config import WeightsConfig
+from chatgenimage.workers.weights_config import IN_BFLOAT16, WeightsConfig
 
 MASK_GROWTH = (
     "Latent cells by which a small mask is grown at first; it shrinks to its own size during "
@@ -101,9 +101,7 @@ class PainterConfig(DiffusionConfig):
     )
 
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "float32",
-        description="Precision on the device; auto: bfloat16 on cuda and on a processor that is "
-        "faster with it, else float32.",
+        "float32", description=IN_BFLOAT16
     )
     num_inference_steps: int = Field(30, ge=1, le=1000, description="Denoising steps.")
     guidance_scale: float | None = Field(

@@ -1,10 +1,10 @@
 """Settings of the families in `workers/vision`: one frozen class each."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from chatgenimage.workers.weights_config import DetectorConfig, WeightsConfig
+from chatgenimage.workers.weights_config import IN_BFLOAT16, DetectorConfig, WeightsConfig
 
 
 class ZeroShotDetectorConfig(DetectorConfig):
@@ -23,7 +23,14 @@ class MaskGeneratorConfig(WeightsConfig):
 class VisionLanguageConfig(WeightsConfig):
     """Captions and answers about an image: Qwen-VL, InternVL, SmolVLM, Gemma; Florence-2."""
 
+    HALF: ClassVar[Literal["float16", "bfloat16"]] = (
+        "bfloat16"  # trained in it; in float16 Qwen-VL and Gemma 3 overflow and answer nonsense
+    )
+
     family: Literal["vision_language"] = "vision_language"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "float32", description=IN_BFLOAT16
+    )
     instruction: str | None = Field(
         None,
         min_length=1,

@@ -7,6 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 CHECKPOINT = (
     "A folder or file, `bundled:<name>` for weights that ship with the package, or a hub id."
 )
+IN_BFLOAT16 = (
+    "Precision on the device; auto: bfloat16 on cuda and on a processor that is faster with it, "
+    "else float32."
+)
+"""Describes `dtype` of models that were trained in bfloat16."""
 
 
 class WeightsConfig(BaseModel):

@@ -129,8 +129,8 @@ def save_qwen2_5_vl(folder):
     ).save_pretrained(folder)
 
 
-def save_qwen3_vl(folder):
-    """Like Qwen/Qwen3-VL-4B-Instruct."""
+def save_qwen3_vl(folder, *, is_tied=False):
+    """Like Qwen/Qwen3-VL-8B-Instruct; in the smaller ones the last layer is tied to the first."""
     tokenizer = qwen_tokenizer(*QWEN_WORDS)
     config = Qwen3VLConfig(
         text_config={
@@ -151,6 +151,7 @@ def save_qwen3_vl(folder):
             "deepstack_visual_indexes": [0],
         },
         **qwen_ids(tokenizer),
+        tie_word_embeddings=is_tied,
     )
     Qwen3VLForConditionalGeneration(config).save_pretrained(folder)
     sizes = {"patch_size": 8, "size": {"shortest_edge": 16 * 16, "longest_edge": 64 * 64}}

@@ -284,15 +284,17 @@ OLDER: dict[str, Callable[[Path], None]] = {
 """Writes a checkpoint with CLIP's text encoder; the inpainting ones see mask and image."""
 
 
-def save_painter(name: str, folder: Path) -> None:
-    """Write a checkpoint of a pipeline class."""
+def save_painter(name: str, folder: Path, **options: object) -> None:
+    """Write a checkpoint of a pipeline class; options are those of `save_pretrained`."""
     torch.manual_seed(0)
     if name in OLDER:
         OLDER[name](folder)
         return
     is_flow = name != "PixArtSigmaPipeline"
     scheduler = parts.flow() if is_flow else DPMSolverMultistepScheduler()
-    getattr(diffusers, name)(**PARTS[name](), scheduler=scheduler).save_pretrained(folder)
+    getattr(diffusers, name)(**PARTS[name](), scheduler=scheduler).save_pretrained(
+        folder, **options
+    )
 
 
 def _encoders(*pairs: tuple[Any, Any]) -> dict[str, Any]:

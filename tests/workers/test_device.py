@@ -6,7 +6,13 @@ import torch
 from chatgenimage.workers import device
 from chatgenimage.workers.device import inference
 from chatgenimage.workers.errors import DeviceLost, OutOfMemory
+from chatgenimage.workers.painter_config import TextToImageConfig
 from chatgenimage.workers.trial import _peak_memory
+from chatgenimage.workers.vision_config import (
+    SimilarityConfig,
+    VisionLanguageConfig,
+    ZeroShotDetectorConfig,
+)
 from chatgenimage.workers.weights.local_files import loading
 
 GIB = 1 << 30
@@ -153,3 +159,16 @@ def test_auto_is_bfloat16_only_on_a_processor_that_is_much_faster_with_it(
 
 def test_a_product_of_matrices_is_timed():
     assert 0 < device.multiplication_s("float32") < 5
+
+
+@pytest.mark.parametrize(
+    ("config", "dtype"),
+    [
+        (TextToImageConfig, "bfloat16"),
+        (VisionLanguageConfig, "bfloat16"),
+        (ZeroShotDetectorConfig, "float16"),
+        (SimilarityConfig, "float16"),
+    ],
+)
+def test_models_that_were_trained_in_bfloat16_compute_in_it_on_a_gpu(config, dtype):
+    assert device.settle_dtype("auto", "cuda:0", config.HALF) == dtype
