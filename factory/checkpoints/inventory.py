@@ -257,7 +257,8 @@ def _device_bytes(
     if isinstance(published, PublishedRepository):
         if offload == "model" and published.offload_share is not None:
             share = published.offload_share
-        return int(published.size_bytes * share) * item_bytes // published.item_bytes
+        size_bytes = published.loaded_bytes or published.size_bytes
+        return int(size_bytes * share) * item_bytes // published.item_bytes
     if published is not None:  # these files have float32 weights
         return int(published.size_bytes * share) * item_bytes // 4
     files = local_files.weights_in(path) if path else []

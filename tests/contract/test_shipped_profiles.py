@@ -138,6 +138,12 @@ def test_all_is_known_of_the_models_of_a_shipped_profile(profile):
     assert absent == (["segmentation"] if profile == "api" else [])  # a file outside the hub
 
 
+def test_weights_that_are_published_in_float32_take_half_on_a_gpu():
+    [need] = [need for need in list_needs(load_settings("today")) if need.key == "diffusion"]
+    assert need.download_bytes == pytest.approx(32.8e9)  # as published
+    assert need.device_bytes == pytest.approx(12.3e9)  # the denoiser alone, in bfloat16
+
+
 def assert_it_is_known_what_made_it(candidate, families):
     """Check the recorded models against the profile."""
     keys = {"generated": "diffusion", "edited": "editing", "filled": "filling"}

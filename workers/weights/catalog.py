@@ -30,6 +30,8 @@ class PublishedRepository:
 
     Attributes:
         item_bytes: Bytes of a published number: 4 for float32, 2 for bfloat16.
+        loaded_bytes: Size of all its weights at `item_bytes`, if its files have some in another
+            precision; None: `size_bytes`.
         offload_share: Share of its largest part, which `offload: model` keeps on the device; None:
             that of Stable Diffusion 1.5.
         condition: What the licence or the publisher asks of users, if not only attribution.
@@ -39,6 +41,7 @@ class PublishedRepository:
     size_bytes: int
     work_bytes: int | None = None
     item_bytes: int = 4
+    loaded_bytes: int | None = None
     offload_share: float | None = None
     condition: str | None = None
 
@@ -97,7 +100,12 @@ PUBLISHED_REPOSITORIES = {
     "IDEA-Research/grounding-dino-tiny": PublishedRepository("Apache-2.0", 689_359_096),
     "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": PublishedRepository("MIT", 605_143_316),
     "Tongyi-MAI/Z-Image-Turbo": PublishedRepository(
-        "Apache-2.0", 20_500_000_000, FLUX_WORK, item_bytes=2, offload_share=0.6
+        "Apache-2.0",
+        32_800_000_000,  # the denoiser in float32, the text encoder in bfloat16
+        FLUX_WORK,
+        item_bytes=2,
+        loaded_bytes=20_500_000_000,
+        offload_share=0.6,
     ),
     "black-forest-labs/FLUX.2-klein-4B": PublishedRepository(
         "Apache-2.0", 16_000_000_000, FLUX_WORK, item_bytes=2, offload_share=0.51
