@@ -19,7 +19,7 @@ COPY pyproject.toml LICENSE requirements.txt ./
 RUN touch README.md && pip install --constraint requirements.txt ".[export,heic,postgres,s3,table]"
 
 FROM slim-libraries AS gpu-libraries
-RUN pip install --constraint requirements.txt ".[gpu]"
+RUN pip install --constraint requirements.txt ".[gpu,vision]"
 
 FROM base AS wheel
 COPY . .

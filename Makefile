@@ -86,7 +86,7 @@ sprites: .cache/sprites/package  ## download the object pictures for the trainin
 	cd $(@D) && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0 && tar xzf lobehub-fluent-emoji-3d-1.1.0.tgz
 
 lock:  ## update all locked versions, for every supported Python and platform; needs uv
-	uv pip compile $(LOCK) --extra gpu --extra export --extra table --extra heic --extra postgres --extra s3 \
+	uv pip compile $(LOCK) --extra gpu --extra vision --extra export --extra table --extra heic --extra postgres --extra s3 \
 		pyproject.toml -o requirements.txt
 	uv pip compile $(LOCK) --group dev --constraint requirements.txt -o requirements-dev.txt
 

@@ -9,13 +9,14 @@ from tests.contract import (
     tiny_encoders,
     tiny_sam3,
     tiny_segmenters,
+    tiny_smolvlm,
 )
 
 SAVERS = {
     "zero_shot_detector": tiny_detectors.SAVERS,
     "mask_generator": {**tiny_segmenters.SAVERS, "sam3_video": tiny_sam3.save_sam3_video},
     "sam3": tiny_sam3.SAVERS,
-    "vision_language": tiny_chats.SAVERS,
+    "vision_language": {**tiny_chats.SAVERS, **tiny_smolvlm.SAVERS},
     "similarity": tiny_encoders.SAVERS,
 }
 """Family -> architecture -> function that writes a checkpoint into a folder."""

@@ -75,8 +75,11 @@ class NeedsPackage:
 
 def test_a_package_that_a_processor_needs_is_named():
     config = ADAPTER.validate_python({"family": "vision_language", "checkpoint": "a/b"})
-    with pytest.raises(PackageMissing, match="a/b does not load: Package `num2words` is required"):
+    with pytest.raises(PackageMissing) as missing:
         load_processor(NeedsPackage, config, None)
+    said = str(missing.value)
+    assert said.startswith("the checkpoint a/b does not load: Package `num2words` is required")
+    assert said.endswith("Install it: pip install 'chatgenimage-factory[vision]'")
 
 
 @pytest.mark.parametrize("family", kinds.SAVERS)

@@ -32,7 +32,7 @@ def test_the_logits_are_those_of_the_network(load, kinds_folder, images, kind):
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["siglip", "siglip2"])
+@pytest.mark.parametrize("kind", ["siglip", "siglip_1", "siglip2"])
 def test_siglip_reads_lower_case_and_has_a_bias(load, kind):
     encoder = load(kind, "similarity")
     of_upper, of_lower = encoder.embed_texts(["A Dog", "a dog"])

@@ -13,11 +13,6 @@ from transformers import (
     Gemma3Processor,
     GemmaTokenizer,
     GotOcr2ImageProcessor,
-    GPT2Tokenizer,
-    Idefics3Config,
-    Idefics3ForConditionalGeneration,
-    Idefics3ImageProcessor,
-    Idefics3Processor,
     InternVLConfig,
     InternVLForConditionalGeneration,
     InternVLProcessor,
@@ -163,33 +158,6 @@ def save_qwen3_vl(folder, *, is_tied=False):
     ).save_pretrained(folder)
 
 
-def save_smolvlm(folder):
-    """Like HuggingFaceTB/SmolVLM-256M-Instruct (SmolVLM2's processor needs num2words)."""
-    start, end, image = "<|im_start|>", "<end_of_utterance>", "<image>"
-    around = ["<fake_token_around_image>", "<global-img>", image]
-    tokenizer = GPT2Tokenizer(
-        vocab=letters(start, end, *around),
-        merges=[],
-        bos_token=start,
-        eos_token=end,
-        pad_token=start,
-        unk_token=start,
-        extra_special_tokens=around,
-    )
-    config = Idefics3Config(
-        text_config={**TEXT, **special_ids(tokenizer), "model_type": "llama"},
-        vision_config={**VISION, "image_size": 32, "patch_size": 8},
-        image_token_id=tokenizer.convert_tokens_to_ids(image),
-        scale_factor=2,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    Idefics3ForConditionalGeneration(config).save_pretrained(folder)
-    images = Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
-    Idefics3Processor(
-        images, tokenizer, image_seq_len=4, chat_template=template("<image>")
-    ).save_pretrained(folder)
-
-
 def special_ids(tokenizer):
     return {
         "vocab_size": len(tokenizer),
@@ -312,7 +280,6 @@ def save_florence2(folder):
 SAVERS = {
     "qwen2_5_vl": save_qwen2_5_vl,
     "qwen3_vl": save_qwen3_vl,
-    "smolvlm": save_smolvlm,
     "internvl": save_internvl,
     "gemma3": save_gemma3,
     "florence2": save_florence2,

@@ -1,5 +1,8 @@
 """Random checkpoints of encoders that the family `similarity` loads, as published."""
 
+import io
+
+import pytest
 from transformers import (
     CLIPConfig,
     CLIPImageProcessor,
@@ -17,6 +20,7 @@ from transformers import (
     SiglipImageProcessor,
     SiglipModel,
     SiglipProcessor,
+    SiglipTokenizer,
     XLMRobertaTokenizer,
 )
 
@@ -69,6 +73,28 @@ def save_siglip(folder):
     SiglipProcessor(SiglipImageProcessor(size=SIZE), tokenizer).save_pretrained(folder)
 
 
+def save_siglip_1(folder):
+    """Like google/siglip-base-patch16-224, whose vocabulary is a file of SentencePiece."""
+    pytest.importorskip("google.protobuf")
+    trainer = pytest.importorskip("sentencepiece").SentencePieceTrainer
+    model = io.BytesIO()
+    sentences = [" ".join(LETTERS), "a photo of a dog", "a house in a city street"]
+    trainer.train(
+        sentence_iterator=iter(sentences),
+        model_writer=model,
+        vocab_size=200,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    folder.mkdir(parents=True)
+    (folder / "spiece.model").write_bytes(model.getvalue())
+    tokenizer = SiglipTokenizer(str(folder / "spiece.model"), model_max_length=16)
+    SiglipModel(SiglipConfig(**siglip_parts(tokenizer))).save_pretrained(folder)
+    SiglipProcessor(SiglipImageProcessor(size=SIZE), tokenizer).save_pretrained(folder)
+
+
 def save_siglip2(folder):
     """Like google/siglip2-base-patch16-naflex: patches of an image in its own shape."""
     tokenizer = Siglip2Tokenizer(
@@ -85,5 +111,6 @@ SAVERS = {
     "clip": save_clip,
     "metaclip_2": save_metaclip_2,
     "siglip": save_siglip,
+    "siglip_1": save_siglip_1,
     "siglip2": save_siglip2,
 }

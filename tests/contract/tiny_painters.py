@@ -18,6 +18,7 @@ from diffusers import (
     PixArtTransformer2DModel,
     QwenImageTransformer2DModel,
     SanaTransformer2DModel,
+    SCMScheduler,
     SD3Transformer2DModel,
     StableDiffusionInpaintPipeline,
     StableDiffusionXLInpaintPipeline,
@@ -162,7 +163,7 @@ def z_image() -> dict[str, Any]:
     return text | {"transformer": transformer, "vae": parts.kl()}
 
 
-def sana() -> dict[str, Any]:
+def sana(**settings: object) -> dict[str, Any]:
     """Like Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers: cells of 32 px."""
     transformer = SanaTransformer2DModel(
         patch_size=1,
@@ -176,8 +177,14 @@ def sana() -> dict[str, Any]:
         cross_attention_dim=8,
         caption_channels=8,
         sample_size=32,
+        **settings,
     )
     return _encoders(parts.gemma()) | {"transformer": transformer, "vae": parts.deep()}
+
+
+def sana_sprint() -> dict[str, Any]:
+    """Like Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers: guidance is an input."""
+    return sana(qk_norm="rms_norm_across_heads", guidance_embeds=True)
 
 
 def chroma() -> dict[str, Any]:
@@ -264,12 +271,18 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "LongCatImageEditPipeline": longcat,
     "ZImagePipeline": z_image,
     "SanaPipeline": sana,
+    "SanaSprintPipeline": sana_sprint,
     "ChromaPipeline": chroma,
     "Lumina2Pipeline": lumina_2,
     "PixArtSigmaPipeline": pixart,
     "AuraFlowPipeline": aura_flow,
 }
 """Makes the parts of a pipeline, by the name of its class."""
+SCHEDULERS: dict[str, Callable[[], Any]] = {
+    "PixArtSigmaPipeline": DPMSolverMultistepScheduler,
+    "SanaSprintPipeline": SCMScheduler,
+}
+"""Schedulers of the classes that were not trained by flow matching."""
 OLDER: dict[str, Callable[[Path], None]] = {
     "StableDiffusionPipeline": save_stable_diffusion,
     "StableDiffusionXLPipeline": save_stable_diffusion_xl,
@@ -290,8 +303,7 @@ def save_painter(name: str, folder: Path, **options: object) -> None:
     if name in OLDER:
         OLDER[name](folder)
         return
-    is_flow = name != "PixArtSigmaPipeline"
-    scheduler = parts.flow() if is_flow else DPMSolverMultistepScheduler()
+    scheduler = SCHEDULERS.get(name, parts.flow)()
     getattr(diffusers, name)(**PARTS[name](), scheduler=scheduler).save_pretrained(
         folder, **options
     )

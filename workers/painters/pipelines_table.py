@@ -21,6 +21,7 @@ LUMINA = (
     "image-text alignment based on textual prompts or user prompts. <Prompt Start> "
 )
 MEGAPIXEL = 1024 * 1024
+STEPS_OF_SPRINT = 2
 ABOVE_ONE = math.nextafter(1, 2)
 """At exactly 1, InstructPix2Pix leaves out guidance by the image too."""
 
@@ -79,6 +80,17 @@ def by_sides_as_written(height: int, width: int) -> dict[str, Any]:
     return {"height": height, "width": width, "enable_prompt_rewrite": False}
 
 
+def as_many_steps(count: int) -> dict[str, Any]:
+    """Return the number of steps."""
+    return {"num_inference_steps": count}
+
+
+def as_many_steps_of_sprint(count: int) -> dict[str, Any]:
+    """Return the number of steps; the noise of the middle is published for two of them alone."""
+    in_between = {} if count == STEPS_OF_SPRINT else {"intermediate_timesteps": None}
+    return as_many_steps(count) | in_between
+
+
 def by_image(_height: int, _width: int) -> dict[str, Any]:
     """Return nothing: the class decides the size by the image."""
     return {}
@@ -99,6 +111,7 @@ class PipelineRow:
         fails_if_longer: Whether the class raises an error for a longer one.
         before: Words that the class puts before a prompt.
         sizing: Arguments about the size of the result.
+        stepping: Arguments about the number of steps.
         filler: Class that fills with the same parts; None: there is none.
         least_guidance: Weaker guidance is made so strong.
         unguided: Up to this strength nothing is guided, and a negative prompt is not read.
@@ -114,6 +127,7 @@ class PipelineRow:
     fails_if_longer: bool = False
     before: str = ""
     sizing: Sizing = by_sides
+    stepping: Callable[[int], dict[str, Any]] = as_many_steps
     filler: str | None = None
     least_guidance: float = 0.0
     unguided: float = 1.0
@@ -176,6 +190,14 @@ GENERATING: Mapping[str, PipelineRow] = {
     "ZImagePipeline": PipelineRow(**Z_IMAGE, filler="ZImageInpaintPipeline"),
     "SanaPipeline": PipelineRow(
         guidance=4.5, side_px=32, most_tokens=299, sizing=by_sides_without_bins
+    ),
+    "SanaSprintPipeline": PipelineRow(
+        guidance=4.5,
+        has_negative=False,
+        side_px=32,
+        most_tokens=299,
+        sizing=by_sides_without_bins,
+        stepping=as_many_steps_of_sprint,
     ),
     "ChromaPipeline": PipelineRow(guidance=5.0),
     "PixArtSigmaPipeline": PipelineRow(guidance=4.5, most_tokens=300, sizing=by_sides_uncleaned),

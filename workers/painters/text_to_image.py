@@ -83,7 +83,7 @@ class TextToImage:
             **prompt_arguments(self._pipeline, self._row, prompts, self.config.negative_prompt),
             **self._row.sizing(height, width),
             **{self._row.guided_by: self.config.guidance_scale},
-            num_inference_steps=self.config.num_inference_steps,
+            **self._row.stepping(self.config.num_inference_steps),
             generator=[seeded(seed) for seed in seeds],
             output_type="np",
         )

@@ -70,6 +70,11 @@ def load_processor(
         return kind.from_pretrained(path, trust_remote_code=False)
 
 
+OF_VISION = ("num2words", "protobuf", "sentencepiece")
+"""Packages of the extra `vision`, as transformers names them."""
+INSTALL_VISION = "pip install 'chatgenimage-factory[vision]'"
+
+
 @contextmanager
 def _naming_packages(checkpoint: str) -> Iterator[None]:
     """Convert an ImportError of transformers to PackageMissing; it names the package."""
@@ -77,7 +82,11 @@ def _naming_packages(checkpoint: str) -> Iterator[None]:
         yield
     except ImportError as error:
         said = " ".join(str(error).split())
-        raise PackageMissing(f"the checkpoint {checkpoint} does not load: {said}") from error
+        found = [name for name in OF_VISION if name in said.lower()]
+        remedy = f" Install it: {INSTALL_VISION}" if found else ""
+        raise PackageMissing(
+            f"the checkpoint {checkpoint} does not load: {said}{remedy}"
+        ) from error
 
 
 def refuse_other_architectures(
