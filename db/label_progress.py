@@ -73,6 +73,52 @@ class LabelStates:
     done: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Counts of each label, as columns of a query; a label that lacks one has no row of it."""
+
+    made: Subquery
+    open_: Subquery
+    running: Subquery
+
+    @property
+    def asked(self) -> ColumnElement[int]:
+        return func.coalesce(Label.quota, Label.per_label)
+
+    @property
+    def accepted(self) -> ColumnElement[int]:
+        return _number(self.made.c.accepted)
+
+    @property
+    def rejected(self) -> ColumnElement[int]:
+        return _number(self.made.c.rejected)
+
+    def to_state(self) -> ColumnElement[LabelState]:
+        return case(
+            (self.running.c.steps > 0, LabelState.RUNNING),
+            (self.open_.c.in_flight > 0, LabelState.QUEUED),
+            (self.open_.c.waiting > 0, LabelState.WAITING),
+            else_=LabelState.DONE,
+        )
+
+    def to_rank(self, order: LabelOrder) -> tuple[ColumnElement[Any], ...]:
+        """Return what the labels are sorted by; the least value comes first."""
+        share = self.accepted * 1.0 / func.nullif(self.asked, 0)
+        match order:
+            case LabelOrder.SUBMITTED:
+                return ()
+            case LabelOrder.NAME:
+                return (Label.name.expression,)
+            case LabelOrder.ACCEPTED:
+                return (share, self.accepted - self.asked)
+            case LabelOrder.REJECTED:
+                return (-self.rejected,)
+            case LabelOrder.ACTIVE:
+                places = {LabelState.RUNNING: 0, LabelState.QUEUED: 1, LabelState.WAITING: 3}
+                done = case((self.accepted < self.asked, 2), else_=4)
+                return (case(places, value=self.to_state(), else_=done), share)
+
+
 def list_label_progress(
     session: Session,
     run_id: int,
@@ -90,51 +136,27 @@ def list_label_progress(
         is_short: Only those that have fewer accepted candidates than were asked for.
         limit: Maximum number of labels; None is no limit.
     """
-    made, open_, running = _count_made(run_id), _count_open(run_id), _count_running(run_id)
-    asked = func.coalesce(Label.quota, Label.per_label)
-    accepted, rejected = _number(made.c.accepted), _number(made.c.rejected)
-    share = accepted * 1.0 / func.nullif(asked, 0)
-    state = case(
-        (running.c.steps > 0, LabelState.RUNNING),
-        (open_.c.in_flight > 0, LabelState.QUEUED),
-        (open_.c.waiting > 0, LabelState.WAITING),
-        else_=LabelState.DONE,
-    )
-    ranks: dict[LabelOrder, tuple[ColumnElement[Any], ...]] = {
-        LabelOrder.SUBMITTED: (),
-        LabelOrder.NAME: (Label.name.expression,),
-        LabelOrder.ACCEPTED: (share, accepted - asked),
-        LabelOrder.REJECTED: (-rejected,),
-        LabelOrder.ACTIVE: (
-            case(
-                (running.c.steps > 0, 0),
-                (open_.c.in_flight > 0, 1),
-                (open_.c.waiting > 0, 3),
-                else_=case((accepted < asked, 2), else_=4),
-            ),
-            share,
-        ),
-    }
+    counts = _Counts(_count_made(run_id), _count_open(run_id), _count_running(run_id))
     query = (
         select(
             Label.id,
             Label.name,
-            asked,
+            counts.asked,
             Label.quota.is_not(None),
-            _number(made.c.made),
-            accepted,
-            rejected,
-            state,
+            _number(counts.made.c.made),
+            counts.accepted,
+            counts.rejected,
+            counts.to_state(),
         )
-        .outerjoin(made, made.c.label_id == Label.id)
-        .outerjoin(open_, open_.c.label_id == Label.id)
-        .outerjoin(running, running.c.label_id == Label.id)
+        .outerjoin(counts.made, counts.made.c.label_id == Label.id)
+        .outerjoin(counts.open_, counts.open_.c.label_id == Label.id)
+        .outerjoin(counts.running, counts.running.c.label_id == Label.id)
         .where(Label.run_id == run_id)
-        .order_by(*ranks[order], Label.id)
+        .order_by(*counts.to_rank(order), Label.id)
         .limit(limit)
     )
     if is_short:
-        query = query.where(accepted < asked)
+        query = query.where(counts.accepted < counts.asked)
     rows = session.execute(query).all()
     return [replace(LabelProgress(*row), state=LabelState(row[-1])) for row in rows]
 

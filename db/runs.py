@@ -1,6 +1,6 @@
 """Queries for runs as a whole: lists, summaries, and the results of their candidates."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -159,6 +159,12 @@ def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
     return _to_stages((origin, verdict, reason, count) for origin, verdict, reason, count in rows)
 
 
+def list_images_asked(session: Session, run_id: int) -> dict[str, int]:
+    """Return the images that were asked for (`per_label`) by label, as submitted."""
+    query = select(Label.name, Label.per_label).where(Label.run_id == run_id).order_by(Label.id)
+    return dict(iter(session.execute(query)))
+
+
 def count_labels(session: Session, run_id: int, *, with_quota: bool = False) -> int:
     """Return the number of labels of a run; `with_quota` counts only those that have a quota."""
     wanted = select(func.count()).where(Label.run_id == run_id)
@@ -268,17 +274,25 @@ def list_accepted(session: Session, run_id: int) -> list[AcceptedCandidate]:
 
 
 def _to_stages(outcomes: Iterable[Outcome]) -> tuple[FunnelStage, ...]:
-    made: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
-    rejected: dict[str, Counter[str]] = {origin: Counter() for origin in Origin}
-    for origin, verdict, reason, count in outcomes:
-        made[origin] += count
-        if verdict == Verdict.ACCEPTED:
-            accepted[origin] += count
-        elif verdict == Verdict.REJECTED:
-            rejected[origin][reason or ""] += count
+    by_origin: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_origin.setdefault(outcome[0], []).append(outcome)
     return tuple(
-        FunnelStage(origin, made[origin], accepted[origin], dict(rejected[origin].most_common()))
+        _to_stage(origin, by_origin.get(origin, ()))
         for origin in Origin
-        if made[origin] or origin is not Origin.IMPORTED
+        if origin in by_origin or origin is not Origin.IMPORTED
     )
+
+
+def _to_stage(origin: Origin, outcomes: Iterable[Outcome]) -> FunnelStage:
+    made, accepted = 0, 0
+    rejected: dict[str, int] = {}
+    for _, verdict, reason, count in outcomes:
+        made += count
+        if verdict == Verdict.ACCEPTED:
+            accepted += count
+        elif verdict == Verdict.REJECTED:
+            rejected[reason or ""] = rejected.get(reason or "", 0) + count
+    if len(rejected) > 1:
+        rejected = dict(sorted(rejected.items(), key=lambda one: one[1], reverse=True))
+    return FunnelStage(origin, made, accepted, rejected)

@@ -23,7 +23,7 @@ from chatgenimage.factory.commands import (
     use_places,
 )
 from chatgenimage.factory.errors import FactoryError, SettingsError
-from chatgenimage.factory.foreign_text import SafeConsole, to_json
+from chatgenimage.factory.foreign_text import SafeConsole, to_indented_json
 from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.model import Settings
@@ -215,14 +215,8 @@ def _ending() -> Iterator[None]:
 
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout."""
-    typer.echo(to_json(value, indent=2, default=_to_json))
+    typer.echo(to_indented_json(value))
 
 
 def _complain(message: str) -> None:
     stderr.print(Text(complete(message), style="red"), soft_wrap=True)
-
-
-def _to_json(value: Any) -> str:  # noqa: ANN401  # any value that json cannot write
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -96,7 +96,7 @@ def status(  # an argument is an option
             json=as_json,
         )
     with reading(store.sessions) as session:
-        found = get_run(session, run, with_labels=as_json)
+        found = get_run(session, run, with_labels=False)
         if csv_file is not None:
             _write_csv(session, found, csv_file, store)
         elif by_label or short or sort is not None or limit is not None:

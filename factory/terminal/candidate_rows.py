@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chatgenimage.factory.foreign_text import csv_cell, to_json
+from chatgenimage.factory.foreign_text import csv_cell, to_indented_json
 from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.terminal.tables import colour_of
 from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, SCORE_NAMES
@@ -47,7 +47,7 @@ def _print_json(rows: Iterable[CandidateRow], console: Console) -> int:
     for row in rows:
         count += 1
         console.print(Text(line), soft_wrap=True)
-        line = f"{textwrap.indent(to_json(row.to_record(), indent=2), '  ')},"
+        line = f"{textwrap.indent(to_indented_json(row.to_record()), '  ')},"
     console.print(Text(line.removesuffix(",")), soft_wrap=True)
     console.print("]")
     return count

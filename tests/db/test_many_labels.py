@@ -1,8 +1,9 @@
 """Statements of the progress of a run with very many labels: none reads a row per label."""
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
+from chatgenimage.db.label_progress import LabelOrder, LabelState, list_label_progress
 from chatgenimage.db.models import Batch, Candidate, Label
 from chatgenimage.db.run_progress import ALL_LABELS, overview
 from chatgenimage.db.runs import (
@@ -12,6 +13,9 @@ from chatgenimage.db.runs import (
     get_run,
 )
 from chatgenimage.db.session import reading
+from chatgenimage.db.states import BatchState, StepState
+from chatgenimage.factory.query.json_records import run_record
+from chatgenimage.factory.settings.model import load_settings
 from tests import rows
 
 COUNT = 3000
@@ -74,3 +78,28 @@ def test_a_run_can_be_read_without_its_labels(place, run_id):
         run = get_run(session, run_id, with_labels=False)
         assert "labels" not in vars(run)
         assert len(get_run(session, run_id).labels) == COUNT
+
+
+def test_the_record_of_a_run_makes_no_object_of_a_label(place, run_id):
+    with reading(place.sessions) as session:
+        run = get_run(session, run_id, with_labels=False)
+        record = run_record(session, run, load_settings("micro"))
+        assert len(record["labels"]) == COUNT
+        assert len(record["funnel_by_label"]) == COUNT // 2 + 1
+        assert not any(isinstance(one, Label) for one in session.identity_map.values())
+
+
+def test_labels_come_in_every_order(place, run_id):
+    with place.sessions.begin() as session:
+        last = session.scalars(select(Batch).order_by(Batch.id.desc())).first()
+        last.state = BatchState.IN_FLIGHT
+        steps = rows.add_steps(session, last)
+        steps[0].state = StepState.RUNNING
+    with reading(place.sessions) as session:
+        first = {
+            order: list_label_progress(session, run_id, order, limit=1)[0] for order in LabelOrder
+        }
+    assert (first[LabelOrder.SUBMITTED].label, first[LabelOrder.NAME].label) == ("a", "a")
+    assert first[LabelOrder.ACTIVE].label == f"label {COUNT - 1:05d}"
+    assert first[LabelOrder.ACTIVE].state is LabelState.RUNNING
+    assert (first[LabelOrder.ACCEPTED].accepted, first[LabelOrder.REJECTED].rejected) == (0, 1)
