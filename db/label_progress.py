@@ -161,6 +161,20 @@ def list_label_progress(
     return [replace(LabelProgress(*row), state=LabelState(row[-1])) for row in rows]
 
 
+def list_first_labels(
+    session: Session, run_id: int, order: LabelOrder, limit: int
+) -> Sequence[int]:
+    """Return the ids of the first labels in an order.
+
+    Of 100,000 labels this takes no time as submitted and by name; other orders count candidates.
+    """
+    if order in {LabelOrder.SUBMITTED, LabelOrder.NAME}:
+        query = select(Label.id).where(Label.run_id == run_id).limit(limit)
+        by_name = (Label.name,) if order is LabelOrder.NAME else ()
+        return session.scalars(query.order_by(*by_name, Label.id)).all()
+    return [one.label_id for one in list_label_progress(session, run_id, order, limit=limit)]
+
+
 def count_label_states(session: Session, run_id: int, labels: int) -> LabelStates:
     """Return how many of a run's labels have batches in flight, only waiting ones, or none left."""
     open_ = _count_open(run_id)

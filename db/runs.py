@@ -183,33 +183,37 @@ def count_open_batches(session: Session, run_id: int) -> int | None:
     )
 
 
-def count_labels_with_candidates(session: Session, run_id: int) -> int:
-    """Return the number of labels of a run that have at least one candidate."""
-    labels = func.count(Candidate.label_id.distinct())
-    return session.scalar(select(labels).where(Candidate.run_id == run_id)) or 0
-
-
-def count_funnel_by_label(
-    session: Session, run_id: int, limit: int | None = None
-) -> dict[str, tuple[FunnelStage, ...]]:
-    """Return the same counts for each label that has candidates, by name, up to the limit."""
+def count_funnel_by_label(session: Session, run_id: int) -> dict[str, tuple[FunnelStage, ...]]:
+    """Return the same counts for each label that has candidates, in the order of submission."""
     by_label: dict[str, list[Outcome]] = defaultdict(list)
-    for label, origin, verdict, reason, count in count_outcomes(session, run_id, limit):
+    for label, origin, verdict, reason, count in count_outcomes(session, run_id):
+        by_label[label].append((origin, verdict, reason, count))
+    return {label: _to_stages(outcomes) for label, outcomes in by_label.items()}
+
+
+def count_funnel_of_labels(
+    session: Session, run_id: int, label_ids: Sequence[int]
+) -> dict[str, tuple[FunnelStage, ...]]:
+    """Return the same counts for these labels in this order, also if they have no candidates."""
+    named = select(Label.id, Label.name).where(Label.id.in_(label_ids))
+    names = dict(iter(session.execute(named)))
+    by_label: dict[str, list[Outcome]] = {names[label_id]: [] for label_id in label_ids}
+    for label, origin, verdict, reason, count in count_outcomes(session, run_id, label_ids):
         by_label[label].append((origin, verdict, reason, count))
     return {label: _to_stages(outcomes) for label, outcomes in by_label.items()}
 
 
 def count_outcomes(
-    session: Session, run_id: int, limit: int | None = None
+    session: Session, run_id: int, label_ids: Sequence[int] | None = None
 ) -> Iterator[tuple[str, str, str | None, str | None, int]]:
-    """Yield label, origin, verdict, reason and number of candidates, ordered by label.
+    """Yield label, origin, verdict, reason and number of candidates, labels as submitted.
 
     Args:
         session: To read with.
         run_id: Id of the run.
-        limit: Maximum number of labels, the first ones by name; None is no limit.
+        label_ids: Only these labels; None: all.
     """
-    some = () if limit is None else (Candidate.label_id.in_(_first_labels(session, run_id, limit)),)
+    some = () if label_ids is None else (Candidate.label_id.in_(label_ids),)
     outcome = (Candidate.verdict, Candidate.reason, Candidate.origin, Candidate.label_id)
     counted = (  # in the column order of an index, so that no sort is needed
         select(*outcome, func.count().label("made"))
@@ -221,7 +225,7 @@ def count_outcomes(
     rows = session.execute(
         select(Label.name, found.origin, found.verdict, found.reason, found.made)
         .join(Label, Label.id == found.label_id)
-        .order_by(Label.name)
+        .order_by(Label.id)
     )
     yield from rows
 
@@ -229,13 +233,6 @@ def count_outcomes(
 def _first_names(session: Session, run_id: int) -> tuple[str, ...]:
     names = select(Label.name).where(Label.run_id == run_id).order_by(Label.id)
     return tuple(session.scalars(names.limit(NAMED_LABELS)))
-
-
-def _first_labels(session: Session, run_id: int, limit: int) -> Sequence[int]:
-    """Return the ids of the first labels by name that have candidates."""
-    has_some = select(Candidate.id).where(Candidate.label_id == Label.id).exists()
-    query = select(Label.id).where(Label.run_id == run_id, has_some).order_by(Label.name)
-    return session.scalars(query.limit(limit)).all()
 
 
 def list_quarantined(session: Session, run_id: int, limit: int = 100) -> list[QuarantinedItem]:

@@ -41,6 +41,12 @@ def list_waits(session: Session, run_id: int, longer_s: float) -> list[str]:
     )
 
 
+def count_current_steps(session: Session, run_id: int) -> dict[str, int]:
+    """Return how many batches in flight are at which step."""
+    query = in_flight(Step.name, func.count()).where(Run.id == run_id).group_by(Step.name)
+    return dict(iter(session.execute(query)))
+
+
 def find_turn_holder(session: Session) -> str | None:
     """Return which connection to PostgreSQL holds the dispatchers' turn; None if none does."""
     if session.get_bind().dialect.name != "postgresql":

@@ -38,6 +38,7 @@ from chatgenimage.factory.submission.label_files import STDIN
 class LabelSort(StrEnum):
     """Orders of `--by-label`."""
 
+    SUBMITTED = LabelOrder.SUBMITTED.value
     ACCEPTED = LabelOrder.ACCEPTED.value
     REJECTED = LabelOrder.REJECTED.value
     NAME = LabelOrder.NAME.value
@@ -48,8 +49,9 @@ Sort = Annotated[
     LabelSort | None,
     typer.Option(
         "--sort",
-        help="Order of the labels: least accepted of what was asked for, most rejected, or name.",
-        show_default="accepted",
+        help="Order of the labels: as submitted, least accepted of what was asked for, most "
+        "rejected, or name.",
+        show_default="submitted; with --short, accepted",
     ),
 ]
 Short = Annotated[
@@ -100,7 +102,7 @@ def status(  # an argument is an option
         if csv_file is not None:
             _write_csv(session, found, csv_file, store)
         elif by_label or short or sort is not None or limit is not None:
-            order = LabelOrder(sort or LabelSort.ACCEPTED)
+            order = LabelOrder(sort or (LabelSort.ACCEPTED if short else LabelSort.SUBMITTED))
             _show_labels(session, found, order, is_short=short, limit=limit, as_json=as_json)
         elif as_json:
             record = run_record(session, found, store.settings)

@@ -10,14 +10,14 @@ from starlette.responses import HTMLResponse
 
 from chatgenimage.db import pagination
 from chatgenimage.db.domains import list_coverage, list_domains, to_matrix
+from chatgenimage.db.label_progress import list_first_labels
 from chatgenimage.db.queries import count_candidates, get_candidate, list_candidates
 from chatgenimage.db.reporting import count_proposals
 from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.runs import (
     count_funnel,
-    count_funnel_by_label,
+    count_funnel_of_labels,
     count_labels,
-    count_labels_with_candidates,
     get_run,
     list_runs,
 )
@@ -28,7 +28,13 @@ from chatgenimage.factory.gallery.drawing import draw_boxes
 from chatgenimage.factory.gallery.listing import find_near, list_similar
 from chatgenimage.factory.gallery.progress import WatchedRuns
 from chatgenimage.factory.gallery.rendering import Renderer
-from chatgenimage.factory.gallery.search import SORTS, Search, parse_search
+from chatgenimage.factory.gallery.search import (
+    LABEL_ORDERS,
+    SORTS,
+    Search,
+    parse_label_order,
+    parse_search,
+)
 from chatgenimage.factory.gallery.security import FormTokens
 from chatgenimage.factory.problems import tell_problems
 from chatgenimage.factory.query.filters import parse_number
@@ -38,7 +44,6 @@ from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
 MOST_RUNS = 20
 SAMPLES = 12
-NAMED = 8
 MOST_RELATIVES = 16
 PAGE_CANDIDATES = 60
 MOST_COUNTED = 10_000
@@ -68,12 +73,7 @@ class Pages:
                 )
                 for run in found
             }
-            labels = {
-                run.run_id: pagination.list_label_names(session, run.run_id, NAMED) for run in found
-            }
-        return self._render(
-            "runs.html", runs=found, samples=samples, labels=labels, now=time.time()
-        )
+        return self._render("runs.html", runs=found, samples=samples, now=time.time())
 
     def run(self, request: Request) -> HTMLResponse:
         """Return a run with its progress and results."""
@@ -81,9 +81,10 @@ class Pages:
         with reading(self._store.sessions) as session:
             run = get_run(session, run_id, with_labels=False)
             is_unfinished = run.state in UNFINISHED
-            by_label = count_funnel_by_label(session, run_id, SHOWN_LABELS)
+            order = parse_label_order(request.query_params.get("sort"))
+            ids = list_first_labels(session, run_id, order, SHOWN_LABELS)
+            label_count = count_labels(session, run_id)
             stages = count_funnel(session, run_id)
-            labels_left = count_labels_with_candidates(session, run_id) - len(by_label)
             left = (
                 {}
                 if is_unfinished
@@ -97,10 +98,12 @@ class Pages:
                 snapshot=self._watched.look(run_id) if is_unfinished else None,
                 stages=stages,
                 funnel=left,
-                by_label=by_label,
+                by_label=count_funnel_of_labels(session, run_id, ids),
+                order=order,
+                orders=LABEL_ORDERS,
                 coverage=to_matrix(list_coverage(session, run_id, SHOWN_LABELS)),
-                labels_left=max(labels_left, 0),
-                label_count=count_labels(session, run_id),
+                labels_left=label_count - len(ids),
+                label_count=label_count,
                 shown=list_candidates(session, show(session, run_id, SAMPLES)),
                 problems=tell_problems(run_id, find_problems(session, run_id))[1:],
                 now=time.time(),

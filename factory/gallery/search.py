@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from chatgenimage.db.label_progress import LabelOrder
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.ranges import Range
 from chatgenimage.db.ranking import ID, Ranking
 from chatgenimage.factory.query.filters import (
     DESCENDING,
     ORDERS,
+    check_name,
     make_filter,
     parse_bound,
     parse_number,
@@ -26,6 +28,13 @@ SORTS = {
     ID: "oldest first",
 }
 """Titles of the orders, by what `parse_order` reads."""
+LABEL_ORDERS = {
+    LabelOrder.SUBMITTED: "as submitted",
+    LabelOrder.NAME: "name",
+    LabelOrder.ACCEPTED: "least accepted",
+    LabelOrder.REJECTED: "most rejected",
+}
+"""Titles of the orders of labels, by what an address has."""
 NAMES = (
     "label",
     "domain",
@@ -109,6 +118,15 @@ def parse_search(params: QueryParams) -> Search:
     )
     ranking = parse_order(asked.get("sort"))
     return Search(wanted, ranking, parse_number("like", asked.get("like")), asked)
+
+
+def parse_label_order(text: str | None) -> LabelOrder:
+    """Return the order of the labels of a run that an address asks for; None: as submitted.
+
+    Raises:
+        UnknownName: If there is no such order.
+    """
+    return LabelOrder(check_name("order", text or LabelOrder.SUBMITTED.value, LABEL_ORDERS))
 
 
 def _parse_range(asked: Mapping[str, str], least: str, most: str) -> Range:

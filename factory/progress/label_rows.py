@@ -23,7 +23,7 @@ class LabelRows:
     """Some labels of a run.
 
     Attributes:
-        labels: By name if they are all; else those in work first, then those that lack most.
+        labels: As submitted if they are all; else those in work first, then those that lack most.
         reasons: Number of rejected candidates by label id and reason, most frequent first.
         steps: Items of each step of these labels.
         total: Number of labels of the run.
@@ -50,7 +50,7 @@ class LabelRows:
 def read_label_rows(session: Session, run_id: int, most: int) -> LabelRows:
     """Return the labels of a run, `most` at most."""
     total = count_labels(session, run_id)
-    order = LabelOrder.NAME if total <= most else LabelOrder.ACTIVE
+    order = LabelOrder.SUBMITTED if total <= most else LabelOrder.ACTIVE
     labels = list_label_progress(session, run_id, order, limit=most)
     ids = [one.label_id for one in labels]
     return LabelRows(

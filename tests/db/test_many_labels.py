@@ -3,13 +3,18 @@
 import pytest
 from sqlalchemy import insert, select
 
-from chatgenimage.db.label_progress import LabelOrder, LabelState, list_label_progress
+from chatgenimage.db.label_progress import (
+    LabelOrder,
+    LabelState,
+    list_first_labels,
+    list_label_progress,
+)
 from chatgenimage.db.models import Batch, Candidate, Label
 from chatgenimage.db.run_progress import ALL_LABELS, overview
 from chatgenimage.db.runs import (
     count_funnel_by_label,
+    count_funnel_of_labels,
     count_labels,
-    count_labels_with_candidates,
     get_run,
 )
 from chatgenimage.db.session import reading
@@ -64,13 +69,18 @@ def test_counts_over_all_labels_equal_their_sum(place, run_id):
     assert (each.batches, each.quotas) == (total.batches, total.quotas)
 
 
-def test_only_the_first_labels_are_counted_one_by_one(place, run_id):
+def test_chosen_labels_are_counted_in_the_order_of_the_choice(place, run_id):
     with reading(place.sessions) as session:
         every = count_funnel_by_label(session, run_id)
-        some = count_funnel_by_label(session, run_id, 3)
-        assert list(some.items()) == list(every.items())[:3]
-        assert count_labels_with_candidates(session, run_id) == len(every) == COUNT // 2 + 1
+        assert len(every) == COUNT // 2 + 1
         assert count_labels(session, run_id) == COUNT
+        ids = list_first_labels(session, run_id, LabelOrder.SUBMITTED, 4)[::-1]
+        some = count_funnel_of_labels(session, run_id, ids)
+    assert list(some) == ["label 00003", "label 00002", "label 00001", "a"]
+    assert {label: stages for label, stages in some.items() if label in every} == {
+        label: every[label] for label in list(every)[:3]
+    }
+    assert sum(stage.made for stage in some["label 00002"]) == 0
 
 
 def test_a_run_can_be_read_without_its_labels(place, run_id):

@@ -77,6 +77,27 @@ def test_python_and_the_gallery_have_the_same_orders(client, family):
             assert [int(one) for one in re.findall(r'class="pick".*value="(\d+)"', text)] == ids
 
 
+def test_pages_list_labels_as_submitted_or_sorted(sqlite_place):
+    names = ["zebra", "apple", "moon"]
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, names)
+        for batch, verdict in zip(rows.batches_of(session, run), (None, "accepted"), strict=False):
+            rows.add_candidate(sqlite_place, session, batch, verdict=verdict)
+    with open_store(sqlite_place.data_dir) as store:
+        client = TestClient(build_gallery(store), "http://127.0.0.1")
+
+        def labels(address):
+            return re.findall(r'id="label-\d+"[^>]*>(\w+)<', client.get(address).text)
+
+        assert "zebra, apple, moon" in client.get("/runs").text
+        assert labels("/runs/1") == names
+        assert labels("/runs/1?sort=name") == sorted(names)
+        assert labels("/runs/1?sort=accepted") == ["zebra", "moon", "apple"]
+        assert 'hx-get="/runs/1?sort=name"' in client.get("/runs/1?sort=name").text
+        refused = client.get("/runs/1?sort=nam")
+    assert (refused.status_code, "did you mean &#39;name&#39;" in refused.text) == (400, True)
+
+
 def test_a_nul_byte_in_a_filter_is_ignored(client):
     assert "6 candidates" in client.get("/candidates?label=%00").text
 

@@ -12,15 +12,18 @@ from chatgenimage.db.models import Label, Run, Step
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import BatchState, RunState, StepState, Verdict
 from chatgenimage.factory.cli import app
+from chatgenimage.factory.progress.label_rows import read_label_rows
 from chatgenimage.factory.submission.labels import read_labels
 from tests import rows
 from tests.factory.answers import answered, refused
+
+SUBMITTED = ["owl", "dog", "cat", "house", "tree"]
 
 
 def add_five_labels(place):
     """Add a run with five labels: full, half full, empty, in work, and not begun."""
     with place.sessions.begin() as session:
-        run = rows.add_run(session, ("owl", "dog", "cat", "house", "tree"), batches=2)
+        run = rows.add_run(session, SUBMITTED, batches=2)
         labels = session.scalars(select(Label).order_by(Label.id)).all()
         batches = rows.batches_of(session, run)
         for batch in batches[:6]:
@@ -54,15 +57,49 @@ def names_in(text):
     return [line.split()[0] for line in text.splitlines()[1:]]
 
 
-def test_labels_come_worst_first_with_counts_and_reasons(factory, run_id):
+def test_labels_come_as_submitted_or_sorted_with_counts_and_reasons(factory, run_id):
     text = answered(factory("status", "--by-label"))
-    assert names_in(text) == ["cat", "house", "tree", "dog", "owl"]
+    assert names_in(text) == SUBMITTED
+    worst = ["cat", "house", "tree", "dog", "owl"]
+    assert names_in(answered(factory("status", "--sort", "accepted"))) == worst
     cat = next(line for line in text.splitlines() if line.startswith("cat"))
     assert cat.split() == ["cat", "0/2", "2", "3", "3", "done", "2", "blur,", "1", "text_mismatch"]
     assert names_in(answered(factory("status", "--sort", "name")))[0] == "cat"
     assert names_in(answered(factory("status", "--sort", "rejected")))[:2] == ["cat", "dog"]
     assert names_in(answered(factory("status", "--short")))[-1] == "dog"
-    assert names_in(answered(factory("status", "--by-label", "--limit", 1))) == ["cat"]
+    assert names_in(answered(factory("status", "--by-label", "--limit", 1))) == SUBMITTED[:1]
+
+
+def test_results_are_in_the_order_of_the_submission(factory, place, run_id):
+    lines = answered(factory("status")).splitlines()
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith(" label ")) :]
+    assert [line.split()[0] for line in table[1:4]] == ["owl", "dog", "cat"]
+    with reading(place.sessions) as session:
+        shown = [one.label for one in read_label_rows(session, run_id, 9).labels]
+    assert shown == SUBMITTED
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (
+            RunState.ACTIVE,
+            "No image yet: 1 batch is not started, 1 batch is at the step brainstorm.",
+        ),
+        (RunState.PAUSED, "No image yet: the run is paused. Resume it with: factory resume 1 "),
+        (RunState.CANCELLED, "No image: the run was cancelled before its first one."),
+        (RunState.DONE, "No image: the run ended without one."),
+    ],
+)
+def test_a_run_without_images_says_what_it_waits_for(factory, place, state, told):
+    with place.sessions.begin() as session:
+        run = rows.add_run(session, ["dog", "house"], state=state)
+        first = rows.batch_of(session, run)
+        first.state = BatchState.IN_FLIGHT
+        rows.add_steps(session, first)
+    text = answered(factory("status"))
+    assert told in " ".join(text.split())
+    assert "Results by label" not in text
 
 
 def test_labels_as_json_have_all_the_numbers(factory, run_id):
