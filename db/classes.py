@@ -10,8 +10,8 @@ from itertools import chain
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from chatgenimage.db.corrected_labels import object_labels, shows_label
-from chatgenimage.db.models import Annotation, Candidate, Label, ObjectReview, Placement, Run
+from chatgenimage.db.corrected_labels import is_object_now, object_labels, shows_label
+from chatgenimage.db.models import Annotation, Candidate, Label, ObjectReview, Run
 from chatgenimage.db.object_reviews import objects_of
 
 NO_CLASS = ""
@@ -107,29 +107,52 @@ def list_run_classes(
     return list(dict.fromkeys([*all_asked, *sorted(session.scalars(found))]))
 
 
-def list_extras(session: Session, run_ids: Collection[int]) -> frozenset[str]:
-    """Return the classes that only captions named: not asked for, listed, placed, or reviewed.
+def list_extras(
+    session: Session, run_ids: Collection[int], *, use_reviews: bool = False
+) -> frozenset[str]:
+    """Return the extras of runs: the classes of found objects that nobody asked for.
 
-    A run of pictures without classes looks for all nouns of its captions: these are no extras.
+    Asked for are the labels, in a run of pictures the classes to look for, and with reviews the
+    labels that people gave to objects. All else is an extra: words of `chain.class_list`, nouns of
+    captions, and objects that the language model added. A run of pictures without classes looks for
+    all nouns of its captions: these are no extras.
+
+    Args:
+        session: To read with.
+        run_ids: The runs.
+        use_reviews: Whether objects are as people corrected them.
     """
-    found = select(Annotation.label).join(Candidate, Candidate.id == Annotation.candidate_id)
-    placed = select(Placement.label).join(Candidate, Candidate.id == Placement.candidate_id)
-    named = select(ObjectReview.label).join(Candidate, Candidate.id == ObjectReview.candidate_id)
-    named = named.where(ObjectReview.label.is_not(None))
-    extras, wanted = set[str](), set[str]()
+    labels = select(Label.name).where(Label.run_id.in_(run_ids))
+    found, wanted = set[str](), set(session.scalars(labels))
     for run in session.scalars(select(Run).where(Run.id.in_(run_ids))):
-        options = run.profile.get("chain", {})
-        labels = set(session.scalars(found.where(Candidate.run_id == run.id).distinct()))
+        shown = _labels_of_objects(session, run.id)
         asked = classes_asked(run)
-        if not options.get("caption_nouns", True) or asked == ():
-            wanted |= labels
-            continue
-        wanted.update(asked or (), options.get("class_list", ()))
-        wanted.update(session.scalars(select(Label.name).where(Label.run_id == run.id)))
-        wanted.update(session.scalars(placed.where(Candidate.run_id == run.id).distinct()))
-        wanted.update(session.scalars(named.where(Candidate.run_id == run.id).distinct()))
-        extras |= labels
-    return frozenset(extras - wanted)
+        found |= shown
+        wanted.update(shown if asked == () else asked or ())
+    if use_reviews:
+        wanted |= _labels_given(session, run_ids)
+    return frozenset(found - wanted)
+
+
+def _labels_of_objects(session: Session, run_id: int) -> set[str]:
+    """Return the labels of the objects that models found on candidates of a run."""
+    query = select(Annotation.label).join(Candidate, Candidate.id == Annotation.candidate_id)
+    return set(session.scalars(query.where(Candidate.run_id == run_id).distinct()))
+
+
+def _labels_given(session: Session, run_ids: Collection[int]) -> set[str]:
+    """Return the labels that people gave to objects of runs; to move a box gives none."""
+    query = (
+        select(ObjectReview.label)
+        .join(Candidate, Candidate.id == ObjectReview.candidate_id)
+        .outerjoin(Annotation, Annotation.id == ObjectReview.annotation_id)
+        .where(
+            Candidate.run_id.in_(run_ids),
+            is_object_now(),
+            func.coalesce(Annotation.label, NO_CLASS) != ObjectReview.label,
+        )
+    )
+    return {label for label in session.scalars(query.distinct()) if label}
 
 
 def shows_class(names: Collection[str], *, use_reviews: bool = False) -> ColumnElement[bool]:

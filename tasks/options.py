@@ -81,7 +81,9 @@ class ChainOptions(BaseModel):
         description="Share of common words at which two prompts of a label count as the same.",
     )
     class_list: tuple[str, ...] = Field(
-        (), description="Names to detect in addition to the label and the caption's nouns."
+        (),
+        description="Names to detect in addition to the label and the caption's nouns. Exports "
+        "leave them out, without `--extras`, if they are no labels of the run.",
     )
     phrases: dict[str, tuple[str, ...]] = Field(
         {},

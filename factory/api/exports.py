@@ -51,7 +51,8 @@ def export(  # noqa: PLR0913  # keywords
         classes: The classes in the order of their numbers, all others are left out; a text may
             also name a file. None: as in earlier exports.
         merge: New class by old class.
-        extras: Export objects too whose class only a caption named.
+        extras: Export objects of other classes too: of the profile's class list, of captions, and
+            those that the language model added.
         originals: Folders of the annotated pictures: their files are exported instead of the
             stored copies.
         overwrite: Replace an earlier export in this folder.

@@ -66,7 +66,11 @@ Merges = Annotated[
 ]
 Extras = Annotated[
     bool,
-    typer.Option("--extras", help="Export objects too whose class only a caption named."),
+    typer.Option(
+        "--extras",
+        help="Export objects of other classes too: of the profile's class list, of captions, and "
+        "those that the language model added.",
+    ),
 ]
 OriginalFolders = Annotated[
     list[Path] | None,

@@ -20,9 +20,9 @@ class ClassChoice:
 
     Attributes:
         names: The classes in the order of their numbers; all others are left out. None: those
-            asked for, then those found.
+            asked for, and the extras if they are exported.
         merged: New name by old name; applied first, once.
-        extras: Whether objects are exported whose class only a caption named.
+        extras: Whether objects of classes that nobody asked for are exported too.
     """
 
     names: tuple[str, ...] | None = None

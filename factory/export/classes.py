@@ -31,7 +31,7 @@ class ExportClasses:
         others: Names among them that no exported run was asked for or shows.
         unnumbered: Names among them that the database does not remember yet.
         problem: Why the order could not be remembered; None: it is.
-        extras: Labels that only captions named, which are left out.
+        extras: Labels of objects that nobody asked for, which are left out.
     """
 
     names: tuple[str, ...]
@@ -134,12 +134,13 @@ def plan_classes(
 
 
 def find_extras_left_out(
-    session: Session, choice: ClassChoice, run_ids: Collection[int]
+    session: Session, choice: ClassChoice, run_ids: Collection[int], *, use_reviews: bool = False
 ) -> frozenset[str]:
     """Return the extras; none if they are asked for, one by one or all."""
     if choice.extras or choice.names is not None:
         return frozenset()
-    return list_extras(session, run_ids) - set(choice.merged)
+    named = {*choice.merged, *choice.merged.values()}
+    return list_extras(session, run_ids, use_reviews=use_reviews) - named
 
 
 def count_left_out(session: Session, wanted: CandidateFilter, classes: ExportClasses) -> LeftOut:
@@ -163,7 +164,7 @@ def describe_classes(classes: ExportClasses, left_out: LeftOut) -> Iterator[str]
         objects = f"objects {sum(left_out.objects.values())} ({named})"
         if classes.choice.names is None:
             yield (
-                f"Left out: {objects} of classes that only captions named; --extras exports them."
+                f"Left out: {objects} of classes that were not asked for; --extras exports them."
             )
         else:
             yield f"Left out by --classes: {objects}, images {left_out.images}."

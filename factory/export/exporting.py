@@ -82,7 +82,9 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
             wanted = replace(request.wanted, classes=chosen)
             run_ids = list_exported_runs(session, wanted)
             own = list_run_classes(session, run_ids, use_reviews=use_reviews)
-            extras = find_extras_left_out(session, request.classes, run_ids)
+            extras = find_extras_left_out(
+                session, request.classes, run_ids, use_reviews=use_reviews
+            )
             classes = plan_classes(session, request.classes, own, problem, extras)
             if not classes.unnumbered:
                 originals.check(session, wanted)

@@ -53,7 +53,7 @@ def test_label_words_become_an_annotated_dataset(factory, tmp_path, monkeypatch)
     assert (told["event"], told["candidates"]) == ("done", len(candidates))
     assert (told["accepted"], told["quarantined"]) == (len(accepted), 0)
 
-    exported = factory.call("export", "coco", "--out", str(tmp_path / "coco"))
+    exported = factory.call("export", "coco", "--out", str(tmp_path / "coco"), "--extras")
     assert exported.returncode == 0, exported.stderr
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(tmp_path / "coco" / "annotations" / "instances_train.json"))

@@ -57,14 +57,14 @@ def request_of(
     originals=(),
     **wanted,
 ):
-    """Return a request for an export; by default of the accepted candidates."""
+    """Return a request for an export; by default of the accepted candidates and all objects."""
     return ExportRequest(
         format=get_format(name),
         out_dir=out,
         wanted=CandidateFilter(**{"verdict": Verdict.ACCEPTED, **wanted}),
         splits=parse_splits(splits or get_format(name).splits, seed),
         masks=masks,
-        classes=choice or ClassChoice(),
+        classes=choice or ClassChoice(extras=True),
         originals=originals,
         overwrite=overwrite,
         strict_splits=strict_splits,

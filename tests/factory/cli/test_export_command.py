@@ -9,21 +9,26 @@ from tests.factory.answers import answered, refused
 
 def test_export_says_what_it_wrote(factory, tmp_path):
     words = ("export", "coco", "--out", tmp_path / "out")
-    assert "6 images (train 6), 8 annotations, 3 classes" in answered(factory(*words))
+    assert "6 images (train 6), 6 annotations, 2 classes" in answered(factory(*words))
     assert "--overwrite" in refused(factory(*words))
     done = json.loads(answered(factory(*words, "--overwrite", "--json")))
     assert done == {
         "folder": str(tmp_path / "out"),
         "format": "coco",
         "images": 6,
-        "annotations": 8,
-        "classes": 3,
+        "annotations": 6,
+        "classes": 2,
         "splits": {"train": 6},
         "lacking": {},
-        "left_out_objects": {},
+        "left_out_objects": {"tree": 2},
         "left_out_images": 0,
         "missing_originals": 0,
-        "notes": [],
+        "notes": [
+            (
+                "Left out: objects 2 (tree 2) of classes that were not asked for; --extras "
+                "exports them."
+            )
+        ],
         "gaps": [],
     }
 

@@ -49,19 +49,39 @@ def test_the_labels_asked_for_come_first_then_what_was_found(place, out):
     assert names_of(place, out) == ["tree", "dog", "apple", "zebra"]
 
 
-def test_classes_that_only_captions_named_are_exported_when_asked_for(place, out):
-    run_id = add_run(place, ("tree", "tree", "apple", "middle"))
-    with place.sessions.begin() as session:
-        run = session.get_one(Run, run_id)
-        chain = {**run.profile["chain"], "caption_nouns": True, "class_list": ["apple"]}
-        run.profile = {**run.profile, "chain": chain}
-    done = export_as(place, "coco", out)
-    told = "Left out: objects 1 (middle 1) of classes that only captions named; --extras exports"
-    assert told in str(done)
-    assert (done.annotations, done.classes) == (2, 2)
-    assert names_of(place, out, ClassChoice(merged={"middle": "tree"})) == ["tree", "apple"]
+def test_classes_that_were_not_asked_for_are_exported_on_request(place, out):
+    add_run(place, ("tree", "tree", "apple", "middle"))
+    done = export_as(place, "coco", out, choice=ClassChoice())
+    note = "Left out: objects 2 (apple 1, middle 1) of classes that were not asked for; --extras"
+    assert note in str(done)
+    assert note in (out / "README.md").read_text()
+    assert (done.annotations, done.classes) == (1, 1)
+    assert done.left_out_objects == {"apple": 1, "middle": 1}
     assert names_of(place, out, ClassChoice(("middle",))) == ["middle"]
     assert names_of(place, out, ClassChoice(extras=True)) == ["tree", "apple", "middle"]
+    assert names_of(place, out, ClassChoice(merged={"apple": "tree"})) == ["tree"]
+    assert names_of(place, out, ClassChoice()) == ["tree"]
+
+
+def test_the_class_list_of_a_profile_adds_no_class(place, out):
+    run_id = add_run(place, ("tree", "tree", "apple"), ("dog", "tree", "dog"))
+    with place.sessions.begin() as session:
+        run = session.get_one(Run, run_id)
+        chain = {**run.profile["chain"], "class_list": ["apple", "zebra"]}
+        run.profile = {**run.profile, "chain": chain}
+    assert names_of(place, out, ClassChoice()) == ["tree", "dog"]
+
+
+def test_the_new_name_of_a_class_is_no_extra(place, out):
+    add_run(place, ("puppy", "puppy", "dog", "tree"))
+    assert names_of(place, out, ClassChoice(merged={"puppy": "dog"})) == ["dog"]
+
+
+def test_what_one_run_asked_for_is_no_extra_of_another_in_the_same_export(place, out):
+    add_run(place, ("tree", "tree", "dog"))
+    add_run(place, ("dog", "dog", "apple"))
+    done = export_as(place, "coco", out, choice=ClassChoice())
+    assert (done.annotations, done.left_out_objects) == (3, {"apple": 1})
 
 
 def test_numbers_do_not_depend_on_the_filter(place, out):

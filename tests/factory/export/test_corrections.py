@@ -85,6 +85,21 @@ def test_new_names_get_class_numbers_at_the_end_and_can_be_chosen(corrected, tmp
     assert wolves.left_out_objects == {"tree": 1}
 
 
+def test_labels_that_people_gave_are_no_extras_but_moved_and_deleted_boxes_give_none(
+    corrected, tmp_path
+):
+    with corrected.sessions.begin() as session:
+        review_objects(session, 2, ObjectChange(ObjectAction.DELETE, "a4"), "ann@studio")
+        moved = ObjectChange(ObjectAction.CHANGE, "a6", box_xyxy=MOVED)
+        review_objects(session, 3, moved, "ann@studio")
+    options = {"choice": ClassChoice(), "overwrite": True}
+    done = export_as(corrected, "coco", tmp_path / "out", use_reviews=True, **options)
+    assert done.classes == 3  # dog, fox, wolf
+    assert done.left_out_objects == {"tree": 5}
+    done = export_as(corrected, "coco", tmp_path / "out", **options)
+    assert (done.classes, done.left_out_objects) == (1, {"tree": 6})
+
+
 @pytest.mark.parametrize("format_", ["yolo-segment", "voc", "parquet", "imagefolder"])
 def test_other_formats_have_the_corrected_objects_too(corrected, tmp_path, format_):
     assert export_as(corrected, format_, tmp_path / "out", use_reviews=True).annotations == 12
