@@ -12,7 +12,7 @@ from chatgenimage.db.models import Annotation, Candidate, Score, Step
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.db.verdicts import set_verdict
 from chatgenimage.tasks.filter_rules import OBJECTS_KEPT, certain, kept_share
-from chatgenimage.tasks.names_to_detect import named, names_to_detect
+from chatgenimage.tasks.names_to_detect import named, names_to_detect, sure_enough
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.tasks.overlaps import one_box_per_object, without_overlaps
 from chatgenimage.tasks.resources import Resources
@@ -125,8 +125,9 @@ def find_with_masks(
     for subject, pairs in zip(subjects, finder.find(images, names), strict=True):
         called = named([found for found, _ in pairs], subject.names, subject.options)
         mask_of = dict(zip(called, (mask for _, mask in pairs), strict=True))
-        yielding = names_that_yield(subject, {one.label for one in called})
-        kept = without_overlaps(called, subject.options, yielding)
+        sure = sure_enough(called, subject.options)
+        yielding = names_that_yield(subject, {one.label for one in sure})
+        kept = without_overlaps(sure, subject.options, yielding)
         inside = [masks.within(mask_of[one], one.box_xyxy, MASK_MARGIN) for one in kept]
         objects.append((kept, inside))
     return objects
@@ -134,7 +135,8 @@ def find_with_masks(
 
 def objects_in(subject: LabelInput, found: Sequence[Detection]) -> list[Detection]:
     """Return one detection for each object: its name is that of the class that was looked for."""
-    detections = named(found, subject.names, subject.options)
+    called = named(found, subject.names, subject.options)
+    detections = sure_enough(called, subject.options)
     yielding = names_that_yield(subject, {one.label for one in detections})
     return one_box_per_object(detections, subject.options, yielding)
 

@@ -45,6 +45,12 @@ def named(
     return [replace(one, label=by_phrase.get(one.label, one.label)) for one in found]
 
 
+def sure_enough(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:
+    """Return the detections that reach the threshold of their class, if it has one of its own."""
+    least = options.box_thresholds
+    return [one for one in found if one.confidence >= least.get(one.label, 0.0)]
+
+
 def nouns_of(caption: str) -> tuple[str, ...]:
     """Return the head noun of each phrase that starts with an article or a number.
 

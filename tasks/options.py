@@ -1,6 +1,6 @@
 """Options of a run that shape its chain and the delivery of its work."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -84,6 +84,12 @@ class ChainOptions(BaseModel):
         (),
         description="Names to detect in addition to the label and the caption's nouns. Exports "
         "leave them out, without `--extras`, if they are no labels of the run.",
+    )
+    box_thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {},
+        exclude_if=lambda thresholds: not thresholds,  # other runs are stored as in version 0.2
+        description="Minimum confidence of a box by class, where it is higher than the detector's "
+        "`box_threshold`: {dog: 0.4}. `factory thresholds --objects` suggests them.",
     )
     phrases: dict[str, tuple[str, ...]] = Field(
         {},

@@ -1,5 +1,6 @@
 """Thresholds of the detector by class: their precision and recall on images that people checked."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from chatgenimage.workers.boxes import iou
 
 LEAST_IOU = 0.5
 """A detection found an object of its class if their boxes overlap so much."""
+
+LEAST_OBJECTS = 10
+"""A threshold is suggested for a class with at least so many true objects."""
 
 Detected = tuple[float, bool]
 """Confidence of a detection, and whether it found an object."""
@@ -48,6 +52,21 @@ class ObjectThresholds:
     images: int
     classes: tuple[ObjectThreshold, ...]
 
+    def suggested(self) -> dict[str, float]:
+        """Return the best threshold of each class that a higher one improves, by class.
+
+        Classes with fewer than `LEAST_OBJECTS` true objects are left out.
+        """
+        return {
+            one.label: round_down(one.best.threshold)
+            for one in self.classes
+            if one.label is not None
+            and one.objects >= LEAST_OBJECTS
+            and one.best
+            and one.now
+            and one.best.f1 > one.now.f1
+        }
+
 
 def calibrate_objects(session: Session, run: Run) -> ObjectThresholds:
     """Return precision and recall of detector thresholds, by class.
@@ -79,6 +98,11 @@ def calibrate_objects(session: Session, run: Run) -> ObjectThresholds:
     return ObjectThresholds(run.id, images, (total, *by_class))
 
 
+def round_down(threshold: float) -> float:
+    """Return a threshold with three decimals that accepts all that the given one accepts."""
+    return math.floor(threshold * 1000) / 1000
+
+
 def match(
     detections: Sequence[CorrectedObject], truth: Sequence[CorrectedObject]
 ) -> Iterable[tuple[str, Detected]]:
@@ -105,6 +129,7 @@ def object_thresholds_record(found: ObjectThresholds) -> Mapping[str, object]:
     return {
         "run": found.run_id,
         "images": found.images,
+        "box_thresholds": found.suggested(),
         "classes": [
             {
                 "label": one.label,

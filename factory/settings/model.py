@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from chatgenimage.db.addresses import without_secrets
 from chatgenimage.factory.errors import SettingsError
+from chatgenimage.factory.settings.box_thresholds import find_unreachable
 from chatgenimage.factory.settings.merging import given, merge, read_yaml
 from chatgenimage.factory.settings.plugins import find_misfit, refuse_broken_plugins
 from chatgenimage.factory.settings.profiles import find_profile
@@ -210,6 +211,8 @@ class Settings(BaseSettings):
             raise ValueError("delivery.lease_s must be at least three times delivery.heartbeat_s")
         if self.delivery.visibility_timeout_s <= self.delivery.time_limit_s:
             raise ValueError("delivery.visibility_timeout_s must exceed delivery.time_limit_s")
+        if problem := find_unreachable(self.chain.box_thresholds, self.families.values()):
+            raise ValueError(problem)
         return self
 
     def resolved_database_url(self) -> str:

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from chatgenimage.tasks.label import (
     LabelInput,
+    find_with_masks,
     objects_in,
 )
 from chatgenimage.tasks.names_to_detect import named, names_to_detect, nouns_of
@@ -108,3 +110,36 @@ def test_a_stop_noun_that_was_asked_for_is_looked_for():
         "painting",
         "wall",
     )
+
+
+def test_a_class_may_have_a_higher_threshold_than_the_detector():
+    options = {"box_thresholds": {"dog": 0.6}, "phrases": {"dog": ("hound",)}}
+    for phrase in ("dog", "hound"):
+        found = [(phrase, 0.59, BOX), ("cat", 0.31, ELSEWHERE)]
+        assert found_for(["dog", "cat"], found, **options) == [("cat", ELSEWHERE)]
+    assert found_for(["dog"], [("hound", 0.6, BOX)], **options) == [("dog", BOX)]
+
+
+def test_a_box_below_the_threshold_of_its_class_takes_no_place_from_another():
+    found = [("dog", 0.5, BOX), ("cat", 0.4, BOX)]
+    assert found_for(["dog", "cat"], found) == [("dog", BOX)]
+    kept = found_for(["dog", "cat"], found, box_thresholds={"dog": 0.6})
+    assert kept == [("cat", BOX)]
+
+
+class FindsAll:
+    """A detector and segmenter in one that finds a dog and a cat in each image."""
+
+    def find(self, images, _labels):
+        objects = [Detection("dog", 0.5, BOX), Detection("cat", 0.4, ELSEWHERE)]
+        mask = np.ones((32, 32), dtype=bool)
+        return [[(one, mask) for one in objects] for _ in images]
+
+
+def test_a_detector_with_masks_has_the_same_thresholds():
+    chain = ChainOptions(box_thresholds={"dog": 0.6})
+    subject = LabelInput(1, "", ("dog", "cat"), chain, ("dog",))
+    image = np.zeros((32, 32, 3), dtype=np.uint8)
+    [(kept, inside)] = find_with_masks(FindsAll(), [image], [["dog", "cat"]], [subject])
+    assert [one.label for one in kept] == ["cat"]
+    assert len(inside) == 1

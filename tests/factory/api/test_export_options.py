@@ -3,6 +3,7 @@
 import inspect
 from typing import get_type_hints
 
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from chatgenimage import export
@@ -27,9 +28,14 @@ OF_THE_TERMINAL = {"as_json", "heed_marks"}
 """The form of the output, and a former name."""
 
 
+def parameters_of_command():
+    commands = get_command(app)
+    assert isinstance(commands, TyperGroup)
+    return commands.commands["export"].params
+
+
 def test_the_command_and_the_function_take_the_same_choices():
-    parameters = get_command(app).commands["export"].params
-    options = {one.name for one in parameters} - OF_THE_TERMINAL
+    options = {one.name for one in parameters_of_command()} - OF_THE_TERMINAL
     typed = {OTHER_NAMES.get(name, name) for name in options}
     own = inspect.signature(export).parameters.keys() - {"options"}
     keywords = own | get_type_hints(ExportOptions).keys()
@@ -37,7 +43,7 @@ def test_the_command_and_the_function_take_the_same_choices():
 
 
 def test_their_defaults_are_equal():
-    command = {one.name: one.default for one in get_command(app).commands["export"].params}
+    command = {one.name: one.default for one in parameters_of_command()}
     empty = (None, (), {}, [])
     for name, parameter in inspect.signature(export).parameters.items():
         typed = next((old for old, new in OTHER_NAMES.items() if new == name), name)

@@ -5,6 +5,8 @@ import pytest
 from chatgenimage.db.models import Candidate
 from chatgenimage.db.object_reviews import ObjectChange, review_objects
 from chatgenimage.db.states import ObjectAction
+from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.settings.profiles import CONFIGS
 from tests import rows
 from tests.factory.curation.test_reviews import run
 
@@ -61,6 +63,36 @@ def test_the_table_says_how_many_objects_it_is_based_on(checked):
     lines = [line.split() for line in told.splitlines()]
     assert ["dog", "5", "6", "0.4", "0.67", "0.80", "0.55", "1.00", "0.80"] in lines
     assert ["wolf", "1", "0", *["-"] * 6] in lines
+
+
+def test_a_class_with_few_objects_gets_no_suggestion(checked):
+    assert "No class with 10 true objects" in run(checked, "thresholds", "1", "--objects").stdout
+    assert (
+        json.loads(run(checked, "thresholds", "1", "--objects", "--json").stdout)["box_thresholds"]
+        == {}
+    )
+
+
+def test_the_suggested_thresholds_can_be_pasted_into_a_profile(place, tmp_path):
+    with place.sessions.begin() as session:
+        batch = rows.batch_of(session, rows.add_run(session, ["dog: big"], state="done"))
+        for number in range(12):
+            shown = [("dog: big", "brown", rows.DOG_BOX)]
+            added = rows.add_candidate(place, session, batch, shown)
+            added.annotations[0].confidence = 0.7 if number < 10 else 0.4
+            key = f"a{added.annotations[0].id}"
+            if number >= 10:
+                review_objects(session, added.id, ObjectChange(DELETE, key), "ann@studio")
+            review_objects(session, added.id, ObjectChange(CHECK), "ann@studio")
+    printed = run(place, "thresholds", "1", "--objects").stdout
+    pasted = (
+        (CONFIGS / "micro.yaml")
+        .read_text()
+        .replace("chain:\n", "chain:\n" + printed[printed.index("  box_thresholds:") :])
+    )
+    (tmp_path / "mine.yaml").write_text(pasted)
+    settings = load_settings(tmp_path / "mine.yaml")
+    assert settings.chain.box_thresholds == {"dog: big": 0.55}
 
 
 @pytest.mark.parametrize(

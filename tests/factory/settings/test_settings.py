@@ -129,6 +129,11 @@ def test_a_frozen_profile_ignores_the_environment(monkeypatch):
         ),
         pytest.param({"chain": {"per_label": 0}}, ["'chain.per_label'", "1"], id="out of range"),
         pytest.param({"roles": {"language": ["llm"]}}, ["'llm'", "language"], id="a role's family"),
+        pytest.param(
+            {"chain": {"box_thresholds": {"dog": 0.2}}},
+            ["'dog' is 0.2", "box_threshold of 0.3"],
+            id="a threshold below the detector's",
+        ),
         pytest.param({"delivery": {"heartbeat_s": 80}}, ["lease_s", "heartbeat_s"], id="heartbeat"),
     ],
 )
