@@ -1,7 +1,5 @@
 """Dataset card: contents, models with licences, thresholds, and how to repeat the export."""
 
-import csv
-import io
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +19,15 @@ from chatgenimage.factory.export.card_models import ModelsOfRun, describe_models
 from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.formats import FORMATS
+from chatgenimage.factory.export.gaps import state_shares
 from chatgenimage.factory.export.markdown import cell, table_head, table_row
+from chatgenimage.factory.export.run_files import (
+    labels_csv,
+    labels_file,
+    marks_file,
+    profile_file,
+)
 from chatgenimage.factory.export.sources import SOURCES_FILE
-from chatgenimage.factory.submission.label_files import NUMBERS
 from chatgenimage.tasks.filter_rules import DOMAIN
 from chatgenimage.tasks.options import ChainOptions, run_options
 
@@ -44,7 +48,7 @@ class CardContent:
         models: Models of each run, and its profile with their commits.
         limits: Thresholds of their verdicts, by run and score.
         command: Command of the export.
-        gaps: Sentences about splits that have no image or lack labels.
+        gaps: Sentences about splits that have no image, lack labels, or have other shares.
         marks: Number of reviewed samples, by verdict and whether the review is good.
         marks_csv: Reviews that decided which samples are exported, by run; empty if only the
             filters decided.
@@ -78,12 +82,12 @@ def write_card(folder: Folder, facts: CardContent) -> None:
     """Write the card, and the labels and the profile of each run."""
     for run in facts.runs:
         folder.put_text(
-            _profile_file(run), yaml.safe_dump(facts.models[run.id].profile, sort_keys=False)
+            profile_file(run), yaml.safe_dump(facts.models[run.id].profile, sort_keys=False)
         )
         if _is_of_prompts(run):
-            folder.put_text(_labels_file(run), _labels_csv(run))
+            folder.put_text(labels_file(run), labels_csv(run))
         if run.id in facts.marks_csv:
-            folder.put_text(_marks_file(run), facts.marks_csv[run.id])
+            folder.put_text(marks_file(run), facts.marks_csv[run.id])
     folder.put_text(CARD_FILE, "\n".join(_lines(facts)) + "\n")
 
 
@@ -126,6 +130,7 @@ def _about(facts: CardContent) -> list[str]:
         f"Boxes, masks and captions are the output of models; {_checked(facts)}.",
         "",
         "An initial image and everything edited or filled from it are in the same split.",
+        *state_shares(facts.plan.counts),
         *(cell(gap, len(gap)) for gap in facts.gaps),
     ]
 
@@ -210,20 +215,20 @@ def _commands(facts: CardContent) -> Iterator[str]:
             options = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
             yield f"factory refilter {number} --yes {options}"
         if run.id in facts.marks_csv:
-            yield f"factory mark --file {_marks_file(run)}"
+            yield f"factory mark --file {marks_file(run)}"
     yield from (facts.command, "```", "")
     yield "On the same kind of machine the same seed gives the same images."
 
 
 def _make_again(run: Run) -> str:
     if _is_of_prompts(run):
-        labels, seed = _labels_file(run), run.seed
-        return f"factory run --file {labels} --profile {_profile_file(run)} --seed {seed}"
+        labels, seed = labels_file(run), run.seed
+        return f"factory run --file {labels} --profile {profile_file(run)} --seed {seed}"
     chain = run_options(run).chain
     names = f"--labels {shlex.quote(_spell_classes(chain))} " if chain.class_list else ""
     vary = "--vary " if chain.rounds else ""
     side = f"--longest-side {chain.longest_side_px}"
-    return f"factory annotate FOLDER {names}{vary}{side} --profile {_profile_file(run)}"
+    return f"factory annotate FOLDER {names}{vary}{side} --profile {profile_file(run)}"
 
 
 def _spell_classes(chain: ChainOptions) -> str:
@@ -259,27 +264,3 @@ def _training(facts: CardContent) -> Iterator[str]:
         if known.trainers and known.name != facts.format.name:
             names = ", ".join(trainer.name for trainer in known.trainers)
             yield f"- `{known.name}`: {names}"
-
-
-def _profile_file(run: Run) -> str:
-    return f"runs/{run.id}.yaml"
-
-
-def _labels_file(run: Run) -> str:
-    return f"runs/{run.id}.csv"
-
-
-def _marks_file(run: Run) -> str:
-    return f"runs/{run.id}-marks.csv"
-
-
-def _labels_csv(run: Run) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    has_domains = any(label.domains for label in run.labels)
-    table.writerow(("label", *NUMBERS, "mode", *(["domains"] if has_domains else [])))
-    for label in run.labels:
-        domains = [",".join(label.domains or ())] if has_domains else []
-        numbers = (label.per_label, label.quota, label.max_images)
-        table.writerow((label.name, *numbers, label.mode, *domains))
-    return text.getvalue()

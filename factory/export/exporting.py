@@ -37,7 +37,7 @@ from chatgenimage.factory.export.classes import (
 from chatgenimage.factory.export.corrections import describe_corrections
 from chatgenimage.factory.export.first_pass import FirstPass, iter_keys
 from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replace, write_manifest
-from chatgenimage.factory.export.gaps import check_split_names
+from chatgenimage.factory.export.gaps import check_split_names, shares_of
 from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest, ExportResult
 from chatgenimage.factory.export.sample import Sample
@@ -118,6 +118,7 @@ def _write(
     of_classes = describe_classes(first_pass.classes, left_out)
     corrected = describe_corrections(session, request.wanted)
     notes = (*of_classes, *corrected, *first_pass.originals.describe())
+    shares = first_pass.shares()
     write_card(folder, _card_content(session, first_pass, plan, notes))
     done = ExportResult(
         folder=request.out_dir,
@@ -126,11 +127,12 @@ def _write(
         annotations=annotations,
         classes=len(plan.classes),
         splits=first_pass.totals(),
+        shares=shares_of(first_pass.totals()),
         lacking=dict(first_pass.assignment.lacking),
         left_out_objects=left_out.objects,
         left_out_images=left_out.images,
         missing_originals=len(first_pass.originals.missing),
-        notes=notes,
+        notes=(*notes, *shares),
         gaps=tuple(first_pass.gaps()),
     )
     known = {
@@ -157,7 +159,7 @@ def _card_content(
         {run.id: find_models(session, run) for run in runs},
         {run.id: limits_in_force(session, run) for run in runs},
         request.command,
-        gaps=first_pass.gaps(),
+        gaps=[*first_pass.gaps(), *first_pass.shares()],
         marks=first_pass.marks,
         marks_csv=marks,
         merged=first_pass.classes.choice.merged,

@@ -21,7 +21,7 @@ from chatgenimage.db.exporting import (
 from chatgenimage.factory.export.base import Plan
 from chatgenimage.factory.export.classes import ExportClasses
 from chatgenimage.factory.export.families import Assignment, Families, Tag
-from chatgenimage.factory.export.gaps import describe_gaps, describe_validation
+from chatgenimage.factory.export.gaps import describe_gaps, describe_shares, describe_validation
 from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest
 from chatgenimage.factory.export.splits import Splits
@@ -91,6 +91,10 @@ class FirstPass:
         counts = self.totals()
         gaps = describe_gaps(counts, self.assignment.lacking)
         return [*gaps, *describe_validation(self.request.format, counts)]
+
+    def shares(self) -> list[str]:
+        """Return a sentence if shares of the images are far from those asked for."""
+        return list(describe_shares(self.request.splits, self.totals()))
 
     def plan(self) -> Plan:
         """Return the plan for the writer."""

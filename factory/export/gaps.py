@@ -1,4 +1,4 @@
-"""Gaps of splits: splits without an image, and labels that a split has nothing of."""
+"""Gaps of splits: no image, nothing of a label, or another share of the images than asked for."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -7,6 +7,8 @@ from chatgenimage.factory.export.base import Format
 from chatgenimage.factory.export.splits import TRAIN, VAL, Splits, role_of
 
 SHOWN_LABELS = 10
+MOST_OFF = 0.05
+"""A share of the images may differ so much from the one asked for before it is reported."""
 
 
 def describe_gaps(counts: Mapping[str, int], lacking: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -21,6 +23,38 @@ def describe_gaps(counts: Mapping[str, int], lacking: Mapping[str, Sequence[str]
             yield f"The split {split} has no image: there are too few families of images."
         elif labels := lacking.get(split):
             yield f"The split {split} has nothing of {_shorten(labels)}."
+
+
+def shares_of(counts: Mapping[str, int]) -> dict[str, float]:
+    """Return the share of the images of each split, in [0, 1], with four decimals."""
+    total = sum(counts.values())
+    return {split: round(count / total, 4) if total else 0.0 for split, count in counts.items()}
+
+
+def state_shares(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a sentence with the share of the images of each split, if there are several."""
+    if len(counts) > 1:
+        shares = (f"{name} {share:.1%}" for name, share in shares_of(counts).items())
+        yield f"Shares of the images: {', '.join(shares)}."
+
+
+def describe_shares(splits: Splits, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a sentence if a split has another share of the images than asked for.
+
+    Args:
+        splits: Those asked for.
+        counts: Number of images of each split.
+    """
+    shares = shares_of(counts)
+    if any(abs(shares[name] - asked) > MOST_OFF for name, asked in splits.shares):
+        found = ", ".join(
+            f"{name} {shares[name]:.0%} ({asked:.0%})" for name, asked in splits.shares
+        )
+        yield (
+            f"Shares of the images, and those asked for: {found}. A family of images is never "
+            "divided, and each split first gets each label. More images of each label bring the "
+            "shares closer."
+        )
 
 
 def check_split_names(wanted: Format, splits: Splits) -> None:

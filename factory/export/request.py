@@ -76,6 +76,7 @@ class ExportResult:
 
     Attributes:
         splits: Number of images of each split, 0 for a split that got none.
+        shares: Share of the images of each split, in [0, 1].
         gaps: A sentence for each split that has no image or lacks labels.
         lacking: Labels that a split has no image or no object of, by split.
         left_out_objects: Number of objects of classes that were not chosen, by label.
@@ -90,6 +91,7 @@ class ExportResult:
     annotations: int
     classes: int
     splits: dict[str, int]
+    shares: dict[str, float]
     lacking: dict[str, tuple[str, ...]]
     left_out_objects: dict[str, int]
     left_out_images: int

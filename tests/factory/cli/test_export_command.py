@@ -19,6 +19,7 @@ def test_export_says_what_it_wrote(factory, tmp_path):
         "annotations": 6,
         "classes": 2,
         "splits": {"train": 6},
+        "shares": {"train": 1.0},
         "lacking": {},
         "left_out_objects": {"tree": 2},
         "left_out_images": 0,

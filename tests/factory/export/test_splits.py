@@ -194,6 +194,23 @@ def test_gaps_are_in_the_output_the_manifest_and_the_card(place, out):
     assert "The split test has no image" in card
 
 
+def test_shares_that_are_far_from_those_asked_for_are_in_the_output_and_on_the_card(place, out):
+    add_families(place, ("dog", "house"), 3)
+    done = export_as(place, "coco", out, splits=THREE)
+    assert done.splits == {"train": 6, "val": 6, "test": 6}
+    assert done.shares == {"train": 0.3333, "val": 0.3333, "test": 0.3333}
+    note = (
+        "Shares of the images, and those asked for: train 33% (80%), val 33% (10%), test 33% (10%)"
+    )
+    assert note in str(done)
+    card = (out / "README.md").read_text("utf-8")
+    assert note in card
+    assert "Shares of the images: train 33.3%, val 33.3%, test 33.3%." in card
+    near = export_as(place, "coco", out, splits="train=0.7,val=0.3", overwrite=True)
+    assert near.shares == {"train": 0.6667, "val": 0.3333}
+    assert "asked for:" not in str(near)
+
+
 def test_strict_splits_refuse_gaps_and_write_nothing(place, out):
     add_families(place, ("dog",), 2)
     request = exports.request_of("coco", out, splits=THREE, strict_splits=True)
