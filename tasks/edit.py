@@ -28,7 +28,7 @@ from chatgenimage.tasks.ledger import record_exchanges
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, options_of
-from chatgenimage.tasks.words import names_by_painted, painted_as
+from chatgenimage.tasks.words import class_of_word, names_by_painted, painted_as
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import BackgroundEditor, LanguageModel
 from chatgenimage.workers.llm.english import EDIT_INSTRUCTION
@@ -122,13 +122,14 @@ def write_scenes(
     """Write the scenes, their objects by the names of their classes, and the calls."""
     candidate = session.get_one(Candidate, parent.candidate_id)
     found = [annotation.label for annotation in candidate.annotations]
-    names = names_by_painted(found, options_of(step).chain)
+    options = options_of(step).chain
+    names = names_by_painted(found, options)
     session.add_all(
         Scene(
             candidate_id=parent.candidate_id,
             index=index,
             background=scene.background,
-            objects=[names.get(word, word) for word in scene.objects],
+            objects=[names.get(word) or class_of_word(word, options) for word in scene.objects],
             description=scene.description,
         )
         for index, scene in enumerate(answer.value[: parent.count])

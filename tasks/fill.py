@@ -30,7 +30,7 @@ from chatgenimage.tasks.predictions import choose_best, predict
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
-from chatgenimage.tasks.words import names_by_painted, painted_as
+from chatgenimage.tasks.words import class_of_word, names_by_painted, painted_as
 from chatgenimage.workers import boxes, masks
 from chatgenimage.workers.interfaces import ImageTextEncoder, LanguageModel, ObjectFiller
 from chatgenimage.workers.llm.english import with_article
@@ -107,7 +107,8 @@ def write_place(
     """Write every proposal by the name of its class; invalid ones with their problem."""
     scene = session.get_one(Candidate, canvas.candidate_id).scene
     asked = [*names_asked(step), *(scene.objects if scene else ())]
-    names = names_by_painted(asked, options_of(step).chain)
+    options = options_of(step).chain
+    names = names_by_painted(asked, options)
     problems = judge_proposals(answer.value, canvas)
     for index, (proposal, problem) in enumerate(zip(answer.value, problems, strict=True)):
         x_min, y_min, x_max, y_max = proposal.box_xyxy
@@ -115,7 +116,7 @@ def write_place(
             Placement(
                 candidate_id=canvas.candidate_id,
                 index=index,
-                label=names.get(proposal.label, proposal.label),
+                label=names.get(proposal.label) or class_of_word(proposal.label, options),
                 x_min=x_min,
                 y_min=y_min,
                 x_max=x_max,

@@ -19,7 +19,7 @@ from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork, names_asked, options_of
 from chatgenimage.tasks.thresholds import FilterThresholds
-from chatgenimage.tasks.words import looked_for_as
+from chatgenimage.tasks.words import class_of_word, looked_for_as
 from chatgenimage.workers import masks
 from chatgenimage.workers.interfaces import Captioner, Detector, DetectorSegmenter, Segmenter
 from chatgenimage.workers.llm.word_forms import mentions
@@ -76,7 +76,7 @@ def read(session: Session, step: Step, candidate_id: int) -> LabelInput:
     if candidate.placement:
         names.append(candidate.placement.label)
     options = options_of(step).chain
-    names += options.class_list
+    names += [class_of_word(word, options) for word in options.class_list]
     unique = tuple(dict.fromkeys(names))
     return LabelInput(candidate.id, candidate.sha256, unique, options, tuple(asked))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatgenimage.tasks.options import ChainOptions
-from chatgenimage.tasks.words import looked_for_as, names_by_phrase
+from chatgenimage.tasks.words import class_of_word, looked_for_as, names_by_phrase
 from chatgenimage.workers.llm.stop_nouns import STOP_NOUNS
 from chatgenimage.workers.llm.word_forms import mentions
 from chatgenimage.workers.values import Detection
@@ -42,7 +42,10 @@ def named(
 ) -> list[Detection]:
     """Return the detections, each with the name that its phrase belongs to."""
     by_phrase = names_by_phrase(names, options)
-    return [replace(one, label=by_phrase.get(one.label, one.label)) for one in found]
+    return [
+        replace(one, label=by_phrase.get(one.label) or class_of_word(one.label, options))
+        for one in found
+    ]
 
 
 def sure_enough(found: Sequence[Detection], options: ChainOptions) -> list[Detection]:

@@ -96,6 +96,12 @@ class ChainOptions(BaseModel):
         description="Phrases to detect instead of a name, by name: {referee: [striped shirt]}. "
         "What is found has the name.",
     )
+    classes: dict[str, str] = Field(
+        {},
+        exclude_if=lambda classes: not classes,
+        description="Class by word in lower case: {dog: wooden_dog}. What is found or added by "
+        "that word, on an image of any label, has the class. Label files set it.",
+    )
     painted: dict[str, str] = Field(
         {},
         exclude_if=lambda painted: not painted,

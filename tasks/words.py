@@ -37,6 +37,27 @@ def styled(prompt: str, name: str, options: ChainOptions) -> str:
     return options.styles.get(name, options.style).replace(PROMPT_SLOT, prompt)
 
 
+def class_of_word(word: str, options: ChainOptions) -> str:
+    """Return the class of a word, compared without case; the word if no class has it."""
+    return options.classes.get(word.casefold(), word)
+
+
+def classes_by_word(names: Iterable[str], options: ChainOptions) -> dict[str, str]:
+    """Return the class of each word by which one class alone is painted and looked for.
+
+    Words that are the name of their class are left out.
+    """
+    owners: dict[str, list[str]] = {}
+    for name in names:
+        for word in dict.fromkeys(phrase.casefold() for phrase in looked_for_as(name, options)):
+            owners.setdefault(word, []).append(name)
+    return {
+        word: name
+        for word, (name, *others) in owners.items()
+        if not others and painted_as(name, options).casefold() == word != name
+    }
+
+
 def names_by_phrase(names: Iterable[str], options: ChainOptions) -> Mapping[str, str]:
     """Return the class of each phrase that the detector looks for, for the classes given."""
     found: dict[str, str] = {}

@@ -1,27 +1,35 @@
 """Ontology of a request: the words, phrases and styles of its labels, as options of the run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.labels import LabelRequest
-from chatgenimage.tasks.words import looked_for_as, painted_as
+from chatgenimage.tasks.options import ChainOptions
+from chatgenimage.tasks.words import classes_by_word, looked_for_as, painted_as
 
 
 def with_ontology(settings: Settings, requests: Sequence[LabelRequest]) -> Settings:
     """Return the settings with the words of the labels in their chain.
 
-    The settings are the same if no label has words of its own.
+    The settings are the same if no label has words of its own. A word of one label alone names
+    that label on all images of the run (`chain.classes`).
     """
     own: dict[str, dict[str, Any]] = {
         "painted": {one.label: one.prompt for one in requests if one.prompt},
         "phrases": {one.label: one.detect for one in requests if one.detect},
         "styles": {one.label: one.style for one in requests if one.style},
     }
-    changed = {key: {**getattr(settings.chain, key), **new} for key, new in own.items() if new}
-    if not changed:
-        return settings
-    return settings.model_copy(update={"chain": settings.chain.model_copy(update=changed)})
+    chain = _with(settings.chain, own)
+    words = classes_by_word([one.label for one in requests], chain)
+    chain = _with(chain, {"classes": words})
+    return settings if chain == settings.chain else settings.model_copy(update={"chain": chain})
+
+
+def _with(chain: ChainOptions, own: Mapping[str, Mapping[str, Any]]) -> ChainOptions:
+    """Return the options with further entries of their tables."""
+    changed = {key: {**getattr(chain, key), **new} for key, new in own.items() if new}
+    return chain.model_copy(update=changed) if changed else chain
 
 
 def words_to_paint(settings: Settings, labels: Sequence[str]) -> Iterator[tuple[str, str]]:

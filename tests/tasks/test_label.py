@@ -143,3 +143,12 @@ def test_a_detector_with_masks_has_the_same_thresholds():
     [(kept, inside)] = find_with_masks(FindsAll(), [image], [["dog", "cat"]], [subject])
     assert [one.label for one in kept] == ["cat"]
     assert len(inside) == 1
+
+
+def test_what_the_class_list_and_captions_find_has_the_class_of_the_run():
+    options = {"classes": {"frog": "Frog", "owl": "my owl"}, "phrases": {"my owl": ("owl",)}}
+    found = [("dog", 0.9, BOX), ("frog", 0.8, ELSEWHERE)]  # the frog is a noun of the caption
+    assert found_for(["dog"], found, **options) == [("dog", BOX), ("Frog", ELSEWHERE)]
+    found = [("dog", 0.9, BOX), ("owl", 0.8, ELSEWHERE)]
+    kept = found_for(["dog"], found, listed=["my owl"], **options)
+    assert kept == [("dog", BOX), ("my owl", ELSEWHERE)]

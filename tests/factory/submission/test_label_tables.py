@@ -108,6 +108,28 @@ def test_an_ontology_says_what_is_painted_and_what_is_looked_for(tmp_path):
     assert styled("a light", "forklift", chain) == "a light"
 
 
+def test_a_word_of_one_class_alone_names_it_on_images_of_other_labels(tmp_path):
+    table = (
+        "class,prompt,detect\n"
+        "wooden_tiger,tiger,Tiger|cat\n"
+        "plush_dog,dog,dog\n"
+        "wooden_dog,dog,dog\n"
+        "Frog,,\n"
+        "traffic_light,,\n"
+        "kitten,,kitten|cat\n"
+        "owl,,\n"
+    )
+    wanted = read(tmp_path, "a.csv", table)
+    chain = with_ontology(load_settings("micro"), wanted.requests).chain
+    assert chain.classes == {
+        "tiger": "wooden_tiger",
+        "frog": "Frog",
+        "traffic light": "traffic_light",
+    }
+    plain = load_settings("micro")
+    assert with_ontology(plain, [LabelRequest("dog"), LabelRequest("house")]) is plain
+
+
 def test_a_label_with_another_class_is_painted_and_looked_for_as_the_label(tmp_path):
     [request] = read(tmp_path, "a.csv", "label,class\nfire engine,vehicle\n").requests
     assert request == LabelRequest("vehicle", prompt="fire engine", detect=("fire engine",))
