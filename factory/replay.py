@@ -20,11 +20,12 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import settings_from_frozen
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.options import RunOptions, run_options
+from chatgenimage.tasks.painting import options_in, paint
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.workers import masks
 from chatgenimage.workers.image_similarity import psnr
 from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
-from chatgenimage.workers.values import RgbImage
+from chatgenimage.workers.values import ImageOptions, RgbImage
 
 CHOSEN_SEED = "fill_prediction_seed"
 """Key in a candidate's model settings: the seed of the best of several fills."""
@@ -41,6 +42,7 @@ class PaintRecord:
     origin: Origin
     prompt_text: str
     seed: int
+    options: ImageOptions
     parent_sha256: str | None
     box_xyxy: tuple[float, float, float, float] | None
 
@@ -140,10 +142,12 @@ def _list_mates(session: Session, candidate: Candidate, options: RunOptions) -> 
 
 def _record_of(candidate: Candidate) -> PaintRecord:
     parent, placement = candidate.parent, candidate.placement
+    settings = candidate.model.get("settings", {})
     return PaintRecord(
         Origin(candidate.origin),
         candidate.prompt_text,
-        candidate.model.get("settings", {}).get(CHOSEN_SEED, candidate.seed),
+        settings.get(CHOSEN_SEED, candidate.seed),
+        options_in(settings),
         parent.sha256 if parent else None,
         placement.box_xyxy if placement else None,
     )
@@ -178,7 +182,8 @@ def _paint(resources: Resources, records: Sequence[PaintRecord]) -> list[RgbImag
     parents = [resources.images.get(r.parent_sha256) for r in records if r.parent_sha256]
     match records[0].origin:
         case Origin.GENERATED:
-            return resources.able(ImageGenerator).generate(prompts, seeds)
+            options = [record.options for record in records]
+            return paint(resources.able(ImageGenerator), prompts, seeds, options)
         case Origin.EDITED:
             return resources.able(BackgroundEditor).edit(parents, prompts, seeds)
         case _:

@@ -23,6 +23,7 @@ from chatgenimage.workers.errors import (
     ImageWithheld,
     NotANumber,
     OutOfMemory,
+    UnfitOptions,
     UnknownWord,
 )
 from chatgenimage.workers.llm.text import clean
@@ -39,7 +40,7 @@ TRANSIENT = (
 """Transient failures of the environment: the step waits and is queued again."""
 
 PERMANENT = (
-    *(AnswerRefused, UnknownWord, LabelUnread, NotANumber, ImageWithheld),
+    *(AnswerRefused, UnknownWord, LabelUnread, NotANumber, ImageWithheld, UnfitOptions),
     *(ImageMissing, ImageBroken),
 )
 """Failures caused by the data: another attempt would fail in the same way."""

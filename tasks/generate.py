@@ -17,6 +17,7 @@ from chatgenimage.tasks.image_lineage import (
     store_painted,
     unread_of,
 )
+from chatgenimage.tasks.painting import notes_of, paint
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork
@@ -40,14 +41,19 @@ def compute(resources: Resources, lineages: Sequence[Lineage]) -> list[PaintedPi
 
     Raises:
         LabelUnread: If a prompt names its label only where the generator does not read.
+        UnfitOptions: If the generator cannot paint what the label asks for.
     """
     generator = resources.able(ImageGenerator)
     for lineage, unread in zip(lineages, unread_of(generator, lineages), strict=True):
         _refuse_unread_label(lineage, unread)
-    images = generator.generate(
-        [lineage.prompt_text for lineage in lineages], [lineage.seed for lineage in lineages]
+    options = [lineage.options for lineage in lineages]
+    images = paint(
+        generator,
+        [lineage.prompt_text for lineage in lineages],
+        [lineage.seed for lineage in lineages],
+        options,
     )
-    return painted_by(generator, lineages, images)
+    return painted_by(generator, lineages, images, [notes_of(each) for each in options])
 
 
 def _refuse_unread_label(lineage: Lineage, unread: str) -> None:

@@ -13,7 +13,7 @@ from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import options_of
 from chatgenimage.tasks.words import painted_as, styled
 from chatgenimage.workers.interfaces import Family, PromptReader
-from chatgenimage.workers.values import RgbImage
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions, RgbImage
 
 UNREAD = "prompt_unread"
 """Key in a candidate's model settings: the end of its prompt that the model did not read."""
@@ -39,6 +39,8 @@ class Lineage:
     placement_id: int | None = None
     painted_as: str | None = None
     """What the label is called in the prompt; None: by its name, or it need not be there."""
+    options: ImageOptions = NO_OPTIONS
+    """What its label asks for; edits and fills have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ def derive_seed(*parts: object) -> int:
 def lineage_of_prompt(step: Step, prompt: Prompt) -> Lineage:
     """Return the lineage of an initial image (section 3.1)."""
     key = f"b{step.batch.index}/g{prompt.index}"
+    label, chain = step.batch.label.name, options_of(step).chain
     return Lineage(
         **_home(step, key),
         origin=Origin.GENERATED,
-        prompt_text=styled(prompt.text, step.batch.label.name, options_of(step).chain),
+        prompt_text=styled(prompt.text, label, chain),
         prompt_id=prompt.id,
-        painted_as=painted_as(step.batch.label.name, options_of(step).chain),
+        painted_as=painted_as(label, chain),
+        options=chain.image_options(label),
     )
 
 

@@ -1,7 +1,10 @@
 """Names that people give: labels and domains, normalised, or refused with the reason."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+
+from chatgenimage.workers.image_options import MOST_TIMES
 
 MAX_NAME_LENGTH = 100
 ALLOWED_PUNCTUATION = frozenset("-'&.,()")
@@ -9,6 +12,10 @@ JOINS_WORDS = frozenset("_/")
 """In labels, between letters or digits: "traffic_light", "TV/monitor", as data sets write them."""
 PROMPT_SLOT = "{prompt}"
 MAX_STYLE_LENGTH = 300
+MAX_NEGATIVE_LENGTH = 300
+SIZE = re.compile(r" *([0-9]{1,6}) *[xX\N{MULTIPLICATION SIGN}] *([0-9]{1,6}) *")
+ASPECT = re.compile(r" *([1-9][0-9]{0,3}) *: *([1-9][0-9]{0,3}) *")
+SHORTEST_SIDE_PX, LONGEST_SIDE_PX = 16, 8192
 MOST_DOMAINS = 100
 """The check of a domain compares an image with all domains of its label."""
 
@@ -80,6 +87,39 @@ def clean_style(text: str) -> str:
     if not form.isprintable() or len(form) > MAX_STYLE_LENGTH:
         raise ValueError(f"expected at most {MAX_STYLE_LENGTH} printable characters")
     return form
+
+
+def clean_negative_prompt(text: str) -> str:
+    """Return a negative prompt with single spaces.
+
+    Raises:
+        ValueError: If it has a control character, or is too long.
+    """
+    spaced = " ".join(text.split())
+    if not spaced.isprintable() or len(spaced) > MAX_NEGATIVE_LENGTH:
+        raise ValueError(f"expected at most {MAX_NEGATIVE_LENGTH} printable characters")
+    return spaced
+
+
+def parse_size(text: str) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Return a size in pixels, "768x512", or else a proportion, "3:2"; the other one is None.
+
+    Raises:
+        ValueError: If it is neither, or a side is too short or too long.
+    """
+    if found := SIZE.fullmatch(text):
+        width, height = map(int, found.groups())
+        if not all(SHORTEST_SIDE_PX <= side <= LONGEST_SIDE_PX for side in (width, height)):
+            raise ValueError(
+                f"expected sides of {SHORTEST_SIDE_PX} to {LONGEST_SIDE_PX} pixels, as in 768x512"
+            )
+        return (width, height), None
+    if found := ASPECT.fullmatch(text):
+        width, height = map(int, found.groups())
+        if max(width, height) > MOST_TIMES * min(width, height):
+            raise ValueError(f"expected no side more than {MOST_TIMES} times the other, as in 3:2")
+        return None, (width, height)
+    raise ValueError("expected width and height in pixels, as in 768x512, or a proportion: 3:2")
 
 
 def _without_joins(name: str, joins: frozenset[str]) -> Iterator[str]:

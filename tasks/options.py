@@ -5,14 +5,22 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from chatgenimage.tasks.names import PROMPT_SLOT, clean_domains, clean_style
+from chatgenimage.tasks.names import (
+    LONGEST_SIDE_PX,
+    PROMPT_SLOT,
+    SHORTEST_SIDE_PX,
+    clean_domains,
+    clean_style,
+)
 from chatgenimage.tasks.thresholds import FilterThresholds
+from chatgenimage.workers.values import ImageOptions
 
 if TYPE_CHECKING:  # settings use these options too, without SQLAlchemy
     from chatgenimage.db.models import Run
 
 
 Check = Literal["whole", "background", "count", "boxes"]
+Side = Annotated[int, Field(ge=SHORTEST_SIDE_PX, le=LONGEST_SIDE_PX)]
 USUAL_CHECKS: tuple[Check, ...] = ("whole", "background", "count")
 
 
@@ -119,6 +127,18 @@ class ChainOptions(BaseModel):
         exclude_if=lambda styles: not styles,
         description="Styles of single labels, by label; the column `style` of a label file.",
     )
+    negative_prompts: dict[str, str] = Field(
+        {},
+        exclude_if=lambda prompts: not prompts,
+        description="Negative prompts of the first images of single labels, by label; the column "
+        "`negative_prompt` of a label file.",
+    )
+    sizes: dict[str, tuple[Side, Side]] = Field(
+        {},
+        exclude_if=lambda sizes: not sizes,
+        description="Width and height of the first images of single labels, pixels, by label; the "
+        "column `size` of a label file.",
+    )
     caption_nouns: bool = Field(
         default=True, description="Whether the detector also looks for the caption's nouns."
     )
@@ -138,6 +158,10 @@ class ChainOptions(BaseModel):
     agnostic_iou: float = Field(
         0.8, ge=0, le=1, description="Boxes of any class with a higher IoU are one object."
     )
+
+    def image_options(self, label: str) -> ImageOptions:
+        """Return the options of the first images of a label."""
+        return ImageOptions(self.sizes.get(label), self.negative_prompts.get(label))
 
     @field_validator("style")
     @classmethod

@@ -13,6 +13,7 @@ WorkerError
 │       └── KeyRefused           it does not accept the key
 ├── UnknownWord          a language model does not know a word
 ├── UnfitImage           an image or mask has an unsupported shape
+├── UnfitOptions         a generator cannot paint with the options of an image
 ├── NotANumber           a model's numbers overflowed in its precision
 ├── ImageWithheld        a checkpoint's safety checker withheld an image
 ├── DeviceAbsent         the requested device does not exist
@@ -83,6 +84,10 @@ class UnknownWord(WorkerError):
 
 class UnfitImage(WorkerError):
     """An image or mask has an unsupported shape."""
+
+
+class UnfitOptions(WorkerError):
+    """A generator cannot paint with the size or the negative prompt of an image."""
 
 
 class NotANumber(WorkerError):

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 Text = TypeVar("Text", bound=Sized)
 Made = TypeVar("Made")
+Option = TypeVar("Option", bound=Hashable)
 
 
 def group_equal(keys: Iterable[Hashable]) -> Iterator[list[int]]:
@@ -15,20 +16,25 @@ def group_equal(keys: Iterable[Hashable]) -> Iterator[list[int]]:
     yield from groups.values()
 
 
-def make_by_length(
+def make_alike(
     texts: Sequence[Text],
     seeds: Sequence[int],
-    make: Callable[[list[Text], list[int]], Sequence[Made]],
+    options: Sequence[Option],
+    make: Callable[[list[Text], list[int], Option], Sequence[Made]],
 ) -> list[Made]:
-    """Return what `make` makes of each text and seed, in order; it gets texts of equal length.
+    """Return what `make` makes of each text and seed, in order.
+
+    It gets texts of equal length that have the same options.
 
     Args:
         texts: Prompts in chunks, e.g.
         seeds: One per text.
+        options: One per text.
         make: Returns one result per text.
     """
     made: dict[int, Made] = {}
-    for group in group_equal(map(len, texts)):
-        results = make([texts[index] for index in group], [seeds[index] for index in group])
+    for group in group_equal(zip(map(len, texts), options, strict=True)):
+        own = [texts[index] for index in group]
+        results = make(own, [seeds[index] for index in group], options[group[0]])
         made |= zip(group, results, strict=True)
     return [made[index] for index in range(len(texts))]

@@ -12,6 +12,7 @@ from chatgenimage.workers.values import (
     Detection,
     Embeddings,
     Exchange,
+    ImageOptions,
     ImaginedScene,
     LogitScale,
     Mask,
@@ -171,6 +172,17 @@ class ImageGenerator(Family, Protocol):
 
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
         """Return one image per prompt; prompt and seed give the same image in any batch."""
+        ...
+
+
+@runtime_checkable
+class OptionsGenerator(ImageGenerator, Protocol):
+    """Paints images that each have a size or a negative prompt of their own."""
+
+    def generate_with(
+        self, prompts: Sequence[str], seeds: Sequence[int], options: Sequence[ImageOptions]
+    ) -> list[RgbImage]:
+        """Return one image per prompt by its options; UnfitOptions if one cannot be followed."""
         ...
 
 

@@ -10,13 +10,15 @@ from typing import Self
 import numpy as np
 import structlog
 
-from chatgenimage.workers.errors import AnswerRefused
+from chatgenimage.workers.errors import AnswerRefused, UnfitOptions
 from chatgenimage.workers.image_canvas import Canvas
+from chatgenimage.workers.image_options import refuse_unfit, spell_size
 from chatgenimage.workers.interfaces import ImageCache
 from chatgenimage.workers.llm.image_answers import encode_image
 from chatgenimage.workers.llm.image_endpoint import ImageEndpoint, ImageRequest
+from chatgenimage.workers.painters.option_limits import limits_of
 from chatgenimage.workers.server_config import OpenAiImagesConfig
-from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions, Mask, ModelIdentity, RgbImage
 
 log = structlog.get_logger()
 
@@ -25,10 +27,11 @@ MOST_STRETCH = 1.1
 
 
 class OpenAiImages:
-    """Family `openai_images`: satisfies ImageGenerator, BackgroundEditor and ObjectFiller."""
+    """Family `openai_images`: satisfies OptionsGenerator, BackgroundEditor and ObjectFiller."""
 
     def __init__(self, endpoint: ImageEndpoint, config: OpenAiImagesConfig) -> None:
         self._endpoint = endpoint
+        self._config = config
         self._wanted_wh = _size_of(config.size)
         self._reports_size = False
         settings = {
@@ -62,13 +65,22 @@ class OpenAiImages:
         Raises:
             ConversationFailed: If the server refuses or is not available.
         """
-        painted = [
-            self._endpoint.ask(ImageRequest("image", prompt, seed, {}))
-            for prompt, seed in zip(prompts, seeds, strict=True)
+        return self.generate_with(prompts, seeds, [NO_OPTIONS] * len(prompts))
+
+    def generate_with(
+        self, prompts: Sequence[str], seeds: Sequence[int], options: Sequence[ImageOptions]
+    ) -> list[RgbImage]:
+        """Return one image per prompt; one without a size of its own has the server's.
+
+        Raises:
+            ConversationFailed: If the server refuses or is not available.
+            UnfitOptions: If there is a negative prompt, or the server painted another size.
+        """
+        refuse_unfit(lambda: limits_of(self._config), options)
+        return [
+            self._generate(prompt, seed, each.size_wh)
+            for prompt, seed, each in zip(prompts, seeds, options, strict=True)
         ]
-        for image in painted:
-            self._report_other_size(image)
-        return painted
 
     def _report_other_size(self, image: RgbImage) -> None:
         """Log once that the server paints in another size than it is asked for."""
@@ -106,6 +118,19 @@ class OpenAiImages:
             np.where(mask[..., None], self._repaint("fill", image, mask, prompt, seed), image)
             for image, mask, prompt, seed in zip(images, mask_images, prompts, seeds, strict=True)
         ]
+
+    def _generate(self, prompt: str, seed: int, size_wh: tuple[int, int] | None) -> RgbImage:
+        size = None if size_wh is None else spell_size(size_wh)
+        image = self._endpoint.ask(ImageRequest("image", prompt, seed, {}, size))
+        painted_wh = (image.shape[1], image.shape[0])
+        if size_wh is None:
+            self._report_other_size(image)
+        elif size_wh != painted_wh:
+            raise UnfitOptions(
+                f"the label asks for {size} pixels, and {self._config.model} painted "
+                f"{spell_size(painted_wh)}; write a size that the server has."
+            )
+        return image
 
     def _repaint(
         self, kind: str, image: RgbImage, mask: Mask | None, prompt: str, seed: int

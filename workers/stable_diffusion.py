@@ -13,21 +13,21 @@ from chatgenimage.workers import pixels
 from chatgenimage.workers.device import inference, seeded
 from chatgenimage.workers.errors import UnfitImage
 from chatgenimage.workers.filling import Images, Masks, fill_inside
-from chatgenimage.workers.groups import make_by_length
+from chatgenimage.workers.groups import make_alike
+from chatgenimage.workers.image_options import refuse_unfit
 from chatgenimage.workers.mask_shrinking import ShrinkingMasks
 from chatgenimage.workers.painter_config import StableDiffusionConfig
+from chatgenimage.workers.painters.option_limits import SIDE_MULTIPLE_PX, limits_of
 from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks, conditioning, split_prompt, unread_end
-from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions, Mask, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.pipelines import INDEX_FILE, load_pipeline
-
-SIDE_MULTIPLE_PX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class StableDiffusion:
-    """An ImageGenerator and ObjectFiller over one set of weights."""
+    """An OptionsGenerator and ObjectFiller over one set of weights."""
 
     config: StableDiffusionConfig
     identity: ModelIdentity
@@ -55,16 +55,27 @@ class StableDiffusion:
         identity = local_files.identity_of(config, path, adapters)
         return cls(config, identity, generating, filling)
 
-    @inference
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
-        """Return one image of `size_wh` per prompt.
+        """Return one image of `size_wh` per prompt; arguments as of `generate_with`."""
+        return self.generate_with(prompts, seeds, [NO_OPTIONS] * len(prompts))
+
+    @inference
+    def generate_with(
+        self, prompts: Sequence[str], seeds: Sequence[int], options: Sequence[ImageOptions]
+    ) -> list[RgbImage]:
+        """Return one image per prompt.
 
         Args:
             prompts: Read in chunks, but for what `unread` returns.
             seeds: One per prompt; prompt and seed give the same image in any batch.
+            options: Size and negative prompt, one per prompt.
+
+        Raises:
+            UnfitOptions: If the checkpoint cannot follow them.
         """
+        refuse_unfit(lambda: limits_of(self.config), options)
         chunks = [split_prompt(self._generating, prompt) for prompt in prompts]
-        return make_by_length(chunks, seeds, self._generate)
+        return make_alike(chunks, seeds, options, self._generate)
 
     def unread(self, prompts: Sequence[str]) -> list[str]:
         """Return the end of each prompt that is not read; "" if it is read as a whole."""
@@ -102,11 +113,14 @@ class StableDiffusion:
         alike = list(map(len, chunks))
         return fill_inside(images, mask_images, paint, alike, self.config.fill_zoom_share)
 
-    def _generate(self, prompts: Sequence[Chunks], seeds: Sequence[int]) -> list[RgbImage]:
+    def _generate(
+        self, prompts: Sequence[Chunks], seeds: Sequence[int], options: ImageOptions
+    ) -> list[RgbImage]:
         """Return one image per prompt; all prompts have equally many chunks."""
-        width, height = self.config.size_wh
+        width, height = options.size_wh or self.config.size_wh
+        negative_prompt = options.negative_prompt or self.config.negative_prompt
         output = self._generating(
-            **conditioning(self._generating, prompts, self.config.negative_prompt),
+            **conditioning(self._generating, prompts, negative_prompt),
             height=height,
             width=width,
             num_inference_steps=self.config.num_inference_steps,

@@ -25,6 +25,22 @@ Embeddings: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """Options of one image that is generated; None: the generator's own setting applies.
+
+    Attributes:
+        size_wh: Width and height in pixels.
+        negative_prompt: Content that the image should not show; replaces the generator's.
+    """
+
+    size_wh: tuple[int, int] | None = None
+    negative_prompt: str | None = None
+
+
+NO_OPTIONS = ImageOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class LogitScale:
     """The part of an encoder of images and texts that turns a cosine into a logit.
 

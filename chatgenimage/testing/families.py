@@ -25,6 +25,10 @@ CHECKS: Mapping[type, tuple[Callable[[Any], None], ...]] = {
         painting.check_generator_is_repeatable,
         painting.check_generator_without_prompts,
     ),
+    interfaces.OptionsGenerator: (
+        painting.check_generator_follows_sizes,
+        painting.check_generator_follows_negative_prompts,
+    ),
     interfaces.BackgroundEditor: (
         painting.check_edited_sizes,
         painting.check_editor_is_repeatable,

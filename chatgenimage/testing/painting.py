@@ -3,8 +3,14 @@
 import numpy as np
 
 from chatgenimage.testing.contract import require, require_images, same_image, sample_images
-from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
-from chatgenimage.workers.values import Mask, RgbImage
+from chatgenimage.workers.errors import UnfitOptions
+from chatgenimage.workers.interfaces import (
+    BackgroundEditor,
+    ImageGenerator,
+    ObjectFiller,
+    OptionsGenerator,
+)
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions, Mask, RgbImage
 
 PROMPTS = ("a dog in a forest", "a cat on a beach", "a house in a city street")
 SEEDS = (1, 2, 3)
@@ -34,6 +40,36 @@ def check_generator_is_repeatable(generator: ImageGenerator) -> None:
 def check_generator_without_prompts(generator: ImageGenerator) -> None:
     """No prompts give no images."""
     require_images(generator.generate([], []), 0)
+
+
+def check_generator_follows_sizes(generator: OptionsGenerator) -> None:
+    """An image with a size of its own has it, whatever else is in the batch, or it is refused."""
+    usual, other = generator.generate(PROMPTS[:2], SEEDS[:2])
+    height, width = usual.shape[:2]
+    wide = ImageOptions((2 * width, height))
+    try:
+        together = generator.generate_with(PROMPTS, SEEDS, [wide, NO_OPTIONS, wide])
+    except UnfitOptions:
+        return
+    require_images(together, len(PROMPTS))
+    shapes = [image.shape for image in together]
+    expected = [(height, 2 * width, 3), (height, width, 3), (height, 2 * width, 3)]
+    require(shapes == expected, f"expected the shapes {expected}, found {shapes}")
+    require(same_image(together[1], other), "without options an image differs from `generate`")
+    (alone,) = generator.generate_with(PROMPTS[2:], SEEDS[2:], [wide])
+    require(same_image(together[2], alone), "the same seed gives another image in another batch")
+
+
+def check_generator_follows_negative_prompts(generator: OptionsGenerator) -> None:
+    """A negative prompt changes its image and no other one, or it is refused."""
+    named = ImageOptions(negative_prompt=PROMPTS[2])
+    plain = generator.generate(PROMPTS[:2], SEEDS[:2])
+    try:
+        images = generator.generate_with(PROMPTS[:2], SEEDS[:2], [named, NO_OPTIONS])
+    except UnfitOptions:
+        return
+    require(not np.array_equal(images[0], plain[0]), "a negative prompt changes nothing")
+    require(same_image(images[1], plain[1]), "a negative prompt changes another image")
 
 
 def check_edited_sizes(editor: BackgroundEditor) -> None:

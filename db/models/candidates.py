@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from chatgenimage.db.models.object_reviews import ObjectReview
 
 
+LABEL_NEGATIVE_PROMPT = "label_negative_prompt"
+"""Key in a candidate's model settings: the negative prompt of its label."""
+
+
 class Candidate(Base):
     """An image with its lineage, its labels and its verdict."""
 
@@ -86,6 +90,12 @@ class Candidate(Base):
     def domain(self) -> str | None:
         """Return the domain that its batch is of, None if it has none."""
         return self.batch.domain
+
+    @property
+    def negative_prompt(self) -> str | None:
+        """Return the negative prompt of its label, else of its model; None: it has none."""
+        settings = self.model.get("settings", {})
+        return settings.get(LABEL_NEGATIVE_PROMPT) or settings.get("negative_prompt") or None
 
     @property
     def mark(self) -> Marked | None:

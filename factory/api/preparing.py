@@ -8,6 +8,7 @@ from chatgenimage.factory.doctor.readiness import prepare
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.class_phrases import Classes, read_classes
 from chatgenimage.factory.submission.domains import check_domains
+from chatgenimage.factory.submission.image_options import refuse_unfit_options
 from chatgenimage.factory.submission.label_check import refuse_unknown_words, refuse_unreadable
 from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelList, read_labels
@@ -44,8 +45,10 @@ def read_request(
         BadLabels: If a label or a file of labels cannot be used.
     """
     wanted = read_labels(words, files)
-    settings = with_ontology(settings, wanted.requests)
-    refuse_unknown_words(settings, [one.label for one in wanted.requests], wanted.places)
+    labels = [one.label for one in wanted.requests]
+    settings = with_ontology(settings, wanted.requests, wanted.places)
+    refuse_unknown_words(settings, labels, wanted.places)
+    refuse_unfit_options(settings, labels, wanted.places)
     check_domains(settings, wanted.requests, wanted.places)
     return settings, wanted
 
@@ -70,10 +73,11 @@ def prepare_run(
     Raises:
         NotReady: With everything that is missing on this machine; nothing was downloaded.
         CheckpointNotFound: If a checkpoint is missing and cannot be downloaded.
-        BadLabels: If the detector cannot read a label.
+        BadLabels: If the detector cannot read a label, or the painter cannot paint its options.
     """
     warnings = prepare(settings, list(roles or settings.roles))
     refuse_unreadable(settings, labels, places)
+    refuse_unfit_options(settings, labels, places)  # again: the checkpoint says more
     return warnings
 
 

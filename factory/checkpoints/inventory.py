@@ -16,7 +16,7 @@ from chatgenimage.workers.config import FamilyConfig, RulesConfig
 from chatgenimage.workers.device import pick_device, settle_dtype
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.families import find_plugin
-from chatgenimage.workers.painter_config import DiffusionConfig
+from chatgenimage.workers.painter_config import DiffusionConfig, GeneratorConfig
 from chatgenimage.workers.server_config import OpenAiImagesConfig, ServerConfig
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights.catalog import (
@@ -211,7 +211,7 @@ def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequiremen
         licence=PROJECT_LICENCE if is_ours else _licence_of(published, path),
         download_bytes=_download_bytes(config, published) if published else here,
         device_bytes=_device_bytes(settings, config, path, published),
-        work_bytes=published.work_bytes if published else None,
+        work_bytes=_work_bytes(settings, config, published),
         is_offloaded=_offload_of(config) != "none",
         condition=published.condition if isinstance(published, PublishedRepository) else None,
         place=WeightsLocation.BUNDLED
@@ -265,6 +265,24 @@ def _device_bytes(
     if not files or any(file.suffix != ".safetensors" for file in files):
         return None
     return int(sum(_count_numbers(file) for file in files) * share) * item_bytes
+
+
+def _work_bytes(
+    settings: Settings, config: WeightsConfig, published: Published | None
+) -> int | None:
+    """Return the memory for one image, of the largest size that a label asks for; None: unknown."""
+    if published is None or published.work_bytes is None:
+        return None
+    usual = next((math.prod(each.size_wh) for each in _generators(settings)), None)
+    if usual is None or not isinstance(config, DiffusionConfig):
+        return published.work_bytes
+    largest = max(map(math.prod, settings.chain.sizes.values()), default=usual)
+    return int(published.work_bytes * max(largest / usual, 1.0))
+
+
+def _generators(settings: Settings) -> Iterator[GeneratorConfig]:
+    """Yield the families that paint images of a size of their own."""
+    yield from (each for each in settings.families.values() if isinstance(each, GeneratorConfig))
 
 
 def _offload_of(config: WeightsConfig) -> str:

@@ -30,6 +30,7 @@ RECORD: Mapping[str, str] = MappingProxyType(
         "mark": TEXT,
         "caption": TEXT,
         "prompt": TEXT,
+        "negative_prompt": TEXT,
         "source_name": TEXT,
         "source_width": INTEGER,
         "source_height": INTEGER,

@@ -44,7 +44,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
 
 
 def item_seconds(
-    step: str, config: FamilyConfig | None, chain: ChainOptions, size_wh: tuple[int, int]
+    step: str, config: FamilyConfig | None, chain: ChainOptions, pixels: float
 ) -> float:
     """Return the assumed seconds of an item of a step on a GPU.
 
@@ -52,14 +52,14 @@ def item_seconds(
         step: Its name.
         config: The diffusion model that paints in it; None: none does.
         chain: Options of the run.
-        size_wh: Size of the images, pixels.
+        pixels: Mean number of pixels of an image.
     """
     if config is None:
         return GPU_SECONDS.get(step, 0.0)
     usual: int = getattr(config, "num_inference_steps", USUAL_STEPS)
     steps = getattr(config, "fill_num_inference_steps", usual) if step == "fill" else usual
     passes = chain.fill_predictions if step == "fill" else 1
-    size = max(1.0, size_wh[0] * size_wh[1] / REFERENCE_PX)
+    size = max(1.0, pixels / REFERENCE_PX)
     return float(passes * steps * DENOISING_STEP_S * size)
 
 

@@ -27,7 +27,7 @@ from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.planning import assumed
 from chatgenimage.factory.planning.checked import checked_seconds
 from chatgenimage.factory.planning.seeing import SeeingPlan, plan_seeing
-from chatgenimage.factory.planning.work import PlannedItems, count_questions, plan_work
+from chatgenimage.factory.planning.work import PlannedItems, count_questions, mean_pixels, plan_work
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.factory.submission.labels import LabelRequest
@@ -106,7 +106,10 @@ class LanguagePlan:
 
 @dataclass(frozen=True, slots=True)
 class RoleMemory:
-    """Memory of a worker of one role on the device, for its models and one image (calculated)."""
+    """Memory of a worker of one role on the device, for its models and one image (calculated).
+
+    The image has the largest size that a label asks for.
+    """
 
     role: str
     needed_bytes: int
@@ -162,9 +165,10 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
     shares = {**assumed.SHARES, **known.shares}
     work = plan_work(requests, settings.chain, shares)
     needs = list_needs(settings)
+    pixels = mean_pixels(requests, settings.chain, image_size_wh(settings))
     return RunPlan(
         labels=len(requests),
-        steps=tuple(_step_plan(settings, each, known, device) for each in work),
+        steps=tuple(_step_plan(settings, each, known, device, pixels) for each in work),
         shares=shares,
         shares_source="measured" if known.shares else "assumed",
         language=_language_plan(settings, work, len(requests), known),
@@ -200,7 +204,9 @@ def average_earlier_runs(settings: Settings) -> EarlierRuns:
         return EarlierRuns({}, {}, {})
 
 
-def _step_plan(settings: Settings, work: PlannedItems, known: EarlierRuns, device: str) -> StepPlan:
+def _step_plan(
+    settings: Settings, work: PlannedItems, known: EarlierRuns, device: str, pixels: float
+) -> StepPlan:
     if (found := known.times.get(work.step)) is not None:
         return StepPlan(work, found.seconds, f"measured ({found.items} items)")
     if (checked := checked_seconds(settings, work.step, known.trials)) is not None:
@@ -210,8 +216,7 @@ def _step_plan(settings: Settings, work: PlannedItems, known: EarlierRuns, devic
     if device == "cpu":
         return StepPlan(work, None, "not known")
     painter = _painter(settings, work.step) if work.step in assumed.PAINTING else None
-    size_wh = image_size_wh(settings)
-    seconds = assumed.item_seconds(work.step, painter, settings.chain, size_wh)
+    seconds = assumed.item_seconds(work.step, painter, settings.chain, pixels)
     return StepPlan(work, seconds, "assumed")
 
 

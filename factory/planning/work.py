@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.submission.domains import LabelPlan, plan_label
@@ -59,6 +59,23 @@ def count_questions(work: Iterable[PlannedItems], labels: int) -> dict[str, floa
     return asked | {
         question: items[step] for step, question in QUESTION_OF_STEP.items() if items.get(step)
     }
+
+
+def mean_pixels(
+    requests: Iterable[LabelRequest], chain: ChainOptions, usual_wh: tuple[int, int]
+) -> float:
+    """Return the mean number of pixels of the first images of all labels.
+
+    Args:
+        requests: The labels.
+        chain: Options of the run, with the sizes that labels ask for.
+        usual_wh: Size of the other images, pixels.
+    """
+    images = {one.label: plan_label(one, chain).images for one in requests}
+    pixels = sum(
+        number * prod(chain.sizes.get(label, usual_wh)) for label, number in images.items()
+    )
+    return pixels / sum(images.values())
 
 
 def _label_items(

@@ -58,6 +58,7 @@ class CandidateRow:
     Attributes:
         key: Path of its making within its label, e.g. "b0/g3/e1/f0".
         prompt: The text given to the model.
+        negative_prompt: What the image should not show; None: nothing was named.
         domain: The domain that it was made for; None without domains.
         source_name: The file name of a person's picture in its folder.
         source_size_wh: Size of that file's picture, upright; None if it is not known.
@@ -80,6 +81,7 @@ class CandidateRow:
     round: int
     seed: int
     prompt: str
+    negative_prompt: str | None
     caption: str | None
     domain: str | None
     source_name: str | None
@@ -110,6 +112,7 @@ class CandidateRow:
             round=candidate.round,
             seed=candidate.seed,
             prompt=candidate.prompt_text,
+            negative_prompt=candidate.negative_prompt,
             caption=candidate.caption,
             domain=candidate.domain,
             source_name=candidate.source_name,
@@ -165,6 +168,7 @@ class CandidateRow:
             "parent": self.parent_id,
             "seed": self.seed,
             "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
             "caption": self.caption,
             "source_name": self.source_name,
             "domain": self.domain,
@@ -186,6 +190,7 @@ class CandidateRow:
             "mark": self.mark,
             "caption": self.caption,
             "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
             "source_name": self.source_name,
             "source_width": self.source_size_wh[0],
             "source_height": self.source_size_wh[1],

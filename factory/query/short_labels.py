@@ -15,7 +15,7 @@ from chatgenimage.factory.errors import NothingFound
 
 COLUMNS = (
     *("label", "prompt", "detect", "per_label", "accepted", "max_images"),
-    *("mode", "domains", "style"),
+    *("mode", "domains", "style", "negative_prompt", "size"),
 )
 """Columns of a label file (`factory/submission/label_files.py`)."""
 
@@ -46,7 +46,7 @@ def write_label_file(session: Session, run: Run, short: Sequence[LabelProgress])
 
 
 def _row(label: Label, missing: int, chain: Mapping[str, Any]) -> Mapping[str, object]:
-    """Return a line; words, phrases and style of a label are in the run's profile."""
+    """Return a line; words, phrases and image options of a label are in the run's profile."""
     has_quota = label.quota is not None
     wanted = max(missing, len(label.domains or ()))
     return {
@@ -54,6 +54,8 @@ def _row(label: Label, missing: int, chain: Mapping[str, Any]) -> Mapping[str, o
         "prompt": chain.get("painted", {}).get(label.name, ""),
         "detect": "|".join(chain.get("phrases", {}).get(label.name, ())),
         "style": chain.get("styles", {}).get(label.name, ""),
+        "negative_prompt": chain.get("negative_prompts", {}).get(label.name, ""),
+        "size": "x".join(map(str, chain.get("sizes", {}).get(label.name, ()))),
         "per_label": label.per_label if has_quota else wanted,
         "accepted": wanted if has_quota else "",
         "max_images": label.max_images if has_quota else "",

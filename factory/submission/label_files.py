@@ -20,7 +20,8 @@ from chatgenimage.factory.submission.label_readers import find_reader
 STDIN = "-"
 NUMBERS = ("per_label", "accepted", "max_images")
 WORDS = ("class", "prompt", "detect")
-COLUMNS = ("label", *WORDS, *NUMBERS, "mode", "domains", "style")
+OPTIONS = ("mode", "domains", "style", "negative_prompt", "size")
+COLUMNS = ("label", *WORDS, *NUMBERS, *OPTIONS)
 DELIMITERS = (",", ";", "\t")
 EXCEL_HINT = "sep="
 """First line by which Excel notes the delimiter."""

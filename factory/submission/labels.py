@@ -4,10 +4,10 @@ All problems of a list are reported together, and a list with a problem is not u
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias, cast
+from typing import BinaryIO, Literal, TypeAlias, TypeVar, cast
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.submission.label_files import (
@@ -19,9 +19,16 @@ from chatgenimage.factory.submission.label_files import (
     read_stdin,
     shorten,
 )
-from chatgenimage.tasks.names import clean_domains, clean_name, clean_style
+from chatgenimage.tasks.names import (
+    clean_domains,
+    clean_name,
+    clean_negative_prompt,
+    clean_style,
+    parse_size,
+)
 
 Mode: TypeAlias = Literal["scene", "object"]
+T = TypeVar("T")
 MODES: tuple[Mode, ...] = ("scene", "object")
 MAX_PER_LABEL = 100_000
 BETWEEN = "|"
@@ -42,6 +49,9 @@ class LabelRequest:
         prompt: Words by which it is painted; None: its name.
         detect: Phrases that the detector looks for; None: its name.
         style: Form of its prompts, with {prompt} in it.
+        negative_prompt: Content that its first images should not show.
+        size_wh: Width and height of its first images, pixels.
+        aspect: Their proportions instead, e.g. (3, 2).
     """
 
     label: str
@@ -53,6 +63,9 @@ class LabelRequest:
     prompt: str | None = None
     detect: tuple[str, ...] | None = None
     style: str | None = None
+    negative_prompt: str | None = None
+    size_wh: tuple[int, int] | None = None
+    aspect: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +170,17 @@ def _request(entry: LabelEntry) -> LabelRequest:
     label = _clean("class", of_class) if of_class else word
     numbers = {name: _number(name, entry.columns.get(name)) for name in NUMBERS}
     mode, domains = _mode(entry.columns.get("mode")), _domains(entry.columns.get("domains"))
+    size_wh, aspect = _parsed(entry, "size", parse_size) or (None, None)
     return LabelRequest(
         label,
         mode=mode,
         domains=domains,
         prompt=_prompt(entry, word, label),
         detect=_detect(entry, word, label),
-        style=_style(entry.columns.get("style")),
+        style=_parsed(entry, "style", clean_style),
+        negative_prompt=_parsed(entry, "negative_prompt", clean_negative_prompt),
+        size_wh=size_wh,
+        aspect=aspect,
         **numbers,
     )
 
@@ -197,14 +214,15 @@ def _clean(column: str, text: str) -> str:
         raise ValueError(f"{column} {shorten(text)} {error}") from None
 
 
-def _style(value: object) -> str | None:
-    text = _text(value, "style")
-    if not text:
+def _parsed(entry: LabelEntry, column: str, parse: Callable[[str], T]) -> T | None:
+    """Return what `parse` makes of the text of a column; None: it is empty."""
+    text = _text(entry.columns.get(column), column)
+    if not text or not text.strip():
         return None
     try:
-        return clean_style(text)
+        return parse(text)
     except ValueError as error:
-        raise ValueError(f"`style` is {shorten(text)}: {error}") from None
+        raise ValueError(f"`{column}` is {shorten(text)}: {error}") from None
 
 
 def _number(name: str, value: object) -> int | None:

@@ -1,24 +1,38 @@
-"""Ontology of a request: the words, phrases and styles of its labels, as options of the run."""
+"""Ontology of a request: what its labels say of words, phrases, styles and first images.
+
+These become options of the run, by label.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.image_options import sizes_of
+from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.tasks.words import classes_by_word, looked_for_as, painted_as
 
 
-def with_ontology(settings: Settings, requests: Sequence[LabelRequest]) -> Settings:
-    """Return the settings with the words of the labels in their chain.
+def with_ontology(
+    settings: Settings, requests: Sequence[LabelRequest], places: Mapping[str, str] = NO_PLACES
+) -> Settings:
+    """Return the settings with the words and the image options of the labels in their chain.
 
-    The settings are the same if no label has words of its own. A word of one label alone names
+    The settings are the same if no label has any of its own. A word of one label alone names
     that label on all images of the run (`chain.classes`).
+
+    Raises:
+        BadLabels: If a label asks for a proportion, and the painter's size is not known.
     """
     own: dict[str, dict[str, Any]] = {
         "painted": {one.label: one.prompt for one in requests if one.prompt},
         "phrases": {one.label: one.detect for one in requests if one.detect},
         "styles": {one.label: one.style for one in requests if one.style},
+        "negative_prompts": {
+            one.label: one.negative_prompt for one in requests if one.negative_prompt
+        },
+        "sizes": sizes_of(settings, requests, places),
     }
     chain = _with(settings.chain, own)
     words = classes_by_word([one.label for one in requests], chain)

@@ -73,6 +73,7 @@ def _details(candidate: Candidate) -> Iterator[Text]:
         "picture": candidate.source_name,
         "domain": candidate.domain,
         "prompt": candidate.prompt_text,
+        "negative": candidate.negative_prompt,
         "scene": candidate.scene and candidate.scene.description,
         "place": candidate.placement and _tell_placement(candidate.placement),
         "seed": str(candidate.seed),
@@ -86,7 +87,7 @@ def _details(candidate: Candidate) -> Iterator[Text]:
     }
     for name, value in told.items():
         if value:
-            yield Text.assemble((f"{name:<8}", "dim"), (value, "not dim"))
+            yield Text.assemble((f"{name:<9}", "dim"), (value, "not dim"))
 
 
 def _name_model(model: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ CAPABILITIES = {
     "stable_diffusion": {
         interfaces.ImageGenerator,
         interfaces.ObjectFiller,
+        interfaces.OptionsGenerator,
         interfaces.PromptReader,
     },
     "instruct_pix2pix": {interfaces.BackgroundEditor, interfaces.PromptReader},

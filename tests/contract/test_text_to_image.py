@@ -6,10 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from chatgenimage.testing import same_image
+from chatgenimage.testing import CHECKS, same_image
 from chatgenimage.workers import interfaces
-from chatgenimage.workers.errors import CheckpointBroken, UnfitImage
+from chatgenimage.workers.errors import CheckpointBroken, UnfitImage, UnfitOptions
+from chatgenimage.workers.image_options import find_problem
+from chatgenimage.workers.painter_config import TextToImageConfig
+from chatgenimage.workers.painters.option_limits import limits_of
 from chatgenimage.workers.painters.pipelines_table import GENERATING
+from chatgenimage.workers.values import ImageOptions
 from tests.contract.conftest import SIZE_WH
 
 PROMPTS, SEEDS = ["a dog", "a house in a city street", "a dog"], [1, 2, 3]
@@ -34,6 +38,38 @@ def test_prompt_and_seed_give_the_same_image_in_any_batch(generator):
     (alone,) = generator.generate(PROMPTS[1:2], SEEDS[1:2])
     assert same_image(images[1], alone)
     assert not same_image(images[0], images[2])
+
+
+@pytest.mark.parametrize("name", ["StableDiffusionXLPipeline", "SanaPipeline", "FluxPipeline"])
+def test_an_image_has_its_own_size_and_negative_prompt_in_any_batch(load_painter, name):
+    generator = load_painter("text_to_image", name)
+    for check in CHECKS[interfaces.OptionsGenerator]:
+        check(generator)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "options", "part"),
+    [
+        ("FluxPipeline", {}, ImageOptions(negative_prompt="snow"), "has no negative prompt"),
+        ("ChromaPipeline", {"guidance_scale": 1.0}, ImageOptions(negative_prompt="snow"), "above"),
+        ("SanaPipeline", {}, ImageOptions((80, 64)), "multiples of 32; write 64x64 or 96x64"),
+        ("FluxPipeline", {}, ImageOptions((88, 64)), "multiples of 16; write 80x64 or 96x64"),
+    ],
+)
+def test_options_of_an_image_that_a_class_cannot_follow_are_refused(
+    load_painter, name, settings, options, part
+):
+    generator = load_painter("text_to_image", name, **settings)
+    with pytest.raises(UnfitOptions, match=part):
+        generator.generate_with(["a dog"], [1], [options])
+    folder = generator.config.checkpoint
+    config = TextToImageConfig(checkpoint=folder, size_wh=SIZE_WH, **settings)
+    assert part in find_problem(limits_of(config), options)  # known without loading it
+
+
+def test_a_checkpoint_that_is_not_here_paints_sizes_that_all_classes_paint():
+    limits = limits_of(TextToImageConfig(checkpoint="nobody/has-this"))
+    assert (limits.multiple_px, limits.no_negative_prompt) == (32, None)
 
 
 def test_no_prompts_give_no_images(generator):

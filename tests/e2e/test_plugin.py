@@ -14,7 +14,7 @@ from chatgenimage.db.models import Candidate, Run
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "plugin"
-LABELS = "[dog]\nper_label = 2\n[tree]\nper_label = 1\n"
+LABELS = '[dog]\nper_label = 2\n[tree]\nper_label = 1\nsize = "96x48"\n'
 INSTALL = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target")
 
 
@@ -54,12 +54,17 @@ def test_a_plugin_paints_filters_exports_and_reads_labels(factory, profile, tmp_
     with factory.sessions() as session:
         run = session.get_one(Run, 1)
         assert run.profile["plugins"] == {"chatgenimage-blocks": "0.1.0"}
+        made = session.scalars(select(Candidate)).all()
+        assert {(one.width_px, one.height_px) for one in made} == {(64, 64), (96, 48)}
         scores = [
             {score.name: score.threshold for score in candidate.scores}
             for candidate in session.scalars(select(Candidate))
         ]
     assert {score.get("colourfulness") for score in scores} == {5.0}
     assert_used_like_built_in_parts(factory, place, tmp_path / "out")
+    (tmp_path / "other.toml").write_text('[dog]\nnegative_prompt = "snow"\n')
+    refused = factory.call("submit", "--file", tmp_path / "other.toml", *place)
+    assert "label 'dog': `negative_prompt` has no effect: blocks have none" in refused.stderr
 
 
 def assert_used_like_built_in_parts(factory, place, out):

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from chatgenimage.db.models import Run, Step
+from chatgenimage.db.models import Candidate, Run, Step
 from chatgenimage.db.session import engine_of
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.filters import ORDERS
@@ -100,6 +100,15 @@ def test_pages_list_labels_as_submitted_or_sorted(sqlite_place):
 
 def test_a_nul_byte_in_a_filter_is_ignored(client):
     assert "6 candidates" in client.get("/candidates?label=%00").text
+
+
+def test_a_negative_prompt_is_next_to_the_prompt(client, family):
+    with family.sessions.begin() as session:
+        made = session.get_one(Candidate, candidate_of(family, "dog", "b0/g0").id)
+        assert "negative prompt" not in client.get(f"/candidates/{made.id}").text
+        made.model = {**made.model, "settings": {"label_negative_prompt": "<snow>"}}
+    page = client.get(f"/candidates/{made.id}").text
+    assert "<dt>negative prompt</dt><dd>&lt;snow&gt;</dd>" in page
 
 
 def test_an_image_is_sent_as_it_is_stored(client, family):

@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chatgenimage.workers.errors import AnswerRefused, CreditSpent, EndpointUnavailable, KeyRefused
+from chatgenimage.workers.errors import (
+    AnswerRefused,
+    CreditSpent,
+    EndpointUnavailable,
+    KeyRefused,
+    UnfitOptions,
+)
 from chatgenimage.workers.llm.image_answers import ImageUnreadable, encode_image, resolve_url
 from chatgenimage.workers.openai_images import OpenAiImages
 from chatgenimage.workers.paid_calls import collect_calls
 from chatgenimage.workers.server_config import OpenAiImagesConfig
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions
 from tests.loopback import KEY, Loopback, Reply, fails, paints
 
 RED = np.full((32, 32, 3), (200, 30, 30), np.uint8)
@@ -248,6 +255,49 @@ def test_a_fill_changes_nothing_outside_and_its_mask_is_transparent_inside():
     assert sent.shape == (40, 40, 4)
     assert np.array_equal(sent[8:32, :, 3] == 0, mask)
     assert (sent[8:32][mask][:, :3] == 255).all()  # for servers that look for white
+
+
+WIDE = ImageOptions((40, 24))
+
+
+def generate_with(*replies, options=WIDE, **changes):
+    """Return the images of one prompt with options and without, and the requests."""
+    with Loopback(*replies) as server:
+        painter = load(server, Memory(), **changes)
+        images = painter.generate_with(["a dog"] * 2, [7, 7], [options, NO_OPTIONS])
+    return images, server.requests
+
+
+def test_an_image_is_asked_for_in_its_own_size():
+    images, requests = generate_with(paints(encode_image(GREY)), paints(PNG))
+    assert [request["size"] for request in requests] == ["40x24", "32x32"]
+    assert [image.shape[:2] for image in images] == [(24, 40), (32, 32)]
+
+
+def test_another_size_than_the_own_one_is_refused_and_not_paid_again():
+    with Loopback(paints(PNG)) as server:
+        painter = load(server, Memory())
+        for _ in range(2):
+            with pytest.raises(UnfitOptions, match="asks for 40x24 pixels, and painter painted 32"):
+                painter.generate_with(["a dog"], [7], [WIDE])
+    assert len(server.requests) == 1
+
+
+def test_a_size_is_not_left_out_for_a_server_that_does_not_know_it():
+    with pytest.raises(AnswerRefused, match="size"):
+        generate_with(refuses(400, message="Unknown parameter: 'size'.", code="unknown_parameter"))
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "part"),
+    [
+        (ImageOptions(negative_prompt="snow"), "32x32", "painter on a server takes none"),
+        (WIDE, None, "does not send `size`"),
+    ],
+)
+def test_options_that_a_server_does_not_take_are_refused(options, size, part):
+    with pytest.raises(UnfitOptions, match=part):
+        generate_with(paints(PNG), options=options, size=size)
 
 
 def test_the_same_request_is_not_paid_twice():

@@ -53,12 +53,14 @@ class ImageRequest:
         prompt: The text.
         seed: Part of the cache's key alone: these servers take none.
         files: PNG files by parameter: "image" and "mask"; empty for a new image.
+        size: Size to ask for, widthxheight in pixels; None: that of the settings.
     """
 
     kind: str
     prompt: str
     seed: int
     files: Mapping[str, bytes]
+    size: str | None = None
 
 
 class ImageEndpoint:
@@ -107,7 +109,8 @@ class ImageEndpoint:
     def _key_of(self, request: ImageRequest) -> str:
         config = self._config
         files = {name: hashlib.sha256(file).hexdigest() for name, file in request.files.items()}
-        asked = [self.server.cache_name, config.model, config.size, config.quality]
+        size = request.size or config.size
+        asked = [self.server.cache_name, config.model, size, config.quality]
         text = json.dumps([asked, request.kind, request.prompt, request.seed, files])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -159,7 +162,7 @@ class ImageEndpoint:
                 answer = self._send(request, options)
             except ServerRefused as refused:
                 unknown = _unknown_option(refused.error, options)
-                if unknown is None:
+                if unknown is None or (unknown == "size" and request.size):
                     raise
                 del options[unknown]
             else:
@@ -174,6 +177,8 @@ class ImageEndpoint:
 
         images = self.server.client.images.with_raw_response
         asked: dict[str, Any] = {"model": self._config.model, "prompt": request.prompt, **options}
+        if request.size:
+            asked["size"] = request.size
         files = {
             name: (f"{name}.png", content, "image/png") for name, content in request.files.items()
         }

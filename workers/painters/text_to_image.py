@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatgenimage.workers.device import inference, seeded
-from chatgenimage.workers.groups import make_by_length
+from chatgenimage.workers.groups import make_alike
+from chatgenimage.workers.image_options import refuse_unfit
 from chatgenimage.workers.painter_config import TextToImageConfig
 from chatgenimage.workers.painters.filler import Filler, FillSettings
 from chatgenimage.workers.painters.opening import (
@@ -15,18 +16,19 @@ from chatgenimage.workers.painters.opening import (
     row_of,
     share_parts,
 )
+from chatgenimage.workers.painters.option_limits import limits_of
 from chatgenimage.workers.painters.pipelines_table import FILLING, GENERATING, PipelineRow
 from chatgenimage.workers.painters.prompts import chunks_of, prompt_arguments, unread_ends
 from chatgenimage.workers.painters.sizes import refuse_unfit_size
 from chatgenimage.workers.painting import images_of
 from chatgenimage.workers.prompt_chunks import Chunks
-from chatgenimage.workers.values import Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions, Mask, ModelIdentity, RgbImage
 from chatgenimage.workers.weights import local_files
 
 
 @dataclass(frozen=True, slots=True)
 class TextToImage:
-    """An ImageGenerator."""
+    """An OptionsGenerator."""
 
     config: TextToImageConfig
     identity: ModelIdentity
@@ -61,26 +63,40 @@ class TextToImage:
             return TextToImage(config, identity, pipeline, row)
         return FillingTextToImage(config, identity, pipeline, row, filler)
 
-    @inference
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
-        """Return one image of `size_wh` per prompt.
+        """Return one image of `size_wh` per prompt; arguments as of `generate_with`."""
+        return self.generate_with(prompts, seeds, [NO_OPTIONS] * len(prompts))
+
+    @inference
+    def generate_with(
+        self, prompts: Sequence[str], seeds: Sequence[int], options: Sequence[ImageOptions]
+    ) -> list[RgbImage]:
+        """Return one image per prompt.
 
         Args:
             prompts: Read as a whole, but for what `unread` returns.
             seeds: One per prompt; prompt and seed give the same image in any batch.
+            options: Size and negative prompt, one per prompt.
+
+        Raises:
+            UnfitOptions: If the class cannot follow them.
         """
+        refuse_unfit(lambda: limits_of(self.config), options)
         chunks = chunks_of(self._pipeline, self._row, prompts)
-        return make_by_length(chunks, seeds, self._generate)
+        return make_alike(chunks, seeds, options, self._generate)
 
     def unread(self, prompts: Sequence[str]) -> list[str]:
         """Return the end of each prompt that is not read; "" if it is read as a whole."""
         return unread_ends(self._pipeline, self._row, prompts)
 
-    def _generate(self, prompts: Sequence[Chunks], seeds: Sequence[int]) -> list[RgbImage]:
+    def _generate(
+        self, prompts: Sequence[Chunks], seeds: Sequence[int], options: ImageOptions
+    ) -> list[RgbImage]:
         """Return one image per prompt; all prompts have equally many chunks."""
-        width, height = self.config.size_wh
+        width, height = options.size_wh or self.config.size_wh
+        negative_prompt = options.negative_prompt or self.config.negative_prompt
         output = self._pipeline(
-            **prompt_arguments(self._pipeline, self._row, prompts, self.config.negative_prompt),
+            **prompt_arguments(self._pipeline, self._row, prompts, negative_prompt),
             **self._row.sizing(height, width),
             **{self._row.guided_by: self.config.guidance_scale},
             **self._row.stepping(self.config.num_inference_steps),
@@ -92,7 +108,7 @@ class TextToImage:
 
 @dataclass(frozen=True, slots=True)
 class FillingTextToImage(TextToImage):
-    """An ImageGenerator and ObjectFiller over one set of weights."""
+    """An OptionsGenerator and ObjectFiller over one set of weights."""
 
     _filler: Filler
 

@@ -11,10 +11,13 @@ from typing import Self
 
 import numpy as np
 
+from chatgenimage.workers.image_options import refuse_unfit
 from chatgenimage.workers.values import (
+    NO_OPTIONS,
     BoxXyxy,
     Detection,
     Embeddings,
+    ImageOptions,
     LogitScale,
     Mask,
     ModelIdentity,
@@ -36,7 +39,7 @@ class Blocks:
     """Paints, fills, edits, captions, detects, cuts out and embeds coloured blocks."""
 
     def __init__(self, config: BlocksConfig) -> None:
-        self._size_px = config.size_px
+        self._config = config
 
     @classmethod
     def load(cls, config: BlocksConfig, device: str) -> Self:  # noqa: ARG003  # has no weights
@@ -46,12 +49,23 @@ class Blocks:
     @property
     def identity(self) -> ModelIdentity:
         """Return the package as the checkpoint; its version is the revision."""
-        settings = {"size_px": self._size_px}
+        settings = {"size_px": self._config.size_px}
         return ModelIdentity("blocks", "blocks", version("chatgenimage-blocks"), settings)
 
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[RgbImage]:
         """Return an image per prompt: a block for each word on a background of the seed."""
-        return [self._paint(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+        return self.generate_with(prompts, seeds, [NO_OPTIONS] * len(prompts))
+
+    def generate_with(
+        self, prompts: Sequence[str], seeds: Sequence[int], options: Sequence[ImageOptions]
+    ) -> list[RgbImage]:
+        """Return the same images in the sizes that their labels ask for."""
+        refuse_unfit(self._config.option_limits, options)
+        usual = (self._config.size_px, self._config.size_px)
+        return [
+            _paint(prompt, seed, each.size_wh or usual)
+            for prompt, seed, each in zip(prompts, seeds, options, strict=True)
+        ]
 
     def fill(
         self,
@@ -115,15 +129,6 @@ class Blocks:
         """Return the same vector for every text: blocks say nothing about language."""
         return np.full((len(texts), GRID * GRID), 1 / GRID, dtype=np.float32)
 
-    def _paint(self, prompt: str, seed: int) -> RgbImage:
-        image = np.empty((self._size_px, self._size_px, 3), dtype=np.uint8)
-        image[:] = colour_of(f"background {seed}")
-        side = self._size_px // CELLS
-        for index, word in enumerate(words_of(prompt)[: CELLS * CELLS]):
-            top, left = (side * place + GAP_PX for place in divmod(index, CELLS))
-            image[top : top + side - GAP_PX, left : left + side - GAP_PX] = colour_of(word)
-        return image
-
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text that have a block, each once."""
@@ -135,6 +140,17 @@ def colour_of(word: str) -> tuple[int, int, int]:
     """Return the colour of a word: (red, green, blue) from 64 to 255."""
     red, green, blue = (byte | DARKEST for byte in hashlib.sha256(word.encode()).digest()[:3])
     return red, green, blue
+
+
+def _paint(prompt: str, seed: int, size_wh: tuple[int, int]) -> RgbImage:
+    width, height = size_wh
+    image = np.empty((height, width, 3), dtype=np.uint8)
+    image[:] = colour_of(f"background {seed}")
+    side = min(size_wh) // CELLS
+    for index, word in enumerate(words_of(prompt)[: CELLS * CELLS]):
+        top, left = (side * place + GAP_PX for place in divmod(index, CELLS))
+        image[top : top + side - GAP_PX, left : left + side - GAP_PX] = colour_of(word)
+    return image
 
 
 def _box_of(image: RgbImage, colour: tuple[int, int, int]) -> BoxXyxy | None:

@@ -39,6 +39,14 @@ def test_an_offloaded_model_needs_memory_only_while_it_works():
     assert needed_bytes(editing) == int(4_270_000_000 * 0.81) * 2 // 4 + 1_030_000_000
 
 
+def test_the_largest_size_that_a_label_asks_for_counts():
+    usual = needed_bytes(needs_of(needs("sd15"), ["diffusion"]))
+    chain = {"sizes": {"dog": [256, 256], "bus": [1024, 512]}}
+    wider = list_needs(load_settings("sd15", device="cuda", chain=chain))
+    [painter] = [need for need in needs("sd15") if need.key == "diffusion"]
+    assert needed_bytes(needs_of(wider, ["diffusion"])) == usual + painter.work_bytes
+
+
 @pytest.fixture
 def card(monkeypatch):
     """One card of 24 GiB, as torch would report it."""

@@ -126,6 +126,7 @@ def test_short_labels_become_a_label_file_for_another_run(factory, run_id, place
         run = session.get_one(Run, 1)
         words = {"painted": {"cat": "a tabby"}, "phrases": {"cat": ["cat", "tabby"]}}
         words["styles"] = {"cat": "a photo of {prompt}"}
+        words |= {"negative_prompts": {"cat": "snow"}, "sizes": {"cat": [96, 64]}}
         run.profile = run.profile | {"chain": run.profile["chain"] | words}
     path = tmp_path / "short labels.csv"
     told = factory("status", 1, "--csv", path).stderr
@@ -136,6 +137,7 @@ def test_short_labels_become_a_label_file_for_another_run(factory, run_id, place
     cat = wanted["cat"]
     assert (cat.prompt, cat.detect) == ("a tabby", ("cat", "tabby"))
     assert cat.style == "a photo of {prompt}"
+    assert (cat.negative_prompt, cat.size_wh) == ("snow", (96, 64))
     dog = wanted["dog"]
     assert (dog.accepted, dog.max_images, dog.mode) == (1, 9, "object")
     assert wanted["tree"].domains == ("at night", "in fog")

@@ -12,7 +12,7 @@ from chatgenimage.db.states import Origin
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.planning import assumed
 from chatgenimage.factory.planning.plan import average_earlier_runs, plan_run
-from chatgenimage.factory.planning.work import ALL, count_questions, plan_work
+from chatgenimage.factory.planning.work import ALL, count_questions, mean_pixels, plan_work
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.factory.submission.labels import LabelRequest
@@ -55,6 +55,12 @@ def test_object_centric_labels_have_no_fills_and_no_rounds_mean_no_edits():
     assert plain.keys() == {"brainstorm", "generate", "label", "filter"}
 
 
+def test_the_mean_size_counts_the_images_of_each_label():
+    chain = PAPER.model_copy(update={"sizes": {"cat": (1024, 512)}})
+    requests = [LabelRequest("dog", 6), LabelRequest("cat", 2)]
+    assert mean_pixels(requests, chain, (512, 512)) == 512**2 * 10 / 8
+
+
 def test_a_quota_is_planned_from_the_accepted_share_up_to_its_maximum():
     only_first = PAPER.model_copy(update={"rounds": 0})
     request = LabelRequest("dog", accepted=100, max_images=500)
@@ -89,9 +95,9 @@ def test_earlier_runs_of_the_same_models_replace_what_is_assumed(place):
 
 def test_a_larger_image_and_more_predictions_take_longer():
     family = load_settings("sd15").families["diffusion"]
-    usual = assumed.item_seconds("generate", family, PAPER, (512, 512))
-    assert assumed.item_seconds("fill", family, PAPER, (512, 512)) == 4 * usual
-    assert assumed.item_seconds("generate", family, PAPER, (1024, 1024)) == 4 * usual
+    usual = assumed.item_seconds("generate", family, PAPER, 512**2)
+    assert assumed.item_seconds("fill", family, PAPER, 512**2) == 4 * usual
+    assert assumed.item_seconds("generate", family, PAPER, 1024**2) == 4 * usual
 
 
 def plan_of(*words):
