@@ -16,7 +16,7 @@ from chatgenimage.workers.interfaces import ImageGenerator
 from chatgenimage.workers.painter_config import GeneratorConfig
 from chatgenimage.workers.painters.option_limits import limits_of
 from chatgenimage.workers.server_config import OpenAiImagesConfig
-from chatgenimage.workers.values import NO_OPTIONS
+from chatgenimage.workers.values import NO_OPTIONS, ImageOptions
 
 
 def sizes_of(
@@ -73,8 +73,10 @@ def _list_problems(
         return
     limits = limits_of(painter)
     for label, options in asked.items():
-        if problem := find_problem(limits, options):
-            yield _describe(label, problem, places)
+        alone = ImageOptions(options.size_wh), ImageOptions(None, options.negative_prompt)
+        for each in alone:
+            if problem := find_problem(limits, each):
+                yield _describe(label, problem, places)
 
 
 def _size_of(settings: Settings, request: LabelRequest) -> tuple[int, int] | None:

@@ -70,6 +70,8 @@ def test_options_of_an_image_that_a_class_cannot_follow_are_refused(
 def test_a_checkpoint_that_is_not_here_paints_sizes_that_all_classes_paint():
     limits = limits_of(TextToImageConfig(checkpoint="nobody/has-this"))
     assert (limits.multiple_px, limits.no_negative_prompt) == (32, None)
+    unguided = limits_of(TextToImageConfig(checkpoint="nobody/has-this", guidance_scale=0))
+    assert "is not guided with `guidance_scale: 0`" in unguided.no_negative_prompt
 
 
 def test_no_prompts_give_no_images(generator):

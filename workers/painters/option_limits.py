@@ -58,11 +58,19 @@ def _of_text_to_image(config: TextToImageConfig) -> OptionLimits:
     """Return the limits of the checkpoint's class; if it is not here, a size that all can paint."""
     name = str(_read(config, "model_index.json").get("_class_name"))
     row = GENERATING.get(name)
+    if row is None:
+        is_unguided = config.guidance_scale == 0
+        return OptionLimits(
+            painter=f"{config.checkpoint} (which is not on this machine)",
+            size_wh=config.size_wh,
+            multiple_px=LARGEST_MULTIPLE_PX,
+            no_negative_prompt=_too_weak(config, "guidance_scale", 0, 0) if is_unguided else None,
+        )
     return OptionLimits(
         painter=config.checkpoint,
         size_wh=config.size_wh,
-        multiple_px=row.side_px if row else LARGEST_MULTIPLE_PX,
-        no_negative_prompt=_why_no_negative(config, name, row) if row else None,
+        multiple_px=row.side_px,
+        no_negative_prompt=_why_no_negative(config, name, row),
     )
 
 
