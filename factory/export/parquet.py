@@ -90,6 +90,7 @@ def _open(folder: Folder, plan: Plan) -> Shards:
             "mark": Value("string"),
             "caption": Value("string"),
             "prompt": Value("string"),
+            "negative_prompt": Value("string"),
             "source_name": Value("string"),
             "source_width": Value("int64"),
             "source_height": Value("int64"),

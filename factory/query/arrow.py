@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         ("round", pa.int64()),
         ("seed", pa.int64()),
         ("prompt", pa.string()),
+        ("negative_prompt", pa.string()),
         ("caption", pa.string()),
         ("source_name", pa.string()),
         ("domain", pa.string()),

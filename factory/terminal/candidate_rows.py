@@ -19,7 +19,7 @@ from chatgenimage.tasks.filter_rules import CLIP_SIMILARITY, SCORE_NAMES
 WIDTH_FOR_IMAGE = 160
 COLUMNS = (
     *("id", "run", "label", "key", "origin", "round", "verdict", "reason", "duplicate_of", "mark"),
-    *("parent", "seed", "prompt", "caption", "objects", *SCORE_NAMES),
+    *("parent", "seed", "prompt", "negative_prompt", "caption", "objects", *SCORE_NAMES),
     *("source_name", "domain", "image"),
 )
 """Columns of the CSV."""

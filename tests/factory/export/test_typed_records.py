@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from chatgenimage.db.models import Mark
+from chatgenimage.db.models import Candidate, Mark
 from chatgenimage.factory.errors import LibraryMissing
 from chatgenimage.factory.export import shards
 from tests import rows
@@ -65,6 +65,17 @@ def test_one_review_and_two_splits(place, out, load_dataset, name):
     marks = [row["mark"] for rows_of in loaded.values() for row in rows_of]
     assert sorted(marks) == [*[""] * 11, "good"]
     assert_complete(loaded)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_negative_prompt_among_many(place, out, load_dataset, name):
+    first, *_ = add_images(place, *[(1, {})] * 6)
+    with place.sessions.begin() as session:
+        model = rows.MODEL | {"settings": {"label_negative_prompt": "snow"}}
+        session.get_one(Candidate, first.id).model = model
+    export_as(place, name, out)
+    [found] = records(load_dataset(out)).values()
+    assert sorted(row["negative_prompt"] for row in found) == [*[""] * 5, "snow"]
 
 
 @pytest.mark.parametrize("name", NAMES)
