@@ -6,7 +6,7 @@ from functools import cache
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.label_files import NO_PLACES, locate, shorten
+from chatgenimage.factory.submission.label_files import NO_PLACES, shorten, with_place
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.workers.config import RulesConfig
@@ -52,7 +52,7 @@ def plan_label(
         request.domains or chain.domains,
     )
     if problem := _find_problem(request, plan):
-        raise BadLabels([locate(problem, request.label, places)])
+        raise BadLabels([with_place(problem, request.label, places)])
     return plan
 
 
@@ -83,7 +83,7 @@ def check_domains(
                 f"label {shorten(request.label)}: `max_images` limits what is made for `accepted`, "
                 "and no number of accepted images is asked for; add it, or set `per_label`."
             )
-            problems[locate(problem, request.label, places)] = None
+            problems[with_place(problem, request.label, places)] = None
         try:
             _check(settings, request, places)
         except BadLabels as error:
@@ -99,7 +99,7 @@ def _check(settings: Settings, request: LabelRequest, places: Mapping[str, str])
         words_of(settings, planned.domains)
     except BadLabels as error:
         own = places if request.domains else NO_PLACES  # the run's domains are no line of a file
-        located = [locate(problem, request.label, own) for problem in error.problems]
+        located = [with_place(problem, request.label, own) for problem in error.problems]
         raise BadLabels(located) from None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.label_files import NO_PLACES, locate, shorten
+from chatgenimage.factory.submission.label_files import NO_PLACES, shorten, with_place
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.resources import KEYS
@@ -87,7 +87,7 @@ def _size_of(settings: Settings, request: LabelRequest) -> tuple[int, int] | Non
 
 
 def _describe(label: str, problem: str, places: Mapping[str, str]) -> str:
-    return locate(f"label {shorten(label)}: {problem}.", label, places)
+    return with_place(f"label {shorten(label)}: {problem}.", label, places)
 
 
 def _find_painter(settings: Settings) -> FamilyConfig | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.submission.label_files import NO_PLACES, locate, shorten
+from chatgenimage.factory.submission.label_files import NO_PLACES, shorten, with_place
 from chatgenimage.factory.submission.ontology import phrases_to_find, words_to_paint
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import UnknownWord
@@ -41,7 +41,7 @@ def refuse_unknown_words(
             unknown[label] = str(error)
     if len(unknown) == 1:
         [(label, problem)] = unknown.items()
-        raise BadLabels([locate(f"{problem} For your own labels: {GUIDE}.", label, places)])
+        raise BadLabels([with_place(f"{problem} For your own labels: {GUIDE}.", label, places)])
     if unknown:
         named = [_name(label, settings.chain.painted.get(label), places) for label in unknown]
         raise BadLabels([_describe_unknown(named, rules.words)])
@@ -64,7 +64,7 @@ def refuse_unreadable(
     """
     phrases = {phrase: label for label, phrase in phrases_to_find(settings, labels)}
     problems = [
-        locate(
+        with_place(
             f"label {shorten(phrases[phrase])}: the detector ({key}: {family.checkpoint}) cannot "
             f"read {_it(phrase, phrases[phrase])}, so it would never be found; write an English "
             "word for it (in a table: the column `detect`), or use a checkpoint that knows it.",

@@ -93,7 +93,7 @@ def read_stdin(stdin: BinaryIO | None = None) -> Iterator[LabelEntry]:
     return _read_lines(text, "standard input")
 
 
-def locate(problem: str, name: str, places: Mapping[str, str]) -> str:
+def with_place(problem: str, name: str, places: Mapping[str, str]) -> str:
     """Return a problem after the place where its label was read: "pets.csv, line 3: ..."."""
     return f"{places[name]}: {problem}" if name in places else problem
 
