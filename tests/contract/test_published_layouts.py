@@ -17,7 +17,7 @@ from chatgenimage.testing import same_image
 from chatgenimage.workers import grounding_dino_original
 from chatgenimage.workers.errors import CheckpointBroken, CheckpointNotFound
 from chatgenimage.workers.registry import load_family
-from tests.contract import tiny_checkpoints
+from tests.contract import tiny_grounding
 from tests.contract.conftest import ADAPTER, FEW_STEPS, SIZE_WH
 from tests.contract.original_layout import save_as_one_file
 
@@ -174,7 +174,7 @@ def original_pth(tmp_path_factory):
     deprecated position ids.
     """
     folder = tmp_path_factory.mktemp("original")
-    tiny_checkpoints.save_bert(folder / "bert")
+    tiny_grounding.save_bert(folder / "bert")
     model = grounding_dino_original.build_network({}, folder / "bert")
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
     state["module.label_enc.weight"] = torch.zeros(2001, 256)
@@ -196,7 +196,7 @@ def test_an_original_grounding_dino_is_what_was_saved(original_pth, images):
 
 
 def test_an_original_grounding_dino_of_another_width_is_refused(tmp_path):
-    tiny_checkpoints.save_bert(tmp_path / "bert")
+    tiny_grounding.save_bert(tmp_path / "bert")
     patches = {"module.backbone.0.patch_embed.proj.weight": torch.zeros(64, 3, 4, 4)}
     torch.save({"model": patches}, tmp_path / "mine.pth")
     with pytest.raises(CheckpointBroken, match=r"neither the authors' Swin-T nor their Swin-B"):

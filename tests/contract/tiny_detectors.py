@@ -21,7 +21,7 @@ from transformers import (
     SwinConfig,
 )
 
-from tests.contract.tiny_checkpoints import save_grounding_dino
+from tests.contract.tiny_grounding import save_grounding_dino
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = ("dog", "house", "tree", "car", "city", "street")

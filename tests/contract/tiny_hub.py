@@ -13,9 +13,12 @@ from typing import Any
 import torch
 
 from chatgenimage.workers.weights.catalog import find_published
-from tests.contract import tiny_checkpoints, tiny_encoders, tiny_segmenters
+from tests.contract import tiny_encoders, tiny_segmenters
+from tests.contract.tiny_captioners import save_blip
 from tests.contract.tiny_chats import save_qwen3_vl
+from tests.contract.tiny_checkpoints import save_open_clip
 from tests.contract.tiny_detectors import save_mm_grounding_dino
+from tests.contract.tiny_grounding import save_grounding_dino
 from tests.contract.tiny_painters import save_painter
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -123,8 +126,8 @@ SAVERS: dict[str, Callable[[Path], None]] = {
     "facebook/sam2.1-hiera-tiny": sam_2_1,
     "google/siglip2-base-patch16-224": siglip,
     "google/siglip2-so400m-patch14-384": siglip,
-    "Salesforce/blip-image-captioning-large": divided(tiny_checkpoints.save_blip),
-    "IDEA-Research/grounding-dino-tiny": divided(tiny_checkpoints.save_grounding_dino),
-    "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": tiny_checkpoints.save_open_clip,
+    "Salesforce/blip-image-captioning-large": divided(save_blip),
+    "IDEA-Research/grounding-dino-tiny": divided(save_grounding_dino),
+    "laion/CLIP-ViT-B-32-laion2B-s34B-b79K": save_open_clip,
 }
 """Writes the checkpoint of a hub id into a folder."""

@@ -27,7 +27,7 @@ from diffusers import (
 from transformers import CLIPTextModel, Qwen3ForCausalLM, Qwen3Model, UMT5Config, UMT5EncoderModel
 
 from tests.contract import tiny_parts as parts
-from tests.contract.tiny_checkpoints import (
+from tests.contract.tiny_stable_diffusion import (
     TEXT_WIDTH,
     XL_TEXT_WIDTH,
     save_instruct_pix2pix,

@@ -34,7 +34,8 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
-from tests.contract.tiny_checkpoints import TEXT_WIDTH, letters
+from tests.contract.tiny_stable_diffusion import TEXT_WIDTH
+from tests.contract.tiny_words import letters
 
 LATENT_CHANNELS = 4
 T5_WIDTH = 48
