@@ -16,9 +16,11 @@ from chatgenimage.workers.values import BoxXyxy
 
 FLIP_AT = 0.6
 """If a box starts to the right of this share of the image, its tag is aligned to its right edge."""
-ROOM_ABOVE = 0.06
-"""If a box starts above this share of the image, its tag is inside the box."""
-TAG_LETTERS = 32
+ROOM_ABOVE = 0.12
+"""If a box starts above this share of the image, its tag is inside the box: in the list an image is
+150 pixels high, and a tag 18."""
+TAG_LETTERS, CARD_LETTERS = 32, 14
+"""Most letters of a tag, on the page of a candidate and in the list."""
 KNOWN_TAGS = 4096
 TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
@@ -64,40 +66,41 @@ class ObjectShape:
 
 def draw_objects(candidate: Candidate) -> list[ObjectShape]:
     """Return the shapes of a candidate's objects, highest confidence first."""
-    return _draw(candidate, has_outline=True)
+    return _draw(candidate, TAG_LETTERS, has_outline=True)
 
 
 def draw_boxes(candidate: Candidate) -> list[ObjectShape]:
-    """Return the same without outlines, which take time: for pages with many images."""
-    return _draw(candidate, has_outline=False)
+    """Return the same without outlines, which take time, and with short tags: for the list."""
+    return _draw(candidate, CARD_LETTERS, has_outline=False)
 
 
-def _draw(candidate: Candidate, *, has_outline: bool) -> list[ObjectShape]:
+def _draw(candidate: Candidate, letters: int, *, has_outline: bool) -> list[ObjectShape]:
     found = objects_of(candidate)
     colours = colours_of(sorted({one.label for one in found}))
-    return [_to_shape(one, colours, has_outline=has_outline) for one in found]
+    return [_to_shape(one, colours, letters, has_outline=has_outline) for one in found]
 
 
 def _to_shape(
-    found: CorrectedObject, colours: Mapping[str, Colour], *, has_outline: bool
+    found: CorrectedObject, colours: Mapping[str, Colour], letters: int, *, has_outline: bool
 ) -> ObjectShape:
+    label = _shorten(found.label, letters)
     return ObjectShape(
         key=found.key,
         name=found.label,
-        label=_shorten(found.label),
+        label=label,
         confidence=found.confidence,
         is_corrected=found.is_corrected,
         box_xyxy=found.box_xyxy,
         outline=" ".join(_paths(found)) if has_outline else "",
         colour=_to_hex(colours[found.label]),
         text_colour=_to_hex(text_colour_on(colours[found.label])),
-        tag=_to_tag(found),
+        tag=_to_tag(found, label),
     )
 
 
-def _to_tag(found: CorrectedObject) -> LabelTag:
+def _to_tag(found: CorrectedObject, label: str) -> LabelTag:
     x_min, y_min, x_max, _ = found.box_xyxy
-    width_px = _tag_width_px(_shorten(found.label))
+    width_px = _tag_width_px(label)
     is_right_aligned = x_min > FLIP_AT * found.image_wh[0]
     is_above = y_min > ROOM_ABOVE * found.image_wh[1]
     return LabelTag(
@@ -131,9 +134,9 @@ def _to_path(ring: Ring) -> str:
     return f"M{corners}Z"
 
 
-def _shorten(label: str) -> str:
+def _shorten(label: str, letters: int) -> str:
     line = join_lines(label)
-    return line if len(line) <= TAG_LETTERS else f"{line[: TAG_LETTERS - 1]}…"
+    return line if len(line) <= letters else f"{line[: letters - 1]}…"
 
 
 def _to_hex(colour: Colour) -> str:

@@ -72,6 +72,26 @@ def test_a_phone_scrolls_only_vertically(open_page, strange, path):
     assert wide <= 0
 
 
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_labels_of_boxes_in_the_list_are_inside_their_image(open_page, sqlite_place, width):
+    found = [
+        ("a very long object name indeed", "blue", (10.0, 10.0, 20.0, 20.0)),
+        ("dog", "brown", (4.0, 4.0, 44.0, 44.0)),
+    ]
+    with sqlite_place.sessions.begin() as session:
+        batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
+        rows.add_candidate(sqlite_place, session, batch, found)
+    with served(sqlite_place.data_dir) as address:
+        page = open_page(viewport={"width": width, "height": 740})
+        page.goto(f"{address}/candidates")
+        stage = page.locator(".card .stage").bounding_box()
+        tags = [tag.bounding_box() for tag in page.locator(".card .tag rect").all()]
+    assert len(tags) == 2
+    for tag in tags:
+        assert tag["y"] >= stage["y"]
+        assert tag["x"] + tag["width"] <= stage["x"] + stage["width"]
+
+
 def test_a_label_is_never_executed(open_page, strange):
     page = open_page()
     for path in PAGES:

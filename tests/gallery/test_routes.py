@@ -77,6 +77,16 @@ def test_python_and_the_gallery_have_the_same_orders(client, family):
             assert [int(one) for one in re.findall(r'class="pick".*value="(\d+)"', text)] == ids
 
 
+def test_the_page_of_a_run_without_images_says_so(sqlite_place):
+    with sqlite_place.sessions.begin() as session:
+        rows.add_run(session, ["dog"])
+    with open_store(sqlite_place.data_dir) as store:
+        text = TestClient(build_gallery(store), "http://127.0.0.1").get("/runs/1").text
+    assert "No step has begun." in text
+    assert "No image yet." in text
+    assert "rejected, by reason" not in text
+
+
 def test_pages_list_labels_as_submitted_or_sorted(sqlite_place):
     names = ["zebra", "apple", "moon"]
     with sqlite_place.sessions.begin() as session:

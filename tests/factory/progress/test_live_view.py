@@ -99,12 +99,12 @@ def test_reasons_are_cut_at_the_end_of_their_line(place, run_id):
     assert all(line.endswith("…") for line in done)
 
 
-def test_as_many_labels_as_lines_are_sorted_by_name(place):
+def test_as_many_labels_as_lines_are_in_the_order_of_the_submission(place):
     with place.sessions.begin() as session:
         rows.add_run(session, ("owl", "dog", "cat"))
     lines = shown(place, 1, 80, 24)
     first = next(index for index, line in enumerate(lines) if line.startswith("label"))
-    assert [line.split()[0] for line in lines[first + 1 : first + 4]] == ["cat", "dog", "owl"]
+    assert [line.split()[0] for line in lines[first + 1 : first + 4]] == ["owl", "dog", "cat"]
     assert not any("more labels" in line for line in lines)
 
 

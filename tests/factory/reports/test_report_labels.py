@@ -6,8 +6,9 @@ from sqlalchemy import update
 from chatgenimage.db.models import Label
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
-from chatgenimage.db.states import Verdict
+from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.reports.report import MOST_LABELS, WORST_LABELS, read_facts, to_page
+from chatgenimage.tasks.filter_rules import REASONS
 from tests import rows
 
 LABELS = MOST_LABELS + 10
@@ -57,6 +58,27 @@ def test_few_labels_are_all_visible(filled_place):
     page = make_page(filled_place)
     assert "every-label" not in page
     assert labels_of(page) == ["dog", "house"]
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_the_reasons_of_long_labels_fit_on_the_screen(sqlite_place, tmp_path, chromium, width):
+    names = [f"{'Donaudampfschifffahrt' * (number % 3)} {number}" for number in range(60)]
+    with sqlite_place.sessions.begin() as session:
+        run = rows.add_run(session, names)
+        for batch in rows.batches_of(session, run)[:4]:
+            for key, reason in enumerate(REASONS):
+                origin = Origin.EDITED if key % 2 else Origin.GENERATED
+                columns = {"origin": origin, "verdict": "rejected", "reason": reason}
+                rows.add_candidate(sqlite_place, session, batch, key=f"b0/g{key}", **columns)
+    path = tmp_path / "report.html"
+    path.write_text(make_page(sqlite_place), encoding="utf-8")
+    with chromium.new_context(viewport={"width": width, "height": 700}) as context:
+        shown = context.new_page()
+        shown.goto(path.as_uri())
+        assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        tables = "[...document.querySelectorAll('.labels')].map(one => one.parentElement)"
+        assert shown.evaluate(f"{tables}.every(one => one.scrollWidth <= one.clientWidth)")
+        assert "60 labels" in shown.locator("p.dim").first.inner_text()
 
 
 def test_a_click_on_a_column_sorts_its_table(page, tmp_path, chromium):
