@@ -178,6 +178,23 @@ def summary_of(pairs: KnownPairs, threshold: float, now: float) -> Sequence[str]
     )
 
 
+def record_of(pairs: KnownPairs, threshold: float) -> dict[str, Any]:
+    """Return what was measured, and what the suggested threshold keeps, as JSON values."""
+    kept_true, kept_other = pairs.kept(threshold)
+    return {
+        "model": pairs.model,
+        "logit_scale": pairs.scale.scale,
+        "logit_bias": pairs.scale.bias,
+        "true_pairs": len(pairs.true),
+        "other_pairs": len(pairs.other),
+        "separation": pairs.separation,
+        "clip_similarity_min": threshold,
+        "kept_true": kept_true,
+        "kept_other": kept_other,
+        "skipped": list(pairs.unread),
+    }
+
+
 def _range_of(cosines: NDArray[np.float64]) -> str:
     low, middle, high = np.quantile(cosines, (0.05, 0.5, 0.95))
     return f"{len(cosines)}, cosines {low:.3f} to {high:.3f} (5 % to 95 %), median {middle:.3f}"

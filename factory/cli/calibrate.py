@@ -37,34 +37,20 @@ def calibrate(
 
     Example: factory models calibrate my.yaml --pairs photos --write mine.yaml
     """
-    from chatgenimage.factory.calibration import measure_pairs, summary_of, write_threshold
+    from chatgenimage.factory import calibration
 
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile)
-    measured = measure_pairs(settings, pairs)
+    measured = calibration.measure_pairs(settings, pairs)
     threshold = measured.threshold_that_keeps(keep)
     for name in measured.unread:
         stderr.print(f"Skipped: {name}", soft_wrap=True)
     if as_json:
-        kept_true, kept_other = measured.kept(threshold)
-        print_json(
-            {
-                "model": measured.model,
-                "logit_scale": measured.scale.scale,
-                "logit_bias": measured.scale.bias,
-                "true_pairs": len(measured.true),
-                "other_pairs": len(measured.other),
-                "separation": measured.separation,
-                "clip_similarity_min": threshold,
-                "kept_true": kept_true,
-                "kept_other": kept_other,
-                "skipped": list(measured.unread),
-            }
-        )
+        print_json(calibration.record_of(measured, threshold))
     else:
-        now = settings.thresholds.clip_similarity_min
-        for line in summary_of(measured, threshold, now):
+        in_force = settings.thresholds.clip_similarity_min
+        for line in calibration.summary_of(measured, threshold, in_force):
             stdout.print(line, soft_wrap=True)
     if write is not None:
-        write_threshold(profile or settings.profile, threshold, write)
+        calibration.write_threshold(profile or settings.profile, threshold, write)
         stderr.print(f"Written: {write}; use it with --profile {write}", soft_wrap=True)

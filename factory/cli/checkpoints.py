@@ -95,17 +95,22 @@ def check(
 
     Example: factory models check sd15 --only detection
     """
-    from chatgenimage.factory.checkpoints.trial_times import try_and_remember
-
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile, device=device, data_dir=data_dir)
     if batch_sizes:
         check_batch_sizes(settings, profile or settings.profile, only or (), write, as_json=as_json)
-        return
-    if write is not None:
+    elif write is not None:
         raise typer.BadParameter("--write needs --batch-sizes: there is nothing else to write.")
+    else:
+        check_models(settings, only or (), as_json=as_json)
+
+
+def check_models(settings: "Settings", only: Sequence[str], *, as_json: bool) -> None:
+    """Print what one item took on each model; end with exit code 1 if a model failed."""
+    from chatgenimage.factory.checkpoints.trial_times import try_and_remember
+
     rows: list[dict[str, object]] = []
-    for key, outcome in try_and_remember(settings, only or ()):
+    for key, outcome in try_and_remember(settings, only):
         facts = {"problem": outcome} if isinstance(outcome, str) else asdict(outcome)
         rows.append({"model": key, **facts})
         if not as_json:

@@ -57,7 +57,13 @@ def thresholds(
         if marks is not None or out is not None:
             raise SettingsError("--objects can be used neither with --marks nor with --out.")
         _show_objects(store, run, as_json=as_json)
-        return
+    else:
+        _show_scores(store, run, marks, out, as_json=as_json)
+
+
+def _show_scores(
+    store: Store, run: int | None, marks: str | None, out: Path | None, *, as_json: bool
+) -> None:
     from chatgenimage.factory.atomic_write import write_file
     from chatgenimage.factory.curation.thresholds import calibrate, marks_of, survey
     from chatgenimage.factory.terminal import thresholds_view as view
