@@ -170,8 +170,9 @@ def describe_classes(classes: ExportClasses, left_out: LeftOut) -> Iterator[str]
             yield f"Left out by --classes: {objects}, images {left_out.images}."
     if classes.others and classes.choice.names is None:
         yield (
-            f"{len(classes.others)} of the {len(classes.names)} classes are of other runs and have "
-            f"no objects here ({shorten_list(classes.others)}): a class keeps its number."
+            f"{len(classes.others)} of the {len(classes.names)} classes are of other runs or "
+            f"extras and have no objects here ({shorten_list(classes.others)}): "
+            "a class keeps its number."
         )
     elif classes.others:
         yield f"Classes that are not in these runs: {shorten_list(classes.others)}."

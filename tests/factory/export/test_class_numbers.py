@@ -112,7 +112,7 @@ def test_classes_of_other_runs_that_keep_a_number_are_named(place, out):
     names_of(place, out)
     second = add_run(place, ("bird", "bird"))
     done = export_as(place, "coco", out, run_id=second, overwrite=True)
-    told = "2 of the 3 classes are of other runs and have no objects here (tree, apple)"
+    told = "2 of the 3 classes are of other runs or extras and have no objects here (tree, apple)"
     assert told in str(done)
     assert told in (out / "README.md").read_text()
     chosen = ClassChoice(("bird", "tree"))
