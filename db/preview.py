@@ -29,6 +29,11 @@ class HeldWork:
     images: int
     first_batches: int
 
+    @property
+    def is_any(self) -> bool:
+        """Return whether anything waits."""
+        return self.batches + self.first_batches > 0
+
 
 def measure_held(session: Session, run_id: int) -> HeldWork:
     """Return what of a run waits for the answer to its preview; zeros if nothing does."""

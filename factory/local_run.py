@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from chatgenimage.db.control import set_run_state
 from chatgenimage.db.models import Run
-from chatgenimage.db.preview import is_previewed
+from chatgenimage.db.preview import is_previewed, measure_held
 from chatgenimage.db.run_problems import find_common_failure
 from chatgenimage.db.runs import count_open_batches
 from chatgenimage.db.session import Sessions, connect, reading
@@ -62,7 +62,8 @@ def work_off(  # noqa: PLR0913  # parts of a command
         plan: Of the processes; if one ends, the others do its work.
         roles: Of each process; none: all that the profile has.
         is_shown: Whether the progress is shown.
-        previews: Whether to stop when the first images are judged, and pause the run.
+        previews: Whether to stop when the first images are judged, and pause the run, unless
+            nothing else is to be made.
 
     Raises:
         WorkerDied: If every process ended before its work.
@@ -71,6 +72,8 @@ def work_off(  # noqa: PLR0913  # parts of a command
         KeyboardInterrupt: After Ctrl-C, when the workers have given back what they held.
     """
     sessions = connect(settings.resolved_database_url())
+    if _is_over(sessions, run_id):  # its preview was all of it
+        return
     with (
         notifying(settings, sessions, run_id),
         open_broker(settings) as broker,
@@ -132,9 +135,9 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
 
 
 def _pause_at_preview(sessions: Sessions, run_id: int) -> bool:
-    """Return whether the first images are judged; pause the run then."""
+    """Return whether the first images are judged and more work waits; pause the run then."""
     with reading(sessions) as session:
-        if not is_previewed(session, run_id):
+        if not is_previewed(session, run_id) or not measure_held(session, run_id).is_any:
             return False
     with sessions.begin() as session:
         set_run_state(session, session.get_one(Run, run_id), RunState.PAUSED)

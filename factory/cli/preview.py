@@ -31,7 +31,7 @@ def preview_here(
     """
     from chatgenimage.factory.local_run import plan_for_run, work_off
 
-    if not _waits(_measure(settings, run_id)):
+    if not _measure(settings, run_id).is_any:
         stderr.print(f"Run {run_id} was continued, or has no preview; all of it is made.")
         return
     try:
@@ -46,7 +46,7 @@ def preview_here(
         raise typer.Exit(130) from None
     _show(settings, run_id)
     held = _measure(settings, run_id)
-    if not _waits(held):
+    if not held.is_any:  # the run is over: it had nothing but first images
         return
     if not is_sure and not _is_wanted(run_id, held):
         stderr.print(_paused(run_id), soft_wrap=True)
@@ -57,11 +57,6 @@ def preview_here(
 def _measure(settings: Settings, run_id: int) -> HeldWork:
     with reading(connect(settings.resolved_database_url())) as session:
         return measure_held(session, run_id)
-
-
-def _waits(held: HeldWork) -> bool:
-    """Return whether anything waits for the answer."""
-    return held.batches + held.first_batches > 0
 
 
 def _is_wanted(run_id: int, held: HeldWork) -> bool:

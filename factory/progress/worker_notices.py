@@ -1,7 +1,6 @@
 """Notices about a run: its preview, models that are loading, queues that no worker serves."""
 
 from collections.abc import Iterator
-from dataclasses import astuple
 
 from sqlalchemy.orm import Session
 
@@ -30,7 +29,7 @@ def list_notices(session: Session, run: Run, *, starts_workers: bool = False) ->
 
 def _tell_preview(session: Session, run: Run) -> Iterator[str]:
     held = measure_held(session, run.id)
-    if run.state not in {RunState.ACTIVE, RunState.PAUSED} or not any(astuple(held)):
+    if run.state not in {RunState.ACTIVE, RunState.PAUSED} or not held.is_any:
         return
     if unjudged := count_unjudged(session, run.id):
         labels = "1 label" if unjudged == 1 else f"{unjudged} labels"

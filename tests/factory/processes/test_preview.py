@@ -85,3 +85,19 @@ def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_
         made = session.scalars(select(Candidate.sha256)).all()
     assert len(made) > 2
     assert first in made
+
+
+@pytest.mark.processes
+@pytest.mark.models
+def test_a_run_that_is_only_its_first_images_ends_without_a_question(tmp_path):
+    from typer.testing import CliRunner
+
+    from chatgenimage.factory.cli import app
+
+    words = ["run", "dog", "--per-label", "1", "--rounds", "0", "--workers", "1", "--preview"]
+    ended = CliRunner().invoke(app, [*words, "--data-dir", str(tmp_path)])
+    assert ended.exit_code == 0, ended.output
+    assert "run-1-preview.png (1 images)" in ended.stderr
+    assert "paused" not in ended.stderr
+    with rows.open_place(tmp_path).sessions() as session:
+        assert session.get_one(Run, 1).state == RunState.DONE
