@@ -65,9 +65,9 @@ def _is_wanted(run_id: int, held: HeldWork) -> bool:
     Raises:
         typer.Exit: With code 130 after Ctrl-C.
     """
-    more = "1 more first image" if held.images == 1 else f"{held.images} more first images"
-    parts = [*(["edits and fills"] if held.first_batches else []), *([more] if held.images else [])]
-    question = f"Continue run {run_id} with {', and '.join(parts)}?"
+    from chatgenimage.factory.progress.worker_notices import tell_held
+
+    question = f"Continue run {run_id} with {tell_held(held)}?"
     try:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
     except (typer.Abort, KeyboardInterrupt):

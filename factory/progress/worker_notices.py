@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.heartbeats import Service, find_service
 from chatgenimage.db.models import Run
-from chatgenimage.db.preview import count_unjudged, measure_held
+from chatgenimage.db.preview import HeldWork, count_unjudged, measure_held
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.profiles import name_profile
@@ -35,12 +35,18 @@ def _tell_preview(session: Session, run: Run) -> Iterator[str]:
         labels = "1 label" if unjudged == 1 else f"{unjudged} labels"
         yield f"preview: first images of {labels} are not judged yet; the rest waits for an answer"
     else:
-        images = "1 more first image" if held.images == 1 else f"{held.images} more first images"
         yes, no = spell("resume", run.id), spell("cancel", run.id)
         yield (
-            f"the preview is ready; {images}, edits and fills wait for an answer: `{yes}` makes "
-            f"them, `{no}` gives them up"
+            f"the preview is ready and waits for an answer: `{yes}` makes {tell_held(held)}; "
+            f"`{no}` gives the run up"
         )
+
+
+def tell_held(held: HeldWork) -> str:
+    """Return what waits for the answer to a preview, e.g. "edits and fills"."""
+    more = "1 more first image" if held.images == 1 else f"{held.images} more first images"
+    parts = [*(["edits and fills"] if held.first_batches else []), *([more] if held.images else [])]
+    return ", and ".join(parts)
 
 
 def _tell_workers(session: Session, run: Run, starts_workers: bool) -> tuple[str, ...]:  # noqa: FBT001

@@ -38,6 +38,7 @@ def test_a_profile_whose_services_have_no_key_fails(tmp_path):
     assert all("set OPENAI_API_KEY" in text for text in told)
 
 
+@pytest.mark.processes  # the client of the server runs `uname`
 def test_models_that_a_run_downloads_are_only_a_warning(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     _, wrong = doctor(tmp_path, "api")

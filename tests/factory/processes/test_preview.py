@@ -74,8 +74,8 @@ def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_
         [first] = session.scalars(select(Candidate.sha256))  # no edit, no fill
         [notice] = list_notices(session, session.get_one(Run, 1))
     assert notice == (
-        "the preview is ready; 1 more first image, edits and fills wait for an answer: "
-        "`factory resume 1` makes them, `factory cancel 1` gives them up"
+        "the preview is ready and waits for an answer: `factory resume 1` makes edits and fills, "
+        "and 1 more first image; `factory cancel 1` gives the run up"
     )
     resumed = CliRunner().invoke(app, ["resume", "1", "--workers", "1", *place])
     assert resumed.exit_code == 0, resumed.output

@@ -1,4 +1,4 @@
-"""Notices about the workers of a run."""
+"""Notices about a run: its workers and its preview."""
 
 import shlex
 
@@ -67,3 +67,18 @@ def test_a_worker_has_a_row_while_it_runs(place):
         assert (found.queues, found.is_ready) == (list(QUEUES), False)
     with place.sessions() as session:
         assert session.query(LiveWorker).all() == []
+
+
+def test_a_previewed_run_says_what_waits_for_the_answer(place, run_id):
+    beat(place, "all@a#1", QUEUES, is_ready=True)
+    with place.sessions.begin() as session:
+        batch = rows.batch_of(session, session.get_one(Run, run_id))
+        batch.is_held = True
+    assert notices(place, run_id) == (
+        "preview: first images of 1 label are not judged yet; the rest waits for an answer",
+    )
+    with place.sessions.begin() as session:
+        rows.add_steps(session, session.merge(batch), rows.SCENE_CHAIN, done=len(rows.CHAIN))
+    [told] = notices(place, run_id)
+    assert told.startswith("the preview is ready and waits for an answer: `factory resume ")
+    assert "makes edits and fills; " in told
