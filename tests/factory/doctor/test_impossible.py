@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.doctor import readiness
 from chatgenimage.factory.doctor.checks import Gpu, judge_gpus
+from tests.loopback import Loopback, lists
 
 CARD = Gpu("A100", 39 * 2**30, 40 * 2**30)
 
@@ -38,11 +39,11 @@ def test_a_profile_whose_services_have_no_key_fails(tmp_path):
     assert all("set OPENAI_API_KEY" in text for text in told)
 
 
-@pytest.mark.processes  # the client of the server runs `uname`
 def test_models_that_a_run_downloads_are_only_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-    _, wrong = doctor(tmp_path, "api")
-    assert {name for name, _ in wrong} <= {"endpoint", "downloads"}  # the server; a small disk
+    monkeypatch.setattr(readiness, "SPARE_BYTES", -(2**60))  # however small this disk is
+    with Loopback(lists("gpt-6-luna", "gpt-image-2")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        assert doctor(tmp_path, "api") == (0, [])
 
 
 def test_models_that_cannot_be_downloaded_fail(tmp_path, monkeypatch):
@@ -79,6 +80,7 @@ def test_a_card_that_is_not_there_fails(device, cards, part):
     assert judge_gpus("cuda:0", [CARD], "torch 2").health == "ok"
 
 
+@pytest.mark.processes  # its libraries are looked for with `ldconfig`
 def test_a_gpu_of_apple_that_is_not_there_fails(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     monkeypatch.setenv("FACTORY_DEVICE", "mps")
@@ -87,6 +89,7 @@ def test_a_gpu_of_apple_that_is_not_there_fails(tmp_path, monkeypatch):
     assert "Set device to auto" in wrong[0][1]
 
 
+@pytest.mark.processes  # libpq is looked for with `ldconfig`
 def test_a_database_that_does_not_answer_is_reported_once(tmp_path, monkeypatch):
     monkeypatch.setenv("FACTORY_DATABASE_URL", "postgresql+psycopg://me@127.0.0.1:1/none")
     code, wrong = doctor(tmp_path, "micro")
