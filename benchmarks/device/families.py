@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chatgenimage.workers.values import Detection, Mask, ModelIdentity, RgbImage
+from chatgenimage.workers.values import (
+    BoxXyxy,
+    Detection,
+    Embeddings,
+    LogitScale,
+    Mask,
+    ModelIdentity,
+    RgbImage,
+)
 
 PICTURES = 4
 """Different pictures; every image that is painted is one of them, and its file is unique."""
 BUSY_FILE = "busy.jsonl"
+PLACES = ((0.02, 0.02, 0.5, 0.5), (0.58, 0.58, 0.82, 0.82))
+"""Boxes of the objects that are found in every image, as shares of its sides."""
+DIMENSIONS = 64
 
 
 class Device:
@@ -56,24 +67,40 @@ class SleepingPainter(_Family):
         del images
         return self.generate(instructions, seeds)
 
+    def fill(
+        self,
+        images: Sequence[RgbImage],
+        mask_images: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[RgbImage]:
+        """Return a picture per image; the masks are not looked at."""
+        del mask_images
+        return self.edit(images, prompts, seeds)
+
 
 class SleepingLabeller(_Family):
-    """Finds one object in every image, always in the same place."""
+    """Finds the first two names in every image, always in the same places."""
 
     def __init__(self, device: Device) -> None:
         super().__init__("labeller", device)
+        self._captions = 0
 
     def caption(self, images: Sequence[RgbImage]) -> list[str]:
-        """Return a caption per image; the whole pass is slept here."""
+        """Return a caption per image, each once; the whole pass is slept here."""
         self._device.compute(len(images))
-        return ["a dog"] * len(images)
+        self._captions += len(images)
+        return [f"a dog, picture {self._captions - number}" for number in range(len(images))]
 
     def detect(
         self, images: Sequence[RgbImage], labels: Sequence[Sequence[str]]
     ) -> list[list[Detection]]:
-        """Return one object per image."""
+        """Return an object for each name that has a place."""
         return [
-            [Detection(names[0], 0.9, (8.0, 8.0, image.shape[1] / 2, image.shape[0] / 2))]
+            [
+                Detection(name, 0.9, _scaled(place, image))
+                for name, place in zip(names, PLACES, strict=False)
+            ]
             for image, names in zip(images, labels, strict=True)
         ]
 
@@ -85,6 +112,35 @@ class SleepingLabeller(_Family):
             [whole(box, image.shape[:2]) for box in boxes]
             for image, boxes in zip(images, boxes_xyxy, strict=True)
         ]
+
+
+class SleepingScorer(_Family):
+    """Embeds every image and every text as the same vector."""
+
+    logit_scale = LogitScale(100.0)
+
+    def __init__(self, device: Device) -> None:
+        super().__init__("scorer", device)
+
+    def embed_images(self, images: Sequence[RgbImage]) -> Embeddings:
+        """Return a vector per image; the whole pass is slept here."""
+        self._device.compute(len(images))
+        return _ones(len(images))
+
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Return a vector per text."""
+        return _ones(len(texts))
+
+
+def _ones(count: int) -> Embeddings:
+    return np.full((count, DIMENSIONS), DIMENSIONS**-0.5, np.float32)
+
+
+def _scaled(place: Sequence[float], image: RgbImage) -> BoxXyxy:
+    """Return a box in pixels of an image."""
+    height, width = image.shape[:2]
+    x_min, y_min, x_max, y_max = place
+    return x_min * width, y_min * height, x_max * width, y_max * height
 
 
 def whole(box: Sequence[float], shape_hw: tuple[int, ...]) -> Mask:
