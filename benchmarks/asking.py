@@ -44,6 +44,28 @@ PATIENCE_S, POLL_S = 600, 0.1
 LANGUAGE = "language"
 PAINTERS = ("diffusion", "editing")
 MODELS = (*PAINTERS, "labeling", "scoring")
+CHAIN = {
+    "per_label": 8,
+    "batch_size": 8,
+    "rounds": 1,
+    "scenes_per_candidate": 2,
+    "placements_per_candidate": 1,
+    "prompt_similarity_max": 1.0,
+    "caption_nouns": False,
+    "class_list": [],
+}
+NO_THRESHOLDS = {
+    "brightest_min": 0,
+    "darkest_max": 1,
+    "contrast_min": 0,
+    "blur_max": 1,
+    "psnr_min_db": 0,
+    "ssim_min": -1,
+    "seam_max": 1000,
+    "background_probability_min": 0,
+    "duplicate_similarity_max": 1,
+}
+"""With these every candidate is accepted."""
 EACH = (LANGUAGE, *MODELS)
 ONE = ("all",)
 TWO = (LANGUAGE, ",".join(MODELS))
@@ -194,16 +216,8 @@ def profile(folder: Path, url: str, max_concurrency: int) -> dict[str, object]:
             "scoring": sleeping("scoring", "score", IMAGE_S / 10),
         },
         "roles": {role: [role] for role in EACH},
-        "chain": {
-            **{"per_label": 8, "batch_size": 8, "rounds": 1, "scenes_per_candidate": 2},
-            **{"placements_per_candidate": 1, "caption_nouns": False, "class_list": []},
-            "prompt_similarity_max": 1.0,
-        },
-        "thresholds": {
-            **{"brightest_min": 0, "darkest_max": 1, "contrast_min": 0, "blur_max": 1},
-            **{"psnr_min_db": 0, "ssim_min": -1, "seam_max": 1000, "duplicate_similarity_max": 1},
-            "background_probability_min": 0,
-        },
+        "chain": dict(CHAIN),
+        "thresholds": dict(NO_THRESHOLDS),
     }
 
 
@@ -225,15 +239,12 @@ def worker(folder: Path, number: int, roles: str) -> Iterator[None]:
         process.terminate()
 
 
-def read_times(
-    sessions: Sessions, asked: Sequence[tuple[float, float]], folder: Path
-) -> Times:
+def read_times(sessions: Sessions, asked: Sequence[tuple[float, float]], folder: Path) -> Times:
     """Return the times of the only run."""
     accepted = select(func.count(Candidate.id)).where(Candidate.verdict == Verdict.ACCEPTED)
     with sessions() as session:
-        start, end = session.execute(
-            select(func.min(Step.started_at), func.max(Step.finished_at))
-        ).one()
+        start = session.scalar(select(func.min(Step.started_at))) or 0.0
+        end = session.scalar(select(func.max(Step.finished_at))) or 0.0
         count = session.scalar(accepted) or 0
     wall_s = end - start
     passes = {role: _read_passes(_notes(folder, role)) for role in PAINTERS}
@@ -260,16 +271,19 @@ def describe(cases: Sequence[Case], found: dict[Case, Times], rounds: int) -> st
             ]
         )
     heads = (
-        *("workers", "run", "server answers at once", "ratio", "asking", "open requests"),
+        *("workers", "run", "server answers at once", "ratio", "asking", "open"),
         *(f"`{role}` busy" for role in PAINTERS),
     )
     [accepted] = {times.accepted for times in found.values()}
+    each = "one round" if rounds == 1 else f"medians of {rounds} rounds"
     return f"""\
-A run of {len(WORDS)} labels, eight images each, in batches of eight; two scenes per image, one object placed in
-each; {accepted} images are accepted. The server answers each request after {ANSWER_S:.0f} s, or at once. Painters sleep {IMAGE_S} s
-per image, `labeling` half of it; images have {SIDE_PX} pixels. From the start of the first step to
-the end of the last, all workers being ready; medians of {rounds}. "Asking" is the share of that time in
-which at least one request is open; "busy" is the share in which the device computes.
+A run of {len(WORDS)} labels, eight images each, in batches of eight; two scenes per image, one
+object placed in each; {accepted} images are accepted. The server answers each request after
+{ANSWER_S:.0f} s, or at once. Painters sleep {IMAGE_S} s per image, `labeling` half of it, and need
+no processor; images have {SIDE_PX} pixels. A run is timed from the start of its first step to the
+end of its last, all workers being ready; {each}. "Asking" is the share of that
+time in which at least one request is open, "open" the mean number of open requests, and "busy" the
+share in which a painter computes.
 
 {to_table(heads, rows)}
 """

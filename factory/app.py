@@ -202,6 +202,12 @@ def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:
     return all(isinstance(config, RulesConfig | ServerConfig) for config in configs)
 
 
+def asks_servers(settings: Settings, role: str) -> bool:
+    """Return whether all models of a role are on servers; the offline rule book is none."""
+    configs = [settings.families[key] for key in settings.roles[role]]
+    return bool(configs) and all(isinstance(config, ServerConfig) for config in configs)
+
+
 def family_keys(settings: Settings, roles: Sequence[str]) -> list[str]:
     """Return the keys of the families that these roles load, each once."""
     return list(dict.fromkeys(key for role in roles for key in settings.roles[role]))

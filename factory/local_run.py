@@ -48,7 +48,6 @@ def work_off(  # noqa: PLR0913  # parts of a command
     profile: str | None,
     run_id: int,
     plan: WorkerPlan,
-    roles: Sequence[str] = (),
     *,
     is_shown: bool = True,
     previews: bool = False,
@@ -59,14 +58,13 @@ def work_off(  # noqa: PLR0913  # parts of a command
         settings: Of the run.
         profile: That they came from.
         run_id: Which run.
-        plan: Of the processes; if one ends, the others do its work.
-        roles: Of each process; none: all that the profile has.
+        plan: Of the processes; if one ends, others of its roles do its work.
         is_shown: Whether the progress is shown.
         previews: Whether to stop when the first images are judged, and pause the run, unless
             nothing else is to be made.
 
     Raises:
-        WorkerDied: If every process ended before its work.
+        WorkerDied: If every process of a role ended before its work.
         BudgetSpent: If the language model has cost what it may.
         NothingSucceeds: If all of the first items were given up for the same reason.
         KeyboardInterrupt: After Ctrl-C, when the workers have given back what they held.
@@ -78,7 +76,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
         notifying(settings, sessions, run_id),
         open_broker(settings) as broker,
         WorkerProcesses(
-            settings, environment_for_child(settings, profile, broker.url), plan, roles
+            settings, environment_for_child(settings, profile, broker.url), plan
         ) as workers,
         open_display(sessions, run_id, is_shown=is_shown, starts_workers=True) as progress,
     ):
@@ -107,7 +105,7 @@ def plan_for_run(
         settings: Of the run.
         run_id: Which run.
         wanted: A number that a person chose; None: as many as the machine and the run can use.
-        roles: Of each process; none: all that the profile has.
+        roles: Those that are needed; none: all that the profile has.
     """
     with connect(settings.resolved_database_url())() as session:
         batches = count_open_batches(session, run_id)

@@ -233,5 +233,5 @@ def _work_off(  # noqa: PLR0913  # parts of a call
     read: ImportResult | None = None,
 ) -> RunResult:
     plan = plan_for_run(settings, run_id, workers, roles)
-    work_off(settings, place.profile, run_id, plan, roles, is_shown=show)
+    work_off(settings, place.profile, run_id, plan, is_shown=show)
     return RunResult.of(store_at(place), run_id, read)

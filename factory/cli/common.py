@@ -64,7 +64,8 @@ Workers = Annotated[
     str,
     typer.Option(
         metavar="N|auto",
-        help="Worker processes on this machine; auto: one per GPU, or per core with enough memory.",
+        help="Worker processes on this machine; auto: one per GPU, or per core with enough memory. "
+        "Roles whose models are all on servers get one more.",
     ),
 ]
 

@@ -246,7 +246,7 @@ def finish_here(
     try:
         plan = plan_for_run(settings, run_id, workers, roles)
         stderr.print(plan.describe())
-        work_off(settings, place.profile, run_id, plan, roles)
+        work_off(settings, place.profile, run_id, plan)
     except KeyboardInterrupt:
         going_on = spell("resume", run_id)
         stderr.print(f"Stopped; nothing is lost. Continue with: {going_on}", soft_wrap=True)

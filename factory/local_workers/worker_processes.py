@@ -5,12 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from chatgenimage.db.private_files import PRIVATE_FILE
-from chatgenimage.factory.app import ALL_ROLES
 from chatgenimage.factory.errors import WorkerDied
 from chatgenimage.factory.local_workers.log_reason import find_reason
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan
@@ -27,27 +26,24 @@ class WorkerProcesses:
         settings: Settings,
         environment: Mapping[str, str],
         plan: WorkerPlan,
-        roles: Sequence[str] = (),
     ) -> None:
         """Prepare the processes; entering the block starts them.
 
         Args:
             settings: Their data folder gets their logs.
             environment: Theirs; it gives them the same settings.
-            plan: How many, and on which devices.
-            roles: Of each; none: all that the profile has.
+            plan: How many, with which roles, and on which devices.
         """
         self._folder = settings.data_dir
         self._environment = environment
         self._plan = plan
-        self._role = ",".join(roles) or ALL_ROLES
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._log_starts: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         """Start the processes."""
         try:
-            for number in range(self._plan.count):
+            for number in range(len(self._plan.roles)):
                 self._running[number] = self._start(number)
         except BaseException:
             self._stop()
@@ -62,21 +58,30 @@ class WorkerProcesses:
         """Return a message for each process that ended since the last call.
 
         Raises:
-            WorkerDied: If none is left.
+            WorkerDied: If none is left for a role.
         """
         ended = [number for number, each in self._running.items() if each.poll() is not None]
-        messages = []
-        for number in ended:
-            code = _end(self._running.pop(number))
-            which = f"worker process {number + 1} of {self._plan.count}"
-            messages.append(
-                f"{which} ended with exit code {code}: {self._reason(number)}. "
-                f"{len(self._running)} left, which do its work."
-            )
-        if not self._running:
-            which = "the worker" if self._plan.count == 1 else "the last worker process"
-            raise WorkerDied(f"{which} ended with exit code {code}: {self._reason(number)}")
-        return messages
+        codes = {number: _end(self._running.pop(number)) for number in ended}
+        return [self._note_end(number, code) for number, code in codes.items()]
+
+    def _note_end(self, number: int, code: int) -> str:
+        """Return the message for a process that ended.
+
+        Raises:
+            WorkerDied: If no other does its work.
+        """
+        roles = self._plan.roles
+        ended = f"ended with exit code {code}: {self._reason(number)}"
+        left = sum(roles[other] == roles[number] for other in self._running)
+        if left:
+            which = f"worker process {number + 1} of {len(roles)}"
+            return f"{which} {ended}. {left} left, which do its work."
+        if len(roles) == 1:
+            raise WorkerDied(f"the worker {ended}")
+        is_only = roles.count(roles[number]) == 1
+        if is_only:
+            raise WorkerDied(f"the only worker process for {roles[number]} {ended}")
+        raise WorkerDied(f"the last worker process {ended}")
 
     def _reason(self, number: int) -> str:
         """Return why a process ended, as far as its log says, and where that log is."""
@@ -88,14 +93,16 @@ class WorkerProcesses:
         return self._folder / (f"worker-{number + 1}.log" if number else "worker.log")
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
-        environment = {**self._environment, f"{ENV_PREFIX}DEVICE": self._plan.devices[number]}
+        environment = dict(self._environment)
+        if number < self._plan.count:
+            environment[f"{ENV_PREFIX}DEVICE"] = self._plan.devices[number]
         if self._plan.cpu_threads is not None:
             environment[f"{ENV_PREFIX}CPU_THREADS"] = str(self._plan.cpu_threads)
         path = self._log(number)
         path.touch(mode=PRIVATE_FILE)
         self._log_starts[number] = path.stat().st_size
         with path.open("ab") as log_file:
-            command = [sys.executable, "-m", "chatgenimage", "worker", self._role]
+            command = [sys.executable, "-m", "chatgenimage", "worker", self._plan.roles[number]]
             return subprocess.Popen(  # noqa: S603  # roles of the profile
                 [*command, "--until-stdin-closes"],
                 stdin=subprocess.PIPE,

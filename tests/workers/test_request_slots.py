@@ -31,7 +31,28 @@ def test_no_more_hold_a_slot_than_there_are():
     for thread in threads:
         thread.join()
     assert peak == 3
-    assert slots.free == 3
+    assert slots.room == 3
+
+
+def test_as_many_requests_may_wait_as_there_are_slots():
+    slots, rooms, leave = RequestSlots(2), [], threading.Event()
+
+    def work():
+        with slots.take():
+            leave.wait(10)
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for number, thread in enumerate(threads, start=1):
+        thread.start()
+        deadline = time.monotonic() + 10
+        while slots.brought < number and time.monotonic() < deadline:
+            time.sleep(0.001)
+        rooms.append(slots.room)
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert rooms == [2, 2, 1, 0, -1]
+    assert slots.room == 2
 
 
 def test_requests_that_were_refused_together_halve_the_limit_once():

@@ -27,7 +27,7 @@ class RequestSlots:
             most: Highest limit, at least 1.
         """
         self._most = self._limit = most
-        self._used = self._answered = 0
+        self._used = self._waiting = self._answered = 0
         self._lowered_at = 0.0
         self._changed = threading.Condition()
 
@@ -37,15 +37,28 @@ class RequestSlots:
         return self._limit
 
     @property
-    def free(self) -> int:
-        """Return how many more requests may be sent now; 0 or less if all slots are in use."""
-        return self._limit - self._used
+    def brought(self) -> int:
+        """Return how many requests are sent now or wait for a slot."""
+        return self._used + self._waiting
+
+    @property
+    def room(self) -> int:
+        """Return how many more requests a caller may bring now; 0 or less if it should wait.
+
+        As many requests as there are slots may wait, so that a slot is not left empty while the
+        caller that comes next is still busy; more would only wait for longer.
+        """
+        return min(self._limit, 2 * self._limit - self.brought)
 
     @contextmanager
     def take(self) -> Iterator[None]:
         """Hold a slot; wait for one if all are in use."""
         with self._changed:
-            self._changed.wait_for(lambda: self._used < self._limit)
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: self._used < self._limit)
+            finally:
+                self._waiting -= 1
             self._used += 1
         try:
             yield

@@ -203,8 +203,8 @@ class Server:
 
     @property
     def concurrency(self) -> int:
-        """Return how many more requests the server takes now, as far as is known; at least 1."""
-        return max(1, self.slots.free)
+        """Return how many more requests may be brought now, sent or waiting; at least 1."""
+        return max(1, self.slots.room)
 
     def cost_of(self, prompt_tokens: int | None, completion_tokens: int | None) -> float:
         """Return what the counted tokens cost; 0 for those that the server did not count."""

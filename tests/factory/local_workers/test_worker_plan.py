@@ -82,3 +82,26 @@ def test_the_number_is_auto_or_at_least_one():
     for wrong in ("0", "-1", "two", "257", ""):
         with pytest.raises(SettingsError, match="--workers must be auto or a number from 1"):
             parse_workers(wrong)
+
+
+SERVER = {"family": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
+SERVED = {"families": {"language": SERVER}}
+MODELS = "diffusion,editing,labeling,scoring"
+
+
+def test_no_device_waits_for_a_server(monkeypatch, tmp_path):
+    found = plan(monkeypatch, tmp_path, gpus=1, **SERVED)
+    assert found.roles == (MODELS, "language")
+    assert found.describe() == "1 worker process (1 GPU), and one that asks servers (language)"
+    assert plan(monkeypatch, tmp_path, wanted=2, **SERVED).roles == (MODELS, MODELS, "language")
+
+
+def test_a_rule_book_and_roles_that_are_not_needed_get_no_process(monkeypatch, tmp_path):
+    assert plan(monkeypatch, tmp_path, gpus=1).roles == ("all",)
+    loaded = load_settings("micro", data_dir=tmp_path, **SERVED)
+    assert plan_workers(loaded, 1, ["labeling", "scoring"]).roles == ("labeling,scoring",)
+
+
+def test_where_all_models_are_on_servers_each_process_asks_them(monkeypatch, tmp_path):
+    loaded = load_settings("micro", data_dir=tmp_path, **SERVED)
+    assert plan_workers(loaded, 2, ["language"]).roles == ("language", "language")

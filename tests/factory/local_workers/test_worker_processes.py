@@ -15,16 +15,22 @@ from chatgenimage.factory.settings.model import load_settings
 pytestmark = pytest.mark.processes
 
 PLAN = WorkerPlan(("cpu", "cpu"), 1, "")
+SERVED = WorkerPlan(("cpu",), 1, "", "diffusion,scoring", "language")
 
 
 @pytest.fixture
-def waiting(tmp_path):
-    """Two workers, not yet started, that wait for a broker that is not there."""
+def plan():
+    return PLAN
+
+
+@pytest.fixture
+def waiting(tmp_path, plan):
+    """The workers of the plan, not yet started, that wait for a broker that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings = load_settings("micro", data_dir=tmp_path)
     environment = environment_for_child(settings, "micro", f"redis://127.0.0.1:{port}/0")
-    return WorkerProcesses(settings, environment, PLAN)
+    return WorkerProcesses(settings, environment, plan)
 
 
 def children():
@@ -66,4 +72,16 @@ def test_all_stop_at_the_end_of_the_block(waiting, tmp_path):
         environment = started[1].environ()
         assert (environment["FACTORY_DEVICE"], environment["FACTORY_CPU_THREADS"]) == ("cpu", "1")
         assert (tmp_path / "worker.log").stat().st_mode & 0o777 == 0o600
+    assert children() == []
+
+
+@pytest.mark.parametrize("plan", [SERVED])
+@pytest.mark.parametrize(("number", "role"), [*enumerate(SERVED.roles)])
+def test_one_whose_roles_no_other_has_ends_the_command(waiting, number, role):
+    with waiting as workers:
+        started = sorted(children(), key=lambda each: each.pid)
+        assert [each.cmdline()[-2] for each in started] == list(SERVED.roles)
+        started[number].kill()
+        with pytest.raises(WorkerDied, match=f"the only worker process for {role} ended"):
+            messages_after(workers)
     assert children() == []
