@@ -53,7 +53,7 @@ def _tell_workers(session: Session, run: Run, starts_workers: bool) -> tuple[str
     steps = plan_chain(run_options(run).chain, run.mode)
     queues = tuple(dict.fromkeys(step.queue for step in steps))
     service = find_service(session, run, queues)
-    if service.unserved and starts_workers and not (service.loading or service.ready):
+    if service.unserved and starts_workers:
         return ("starting the worker processes",)
     lines = (_tell_unserved(service, run), _tell_loading(service))
     return tuple(line for line in lines if line)

@@ -51,6 +51,10 @@ def test_a_queue_without_a_worker_is_named(place, run_id):
 
 def test_loading_models_is_shown_until_they_are_loaded(place, run_id):
     assert notices(place, run_id, starts_workers=True) == ("starting the worker processes",)
+    beat(place, "diffusion@a#3", ["diffusion"], is_ready=True)  # the others still start
+    assert notices(place, run_id, starts_workers=True) == ("starting the worker processes",)
+    with place.sessions.begin() as session:
+        heartbeats.remove(session, "diffusion@a#3")
     beat(place, "all@a#1", QUEUES, is_ready=False)
     assert notices(place, run_id, starts_workers=True) == ("loading models",)
     beat(place, "all@a#2", QUEUES, is_ready=True)
