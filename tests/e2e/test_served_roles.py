@@ -1,0 +1,43 @@
+"""`factory run` with a language model on a server: a process of its own asks it."""
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks import asking
+from benchmarks.device import plugin
+from tests.loopback import Loopback
+
+ANSWER_S = 0.3
+LABELS = ("dog", "house", "car")
+
+
+@pytest.fixture
+def sleeping(tmp_path, monkeypatch):
+    """Models that sleep, for all processes."""
+    site = tmp_path / "site"
+    plugin.install(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(asking.ROOT), str(site)]))
+
+
+@pytest.mark.usefixtures("sleeping")
+def test_images_are_painted_while_the_language_model_is_asked(factory, tmp_path):
+    server, path = asking.LanguageServer(ANSWER_S), tmp_path / "profile.yaml"
+    with Loopback(server) as loopback:
+        profile = asking.profile(tmp_path, loopback.url, max_concurrency=8)
+        path.write_text(yaml.safe_dump(profile))
+        run = ("run", *LABELS, "--workers", "1", "--profile", str(path))
+        made = factory.call_json(*run)
+    assert made["accepted"] == {"imported": 0, "generated": 24, "edited": 48, "filled": 48}
+    notes = Path(profile["families"]["diffusion"]["notes"]).read_text().splitlines()
+    painted = [json.loads(line) for line in notes]
+    assert any(
+        start < answered and asked < end
+        for (start, end), (asked, answered) in itertools.product(painted, server.asked)
+    )
+    assert '"openai"' in (factory.data_dir / "worker-2.log").read_text()
+    assert '"openai"' not in (factory.data_dir / "worker.log").read_text()
