@@ -296,7 +296,7 @@ def _with_bounds(cases: Sequence[Case]) -> list[Case]:
 
 
 def _at_once(case: Case) -> Case:
-    return Case("", case.workers, answer_s=0.0)
+    return Case("", tuple(dict.fromkeys(case.workers)), answer_s=0.0)
 
 
 def _shortest(times: Sequence[Times]) -> Times:

@@ -89,7 +89,7 @@ class CannotListen(FactoryError):
 
 
 class WorkerDied(FactoryError):
-    """Every worker process of `factory run` ended before its work."""
+    """Every worker process of `factory run`, or every one for a role, ended before its work."""
 
     exit_code = 1
 
