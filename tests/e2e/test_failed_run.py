@@ -14,12 +14,15 @@ from chatgenimage.factory.settings.profiles import CONFIGS
 from tests.loopback import Loopback, fails
 
 WORLD = Path(__file__).parent.parent / "data" / "world"
-REASON = "Incorrect API key provided"
+REASON = "This key may not use the model"
 
 
 @pytest.fixture
 def refusing():
-    with Loopback(fails(401, REASON)) as server:
+    def answer(request):
+        return fails(404) if isinstance(request, str) else fails(403, REASON)
+
+    with Loopback(answer) as server:
         yield server
 
 
@@ -50,7 +53,27 @@ def call(tmp_path, refusing):
     return run
 
 
-def test_a_wrong_key_ends_the_run_with_the_servers_reason_and_exit_code_1(call):
+def test_a_wrong_key_that_the_list_of_models_shows_stops_before_anything_is_written(
+    call, refusing, tmp_path
+):
+    refusing.replies = [fails(401, "Incorrect API key provided")]
+    ended = call("run", "dog", "--per-label", "1")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "refuses the key (401): set OPENAI_API_KEY" in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_wrong_key_of_a_server_without_a_list_pauses_the_run(call, refusing):
+    wrong = fails(401, "Incorrect API key provided")
+    refusing.replies = [lambda request: fails(404) if isinstance(request, str) else wrong]
+    ended = call("run", "dog", "--per-label", "1")
+    assert ended.returncode == 1
+    assert "the server does not accept the key" in ended.stderr + ended.stdout
+    told = json.loads(call("status", "1", "--json").stdout)
+    assert (told["state"], told["problems"]["quarantined"]) == ("paused", 0)
+
+
+def test_a_refusal_ends_the_run_with_the_servers_reason_and_exit_code_1(call):
     ended = call("run", "dog", "--per-label", "1")
     assert ended.returncode == 1
     for part in (REASON, "Check OPENAI_API_KEY", "1 of 1 items were given up", "no candidate: dog"):

@@ -51,14 +51,16 @@ def broker():
 
 
 class PickyServer:
-    """Writes prompts that the micro models understand, or refuses the key."""
+    """Writes prompts that the micro models understand, or refuses the questions."""
 
     def __init__(self):
         self.refuses = True
 
     def __call__(self, request):
+        if isinstance(request, str):
+            return fails(404)
         if self.refuses:
-            return fails(401, "no such key")
+            return fails(403, "no such key")
         if "visual features" in request["messages"][-1]["content"]:
             return says('{"features": ["brown fur"]}')
         return says(json.dumps({"prompts": [f"a dog {place}" for place in PLACES]}))
