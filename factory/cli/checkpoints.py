@@ -1,14 +1,12 @@
 """`factory models list`, `pull` and `check`: list, download and test a profile's models."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from chatgenimage.factory.cli.common import (
     AsJson,
@@ -20,18 +18,24 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.commands import Whereabouts, use_places
 from chatgenimage.factory.settings.model import load_settings
+from chatgenimage.factory.terminal.models_view import (
+    condition_lines,
+    licence_lines,
+    memory_in_words,
+    model_lines,
+    models_table,
+    times_in_words,
+    trial_in_words,
+    unpinned_line,
+)
 
 if TYPE_CHECKING:
-    from chatgenimage.factory.checkpoints.inventory import ModelRequirement
     from chatgenimage.factory.settings.model import Settings
-    from chatgenimage.workers.trial import PassTime, TrialResult
 
 Profile = Annotated[
     str | None,
     typer.Argument(help="Name of a profile in configs/, or a path.", show_default="micro"),
 ]
-SHOWN_COMMIT = 8
-GIGABYTE = 10**9
 WIDE = 150
 """Columns that the table needs; a narrower screen gets two lines per model."""
 
@@ -52,11 +56,11 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
         print_json([asdict(need) for need in needs])
         return
     if stdout.width >= WIDE:
-        stdout.print(_to_table(needs))
+        stdout.print(models_table(needs))
     else:
         for need in needs:
-            stdout.print(_to_lines(need), soft_wrap=True)
-    for line in [*_conditions(needs), *_unpinned(needs), _memory_in_words(needs)]:
+            stdout.print(model_lines(need), soft_wrap=True)
+    for line in [*condition_lines(needs), *unpinned_line(needs), memory_in_words(needs)]:
         if line:
             stdout.print(line, soft_wrap=True)
 
@@ -114,7 +118,7 @@ def check_models(settings: "Settings", only: Sequence[str], *, as_json: bool) ->
         facts = {"problem": outcome} if isinstance(outcome, str) else asdict(outcome)
         rows.append({"model": key, **facts})
         if not as_json:
-            stdout.print(f"{key:<14}", _in_words(outcome), soft_wrap=True)
+            stdout.print(f"{key:<14}", trial_in_words(outcome), soft_wrap=True)
     if as_json:
         print_json(rows)
     if any("problem" in row for row in rows):
@@ -138,7 +142,7 @@ def check_batch_sizes(
         else:
             times[key] = outcome
         if not as_json:
-            stdout.print(f"{key:<14}", _times_in_words(outcome), soft_wrap=True)
+            stdout.print(f"{key:<14}", times_in_words(outcome), soft_wrap=True)
     best = choose_batch_size(times) if times and not problems else None
     if as_json:
         rows = {
@@ -181,7 +185,7 @@ def pull(
     use_places(Whereabouts(profile=profile))
     settings = load_settings(profile)
     set_verbosity(logging.ERROR)  # each retry would be a line
-    for licence in () if as_json else _licences(list_needs(settings)):
+    for licence in () if as_json else licence_lines(list_needs(settings)):
         stdout.print(licence, soft_wrap=True)
     pulled = []
     for one in pull_all(settings):
@@ -194,110 +198,3 @@ def pull(
         stderr.print(f"Written: {lock}; use it with --profile {lock}", soft_wrap=True)
     if as_json:
         print_json([asdict(one) for one in pulled])
-
-
-def _to_table(needs: Iterable["ModelRequirement"]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("model", "roles", "family", "checkpoint", "revision", "licence"):
-        table.add_column(name)
-    for name in ("download", "on the device"):
-        table.add_column(name, justify="right")
-    table.add_column("place")
-    for need in needs:
-        table.add_row(
-            need.key,
-            ", ".join(need.roles),
-            need.family,
-            need.checkpoint,
-            (need.revision or "-")[:SHOWN_COMMIT],
-            need.licence or "-",
-            _gigabytes(need.download_bytes),
-            _gigabytes(need.device_bytes),
-            _place(need),
-        )
-    return table
-
-
-def _to_lines(need: "ModelRequirement") -> Text:
-    """Return a model in two lines, for a screen too narrow for the table."""
-    revision = f" @ {need.revision[:SHOWN_COMMIT]}" if need.revision else ""
-    text = Text(f"{need.key}: {need.family} {need.checkpoint}{revision}\n")
-    facts = [
-        f"for {', '.join(need.roles)}",
-        need.licence or "licence unknown",
-        f"download {_gigabytes(need.download_bytes)}",
-        f"on the device {_gigabytes(need.device_bytes)}",
-        _place(need),
-    ]
-    return text.append(f"  {'; '.join(facts)}", style="dim")
-
-
-def _place(need: "ModelRequirement") -> str:
-    """Return where a model is, and what a service costs."""
-    return f"{need.place}: {need.price}" if need.price else str(need.place)
-
-
-def _licences(needs: Iterable["ModelRequirement"]) -> Iterator[Text]:
-    """Yield the licence of each model that is not here yet, before anything is downloaded."""
-    from chatgenimage.factory.checkpoints.inventory import WeightsLocation
-
-    absent = [need for need in needs if need.place is WeightsLocation.ABSENT]
-    for need in absent:
-        licence = need.licence or "licence not known; read the model's page"
-        yield Text(f"{need.key:<14} {need.checkpoint}: {licence}")
-    yield from _conditions(absent)
-
-
-def _conditions(needs: Iterable["ModelRequirement"]) -> Iterator[Text]:
-    for need in needs:
-        if need.condition:
-            yield Text(f"{need.checkpoint}: {need.condition}.", style="yellow")
-
-
-def _unpinned(needs: Iterable["ModelRequirement"]) -> Iterator[Text]:
-    """Yield a line about models whose exact weights the profile does not name."""
-    if names := [need.key for need in needs if not need.is_pinned]:
-        yield Text(
-            f"Not pinned to a commit: {', '.join(names)}. `factory models pull PROFILE --lock "
-            "mine.yaml` writes a copy with the downloaded ones.",
-            style="dim",
-        )
-
-
-def _memory_in_words(needs: Sequence["ModelRequirement"]) -> str:
-    """Return the device memory of one worker for all roles, and of each role's own worker."""
-    from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
-
-    roles = dict.fromkeys(role for need in needs if need.device_bytes for role in need.roles)
-    alone = [f"{role} {_gigabytes(needed_bytes(needs_of(needs, [role])))}" for role in roles]
-    if not alone:
-        return ""
-    together = _gigabytes(needed_bytes(needs))
-    return (
-        f"Weights and one image on the device, calculated: {together} in one worker for all roles; "
-        f"in a worker for each: {', '.join(alone)}. The driver takes about 0.5 GB per process."
-    )
-
-
-def _in_words(outcome: "TrialResult | str") -> Text:
-    if isinstance(outcome, str):
-        return Text(f"failed: {outcome}", style="red")
-    return Text(
-        f"{outcome.made}; loaded in {outcome.load_s:.1f} s, worked {outcome.work_s:.1f} s, "
-        f"peak {_gigabytes(outcome.memory_bytes)} on {outcome.device}"
-    )
-
-
-def _times_in_words(outcome: "Sequence[PassTime] | str") -> Text:
-    if isinstance(outcome, str):
-        return Text(f"failed: {outcome}", style="red")
-    return Text(
-        "; ".join(
-            f"{time.size}: {time.images_per_s:.2f} images/s, {_gigabytes(time.memory_bytes)}"
-            for time in outcome
-        )
-    )
-
-
-def _gigabytes(size: int | None) -> str:
-    return "-" if size is None else f"{size / GIGABYTE:.{3 if size < GIGABYTE else 2}f} GB"

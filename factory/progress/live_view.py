@@ -12,9 +12,12 @@ from rich.text import Text
 from chatgenimage.db.run_activity import HeldStep, LatestFailure
 from chatgenimage.db.run_progress import RunOverview
 from chatgenimage.db.session import Sessions
+from chatgenimage.db.states import RunState
+from chatgenimage.factory.commands import spell
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.progress.label_view import (
     UNKNOWN,
+    WIDEST_LABEL,
     cut_lines,
     labels_table,
     steps_lines,
@@ -92,12 +95,13 @@ def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
         *cut_lines(
             [_held_step(held) for held in snapshot.held_steps], max(2, height // 6), "workers"
         ),
-        *map(_failure, snapshot.failures),
+        *(_failure(one, snapshot.state) for one in snapshot.failures),
         *_trouble(snapshot.counts),
     ]
     for line in below:
         line.no_wrap, line.overflow = True, "ellipsis"
     notices = [Text(notice, style="bold yellow", overflow="fold") for notice in snapshot.notices]
+    notices += _pause(snapshot)
     notice_lines = sum(-(-notice.cell_len // width) for notice in notices)
     rows = snapshot.rows
     if rows is None:
@@ -164,24 +168,48 @@ def format_worker(owner: str) -> str:
 
 
 def _rates(snapshot: RunSnapshot) -> Text:
-    left = format_duration(snapshot.eta_s)
-    rates = (snapshot.images_per_min, snapshot.accepted_per_min)
-    made, accepted = (UNKNOWN if rate is None else f"{rate:.1f}" for rate in rates)
-    given_up = f"{snapshot.quarantined} given up; " if snapshot.quarantined else ""
-    speed = f"{made} images per minute, {accepted} accepted"
-    return Text(f"{snapshot.state}; about {left} left; {given_up}{speed}", style="bold")
+    """Return the state; of an active run the time left and the rates as far as they are known."""
+    parts = [snapshot.state]
+    if snapshot.state == RunState.ACTIVE:
+        left = snapshot.eta_s
+        parts.append("time left not known yet" if left is None else f"{_about(left)} left")
+    if snapshot.quarantined:
+        parts.append(f"{snapshot.quarantined} given up")
+    if snapshot.state == RunState.ACTIVE and snapshot.images_per_min is not None:
+        accepted = "" if snapshot.accepted_per_min is None else f"{snapshot.accepted_per_min:.1f}"
+        speed = f"{snapshot.images_per_min:.1f} images per minute"
+        parts.append(f"{speed}, {accepted or UNKNOWN} accepted")
+    return Text("; ".join(parts), style="bold")
+
+
+def _about(seconds: float) -> str:
+    return f"about {format_duration(seconds)}"
+
+
+def _pause(snapshot: RunSnapshot) -> list[Text]:
+    """Return why a run is paused and how it continues; nothing for another state."""
+    if snapshot.state != RunState.PAUSED:
+        return []
+    why = snapshot.pause_reason or "a person paused it"
+    resume = spell("resume", snapshot.run_id)
+    return [Text(f"paused: {why}; resume it with: {resume}", "bold yellow", overflow="fold")]
 
 
 def _held_step(held: HeldStep) -> Text:
+    """Return a worker and its step; a long label is cut, numbers are before it and stay."""
     text = Text(f"{format_worker(held.worker)}  ", style="dim")
-    place = f"{held.step} · {held.label} · batch {held.batch} · round {held.round}"
-    text.append(f"{place}  {held.done}/{held.total}  {format_duration(held.since_s)}", "not dim")
+    progress = f"{held.step} {held.done}/{held.total}  {format_duration(held.since_s)}"
+    place = f"{held.label} · batch {held.batch} · round {held.round}"
+    text.append(f"{progress}  {place}", "not dim")
     return text
 
 
-def _failure(failure: LatestFailure) -> Text:
-    what = "given up" if failure.is_final else "failed, will be retried"
-    place = f"{failure.step} · {failure.label} · batch {failure.batch}"
+def _failure(failure: LatestFailure, state: str) -> Text:
+    again = "failed" if state == RunState.CANCELLED else "failed, will be retried"
+    what = "given up" if failure.is_final else again
+    label = Text(failure.label)
+    label.truncate(WIDEST_LABEL, overflow="ellipsis")
+    place = f"{failure.step} · {label.plain} · batch {failure.batch}"
     return Text(f"{what}: {place}: {failure.error}", style="red" if failure.is_final else "yellow")
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from sqlalchemy import insert, update
 
 from chatgenimage.db.clock import now
-from chatgenimage.db.models import Candidate, Label, Run
+from chatgenimage.db.models import Candidate, Item, Label, Run
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import BatchState, StepState
 from chatgenimage.factory.progress.label_rows import read_label_rows
@@ -106,6 +106,32 @@ def test_as_many_labels_as_lines_are_in_the_order_of_the_submission(place):
     first = next(index for index, line in enumerate(lines) if line.startswith("label"))
     assert [line.split()[0] for line in lines[first + 1 : first + 4]] == ["owl", "dog", "cat"]
     assert not any("more labels" in line for line in lines)
+
+
+STATES = [
+    ("active", None, "active; time left not known yet; 10 given up", "paused"),
+    ("paused", "its budget is spent", "paused: its budget is spent; resume it with: ", "left"),
+    ("paused", None, "paused: a person paused it; resume it with: factory resume 1", "left"),
+    ("cancelled", None, "cancelled; 10 given up", "will be retried"),
+]
+
+
+@pytest.mark.parametrize("case", STATES, ids=str)
+def test_the_state_of_a_run_is_shown_in_words(place, run_id, case):
+    state, reason, told, not_told = case
+    with place.sessions.begin() as session:
+        session.execute(update(Run).values(state=state, pause_reason=reason))
+        session.execute(update(Item).where(Item.id < 3).values(state="ready"))
+    lines = shown(place, run_id, 80, 24)
+    assert told in " ".join(lines)
+    assert not_told not in " ".join(lines)
+    assert len(lines) < 24
+
+
+def test_a_long_label_cuts_neither_numbers_nor_errors(place, run_id):
+    lines = shown(place, run_id, 80, 24)
+    assert any(re.search(r"^all@a-machine \d+  brainstorm \d/1  \d+ s ", line) for line in lines)
+    assert all("ValueError: " in line for line in lines if line.startswith(("given", "failed")))
 
 
 def test_the_rest_of_the_labels_is_counted_by_state(place, run_id):
