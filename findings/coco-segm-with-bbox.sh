@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pycocotools 2.0.11: a `bbox` in the results changes the AP of *masks* by size: 0.5 becomes 1.0, although no mask changed.
 #
-# Guess: with `iouType="segm"` only masks count; a `bbox` beside them, as COCO's own annotations have, is ignored.
+# Guess: with `iouType="segm"` only masks count; a `bbox` next to them, as COCO's own annotations have, is ignored.
 # What happens: `loadRes` sees the `bbox` and takes width times height as the object's area, instead of the mask's pixels.
 #   A false alarm with a thin mask is small by its pixels and large by its box, so that it is no longer counted among the
 #   small objects. The AP over all sizes stays the same, which hides it. faster-coco-eval 1.8.0 does the same.
