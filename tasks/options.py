@@ -197,7 +197,9 @@ class DeliveryOptions(BaseModel):
         3_600,
         ge=10,
         description="Maximum duration of one claim of a step: its pass is stopped 30 s before (a "
-        "quarter before, if that is less), and its process is killed at the end.",
+        "quarter before, if that is less), and its process is killed at the end. Workers of served "
+        "models alone run steps in threads, which cannot be stopped: there each request has its "
+        "own `timeout_s`, and the step's lease ends with this time.",
     )
 
 
