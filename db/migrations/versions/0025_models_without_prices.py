@@ -1,6 +1,6 @@
 """Keys of models without prices, time limits and retries, which change no image.
 
-Revision ID: 0027
+Revision ID: 0025
 Revises: 0024
 
 Workers and `factory resume` take a run by its key, so that of each run is made again from the
@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
+revision = "0025"
 down_revision = "0024"
 branch_labels = None
 depends_on = None
