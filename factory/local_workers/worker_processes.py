@@ -16,6 +16,8 @@ from chatgenimage.factory.local_workers.worker_plan import WorkerPlan
 from chatgenimage.factory.settings.model import ENV_PREFIX, Settings
 
 STOP_GRACE_S = 90
+MOST_RESTARTS = 2
+"""The process that asks servers is started again so often after a signal killed it."""
 
 
 class WorkerProcesses:
@@ -39,6 +41,7 @@ class WorkerProcesses:
         self._plan = plan
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._log_starts: dict[int, int] = {}
+        self._restarts = 0
 
     def __enter__(self) -> Self:
         """Start the processes."""
@@ -57,6 +60,9 @@ class WorkerProcesses:
     def note_ended(self) -> list[str]:
         """Return a message for each process that ended since the last call.
 
+        The process that only asks servers is started again, up to `MOST_RESTARTS` times, if a
+        signal killed it: it has no models whose memory could have been the reason.
+
         Raises:
             WorkerDied: If none is left for a role.
         """
@@ -72,6 +78,10 @@ class WorkerProcesses:
         """
         roles = self._plan.roles
         ended = f"ended with exit code {code}: {self._reason(number)}"
+        if number >= self._plan.count and code < 0 and self._restarts < MOST_RESTARTS:
+            self._restarts += 1
+            self._running[number] = self._start(number)
+            return f"worker process {number + 1} of {len(roles)} {ended}. It was started again."
         left = sum(roles[other] == roles[number] for other in self._running)
         if left:
             which = f"worker process {number + 1} of {len(roles)}"

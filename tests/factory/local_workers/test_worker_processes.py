@@ -8,7 +8,7 @@ import pytest
 
 from chatgenimage.factory.errors import WorkerDied
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan
-from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
+from chatgenimage.factory.local_workers.worker_processes import MOST_RESTARTS, WorkerProcesses
 from chatgenimage.factory.settings.child_environment import environment_for_child
 from chatgenimage.factory.settings.model import load_settings
 
@@ -75,13 +75,38 @@ def test_all_stop_at_the_end_of_the_block(waiting, tmp_path):
     assert children() == []
 
 
+def child_of(role):
+    [found] = [each for each in children() if each.cmdline()[-2] == role]
+    return found
+
+
 @pytest.mark.parametrize("plan", [SERVED])
-@pytest.mark.parametrize(("number", "role"), [*enumerate(SERVED.roles)])
-def test_one_whose_roles_no_other_has_ends_the_command(waiting, number, role):
+def test_one_whose_roles_no_other_has_ends_the_command(waiting):
     with waiting as workers:
-        started = sorted(children(), key=lambda each: each.pid)
-        assert [each.cmdline()[-2] for each in started] == list(SERVED.roles)
-        started[number].kill()
-        with pytest.raises(WorkerDied, match=f"the only worker process for {role} ended"):
+        assert len(children()) == 2
+        child_of("diffusion,scoring").kill()
+        with pytest.raises(WorkerDied, match="only worker process for diffusion,scoring ended"):
             messages_after(workers)
+    assert children() == []
+
+
+@pytest.mark.parametrize("plan", [SERVED])
+def test_one_that_asks_servers_and_is_killed_is_started_again_a_few_times(waiting):
+    with waiting as workers:
+        for _ in range(MOST_RESTARTS):
+            child_of("language").kill()
+            [message] = messages_after(workers)
+            assert message.startswith("worker process 2 of 2 ended with exit code -9: ")
+            assert message.endswith("It was started again.")
+        child_of("language").kill()
+        with pytest.raises(WorkerDied, match="the only worker process for language ended"):
+            messages_after(workers)
+    assert children() == []
+
+
+@pytest.mark.parametrize("plan", [WorkerPlan(("cpu",), 1, "", "diffusion", "nonsense")])
+def test_one_that_asks_servers_and_ends_with_an_error_is_not_started_again(waiting):
+    ended = "worker process for nonsense ended with exit code 2"
+    with waiting as workers, pytest.raises(WorkerDied, match=ended):
+        messages_after(workers)
     assert children() == []
