@@ -46,7 +46,7 @@ class Run(Base):
     finished_at: Mapped[float | None]
     """When it was done or cancelled."""
 
-    labels: Mapped[list["Label"]] = relationship(back_populates="run")
+    labels: Mapped[list["Label"]] = relationship(back_populates="run", order_by="Label.id")
 
 
 class Label(Base):

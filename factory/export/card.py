@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -56,6 +56,7 @@ class CardContent:
         notes: What a reader may not expect of classes and files, a sentence each.
         has_originals: Whether original files of pictures were asked for.
         coverage: Accepted and wanted images by label and domain, of each run.
+        previewed: Runs that began with a preview.
     """
 
     format: Format
@@ -72,6 +73,7 @@ class CardContent:
     notes: Sequence[str] = ()
     has_originals: bool = False
     coverage: Mapping[int, Sequence[Coverage]] = field(default_factory=dict)
+    previewed: Collection[int] = ()
 
     def count(self, origin: Origin) -> int:
         """Return how many samples are of an origin."""
@@ -210,7 +212,7 @@ def _commands(facts: CardContent) -> Iterator[str]:
     yield f"With version {version('chatgenimage-factory')} of the factory, from this folder:"
     yield from ("", "```sh")
     for number, run in enumerate(facts.runs, start=1):  # as they are numbered in a new folder
-        yield _make_again(run)
+        yield _make_again(run, previews=run.id in facts.previewed)
         if changed := facts.limits[run.id].items() - submitted_limits(run).items():
             options = " ".join(f"--set {name}={value:g}" for name, value in sorted(changed))
             yield f"factory refilter {number} --yes {options}"
@@ -220,10 +222,11 @@ def _commands(facts: CardContent) -> Iterator[str]:
     yield "On the same kind of machine the same seed gives the same images."
 
 
-def _make_again(run: Run) -> str:
+def _make_again(run: Run, *, previews: bool) -> str:
     if _is_of_prompts(run):
-        labels, seed = labels_file(run), run.seed
-        return f"factory run --file {labels} --profile {profile_file(run)} --seed {seed}"
+        preview = "--preview --yes " if previews else ""
+        files = f"--file {labels_file(run)} --profile {profile_file(run)}"
+        return f"factory run {preview}{files} --seed {run.seed}"
     chain = run_options(run).chain
     names = f"--labels {shlex.quote(_spell_classes(chain))} " if chain.class_list else ""
     vary = "--vary " if chain.rounds else ""

@@ -4,7 +4,7 @@ The numbers follow an order that the database remembers, so that a class has the
 every export, whatever was filtered (docs/adr/0016).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -123,7 +123,7 @@ def plan_classes(
     numbered = list_numbered_classes(session)
     new = without(own, numbered)
     number_of = {name: number for number, name in enumerate([*numbered, *new])}
-    end = max((number_of[name] + 1 for name in own), default=0)
+    end = max((_place(name, choice, number_of) + 1 for name in own), default=0)
     names = tuple(dict.fromkeys(map(choice.rename, list(number_of)[:end])))
     if problem is None:
         unnumbered = tuple(new)
@@ -131,6 +131,13 @@ def plan_classes(
             names, choice, _other(names, used), unnumbered=unnumbered, extras=extras
         )
     return ExportClasses(names, choice, _other(names, used), problem=problem, extras=extras)
+
+
+def _place(label: str, choice: ClassChoice, number_of: Mapping[str, int]) -> int:
+    """Return the number of a label's class; a class that `--map` invents is in its label's place."""
+    name = choice.rename(label)
+    is_known = name in number_of and choice.rename(name) == name
+    return number_of[name if is_known else label]
 
 
 def find_extras_left_out(

@@ -40,6 +40,7 @@ from chatgenimage.factory.export.folder import Folder, growing, refuse_to_replac
 from chatgenimage.factory.export.gaps import check_split_names, shares_of
 from chatgenimage.factory.export.originals import Originals
 from chatgenimage.factory.export.request import ExportRequest, ExportResult
+from chatgenimage.factory.export.run_files import was_previewed
 from chatgenimage.factory.export.sample import Sample
 from chatgenimage.factory.export.sources import SourcesFile
 from chatgenimage.factory.foreign_text import SafeConsole
@@ -166,6 +167,7 @@ def _card_content(
         notes=notes,
         has_originals=first_pass.originals.is_asked,
         coverage={run.id: list_coverage(session, run.id) for run in runs},
+        previewed=[run.id for run in runs if was_previewed(session, run)],
     )
 
 

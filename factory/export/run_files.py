@@ -3,8 +3,13 @@
 import csv
 import io
 
-from chatgenimage.db.models import Run
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatgenimage.db.models import Batch, Label, Run
 from chatgenimage.factory.submission.label_files import NUMBERS
+from chatgenimage.factory.submission.quotas import is_split_for_preview
+from chatgenimage.tasks.options import run_options
 
 
 def profile_file(run: Run) -> str:
@@ -20,6 +25,17 @@ def labels_file(run: Run) -> str:
 def marks_file(run: Run) -> str:
     """Return the name of the file with the reviews of a run."""
     return f"runs/{run.id}-marks.csv"
+
+
+def was_previewed(session: Session, run: Run) -> bool:
+    """Return whether a run began with one image of each label, which gives other images."""
+    first = select(Label, Batch.size).join(Batch, Batch.label_id == Label.id)
+    rows = session.execute(first.where(Label.run_id == run.id, Batch.index == 0))
+    most = run_options(run).chain.batch_size
+    return any(
+        is_split_for_preview(size, label.per_label, list(label.domains or ()), most)
+        for label, size in rows
+    )
 
 
 def labels_csv(run: Run) -> str:

@@ -35,6 +35,12 @@ def split_for_preview(
     yield from others
 
 
+def is_split_for_preview(first: int, total: int, domains: Sequence[str] | None, most: int) -> bool:
+    """Return whether only `split_for_preview` gives a first batch of `first` images."""
+    (_, size), *_ = split_over_domains(total, domains, most)
+    return first < size
+
+
 def split_over_domains(
     total: int, domains: Sequence[str] | None, most: int
 ) -> Iterator[tuple[str | None, int]]:

@@ -63,6 +63,13 @@ def test_classes_that_were_not_asked_for_are_exported_on_request(place, out):
     assert names_of(place, out, ClassChoice()) == ["tree"]
 
 
+def test_an_extra_that_becomes_a_label_adds_no_other_extras(place, out):
+    add_run(place, ("tree", "tree", "apple", "bush"), ("dog", "dog"))
+    assert names_of(place, out, ClassChoice(merged={"bush": "tree"})) == ["tree", "dog"]
+    shrubs = ClassChoice(merged={"bush": "shrub"})
+    assert names_of(place, out, shrubs) == ["tree", "dog", "apple", "shrub"]
+
+
 def test_the_class_list_of_a_profile_adds_no_class(place, out):
     run_id = add_run(place, ("tree", "tree", "apple"), ("dog", "tree", "dog"))
     with place.sessions.begin() as session:
