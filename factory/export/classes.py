@@ -134,7 +134,7 @@ def plan_classes(
 
 
 def _place(label: str, choice: ClassChoice, number_of: Mapping[str, int]) -> int:
-    """Return the number of a label's class; a class that `--map` invents is in its label's place."""
+    """Return the number of a label's class; a new class of `--map` takes the label's place."""
     name = choice.rename(label)
     is_known = name in number_of and choice.rename(name) == name
     return number_of[name if is_known else label]
