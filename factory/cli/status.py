@@ -13,6 +13,7 @@ from chatgenimage.db.label_progress import LabelOrder, count_reasons, list_label
 from chatgenimage.db.models import Run
 from chatgenimage.db.runs import count_labels, get_run, list_quarantined
 from chatgenimage.db.session import reading
+from chatgenimage.db.states import RunState
 from chatgenimage.db.waits import list_waits
 from chatgenimage.factory.cli.common import (
     AsJson,
@@ -166,6 +167,12 @@ def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
     short = list_label_progress(session, run.id, LabelOrder.ACCEPTED, is_short=True)
     text = write_label_file(session, run, short)
     labels = "1 label is" if len(short) == 1 else f"{len(short)} labels are"
+    if run.state in (RunState.ACTIVE, RunState.PAUSED):
+        stderr.print(
+            f"Run {run.id} is {run.state}: the file also asks for what this run still makes. "
+            f"Submit it after the run's end ({spell('resume', run.id)} continues a run).",
+            soft_wrap=True,
+        )
     if str(path) == STDIN:
         typer.echo(text, nl=False)
         stderr.print(f"{labels} short")

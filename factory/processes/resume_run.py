@@ -50,13 +50,16 @@ def resume_run(
 
 def describe_resumed(run_id: int, found: ResumedRun) -> str:
     """Return in one line what is left of a run that resumes."""
-    parts = [f"Run {run_id} resumes: {found.batches_left} batches are not done"]
+    not_done = "1 batch is" if found.batches_left == 1 else f"{found.batches_left} batches are"
+    parts = [f"Run {run_id} resumes: {not_done} not done"]
     if found.previewed:
         parts.append(f"{found.previewed} of them waited for the answer to its preview")
     if found.waited:
-        parts.append(f"{found.waited} steps no longer wait")
+        steps = "1 step does" if found.waited == 1 else f"{found.waited} steps do"
+        parts.append(f"{steps} not wait any longer to be tried again")
     if found.running:
-        parts.append(f"{found.running} steps are held by a worker")
+        steps = "1 step is" if found.running == 1 else f"{found.running} steps are"
+        parts.append(f"{steps} held by a worker")
     if found.quarantined:
         parts.append(f"{found.quarantined} items stay given up ({spell('retry', run_id)})")
     return "; ".join(parts)

@@ -48,7 +48,7 @@ def factory(place):
 def test_held_and_waiting_batches_continue_immediately(factory, place, run_id):
     result = factory("resume", run_id, "--no-worker")
     assert result.exit_code == 0, result.output
-    assert "Run 1 resumes: 2 batches are not done; 1 steps no longer wait" in result.stderr
+    assert "Run 1 resumes: 2 batches are not done; 1 step does not wait any longer" in result.stderr
     assert "factory status 1" in result.stderr
     with place.sessions() as session:
         assert set(session.scalars(select(Step.state))) == {StepState.READY}
