@@ -167,6 +167,11 @@ def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
     short = list_label_progress(session, run.id, LabelOrder.ACCEPTED, is_short=True)
     text = write_label_file(session, run, short)
     labels = "1 label is" if len(short) == 1 else f"{len(short)} labels are"
+    if str(path) != STDIN and path.suffix.lower() != ".csv":
+        raise SettingsError(
+            f"--csv {path}: expected a name that ends with .csv, by which `factory submit` "
+            "recognizes a table, or - for standard output."
+        )
     if run.state in (RunState.ACTIVE, RunState.PAUSED):
         stderr.print(
             f"Run {run.id} is {run.state}: the file also asks for what this run still makes. "
@@ -177,11 +182,6 @@ def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
         typer.echo(text, nl=False)
         stderr.print(f"{labels} short")
         return
-    if path.suffix.lower() != ".csv":
-        raise SettingsError(
-            f"--csv {path}: expected a name that ends with .csv, by which `factory submit` "
-            "recognizes a table, or - for standard output."
-        )
     write_file(path, text.encode(), data_dir=store.settings.data_dir)
     options = ("--seed", run.seed + 1, "--rounds", run.profile["chain"]["rounds"])
     again = spell("submit", "--file", path, *options, *name_profile(run.profile["profile"]))
