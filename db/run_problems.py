@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.error_messages import reason_of
@@ -132,7 +132,9 @@ def _count_items(session: Session, run_id: int) -> Counter[str]:
 
 
 def _list_given_up(session: Session, run_id: int) -> tuple[GivenUp, ...]:
-    end = func.substr(Item.error, func.length(Item.error) - TRACE_END)
+    length = func.length(Item.error)
+    # A negative start is counted from the end in SQLite.
+    end = func.substr(Item.error, case((length > TRACE_END, length - TRACE_END), else_=1))
     rows = session.execute(
         select(Step.name, end, func.count(), func.min(Item.id))
         .join(Step, Step.id == Item.step_id)

@@ -192,3 +192,16 @@ def test_only_a_run_in_which_everything_fails_alike_is_stopped(place, states, is
 )
 def test_the_reason_is_what_the_exception_says(trace, reason):
     assert reason_of(trace) == reason
+
+
+@pytest.mark.parametrize("length", [1_000, 1_965, 2_000, 2_001, 9_000])
+def test_the_reason_is_whole_however_long_its_traceback_is(place, length):
+    trace = TRACE.replace("/a/b.py", "/" * (length - len(TRACE) + len("/a/b.py")))
+    assert len(trace) == length
+    with place.sessions.begin() as session:
+        run = rows.add_run(session)
+        steps = rows.add_steps(session, rows.batch_of(session, run))
+        rows.add_item(session, steps[0], 1, "quarantined", trace)
+    with reading(place.sessions) as session:
+        [found] = find_problems(session, run.id).given_up
+    assert found.reason == reason_of(TRACE)
