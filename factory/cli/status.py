@@ -175,7 +175,7 @@ def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
     if run.state in (RunState.ACTIVE, RunState.PAUSED):
         stderr.print(
             f"Run {run.id} is {run.state}: the file also asks for what this run still makes. "
-            f"Submit it after the run's end ({spell('resume', run.id)} continues a run).",
+            f"Submit it after the run's end: `{spell('resume', run.id)}` continues it.",
             soft_wrap=True,
         )
     if str(path) == STDIN:
