@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from chatgenimage.workers.values import (
     BoxXyxy,
     Detection,
-    Embeddings,
-    LogitScale,
     Mask,
     ModelIdentity,
     RgbImage,
@@ -24,7 +22,6 @@ PICTURES = 4
 BUSY_FILE = "busy.jsonl"
 PLACES = ((0.02, 0.02, 0.5, 0.5), (0.58, 0.58, 0.82, 0.82))
 """Boxes of the objects that are found in every image, as shares of its sides."""
-DIMENSIONS = 64
 
 
 class Device:
@@ -42,13 +39,15 @@ class Device:
             file.write(f"{json.dumps([started, time.time()])}\n")
 
 
-class _Family:
+class SleepingFamily:
+    """Base of the families here: a name, and a device that sleeps."""
+
     def __init__(self, name: str, device: Device) -> None:
         self.identity = ModelIdentity(name, "benchmark", "1")
         self._device = device
 
 
-class SleepingPainter(_Family):
+class SleepingPainter(SleepingFamily):
     """Returns pictures for prompts, and for images to edit."""
 
     def __init__(self, device: Device, side_px: int) -> None:
@@ -79,7 +78,7 @@ class SleepingPainter(_Family):
         return self.edit(images, prompts, seeds)
 
 
-class SleepingLabeller(_Family):
+class SleepingLabeller(SleepingFamily):
     """Finds the first two names in every image, always in the same places."""
 
     def __init__(self, device: Device) -> None:
@@ -112,28 +111,6 @@ class SleepingLabeller(_Family):
             [whole(box, image.shape[:2]) for box in boxes]
             for image, boxes in zip(images, boxes_xyxy, strict=True)
         ]
-
-
-class SleepingScorer(_Family):
-    """Embeds every image and every text as the same vector."""
-
-    logit_scale = LogitScale(100.0)
-
-    def __init__(self, device: Device) -> None:
-        super().__init__("scorer", device)
-
-    def embed_images(self, images: Sequence[RgbImage]) -> Embeddings:
-        """Return a vector per image; the whole pass is slept here."""
-        self._device.compute(len(images))
-        return _ones(len(images))
-
-    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Return a vector per text."""
-        return _ones(len(texts))
-
-
-def _ones(count: int) -> Embeddings:
-    return np.full((count, DIMENSIONS), DIMENSIONS**-0.5, np.float32)
 
 
 def _scaled(place: Sequence[float], image: RgbImage) -> BoxXyxy:

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.device.families import Device, SleepingLabeller, SleepingPainter, SleepingScorer
+from benchmarks.device.families import Device, SleepingLabeller, SleepingPainter
+from benchmarks.device.scorer import SleepingScorer
 
 PACKAGE = "chatgenimage-sleeping"
 ENTRY_POINTS = """[chatgenimage.families]
