@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from sqlalchemy import func, select
 from benchmarks.answers import BOX
 from benchmarks.device import plugin
 from benchmarks.page import put_section, to_table
+from benchmarks.waiting import wait_for
 from chatgenimage.db.models import Candidate, LiveWorker, Run, Step
 from chatgenimage.db.session import Sessions
 from chatgenimage.db.states import RunState, Verdict
@@ -39,7 +40,6 @@ ROOT = Path(__file__).parent.parent
 WORDS = ("dog", "house", "car", "tree", "owl", "castle", "boat", "frog")
 ANSWER_S, IMAGE_S = 1.0, 0.1
 SIDE_PX = 64
-PATIENCE_S, POLL_S = 600, 0.1
 LANGUAGE = "language"
 PAINTERS = ("diffusion", "editing")
 MODELS = (*PAINTERS, "labeling", "scoring")
@@ -188,14 +188,14 @@ def measure(case: Case) -> Times:
             sessions = open_database(load_settings("micro", data_dir=folder / "data"))
             for number, roles in enumerate(case.workers):
                 workers.enter_context(worker(folder, number, roles))
-            _wait_for(lambda: _ready(sessions) == len(case.workers))
+            wait_for(lambda: _ready(sessions) == len(case.workers))
             subprocess.run(  # noqa: S603  # our own command
                 _factory(folder, "submit", *WORDS, "--seed", "1"),
                 env=_environment(folder),
                 check=True,
                 stderr=subprocess.DEVNULL,
             )
-            _wait_for(lambda: _is_done(sessions))
+            wait_for(lambda: _is_done(sessions))
             return read_times(sessions, server.asked, folder)
 
 
@@ -203,6 +203,7 @@ def profile(folder: Path, url: str, max_concurrency: int) -> dict[str, object]:
     """Return a profile of families that sleep and a language model on a server."""
 
     def sleeping(role: str, does: str, image_s: float) -> dict[str, object]:
+        """Return the settings of a family that sleeps."""
         notes = str(_notes(folder, role))
         asked = {"does": does, "image_s": image_s, "side_px": SIDE_PX, "notes": notes}
         return {"family": "sleeping", **asked}
@@ -344,14 +345,6 @@ def _ready(sessions: Sessions) -> int:
 def _is_done(sessions: Sessions) -> bool:
     with sessions() as session:
         return session.scalar(select(Run.state)) == RunState.DONE
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the run did not end; see the workers' logs in the folder")
-        time.sleep(POLL_S)
 
 
 if __name__ == "__main__":

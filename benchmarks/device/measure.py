@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from sqlalchemy import func, select, update
 
 from benchmarks.device.families import Device, SleepingLabeller, SleepingPainter
 from benchmarks.device.hooks import DEVICE_FILE, busy_file
+from benchmarks.waiting import wait_for
 from chatgenimage.db import dispatching
 from chatgenimage.db.models import Batch, Candidate, Step
 from chatgenimage.db.session import Sessions
@@ -45,8 +45,6 @@ PER_LABEL = 16
 WORDS = ("dog", "house", "car", "tree", "owl", "castle", "boat", "ball")
 PAINTER = ("diffusion",)
 CHAIN = ("diffusion", "editing", "labeling")
-PATIENCE_S = 600
-POLL_S = 0.1
 
 
 def main() -> None:
@@ -114,7 +112,7 @@ def measure(
     with ExitStack() as workers:
         for role in roles:
             workers.enter_context(worker(settings, role))
-        _wait_for(lambda: all(counts[role]() for role in roles))
+        wait_for(lambda: all(counts[role]() for role in roles))
     return {role: busy_share(busy_file(settings.data_dir, role)) for role in roles}
 
 
@@ -203,14 +201,6 @@ def _count(sessions: Sessions, name: str) -> int:
     done = select(func.count(Step.id)).where(Step.name == name, Step.state == StepState.DONE)
     with sessions() as session:
         return session.scalar(done) or 0
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the workers did not finish; see their logs in the folder")
-        time.sleep(POLL_S)
 
 
 if __name__ == "__main__":
