@@ -2,6 +2,7 @@ import os
 import shutil
 
 import pytest
+import structlog
 
 from chatgenimage.db.models import Base
 from chatgenimage.db.session import connect, engine_of, upgrade
@@ -50,6 +51,13 @@ def _stays_in_its_tier(request):
     WATCH.begin()
     yield
     assert WATCH.end() == []
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_at_the_start():
+    """A command that runs in the process of the tests sets the level of its log."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

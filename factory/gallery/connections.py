@@ -7,7 +7,10 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS: Final = 96
-"""For one more, the connection that has waited longest for its client is closed."""
+"""For one more, the connection that has waited longest for its client is closed.
+
+None is closed that is being answered, nor the new one: its client has just come.
+"""
 MOST_AT_ONCE: Final = 512
 """Beyond it uvicorn answers 503; closed connections count until their task has ended."""
 REQUEST_S = 10.0
@@ -32,8 +35,9 @@ class PatientProtocol(H11Protocol):
         self.since = self.loop.time()
         self._limit()
         open_ones = [one for one in self.connections if not one.transport.is_closing()]
-        if len(open_ones) > MOST_CONNECTIONS:
-            waiting = [one for one in open_ones if isinstance(one, PatientProtocol) and one.waits]
+        others = [one for one in open_ones if isinstance(one, PatientProtocol) and one is not self]
+        waiting = [one for one in others if one.waits]
+        if len(open_ones) > MOST_CONNECTIONS and waiting:
             longest = min(waiting, key=lambda one: one.since)
             longest.transport.abort()
             self.connections.discard(longest)  # at once: uvicorn refuses requests by their number

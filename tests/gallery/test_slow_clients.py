@@ -7,10 +7,12 @@ import urllib.request
 from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 from pydantic import SecretStr
 
 from chatgenimage.factory.gallery import connections
+from chatgenimage.factory.gallery.token_gate import TokenGate
 from tests.gallery.conftest import served
 
 TOKEN = SecretStr("a token that nobody guesses")
@@ -83,18 +85,27 @@ def test_the_second_request_of_a_connection_has_the_same_limit(tight):
 
 
 def test_a_whole_request_is_answered_however_long_the_page_takes(tight, monkeypatch):
-    from chatgenimage.factory.gallery.token_gate import TokenGate
+    answer_late(monkeypatch, 3 * TIGHT_S)
+    assert status_of(tight) == 401
 
+
+def test_a_new_client_is_not_closed_while_all_others_are_being_answered(address, monkeypatch):
+    answer_late(monkeypatch, 1)
+    with ExitStack() as sockets:
+        for _ in range(connections.MOST_CONNECTIONS):
+            sockets.enter_context(connect(address)).sendall(WHOLE)
+        assert status_of(address) == 401
+
+
+def answer_late(monkeypatch, seconds):
+    """Let each page take so long."""
     answer = TokenGate._answer  # noqa: SLF001  # a slow page
 
-    async def answer_late(self, request):
-        import anyio
-
-        await anyio.sleep(3 * TIGHT_S)
+    async def wait_and_answer(self, request):
+        await anyio.sleep(seconds)
         return await answer(self, request)
 
-    monkeypatch.setattr(TokenGate, "_answer", answer_late)
-    assert status_of(tight) == 401
+    monkeypatch.setattr(TokenGate, "_answer", wait_and_answer)
 
 
 def read_all(client):
