@@ -18,7 +18,7 @@ from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, NothingS
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan, plan_workers
 from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
 from chatgenimage.factory.notifications.notifier import notifying
-from chatgenimage.factory.progress.display import open_display
+from chatgenimage.factory.progress.display import RunDisplay, open_display
 from chatgenimage.factory.settings.child_environment import environment_for_child
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, budget_advice
@@ -83,11 +83,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
         while not _is_over(sessions, run_id):
             if previews and _pause_at_preview(sessions, run_id):
                 break
-            try:
-                for message in workers.note_ended():
-                    progress.note(message)
-            except WorkerDied as error:
-                raise WorkerDied(f"{error}; `factory resume {run_id}` continues.") from None
+            _report_ended(workers, progress, run_id)
             _stop_if_nothing_succeeds(sessions, run_id)
             with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
                 broker.revive()
@@ -110,6 +106,19 @@ def plan_for_run(
     with connect(settings.resolved_database_url())() as session:
         batches = count_open_batches(session, run_id)
     return plan_workers(settings, wanted, roles, batches)
+
+
+def _report_ended(workers: WorkerProcesses, progress: RunDisplay, run_id: int) -> None:
+    """Report the worker processes that have ended since the last call.
+
+    Raises:
+        WorkerDied: If every process of a role has ended before its work.
+    """
+    try:
+        for message in workers.note_ended():
+            progress.note(message)
+    except WorkerDied as error:
+        raise WorkerDied(f"{error}; `factory resume {run_id}` continues.") from None
 
 
 def _is_over(sessions: Sessions, run_id: int) -> bool:

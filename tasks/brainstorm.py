@@ -19,7 +19,7 @@ from chatgenimage.tasks.words import painted_as
 from chatgenimage.workers.errors import AnswerRefused, ConversationFailed
 from chatgenimage.workers.interfaces import LanguageModel
 from chatgenimage.workers.prompt_novelty import Novelty
-from chatgenimage.workers.values import Exchange
+from chatgenimage.workers.values import Answer, Exchange
 
 log = structlog.get_logger()
 
@@ -138,15 +138,10 @@ def _write_new(
     features: Sequence[str],
     exchanges: list[Exchange],
 ) -> tuple[list[str], list[str]]:
-    """Return the new prompts and the repeats; what is missing is requested again.
+    """Return the new prompts and the repeats; append the exchanges to `exchanges`.
 
-    Prompts are missing after repeats, and where an answer has fewer usable prompts than requested.
-
-    Args:
-        language: The language model.
-        question: The request.
-        features: Features of the label.
-        exchanges: The exchanges are appended to this list.
+    Prompts are missing after repeats, and where an answer has fewer usable prompts than requested;
+    they are requested again.
 
     Raises:
         ConversationFailed: If the first request has no usable answer, or the server is away.
@@ -157,16 +152,11 @@ def _write_new(
     asked = turns = 0
     while turns < MOST_TURNS and len(new) < question.count:
         missing = question.count - len(new)
+        avoid: Sequence[str] = [*repeats, *new, *question.known] if asked else ()
+        seed = derive_seed(question.seed, asked) if asked else question.seed
         try:
-            written = language.write_prompts(
-                question.label,
-                features,
-                missing,
-                mode=question.mode,
-                variation=question.variation,
-                domain=question.domain,
-                avoid=[*repeats, *new, *question.known] if asked else (),
-                seed=derive_seed(question.seed, asked) if asked else question.seed,
+            written = _request_prompts(
+                language, question, features, missing, avoid=avoid, seed=seed
             )
         except AnswerRefused as refusal:
             if not asked:
@@ -180,6 +170,28 @@ def _write_new(
             (new if taken else repeats).append(text)
         turns += not (len(is_new) < missing and any(is_new))
     return new, repeats
+
+
+def _request_prompts(  # noqa: PLR0913  # the request has that many parts
+    language: LanguageModel,
+    question: PromptRequest,
+    features: Sequence[str],
+    count: int,
+    *,
+    avoid: Sequence[str],
+    seed: int,
+) -> Answer[tuple[str, ...]]:
+    """Return up to `count` prompts that should not repeat those to avoid."""
+    return language.write_prompts(
+        question.label,
+        features,
+        count,
+        mode=question.mode,
+        variation=question.variation,
+        domain=question.domain,
+        avoid=avoid,
+        seed=seed,
+    )
 
 
 def _number_in_domain(session: Session, batch: Batch) -> int:

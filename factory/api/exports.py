@@ -48,8 +48,8 @@ def export(  # noqa: PLR0913  # keywords
         seed: Of the splits; families stay together.
         strict_splits: Fail if a split has no image or lacks a label.
         masks: Form of the masks; None: the format's.
-        classes: The classes in the order of their numbers, all others are left out; a text may
-            also name a file. None: as in earlier exports.
+        classes: The classes in the order of their numbers, or a file that lists them; all others
+            are left out. None: as in earlier exports.
         merge: New class by old class.
         extras: Export objects of other classes too: of the profile's class list, of captions, and
             those that the language model added.
@@ -67,12 +67,7 @@ def export(  # noqa: PLR0913  # keywords
         SplitsIncomplete: If `strict_splits` is not met.
         LibraryMissing: If the format needs a library that is not installed.
     """
-    filters = cast(
-        "Filters", {key: value for key, value in options.items() if key not in PLACE_KEYS}
-    )
-    for key in NOT_OF_EXPORTS & filters.keys():
-        raise SettingsError(f"an export has no `{key}`: choose candidates by scores or labels.")
-    filters["verdict"] = filters.get("verdict") or Verdict.ACCEPTED
+    filters = _filters_of(options)
     with at(places_of(options)) as place, store_at(place) as store:
         request = ExportRequest.of(
             format,
@@ -86,8 +81,19 @@ def export(  # noqa: PLR0913  # keywords
             overwrite=overwrite,
             strict_splits=strict_splits,
         )
-        command = spell_export(request, filters)
-        return write_export(store.sessions, store.images, replace(request, command=command))
+        request = replace(request, command=spell_export(request, filters))
+        return write_export(store.sessions, store.images, request)
+
+
+def _filters_of(options: ExportOptions) -> Filters:
+    """Return the filters among the options; only accepted candidates unless a verdict is given."""
+    filters = cast(
+        "Filters", {key: value for key, value in options.items() if key not in PLACE_KEYS}
+    )
+    for key in NOT_OF_EXPORTS & filters.keys():
+        raise SettingsError(f"an export has no `{key}`: choose candidates by scores or labels.")
+    filters["verdict"] = filters.get("verdict") or Verdict.ACCEPTED
+    return filters
 
 
 def _splits_text(splits: str | Mapping[str, float] | None) -> str | None:

@@ -85,6 +85,11 @@ MaskEncoding = Annotated[
     Masks | None,
     typer.Option(help="Form of the masks, or none: boxes alone; the default is the format's."),
 ]
+StrictSplits = Annotated[bool, typer.Option(help="Fail if a split has no image or lacks a label.")]
+ExportedVerdict = Annotated[
+    VerdictChoice, typer.Option(help="Verdict of the candidates to export.")
+]
+Overwrite = Annotated[bool, typer.Option(help="Replace an earlier export in this folder.")]
 
 
 def choose_classes(
@@ -104,19 +109,13 @@ def export_dataset(
     out: Annotated[Path, typer.Option(help="Folder to create.")],
     splits: SplitShares = None,
     seed: SplitSeed = 0,
-    strict_splits: Annotated[
-        bool, typer.Option(help="Fail if a split has no image or lacks a label.")
-    ] = False,
+    strict_splits: StrictSplits = False,
     masks: MaskEncoding = None,
     chosen: ClassChoice,
     originals: OriginalFolders = None,
     wanted: CandidateFilter,
-    verdict: Annotated[
-        VerdictChoice, typer.Option(help="Verdict of the candidates to export.")
-    ] = VerdictChoice.ACCEPTED,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace an earlier export in this folder.")
-    ] = False,
+    verdict: ExportedVerdict = VerdictChoice.ACCEPTED,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     store: Store,
 ) -> None:

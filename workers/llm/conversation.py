@@ -1,6 +1,6 @@
 """Conversations with an endpoint: an unusable answer is asked for again, with its problem."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic
@@ -68,17 +68,7 @@ def converse(
     doubtful: tuple[int, T] | None = None
     messages, limit, repairs = question.messages, config.max_tokens, config.max_repairs
     while True:
-        try:
-            exchange, completion = endpoint.ask(
-                question.name,
-                messages,
-                question.schema,
-                seed=question.seed,
-                max_tokens=limit,
-                images=question.images,
-            )
-        except ConversationFailed as failure:
-            raise type(failure)(str(failure), [*exchanges, *failure.exchanges]) from None
+        exchange, completion = _ask(endpoint, question, messages, limit, exchanges)
         try:
             return Answer(read_answer(exchange, question.parse), (*exchanges, exchange)), True
         except AnswerRefused as refusal:
@@ -102,6 +92,27 @@ def converse(
         f"{exchanges[-1].problem}.",
         exchanges,
     )
+
+
+def _ask(
+    endpoint: Endpoint,
+    question: Question[T],
+    messages: tuple[Message, ...],
+    max_tokens: int,
+    earlier: Sequence[Exchange],
+) -> tuple[Exchange, Completion]:
+    """Return one exchange and its completion; an error carries the earlier exchanges too."""
+    try:
+        return endpoint.ask(
+            question.name,
+            messages,
+            question.schema,
+            seed=question.seed,
+            max_tokens=max_tokens,
+            images=question.images,
+        )
+    except ConversationFailed as failure:
+        raise type(failure)(str(failure), [*earlier, *failure.exchanges]) from None
 
 
 def ask_once(

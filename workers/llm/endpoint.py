@@ -103,19 +103,21 @@ class Endpoint:
             problem = self._server.describe(refused.error)
             failed = replace(exchange, duration_s=time.monotonic() - start, problem=problem)
             raise self._server.failure(refused.error, failed) from None
-        answered = replace(
+        asked = replace(exchange, messages=sent, duration_s=time.monotonic() - start)
+        return self._with_answer(asked, completion), completion
+
+    def _with_answer(self, exchange: Exchange, completion: Completion) -> Exchange:
+        """Return the exchange with the answer, its tokens and their cost."""
+        return replace(
             exchange,
-            messages=sent,
             model=completion.model or self._config.model,
             answer=completion.text,
             thoughts=completion.thoughts or None,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
-            duration_s=time.monotonic() - start,
             problem=completion.problem,
             cost=self._server.cost_of(completion.prompt_tokens, completion.completion_tokens),
         )
-        return answered, completion
 
     def _complete(
         self,
