@@ -9,63 +9,43 @@ time of the painters.
 """
 
 import argparse
-import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 import yaml
 from sqlalchemy import func, select
 
-from benchmarks.answers import BOX
 from benchmarks.device import plugin
 from benchmarks.page import put_section, to_table
+from benchmarks.sleeping import (
+    EACH,
+    IMAGE_S,
+    LANGUAGE,
+    MODELS,
+    PAINTERS,
+    SIDE_PX,
+    WORDS,
+    LanguageServer,
+    notes_path,
+    profile,
+)
 from benchmarks.waiting import wait_for
 from chatgenimage.db.models import Candidate, LiveWorker, Run, Step
 from chatgenimage.db.session import Sessions
 from chatgenimage.db.states import RunState, Verdict
 from chatgenimage.factory.database import open_database
 from chatgenimage.factory.settings.model import load_settings
-from tests.loopback import Loopback, Reply, says
+from tests.loopback import Loopback
 
 ROOT = Path(__file__).parent.parent
-WORDS = ("dog", "house", "car", "tree", "owl", "castle", "boat", "frog")
-ANSWER_S, IMAGE_S = 1.0, 0.1
-SIDE_PX = 64
-LANGUAGE = "language"
-PAINTERS = ("diffusion", "editing")
-MODELS = (*PAINTERS, "labeling", "scoring")
-CHAIN = {
-    "per_label": 8,
-    "batch_size": 8,
-    "rounds": 1,
-    "scenes_per_candidate": 2,
-    "placements_per_candidate": 1,
-    "prompt_similarity_max": 1.0,
-    "caption_nouns": False,
-    "class_list": [],
-}
-NO_THRESHOLDS = {
-    "brightest_min": 0,
-    "darkest_max": 1,
-    "contrast_min": 0,
-    "blur_max": 1,
-    "psnr_min_db": 0,
-    "ssim_min": -1,
-    "seam_max": 1000,
-    "background_probability_min": 0,
-    "duplicate_similarity_max": 1,
-}
-"""With these every candidate is accepted."""
-EACH = (LANGUAGE, *MODELS)
+ANSWER_S = 1.0
 ONE = ("all",)
 TWO = (LANGUAGE, ",".join(MODELS))
 
@@ -116,44 +96,6 @@ class Times:
     accepted: int
 
 
-class LanguageServer:
-    """A language model that knows what the run asks, and notes when it is asked."""
-
-    def __init__(self, answer_s: float) -> None:
-        self.asked: list[tuple[float, float]] = []
-        self._answer_s = answer_s
-        self._numbers = itertools.count()
-        self._lock = Lock()
-
-    def __call__(self, request: dict[str, object]) -> Reply:
-        """Answer a request after the server's time."""
-        started = time.time()
-        time.sleep(self._answer_s)
-        reply: Reply = says(json.dumps(self._answer(request)))
-        with self._lock:
-            self.asked.append((started, time.time()))
-        return reply
-
-    def _answer(self, request: dict[str, object]) -> dict[str, object]:
-        text = json.dumps(request)
-        kind = request["response_format"]["json_schema"]["name"]  # type: ignore[index]
-        number = next(self._numbers)
-        match kind:
-            case "features":
-                return {kind: ["its shape", "its colour"]}
-            case "prompts":
-                label = max(WORDS, key=lambda word: text.rfind(f" {word}"))
-                return {kind: [f"a {label} in view {number} of {each}" for each in range(8)]}
-            case "scenes":
-                return {kind: [_scene(place) for place in (f"beach {number}", f"park {number}")]}
-            case _:
-                return {kind: [BOX]}
-
-
-def _scene(place: str) -> dict[str, object]:
-    return {"background": f"a {place}", "objects": ["ball"], "description": f"It is on a {place}"}
-
-
 def main() -> None:
     """Measure in turns, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -199,30 +141,6 @@ def measure(case: Case) -> Times:
             return read_times(sessions, server.asked, folder)
 
 
-def profile(folder: Path, url: str, max_concurrency: int) -> dict[str, object]:
-    """Return a profile of families that sleep and a language model on a server."""
-
-    def sleeping(role: str, does: str, image_s: float) -> dict[str, object]:
-        """Return the settings of a family that sleeps."""
-        notes = str(_notes(folder, role))
-        asked = {"does": does, "image_s": image_s, "side_px": SIDE_PX, "notes": notes}
-        return {"family": "sleeping", **asked}
-
-    server = {"model": "asked", "base_url": url, "max_concurrency": max_concurrency}
-    return {
-        "device": "cpu",
-        "families": {
-            LANGUAGE: {"family": "openai", "api_key": "none", "check_model": False, **server},
-            **{role: sleeping(role, "paint", IMAGE_S) for role in PAINTERS},
-            "labeling": sleeping("labeling", "label", IMAGE_S / 2),
-            "scoring": sleeping("scoring", "score", IMAGE_S / 10),
-        },
-        "roles": {role: [role] for role in EACH},
-        "chain": dict(CHAIN),
-        "thresholds": dict(NO_THRESHOLDS),
-    }
-
-
 @contextmanager
 def worker(folder: Path, number: int, roles: str) -> Iterator[None]:
     """Run `factory worker` of these roles until the block ends."""
@@ -249,7 +167,7 @@ def read_times(sessions: Sessions, asked: Sequence[tuple[float, float]], folder:
         end = session.scalar(select(func.max(Step.finished_at))) or 0.0
         count = session.scalar(accepted) or 0
     wall_s = end - start
-    passes = {role: _read_passes(_notes(folder, role)) for role in PAINTERS}
+    passes = {role: _read_passes(notes_path(folder, role)) for role in PAINTERS}
     return Times(
         wall_s,
         _covered_s(asked) / wall_s,
@@ -312,10 +230,6 @@ def _factory(folder: Path, *words: str) -> list[str]:
 
 def _environment(folder: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder / "site")])}
-
-
-def _notes(folder: Path, role: str) -> Path:
-    return folder / f"{role}.jsonl"
 
 
 def _read_passes(path: Path) -> list[tuple[float, float]]:

@@ -198,8 +198,6 @@ def add_fingerprint(session, candidate, phash="00000000000000ff", embedding=(1.0
 def add_family(place, session, batch):
     """Add a generated candidate, an edit of it and a fill of that; return the three."""
     label = batch.label.name
-    dog = (label, "saddlebrown", DOG_BOX)
-    tree = ("tree", "darkgreen", TREE_BOX)
     prompt = Prompt(batch_id=batch.id, index=0, text=f"a {label} on grass")
     session.add(prompt)
     session.flush()
@@ -207,12 +205,19 @@ def add_family(place, session, batch):
         place,
         session,
         batch,
-        [dog],
+        [(label, "saddlebrown", DOG_BOX)],
         background="palegreen",
         key=f"b{batch.index}/g0",
         prompt_id=prompt.id,
         caption=f"a {label} on grass",
     )
+    edited = add_edit(place, session, batch, root)
+    return root, edited, add_fill(place, session, batch, edited)
+
+
+def add_edit(place, session, batch, root):
+    """Add a scene on a beach for a generated candidate, and the edit that follows it."""
+    label = batch.label.name
     scene = Scene(
         candidate_id=root.id,
         index=0,
@@ -222,13 +227,13 @@ def add_family(place, session, batch):
     )
     session.add(scene)
     session.flush()
-    edited = add_candidate(
+    return add_candidate(
         place,
         session,
         batch,
-        [dog],
+        [(label, "saddlebrown", DOG_BOX)],
         background="moccasin",
-        key=f"b{batch.index}/g0/e0",
+        key=f"{root.key}/e0",
         parent=root,
         scene_id=scene.id,
         origin=Origin.EDITED,
@@ -237,6 +242,11 @@ def add_family(place, session, batch):
         caption=f"a {label} on a beach",
         scores={"clip_similarity": 0.28, "psnr_db": 24.0, "ssim": 0.8},
     )
+
+
+def add_fill(place, session, batch, edited):
+    """Add a placement of a tree in an edited candidate, and the fill that follows it."""
+    label = batch.label.name
     x_min, y_min, x_max, y_max = TREE_BOX
     placement = Placement(
         candidate_id=edited.id,
@@ -250,15 +260,15 @@ def add_family(place, session, batch):
     )
     session.add(placement)
     session.flush()
-    filled = add_candidate(
+    return add_candidate(
         place,
         session,
         batch,
-        [dog, tree],
+        [(label, "saddlebrown", DOG_BOX), ("tree", "darkgreen", TREE_BOX)],
         background="moccasin",
-        key=f"b{batch.index}/g0/e0/f0",
+        key=f"{edited.key}/f0",
         parent=edited,
-        scene_id=scene.id,
+        scene_id=edited.scene_id,
         placement_id=placement.id,
         origin=Origin.FILLED,
         round=1,
@@ -266,8 +276,6 @@ def add_family(place, session, batch):
         caption=f"a {label} and a tree on a beach",
         scores={"clip_similarity": 0.35, "fill_iou": 0.83},
     )
-    session.flush()
-    return root, edited, filled
 
 
 def batch_of(session, run):

@@ -17,17 +17,14 @@ from training.export import exporting, to_half
 from training.latents import Latents
 from training.loop import Plan, Trainer
 from training.places import CHECKPOINTS
-from training.stable_diffusion import (
-    NAME as BASE,
-)
+from training.stable_diffusion import NAME as BASE
 from training.stable_diffusion import (
     Denoising,
     as_module,
-    build_scheduler,
     build_unet,
     object_cells,
+    pipeline,
 )
-from training.tokenizers import clip_tokenizer
 from training.words import write_instruction
 
 if TYPE_CHECKING:
@@ -91,27 +88,14 @@ class EditTrainer:
         return {"velocity": self._denoising.loss(after, prompts, objects, condition)}
 
 
-def pipeline(models: nn.ModuleDict) -> StableDiffusionInstructPix2PixPipeline:
-    """Return a pipeline with `models`."""
-    return StableDiffusionInstructPix2PixPipeline(
-        vae=vae.load_model(),
-        text_encoder=models["text_encoder"],
-        tokenizer=clip_tokenizer(),
-        unet=models["unet"],
-        scheduler=build_scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-
-
 def train(minutes: float) -> None:
     """Train and export the pipeline."""
     models = build_models()
     work = EditTrainer(models, train_set())
 
     def export() -> None:
+        made = pipeline(to_half(models), StableDiffusionInstructPix2PixPipeline)
         with exporting(CHECKPOINTS / NAME) as folder:
-            pipeline(to_half(models)).to(torch.float16).save_pretrained(folder)
+            made.to(torch.float16).save_pretrained(folder)
 
     Trainer(Plan(NAME, minutes, lr=1.2e-3, ema_decay=0.998), models).fit(work.losses, export)

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    DDIMScheduler,
+    DiffusionPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -179,9 +184,11 @@ class DiffusionTrainer:
         return write_caption(self._rng, nouns, background, is_close_up=close_up)
 
 
-def pipeline(models: nn.ModuleDict) -> StableDiffusionPipeline:
-    """Return a pipeline with `models`."""
-    return StableDiffusionPipeline(
+def pipeline(
+    models: nn.ModuleDict, kind: type[DiffusionPipeline] = StableDiffusionPipeline
+) -> DiffusionPipeline:
+    """Return a pipeline with `models`, of a class with the parts of Stable Diffusion's."""
+    return kind(
         vae=vae.load_model(),
         text_encoder=models["text_encoder"],
         tokenizer=clip_tokenizer(),

@@ -8,21 +8,12 @@ from sqlalchemy.orm import Session
 from chatgenimage.db.addresses import show_address
 from chatgenimage.db.domains import list_coverage
 from chatgenimage.db.images import ImageStore
-from chatgenimage.db.models import (
-    LlmCall,
-    Mark,
-    Placement,
-    Rejudging,
-    Run,
-    Scene,
-    VerdictChange,
-)
+from chatgenimage.db.models import Placement, Rejudging, Run, VerdictChange
 from chatgenimage.db.queries import CandidateDetail
 from chatgenimage.db.quotas import Quota
 from chatgenimage.db.run_problems import find_problems
-from chatgenimage.db.run_progress import StepCount, count_label_steps, overview
+from chatgenimage.db.run_progress import count_label_steps, overview
 from chatgenimage.db.runs import (
-    FunnelStage,
     count_funnel,
     count_funnel_by_label,
     list_images_asked,
@@ -33,6 +24,18 @@ from chatgenimage.factory.problems import problems_record
 from chatgenimage.factory.query.rows import AnnotationRow, CandidateRow
 from chatgenimage.factory.settings.model import Settings
 
+SCENE = ("background", "objects", "description")
+SCORE = ("name", "value", "threshold", "passed")
+MARK = ("created_at", "author", "is_good")
+STEP = ("label", "step", "waiting", "running", "done", "quarantined")
+STAGE = ("origin", "made", "accepted", "rejected")
+QUOTA = ("label", "domain", "asked", "accepted", "missing", "images", "max_images")
+CALL = (
+    *("question", "model", "messages", "answer", "thoughts"),
+    *("prompt_tokens", "completion_tokens", "cost", "problem"),
+)
+"""Attributes of a row that its record has, under the same names."""
+
 
 def detail_record(detail: CandidateDetail, images: ImageStore) -> dict[str, Any]:
     """Return everything that is stored about a candidate."""
@@ -42,24 +45,16 @@ def detail_record(detail: CandidateDetail, images: ImageStore) -> dict[str, Any]
         "created_at": candidate.created_at,
         "model": candidate.model,
         "labelled_by": candidate.labelled_by,
-        "scene": candidate.scene and _scene(candidate.scene),
+        "scene": candidate.scene and _fields(candidate.scene, *SCENE),
         "placement": candidate.placement and _placement(candidate.placement),
-        "scores": [
-            {
-                "name": score.name,
-                "value": score.value,
-                "threshold": score.threshold,
-                "passed": score.passed,
-            }
-            for score in candidate.scores
-        ],
+        "scores": [_fields(score, *SCORE) for score in candidate.scores],
         "annotations": [AnnotationRow.of(one).to_record() for one in candidate.annotations],
         "ancestors": [CandidateRow.of(one, images).to_record() for one in detail.ancestors],
         "children": [CandidateRow.of(one, images).to_record() for one in detail.children],
-        "imagined": [_scene(scene) for scene in detail.scenes],
+        "imagined": [_fields(scene, *SCENE) for scene in detail.scenes],
         "proposed": [_placement(placement) for placement in detail.placements],
-        "asked": [_call(call) for call in detail.calls],
-        "marks": [_mark(mark) for mark in candidate.marks],
+        "asked": [_fields(call, *CALL) for call in detail.calls],
+        "marks": [_fields(mark, *MARK) for mark in candidate.marks],
         "judged_again": [_change(*change) for change in detail.changes],
     }
 
@@ -89,10 +84,10 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
             "done": now.batches_done,
             "cancelled": now.batches_cancelled,
         },
-        "steps": [_step(count) for count in count_label_steps(session, run.id)],
-        "funnel": [_stage(stage) for stage in count_funnel(session, run.id)],
+        "steps": [_fields(count, *STEP) for count in count_label_steps(session, run.id)],
+        "funnel": [_fields(stage, *STAGE) for stage in count_funnel(session, run.id)],
         "funnel_by_label": {
-            label: [_stage(stage) for stage in stages]
+            label: [_fields(stage, *STAGE) for stage in stages]
             for label, stages in count_funnel_by_label(session, run.id).items()
         },
         "problems": problems_record(find_problems(session, run.id)),
@@ -103,73 +98,19 @@ def run_record(session: Session, run: Run, settings: Settings) -> dict[str, Any]
 
 def quota_record(quota: Quota) -> dict[str, Any]:
     """Return how far a label is from its quota."""
-    return {
-        "label": quota.label,
-        "domain": quota.domain,
-        "asked": quota.asked,
-        "accepted": quota.accepted,
-        "missing": quota.missing,
-        "images": quota.images,
-        "max_images": quota.max_images,
-    }
+    return _fields(quota, *QUOTA)
 
 
-def _step(count: StepCount) -> dict[str, Any]:
-    """Return the fields; `asdict`, which copies them deeply, takes ten times as long."""
-    return {
-        "label": count.label,
-        "step": count.step,
-        "waiting": count.waiting,
-        "running": count.running,
-        "done": count.done,
-        "quarantined": count.quarantined,
-    }
-
-
-def _stage(stage: FunnelStage) -> dict[str, Any]:
-    return {
-        "origin": stage.origin,
-        "made": stage.made,
-        "accepted": stage.accepted,
-        "rejected": stage.rejected,
-    }
-
-
-def _call(call: LlmCall) -> dict[str, Any]:
-    return {
-        "question": call.question,
-        "model": call.model,
-        "messages": call.messages,
-        "answer": call.answer,
-        "thoughts": call.thoughts,
-        "prompt_tokens": call.prompt_tokens,
-        "completion_tokens": call.completion_tokens,
-        "cost": call.cost,
-        "problem": call.problem,
-    }
+def _fields(row: object, *names: str) -> dict[str, Any]:
+    """Return attributes by name; `asdict`, which copies deeply, takes ten times as long."""
+    return {name: getattr(row, name) for name in names}
 
 
 def _change(made: Rejudging, change: VerdictChange) -> dict[str, Any]:
     return {
-        "created_at": made.created_at,
-        "author": made.author,
+        **_fields(made, "created_at", "author"),
         "thresholds": made.limits,
-        "verdict_before": change.verdict_before,
-        "reason_before": change.reason_before,
-        "verdict_after": change.verdict_after,
-        "reason_after": change.reason_after,
-    }
-
-
-def _mark(mark: Mark) -> dict[str, Any]:
-    return {"created_at": mark.created_at, "author": mark.author, "is_good": mark.is_good}
-
-
-def _scene(scene: Scene) -> dict[str, Any]:
-    return {
-        "background": scene.background,
-        "objects": scene.objects,
-        "description": scene.description,
+        **_fields(change, "verdict_before", "reason_before", "verdict_after", "reason_after"),
     }
 
 

@@ -70,10 +70,7 @@ def freeze(scenario):
 
 def freeze_with_file(scenario):
     """Stop a process that stored images but no rows, until another one did its work."""
-    struck = _arm(scenario, str(Failpoint.AFTER_FILE), "freeze_self")
-    if struck:
-        scenario.later(FROZEN_WITH_FILE_S, lambda: _wake(struck.pid))
-    return struck
+    return _freeze_at(scenario, Failpoint.AFTER_FILE)
 
 
 def terminate(scenario):
@@ -89,10 +86,7 @@ def terminate(scenario):
 
 def freeze_in_transaction(scenario):
     """Stop a process inside its transaction, in which it holds locks, for longer than its lease."""
-    struck = _arm(scenario, str(Failpoint.BEFORE_COMMIT), "freeze_self")
-    if struck:
-        scenario.later(FROZEN_WITH_FILE_S, lambda: _wake(struck.pid))
-    return struck
+    return _freeze_at(scenario, Failpoint.BEFORE_COMMIT)
 
 
 def jump_clock(scenario):
@@ -124,6 +118,14 @@ def kill_dispatcher(scenario):
     return _arm(
         scenario, str(Failpoint.BEFORE_RING), "kill_self", provoke=lambda: kill_child(scenario)
     )
+
+
+def _freeze_at(scenario, point):
+    """Stop the next process that reaches a point, and let it continue later."""
+    struck = _arm(scenario, str(point), "freeze_self")
+    if struck:
+        scenario.later(FROZEN_WITH_FILE_S, lambda: _wake(struck.pid))
+    return struck
 
 
 def _arm(scenario, name, action, provoke=lambda: None):

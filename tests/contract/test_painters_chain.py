@@ -68,6 +68,24 @@ def finish(session, name):
     session.scalars(select(Step).where(Step.name == name)).one().state = StepState.DONE
 
 
+def accept_and_imagine(session):
+    """Accept every candidate and add a scene for it."""
+    for candidate in session.scalars(select(Candidate)):
+        candidate.verdict = Verdict.ACCEPTED
+        scene = {"background": "a beach", "objects": ["dog"], "description": "a dog"}
+        session.add(Scene(candidate_id=candidate.id, index=0, **scene))
+    finish(session, "label")
+    finish(session, "filter")
+
+
+def propose_trees(session):
+    """Add a placement of a tree for every edited candidate."""
+    corners = dict(zip(("x_min", "y_min", "x_max", "y_max"), BOX, strict=True))
+    for candidate in session.scalars(select(Candidate).where(Candidate.origin == "edited")):
+        what = {"label": "tree", "relationship_text": "next to the dog", **corners}
+        session.add(Placement(candidate_id=candidate.id, index=0, **what))
+
+
 def test_images_are_generated_edited_and_filled_by_three_families(
     place, families, write_profile, tmp_path
 ):
@@ -85,18 +103,10 @@ def test_images_are_generated_edited_and_filled_by_three_families(
         batch_id = batch.id
     run_step(GENERATE, batch_id)
     with place.sessions.begin() as session:
-        for candidate in session.scalars(select(Candidate)):
-            candidate.verdict = Verdict.ACCEPTED
-            scene = {"background": "a beach", "objects": ["dog"], "description": "a dog"}
-            session.add(Scene(candidate_id=candidate.id, index=0, **scene))
-        finish(session, "label")
-        finish(session, "filter")
+        accept_and_imagine(session)
     run_step(EDIT, batch_id)
     with place.sessions.begin() as session:
-        corners = dict(zip(("x_min", "y_min", "x_max", "y_max"), BOX, strict=True))
-        for candidate in session.scalars(select(Candidate).where(Candidate.origin == "edited")):
-            what = {"label": "tree", "relationship_text": "next to the dog", **corners}
-            session.add(Placement(candidate_id=candidate.id, index=0, **what))
+        propose_trees(session)
     run_step(FILL, batch_id)
     with place.sessions() as session:
         made = session.scalars(select(Candidate).order_by(Candidate.id)).all()

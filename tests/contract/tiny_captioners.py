@@ -41,15 +41,6 @@ def save_blip2(folder: Path) -> None:
         patch_size=8,
         initializer_range=0.5,
     )
-    qformer = Blip2QFormerConfig(
-        vocab_size=8,
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        encoder_hidden_size=16,
-        initializer_range=0.5,
-    )
     text = OPTConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,
@@ -65,13 +56,25 @@ def save_blip2(folder: Path) -> None:
     )
     config = Blip2Config(
         vision_config=vision.to_dict(),
-        qformer_config=qformer.to_dict(),
+        qformer_config=_querying_transformer().to_dict(),
         text_config=text.to_dict(),
         num_query_tokens=4,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
     Blip2ForConditionalGeneration(config).save_pretrained(folder)
     processor.save_pretrained(folder)
+
+
+def _querying_transformer() -> Blip2QFormerConfig:
+    return Blip2QFormerConfig(
+        vocab_size=8,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        encoder_hidden_size=16,
+        initializer_range=0.5,
+    )
 
 
 def save_blip(folder: Path) -> None:

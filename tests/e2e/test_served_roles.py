@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import asking
+from benchmarks.asking import ROOT
 from benchmarks.device import plugin
+from benchmarks.sleeping import LanguageServer, profile
 from tests.loopback import Loopback
 
 ANSWER_S = 0.3
@@ -21,19 +22,19 @@ def sleeping(tmp_path, monkeypatch):
     """Models that sleep, for all processes."""
     site = tmp_path / "site"
     plugin.install(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(asking.ROOT), str(site)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(site)]))
 
 
 @pytest.mark.usefixtures("sleeping")
 def test_images_are_painted_while_the_language_model_is_asked(factory, tmp_path):
-    server, path = asking.LanguageServer(ANSWER_S), tmp_path / "profile.yaml"
+    server, path = LanguageServer(ANSWER_S), tmp_path / "profile.yaml"
     with Loopback(server) as loopback:
-        profile = asking.profile(tmp_path, loopback.url, max_concurrency=8)
-        path.write_text(yaml.safe_dump(profile))
+        settings = profile(tmp_path, loopback.url, max_concurrency=8)
+        path.write_text(yaml.safe_dump(settings))
         run = ("run", *LABELS, "--workers", "1", "--profile", str(path))
         made = factory.call_json(*run)
     assert made["accepted"] == {"imported": 0, "generated": 24, "edited": 48, "filled": 48}
-    notes = Path(profile["families"]["diffusion"]["notes"]).read_text().splitlines()
+    notes = Path(settings["families"]["diffusion"]["notes"]).read_text().splitlines()
     painted = [json.loads(line) for line in notes]
     assert any(
         start < answered and asked < end

@@ -8,6 +8,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Self
 
@@ -150,7 +151,7 @@ class Rules:
             scenes.append(ImaginedScene(background.noun, (*existing, *new), description))
         asked = {"caption": caption, "objects": list(objects), "count": count}
         asked |= {"domain": domain, "seed": seed}
-        return _answer("scenes", asked, tuple(scenes), [_scene_json(scene) for scene in scenes])
+        return _answer("scenes", asked, tuple(scenes), [asdict(scene) for scene in scenes])
 
     def place_objects(  # noqa: PLR0913 (the question has that many parts)
         self,
@@ -168,11 +169,11 @@ class Rules:
         the book does not know are left out.
         """
         rng = _rng("placements", seed, caption, *targets)
-        standing = [detection.label.casefold() for detection in existing]
-        labels = sorted(self._known(targets), key=lambda label: label in standing)
+        shown = [detection.label.casefold() for detection in existing]
+        labels = sorted(self._known(targets), key=lambda label: label in shown)
         if targets and not labels:
             raise UnknownWord(self._unknown(targets))
-        relationship = self._relationship(rng, caption, standing)
+        relationship = self._relationship(rng, caption, shown)
         taken = [detection.box_xyxy for detection in existing]
         placements: list[ProposedObject] = []
         for index in range(count if labels else 0):
@@ -257,11 +258,11 @@ class Rules:
             return describe_beside(noun, companions, place)
         return describe([noun, *companions], place)
 
-    def _relationship(self, rng: random.Random, caption: str, standing: Sequence[str]) -> str:
+    def _relationship(self, rng: random.Random, caption: str, shown: Sequence[str]) -> str:
         """Return what follows "a {label}": the tail of the grammar's sentence with neighbours."""
         background = self._book.background_in(caption) or rng.choice(list(self._book.backgrounds))
         place = self._book.backgrounds[background].place
-        neighbours = self._known(standing)[: NOUNS_PER_SENTENCE - 1]
+        neighbours = self._known(shown)[: NOUNS_PER_SENTENCE - 1]
         if not neighbours:
             return place
         return describe_beside("x", neighbours, place).removeprefix("a x ")
@@ -283,14 +284,6 @@ def _unlike(written: Collection[str], write: Callable[[], str]) -> str:
             break
         text = write()
     return text
-
-
-def _scene_json(scene: ImaginedScene) -> dict[str, Any]:
-    return {
-        "background": scene.background,
-        "objects": scene.objects,
-        "description": scene.description,
-    }
 
 
 def _answer(question: str, asked: dict[str, Any], value: T, answer: object) -> Answer[T]:
