@@ -98,6 +98,7 @@ def segment_anything() -> Callable[[], object]:
     boxes = torch.tensor([[100.0, 100.0, 400.0, 400.0]] * OBJECTS)
 
     def work() -> object:
+        """Run the bare network once."""
         encoded = model.image_encoder(pixels)
         sparse, dense = model.prompt_encoder(points=None, boxes=boxes, masks=None)
         return model.mask_decoder(

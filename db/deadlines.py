@@ -48,6 +48,7 @@ def limit_waiting(engine: Engine, patience_s: float) -> None:
     """
 
     def set_timeouts(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        """Set the time limits of the server for a new connection."""
         cursor = connection.cursor()
         for name, seconds in (
             ("idle_in_transaction_session_timeout", patience_s),

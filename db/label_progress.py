@@ -83,17 +83,21 @@ class _Counts:
 
     @property
     def asked(self) -> ColumnElement[int]:
+        """Return the number of images asked for: the quota, else the initial images."""
         return func.coalesce(Label.quota, Label.per_label)
 
     @property
     def accepted(self) -> ColumnElement[int]:
+        """Return the number of accepted candidates."""
         return _number(self.made.c.accepted)
 
     @property
     def rejected(self) -> ColumnElement[int]:
+        """Return the number of rejected candidates."""
         return _number(self.made.c.rejected)
 
     def to_state(self) -> ColumnElement[LabelState]:
+        """Return the state of the label."""
         return case(
             (self.running.c.steps > 0, LabelState.RUNNING),
             (self.open_.c.in_flight > 0, LabelState.QUEUED),

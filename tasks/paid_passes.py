@@ -38,6 +38,7 @@ def compute_each(
     """
 
     def alone(subject: In) -> Outcome[Made]:
+        """Return the outcome of one item; only the time limit of the task is raised."""
         with collect_calls() as calls:
             try:
                 [made] = work.compute(resources, [subject])

@@ -87,6 +87,7 @@ def _of_this_task(function: Callable[..., T]) -> Callable[..., T]:
 
     @wraps(function)
     def call(*arguments: Any) -> T:  # noqa: ANN401  # those of the function
+        """Call the function in the context of the task that starts it."""
         if task is None or request is None:
             return context.run(function, *arguments)
         _task_stack.push(task)

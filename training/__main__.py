@@ -123,6 +123,7 @@ def _progress() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
 
         def watch(name: str, images: int) -> Callable[[int], None]:
+            """Return a function that shows how many images are done."""
             task = progress.add_task(name, total=images)
             return lambda done: progress.advance(task, done)
 

@@ -151,6 +151,7 @@ def train(minutes: float) -> None:
     work = ContrastiveTrainer(model, train_set())
 
     def export() -> None:
+        """Write the checkpoint in the published layout."""
         with exporting(CHECKPOINTS / NAME) as folder:
             config = json.dumps(CONFIG, indent=2)
             (folder / "open_clip_config.json").write_text(config + "\n", encoding="utf-8")

@@ -206,6 +206,7 @@ def inference(compute: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(compute)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the method without gradients; raise device failures as worker errors."""
         import torch
 
         try:

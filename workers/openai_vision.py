@@ -125,6 +125,7 @@ class OpenAiVision:
         sent_wh = _fitting_size(size_wh, self._config.longest_side_px)
 
         def parse(text: str) -> list[Detection]:
+            """Return the detections in pixels of the image."""
             found = parse_found(text, labels)
             written = [box for _, box in found]
             boxes = to_pixels(written, size_wh, sent_wh, self._unit_of(written, sent_wh))

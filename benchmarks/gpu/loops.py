@@ -87,6 +87,7 @@ def _painting(family: Any, device: str) -> Loops:  # noqa: ANN401
     width, height = config.size_wh
 
     def paint(count: int) -> object:
+        """Paint this many images with the bare pipeline."""
         return plain(
             prompts_of(count),
             height=height,
@@ -103,6 +104,7 @@ def _editing(family: Any, pictures: Sequence[RgbImage], device: str) -> Loops:  
     plain, config = _plain_pipeline(family._editing), family.config
 
     def edit(count: int) -> object:
+        """Edit this many pictures with the bare pipeline."""
         return plain(
             prompts_of(count),
             image=_as_pil(pictures[:count]),
@@ -120,6 +122,7 @@ def _captioning(family: Any, pictures: Sequence[RgbImage]) -> Loops:  # noqa: AN
 
     @torch.inference_mode()
     def caption(count: int) -> object:
+        """Caption this many pictures with the bare network."""
         inputs = processor(images=_as_pil(pictures[:count]), return_tensors="pt")
         tokens = model.generate(
             **inputs.to(model.device, model.dtype), max_new_tokens=family.config.max_new_tokens
@@ -135,6 +138,7 @@ def _detecting(family: Any, pictures: Sequence[RgbImage]) -> Loops:  # noqa: ANN
 
     @torch.inference_mode()
     def detect(count: int) -> object:
+        """Find the words in this many pictures with the bare network."""
         images = _as_pil(pictures[:count])
         inputs = processor(images=images, text=[text] * count, return_tensors="pt").to(model.device)
         inputs["pixel_values"] = inputs["pixel_values"].to(model.dtype)
@@ -152,6 +156,7 @@ def _segmenting(family: Any, pictures: Sequence[RgbImage]) -> Loops:  # noqa: AN
     boxes = boxes_of(pictures[0].shape[0])
 
     def segment(count: int) -> object:
+        """Cut out the boxes of this many pictures with the bare network."""
         predictor = SamPredictor(family._sam)
         return [_segment_one(predictor, image, boxes) for image in pictures[:count]]
 
@@ -172,6 +177,7 @@ def _embedding(family: Any, pictures: Sequence[RgbImage]) -> Loops:  # noqa: ANN
 
     @torch.inference_mode()
     def embed(count: int) -> object:
+        """Embed this many pictures with the bare network."""
         stacked = torch.stack([preprocess(image) for image in _as_pil(pictures[:count])])
         features = model.encode_image(stacked.to(device, dtype))
         return (features / features.norm(dim=-1, keepdim=True)).float().cpu().numpy()

@@ -26,6 +26,7 @@ def compare_company(bench: Bench, name: str, family: Any) -> None:  # noqa: ANN4
     pictures = draw_pictures(bench.sizes.side_px)
 
     def paint(places: Sequence[int]) -> list[RgbImage]:
+        """Return the images of these prompts, painted or edited in one batch."""
         prompts = prompts_of(TOGETHER)
         chosen, seeds = [prompts[place] for place in places], list(places)
         if name == "ip2p":

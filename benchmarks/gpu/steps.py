@@ -220,6 +220,8 @@ def _timed(family: Any, spent: Spent) -> Any:  # noqa: ANN401
     """
 
     def timed(name: str) -> Callable[..., Any]:
+        """Return a method of the family that adds its seconds to `spent`."""
+
         def call(*values: Any, **named: Any) -> Any:  # noqa: ANN401
             started = time.perf_counter()
             made = getattr(family, name)(*values, **named)

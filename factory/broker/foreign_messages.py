@@ -76,6 +76,7 @@ def drop_foreign_messages() -> None:
 
 def _careful(callback: Callable[[Any], Any], queue: str) -> Callable[[Any], Any]:
     def receive(message: Any) -> Any:
+        """Pass a message on; report and drop one that cannot be read."""
         try:
             return callback(message)
         except UNREADABLE as error:

@@ -93,6 +93,7 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        """Return the command with the options of its makers."""
         own = signature(command, eval_str=True)
         taken = {name: signature(make, eval_str=True).parameters for name, make in makers.items()}
 

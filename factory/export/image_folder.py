@@ -46,9 +46,13 @@ class ImageFolderWriter:
 class _Lines(Protocol):
     """A metadata file of a split."""
 
-    def add(self, line: Mapping[str, Any]) -> None: ...
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Add the line of one image."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        ...
 
 
 class _JsonLines:
@@ -58,9 +62,11 @@ class _JsonLines:
         self._file = folder.open_text(f"{split}/metadata.jsonl")
 
     def add(self, line: Mapping[str, Any]) -> None:
+        """Write the line of one image."""
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
@@ -76,11 +82,13 @@ class _ParquetLines:
         self._rows: list[Mapping[str, Any]] = []
 
     def add(self, line: Mapping[str, Any]) -> None:
+        """Add the row of one image; full groups of rows are written."""
         self._rows.append(line)
         if len(self._rows) == ROWS_PER_GROUP:
             self._write()
 
     def close(self) -> None:
+        """Write the rows that are left and close the file."""
         self._write()
         self._file.close()
 

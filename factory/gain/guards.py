@@ -68,6 +68,7 @@ def _for_task(images: ImageSets, task: Task) -> ImageSets:
     """Return the sets with the labels of the task alone."""
 
     def reduce(image: LabelledImage) -> LabelledImage:
+        """Return the image with only what the task reads."""
         if task is Task.CLASSIFY:
             return replace(image, objects=())
         objects = image.objects

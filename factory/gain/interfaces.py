@@ -35,21 +35,25 @@ class TrainedModel(Protocol):
 
 
 class Trainer(Protocol):
-    """Trains one kind of model, always from the same start.
-
-    Attributes:
-        name: Its name for `--trainer`.
-        task: What it learns.
-        identity: Everything that decides its start and its training besides the plan: equal
-            identities train equal models. JSON-serialisable.
-    """
+    """Trains one kind of model, always from the same start."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102  # see the class
+    def name(self) -> str:
+        """Return its name for `--trainer`."""
+        ...
+
     @property
-    def task(self) -> Task: ...  # noqa: D102
+    def task(self) -> Task:
+        """Return the task that it learns."""
+        ...
+
     @property
-    def identity(self) -> dict[str, object]: ...  # noqa: D102
+    def identity(self) -> dict[str, object]:
+        """Return everything that decides its start and its training, except for the plan.
+
+        Equal identities train equal models. The values can be written as JSON.
+        """
+        ...
 
     def train(
         self, images: Sequence[LabelledImage], classes: Sequence[str], plan: TrainingPlan

@@ -94,6 +94,7 @@ def _precisions(task: Task) -> Callable[[_Pairs, Sequence[str]], _Values]:
     kind = "segm" if task is Task.SEGMENT else "bbox"
 
     def find(pairs: _Pairs, classes: Sequence[str]) -> _Values:
+        """Return both metrics over all classes (None) and of each class."""
         precision = _evaluate(pairs, classes, kind)
         values: _Values = {}
         for metric, rows in ((MAP50, precision[:1]), (MAP50_95, precision)):

@@ -46,9 +46,11 @@ class _Sha256(Convertor[str]):
     regex = "[0-9a-f]{64}"
 
     def convert(self, value: str) -> str:
+        """Return the hash as it is written."""
         return value
 
     def to_string(self, value: str) -> str:
+        """Return the hash as it is written."""
         return value
 
 
@@ -56,9 +58,11 @@ class _RowId(Convertor[int]):
     regex = "[1-9][0-9]{0,9}"
 
     def convert(self, value: str) -> int:
+        """Return the number; one that is too large for a database is the largest."""
         return min(int(value), MAX_ID)
 
     def to_string(self, value: int) -> str:
+        """Return the number in digits."""
         return str(value)
 
 

@@ -65,6 +65,7 @@ def build_metrics_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
     expected = None if token is None else f"Bearer {token.get_secret_value()}".encode()
 
     def metrics(request: Request) -> Response:  # not async, so that it runs in a thread
+        """Answer with the metrics, or with 401 without the token."""
         brought = request.headers.get("authorization", "").encode()
         if expected is not None and not hmac.compare_digest(brought, expected):
             return PlainTextResponse(

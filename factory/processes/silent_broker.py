@@ -36,6 +36,7 @@ def cut_connections_when_silent(settings: Settings) -> None:
         threading.Thread(target=watch, name="silent_broker", daemon=True).start()
 
     def watch() -> None:
+        """Look at the broker until it is away, then close the sockets."""
         sockets = [sock for consumer in consumers for sock in _sockets_of(consumer)]
         while sockets:
             time.sleep(CHECK_S)

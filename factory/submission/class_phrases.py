@@ -72,6 +72,16 @@ class _Found:
         self._places: dict[str, str] = {}
 
     def add(self, phrase: str, name: str, where: str) -> None:
+        """Add a phrase for a class.
+
+        Args:
+            phrase: Words to look for.
+            name: Name of the class.
+            where: File and line, for the message.
+
+        Raises:
+            ValueError: If the phrase is already of another class.
+        """
         name = self._names.setdefault(name.casefold(), name)
         _, other = self._phrases.setdefault(phrase.casefold(), (phrase, name))
         if other != name:
@@ -83,6 +93,7 @@ class _Found:
             self._places.setdefault(word, where)
 
     def classes(self) -> Classes:
+        """Return the classes, in the order in which they were added."""
         names = tuple(self._names.values())
         phrases = {name: tuple(self._phrases_of(name)) for name in names}
         own = {name: some for name, some in phrases.items() if some != (name,)}

@@ -82,17 +82,21 @@ class _Selection(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
+        """Return True: it can be read from any place."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a byte and return its number, at least 0."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._parts.total}[whence]
         self._at = max(base + offset, 0)
         return self._at
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill the buffer from the current place on and return how many bytes were read."""
         wanted = memoryview(buffer).cast("B")
         for at, start, length in self._parts.ranges:
             inside = self._at - at

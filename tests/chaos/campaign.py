@@ -152,21 +152,14 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         endpoint = stack.enter_context(Endpoint()) if setting.speaks else None
         url = _new_database(postgres) if setting.postgres else None
         proxy = stack.enter_context(_proxy(postgres)) if setting.postgres else None
+        servers = {
+            "database_url": url,
+            "reached_by": url and url.replace(str(postgres.folder), proxy.folder),
+            "endpoint_url": endpoint and endpoint.url,
+        }
+        chosen = {name: options[name] for name in OF_DEPLOYMENT if name in options}
         deployment = stack.enter_context(
-            Deployment(
-                folder,
-                workers=setting.workers,
-                database_url=url,
-                reached_by=url and url.replace(str(postgres.folder), proxy.folder),
-                rabbit=setting.rabbit,
-                clones=setting.clones,
-                clocks=setting.clocks,
-                forgetful=setting.forgetful,
-                endpoint_url=endpoint and endpoint.url,
-                small_disk=disk,
-                delivery=setting.delivery,
-                **{name: options[name] for name in OF_DEPLOYMENT if name in options},
-            )
+            _deploy(folder, setting, small_disk=disk, **servers, **chosen)
         )
         around = faults.SIGTERM if setting.rabbit else faults.SURROUNDINGS
         every = around | (faults.DISK if disk else faults.FULL_BY_DECREE)
@@ -189,6 +182,20 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         outcome = examine(deployment, expected)
         outcome.broken += stuck
         return Played(setting, seed, scenario.faults, outcome)
+
+
+def _deploy(folder, setting, **options):
+    """Return a deployment of this kind; options are further ones of `Deployment`."""
+    return Deployment(
+        folder,
+        workers=setting.workers,
+        rabbit=setting.rabbit,
+        clones=setting.clones,
+        clocks=setting.clocks,
+        forgetful=setting.forgetful,
+        delivery=setting.delivery,
+        **options,
+    )
 
 
 @contextmanager

@@ -179,6 +179,7 @@ class OpenAiLanguageModel:
         there = [_rescale(found.box_xyxy, size_wh, REFERENCE_SIZE_WH) for found in existing]
 
         def parse(text: str) -> tuple[ProposedObject, ...]:
+            """Return the placements in pixels of the image."""
             placements = parse_placements(text, targets, count)
             boxes = to_reference([placement.box_xyxy for placement in placements])
             placed = tuple(

@@ -21,6 +21,7 @@ GREY = np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8).re
 
 @pytest.fixture
 def blocks():
+    """Return the family, loaded."""
     return Blocks.load(BlocksConfig(), "cpu")
 
 

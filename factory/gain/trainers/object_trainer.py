@@ -59,6 +59,7 @@ class ObjectModel:
 
 def _of_torchvision(build: Callable[..., nn.Module], **options: Any) -> Build:  # noqa: ANN401  # of the builder
     def make(class_count: int, image_size_px: int) -> nn.Module:
+        """Return the untrained network; class 0 is the background."""
         return build(
             weights=None,
             weights_backbone=None,

@@ -68,6 +68,7 @@ class TransformersTrainer:
         examples = Examples(images, classes, augment_objects(plan.augment))
 
         def loss_of(model: nn.Module, batch: list[Example], device: torch.device) -> torch.Tensor:
+            """Return the loss of a batch."""
             inputs = processor(
                 images=[pixels.as_subclass(torch.Tensor) for pixels, _ in batch],
                 annotations=[_to_coco(number, target) for number, (_, target) in enumerate(batch)],
