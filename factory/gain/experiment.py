@@ -14,8 +14,6 @@ from chatgenimage.factory.gain.metrics import score_predictions
 from chatgenimage.factory.gain.result import ArmFacts, GainResult
 from chatgenimage.factory.gain.values import Augmentation, LabelledImage, Task
 
-LEAST_SEEDS = 2
-"""Without a second one there is no interval."""
 FINGERPRINTED = {
     Augmentation.NONE: False,
     Augmentation.MILD: "mild",

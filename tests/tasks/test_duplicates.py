@@ -6,7 +6,6 @@ from chatgenimage.tasks.filter_rules import DUPLICATE
 
 LIMITS = {DUPLICATE.name: 0.9}
 NORTH = np.array([1.0, 0.0], np.float32)
-EAST = np.array([0.0, 1.0], np.float32)
 
 
 def turned(degrees):

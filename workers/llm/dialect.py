@@ -10,7 +10,7 @@ from typing import Any
 from chatgenimage.workers.llm.schemas import Schema, without_text_lengths
 from chatgenimage.workers.llm.templates import Message
 
-SCHEMA, OBJECT, TEXT = FORMS = ("json_schema", "json_object", "text")
+SCHEMA, OBJECT, TEXT = ("json_schema", "json_object", "text")
 """How answers are asked for, from the strictest to none: Table 1's own loose format."""
 NO_SYSTEM_ROLE = re.compile(
     r"system.{0,20}(?:role|message|prompt|instruction)|role.{0,40}system"

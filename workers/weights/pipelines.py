@@ -4,10 +4,9 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import transformers
-from diffusers import DiffusionPipeline
 from diffusers.loaders.lora_base import LORA_WEIGHT_NAME_SAFE
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
@@ -17,8 +16,6 @@ from chatgenimage.workers.device import to_dtype
 from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
 from chatgenimage.workers.painter_config import DiffusionConfig
 from chatgenimage.workers.weights import local_files
-
-Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
 COMPILERS = ("gcc", "g++", "clang", "cc")
 INDEX_FILE = "model_index.json"
