@@ -57,6 +57,13 @@ def plan_chain(options: ChainOptions, mode: str) -> tuple[ChainStep, ...]:
     return tuple(links)
 
 
+def most_candidates(options: ChainOptions, mode: str) -> int:
+    """Return how many candidates a first image gives at most: itself, its edits and their fills."""
+    fills = options.placements_per_candidate if mode == "scene" else 0
+    per_parent = options.scenes_per_candidate * (1 + fills)
+    return sum(per_parent**number for number in range(options.rounds + 1))
+
+
 def ring(app: Celery, batch_id: int, names: Sequence[str], told: Sequence[str]) -> None:
     """Send a chain of messages ("doorbells"): each asks one queue to look at the batch.
 

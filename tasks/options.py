@@ -107,7 +107,7 @@ class ChainOptions(BaseModel):
     classes: dict[str, str] = Field(
         {},
         exclude_if=lambda classes: not classes,
-        description="Class by word in lower case: {dog: wooden_dog}. What is found or added by "
+        description="Class by word, in any case: {dog: wooden_dog}. What is found or added by "
         "that word, on an image of any label, has the class. Label files set it.",
     )
     painted: dict[str, str] = Field(
@@ -162,6 +162,11 @@ class ChainOptions(BaseModel):
     def image_options(self, label: str) -> ImageOptions:
         """Return the options of the first images of a label."""
         return ImageOptions(self.sizes.get(label), self.negative_prompts.get(label))
+
+    @field_validator("classes")
+    @classmethod
+    def _fold_words(cls, value: dict[str, str]) -> dict[str, str]:
+        return {word.casefold(): name for word, name in value.items()}  # as they are looked up
 
     @field_validator("style")
     @classmethod

@@ -13,6 +13,7 @@ from chatgenimage.factory.submission.label_check import refuse_unknown_words, re
 from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelList, read_labels
 from chatgenimage.factory.submission.ontology import phrases_to_find, with_ontology
+from chatgenimage.factory.submission.unused_names import list_unused_names
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.workers.painter_config import GeneratorConfig
 
@@ -78,7 +79,7 @@ def prepare_run(
     warnings = prepare(settings, list(roles or settings.roles))
     refuse_unreadable(settings, labels, places)
     refuse_unfit_options(settings, labels, places)  # again: the checkpoint says more
-    return warnings
+    return [*list_unused_names(settings.chain, labels), *warnings]
 
 
 def read_picture_classes(words: Sequence[str] | None, files: Sequence[Path]) -> Classes | None:

@@ -40,6 +40,7 @@ from chatgenimage.factory.submission.label_check import refuse_unreadable
 from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
+from chatgenimage.factory.submission.unused_names import list_unused_names
 
 
 class RunKeywords(ChainChoice, Places, total=False):
@@ -79,6 +80,8 @@ def submit(
         limits = SpendingLimits(budget, budget_tokens)
         refuse_without_prices(settings, limits)
         refuse_unreadable(settings, wanted.labels, wanted.places)
+        for warning in list_unused_names(settings.chain, wanted.labels):
+            warnings.warn(warning, stacklevel=2)
         return _submit(settings, wanted, seed, limits)
 
 

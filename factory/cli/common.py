@@ -1,7 +1,7 @@
 """Shared parts of the commands: options, opening a store, printing, and expected errors."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -213,6 +213,14 @@ def _ending() -> Iterator[None]:
         place = error.filename or "the output"
         _complain(f"{place}: {error.strerror or error}. Free some space or check the permissions.")
         raise typer.Exit(1) from None
+
+
+def warn_of_unused_names(settings: Settings, labels: Sequence[str]) -> None:
+    """Print on stderr which names of the profile's tables no class of the run has."""
+    from chatgenimage.factory.submission.unused_names import list_unused_names
+
+    for warning in list_unused_names(settings.chain, labels):
+        stderr.print(warning, style="yellow", soft_wrap=True)
 
 
 def print_json(value: object) -> None:

@@ -12,6 +12,7 @@ from chatgenimage.factory.cli.common import (
     print_json,
     stdout,
     takes,
+    warn_of_unused_names,
 )
 from chatgenimage.factory.cli.run import LabelFiles, Labels, choose_chain, read_wanted
 
@@ -39,6 +40,7 @@ def plan(
     """
     settings = place.load_settings(chain=chain)
     settings, wanted = read_wanted(settings, labels or [], files or [])
+    warn_of_unused_names(settings, wanted.labels)
     from chatgenimage.factory.planning.plan import plan_run
     from chatgenimage.factory.planning.view import show_plan
 

@@ -20,6 +20,7 @@ from chatgenimage.factory.cli.common import (
     refuse_unused,
     stderr,
     takes,
+    warn_of_unused_names,
 )
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
@@ -202,6 +203,7 @@ def submit(
     settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
     _refuse_unreadable(settings, wanted)
+    warn_of_unused_names(settings, wanted.labels)
     submission = request.submit(settings, wanted, limits)
     if as_json:
         print_json({"run": submission.run_id, "resumed": submission.resumed})

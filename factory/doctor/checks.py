@@ -30,6 +30,7 @@ from chatgenimage.factory.doctor.readiness import (
 )
 from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.submission.unused_names import list_doubtful_names
 from chatgenimage.workers.device import refuse_absent
 from chatgenimage.workers.errors import CheckpointNotFound
 from chatgenimage.workers.server_config import ServerConfig
@@ -77,6 +78,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, find in BEFORE_A_RUN.items():
         for problem in find(settings, list(settings.roles)):
             yield Finding(name, Health.WRONG, problem.rstrip("."))
+    for doubt in list_doubtful_names(settings.chain):
+        yield Finding("classes", Health.WARNING, doubt)
     yield from _endpoints(settings)
 
 

@@ -8,6 +8,8 @@ from chatgenimage.factory.errors import BadLabels
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.label_files import NO_PLACES, shorten, with_place
 from chatgenimage.factory.submission.labels import LabelRequest
+from chatgenimage.factory.submission.quotas import is_reachable, reachable_instead
+from chatgenimage.tasks.chain import most_candidates
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.workers.config import RulesConfig
 from chatgenimage.workers.errors import UnknownWord
@@ -67,8 +69,9 @@ def check_domains(
         places: Where they were read, by label.
 
     Raises:
-        BadLabels: If a maximum of images has no quota that it limits, if a label has more domains
-            than images, or if the profile's rule book does not know a domain; with all problems.
+        BadLabels: If a maximum of images has no quota that it limits, if a quota cannot be reached
+            with its maximum of images, if a label has more domains than images, or if the profile's
+            rule book does not know a domain; with all problems.
     """
     problems: dict[str, None] = {}
     quotas = [settings.chain.accepted, *(request.accepted for request in requests)]
@@ -88,6 +91,9 @@ def check_domains(
             _check(settings, request, places)
         except BadLabels as error:
             problems |= dict.fromkeys(error.problems)
+            continue
+        if unreachable := _find_unreachable(request, settings.chain, places):
+            problems[unreachable] = None
     if problems:
         raise BadLabels(list(problems))
 
@@ -131,10 +137,39 @@ def _find_problem(request: LabelRequest, plan: LabelPlan) -> str | None:
     numbers = {"max_images": plan.max_images, "accepted": plan.quota, "per_label": plan.images}
     for column, number in numbers.items():
         if number is not None and number < count:
-            is_own = getattr(request, column) is not None
-            option = f"`{column}`" if is_own else f"--{column.replace('_', '-')}"
             return (
                 f"label {shorten(request.label)}: {number} cannot be divided among {count} "
-                f"domains; expected {option} {count} or more, or fewer domains."
+                f"domains; expected {_option(request, column)} {count} or more, or fewer domains."
             )
     return None
+
+
+def _find_unreachable(
+    request: LabelRequest, chain: ChainOptions, places: Mapping[str, str]
+) -> str | None:
+    """Return why the quota is never reached, even if everything is accepted; None: it can be."""
+    plan = plan_label(request, chain)
+    if plan.quota is None or plan.max_images is None:
+        return None
+    per_image = most_candidates(chain, request.mode or chain.mode)
+    numbers = plan.quota, plan.max_images, per_image, len(plan.domains)
+    if is_reachable(*numbers):
+        return None
+    accepted, most = _option(request, "accepted"), _option(request, "max_images")
+    instead, images = reachable_instead(*numbers)
+    reason = "there are no edits or fills"
+    if per_image > 1:
+        reason = f"an image gives at most {per_image} (itself, its edits and fills)"
+    problem = (
+        f"{accepted} {plan.quota} cannot be reached with {most} {plan.max_images}: {reason}; "
+        f"expected {most} {images} or more, or {accepted} {instead} or less."
+    )
+    if request.accepted is None and request.max_images is None:
+        return problem
+    return with_place(f"label {shorten(request.label)}: {problem}", request.label, places)
+
+
+def _option(request: LabelRequest, column: str) -> str:
+    """Return how a number is asked for: the column of the label, or the option of the run."""
+    is_own = getattr(request, column) is not None
+    return f"`{column}`" if is_own else f"--{column.replace('_', '-')}"

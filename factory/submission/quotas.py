@@ -1,6 +1,7 @@
 """Quotas: compute how many images each domain of a label gets, and how many more."""
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from math import ceil
 
 from chatgenimage.db.quotas import Quota, share_evenly
@@ -56,3 +57,25 @@ def split_over_domains(
     for domain, share in zip(names, share_evenly(total, len(names)), strict=True):
         for size in split_evenly(share, most):
             yield domain, size
+
+
+def is_reachable(quota: int, images: int, per_image: int, domains: int) -> bool:
+    """Return whether `images` can give as many accepted candidates as the quota, in each domain.
+
+    Args:
+        quota: Accepted candidates of a label.
+        images: Most images for them.
+        per_image: Most candidates that an image gives, itself included.
+        domains: Number of domains that quota and images are divided among; 0: none.
+    """
+    shares = (share_evenly(number, domains or 1) for number in (quota, images))
+    return all(asked <= most * per_image for asked, most in zip(*shares, strict=True))
+
+
+def reachable_instead(quota: int, images: int, per_image: int, domains: int) -> tuple[int, int]:
+    """Return the largest quota for these images, and the fewest images for this quota."""
+    quotas, numbers = count(images * per_image, -1), count(ceil(quota / per_image))
+    return (
+        next(one for one in quotas if is_reachable(one, images, per_image, domains)),
+        next(one for one in numbers if is_reachable(quota, one, per_image, domains)),
+    )
