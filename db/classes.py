@@ -70,7 +70,7 @@ def list_picture_classes(session: Session, run_id: int | None) -> set[str]:
 def find_unknown_labels(
     session: Session, names: Sequence[str], run_id: int | None = None
 ) -> list[str]:
-    """Return the names that are no label or class of this run, or of any; without case."""
+    """Return the names that no label and no class of this run (or of any) has; without case."""
     query = select(Label.name).where(is_named(Label.name.expression, names))
     if run_id is not None:
         query = query.where(Label.run_id == run_id)
@@ -115,7 +115,7 @@ def list_extras(
     Asked for are the labels, in a run of pictures the classes to look for, and with reviews the
     labels that people gave to objects. All else is an extra: words of `chain.class_list`, nouns of
     captions, and objects that the language model added. A run of pictures without classes looks for
-    all nouns of its captions: these are no extras.
+    all nouns of its captions: these are not extras.
 
     Args:
         session: To read with.

@@ -92,7 +92,7 @@ class CandidateDetail:
         ancestors: From the root to the parent.
         calls: Questions to the language model for the candidate and its ancestors, in order.
         changes: How its verdict changed by refiltering, oldest first.
-        answers: What a model that sees answered about it.
+        answers: What a vision-language model answered about it.
     """
 
     candidate: Candidate

@@ -1,4 +1,4 @@
-"""Answers of a model that sees, about a candidate."""
+"""Answers of a vision-language model, about a candidate."""
 
 from collections.abc import Sequence
 

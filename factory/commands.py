@@ -1,7 +1,7 @@
-"""Commands that are printed for a person to type: spelled so that they work as they stand.
+"""Commands that are printed for a person to type: with the options that they need.
 
 A command that was given `--profile`, `--data-dir` or `--database-url` prints commands with the same
-options. Messages of the lower rooms name commands in backticks, without options; `complete` adds
+options. Messages of the lower layers name commands in backticks, without options; `complete` adds
 them where the message is printed.
 """
 

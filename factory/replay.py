@@ -197,5 +197,5 @@ def _paint(resources: Resources, records: Sequence[PaintRecord]) -> list[RgbImag
 
 def _compare(pixels: RgbImage, original: RgbImage, pass_size: int) -> ReplayedImage:
     likeness_db = psnr(original, pixels)
-    assert likeness_db is not None  # noqa: S101  # an image is no empty region
+    assert likeness_db is not None  # noqa: S101  # an image is not an empty region
     return ReplayedImage(pixels, bool(np.array_equal(pixels, original)), likeness_db, pass_size)

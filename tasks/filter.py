@@ -121,7 +121,7 @@ def compute(resources: Resources, subjects: Sequence[FilterInput]) -> list[Embed
 def _judge(
     resources: Resources, subjects: Sequence[FilterInput], images: Sequence[RgbImage]
 ) -> list[tuple[VisualReply, ...]]:
-    """Return what a model that sees answers about each image; nothing if the profile has none."""
+    """Return a vision-language model's answers about each image; none if there is no such model."""
     judge = resources.find(VisualJudge)
     if judge is None:
         return [() for _ in subjects]

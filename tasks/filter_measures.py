@@ -47,7 +47,7 @@ class FilterInput:
         rival_texts: The same text with each other background; empty if no background is required.
         domain_texts: The label in the required domain, then its rivals; empty without domains.
         background: What the image should be on; None: anything.
-        checks: What a model that sees is asked about it, if there is one.
+        checks: What a vision-language model is asked about it, if there is one.
         kept_rles: Masks of the parent's objects, which an edit must not change.
     """
 
@@ -77,7 +77,7 @@ class Embedded:
         scale: The logit of a text is this times its cosine.
         cosines: Its similarity to the text and to each rival text, in [-1, 1].
         domain_cosines: To the text of its domain and of each other one; None without domains.
-        replies: Answers of a model that sees.
+        replies: Answers of a vision-language model.
     """
 
     embedding: NDArray[np.float32]
@@ -95,7 +95,7 @@ class Measurement:
         scores: Values by score name.
         phash: Perceptual hash, 64 bits as hexadecimal digits.
         embedding: (D,) float32 of unit length.
-        replies: Answers of a model that sees.
+        replies: Answers of a vision-language model.
     """
 
     scores: dict[str, float]

@@ -39,7 +39,7 @@ SEEN_BACKGROUND = Rule("seen_background", "wrong_background")
 SEEN_COUNT = Rule("seen_count", "count_differs")
 SEEN_BOXES = Rule("seen_boxes", "wrong_box")
 SEEN = (SEEN_WHOLE, SEEN_BACKGROUND, SEEN_COUNT, SEEN_BOXES)
-"""Rules for the answers of a model that sees; without one these scores do not exist."""
+"""Rules for the answers of a vision-language model; without one these scores do not exist."""
 CLIP_RANK = Rule("clip_rank", "ranked_out", at_most=True)
 DUPLICATE = Rule("duplicate_similarity", "near_duplicate", at_most=True)
 DERIVED = (CLIP_RANK, DUPLICATE)

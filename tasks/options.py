@@ -91,7 +91,7 @@ class ChainOptions(BaseModel):
     class_list: tuple[str, ...] = Field(
         (),
         description="Names to detect in addition to the label and the caption's nouns. Exports "
-        "leave them out, without `--extras`, if they are no labels of the run.",
+        "leave them out, without `--extras`, if they are not labels of the run.",
     )
     box_thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {},

@@ -1,4 +1,4 @@
-"""Visual checks: questions to a model that sees, and scores from its answers."""
+"""Visual checks: questions to a vision-language model, and scores from its answers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -25,7 +25,7 @@ OUT_OF_MEMORY = (
     "ALLOCATION_FAILED",  # cuDNN 9
     "unable to find an engine",  # cuDNN, when no engine's workspace fits
 )
-"""Words by which errors that are no torch.OutOfMemoryError say that memory did not suffice."""
+"""Words of errors that are not a torch.OutOfMemoryError, but mean that memory ran out."""
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 """Instructions of processors for bfloat16, as PyTorch names them."""
 MUCH_FASTER = 1.5

@@ -1,4 +1,4 @@
-"""A model that sees, behind an OpenAI-compatible endpoint: captions, boxes and answers by chat."""
+"""A vision-language model behind an OpenAI-compatible endpoint: captions, boxes, answers."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -194,7 +194,7 @@ def _parse_judgement(text: str) -> str:
 
     Raises:
         AnswerDoubtful: If it judges nothing: it is empty, an apology, or far too long. If no better
-            one comes, "" is returned; numbers in an apology are no scores.
+            one comes, "" is returned; numbers in an apology are not scores.
     """
     try:
         return parse_sentence(text)

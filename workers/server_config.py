@@ -106,7 +106,7 @@ class OpenAiImagesConfig(ServerConfig):
 
 
 class OpenAiVisionConfig(ChatConfig):
-    """A model that sees, by chat: captions, finds objects, and answers questions about images."""
+    """A vision-language model, by chat: captions, finds objects, answers questions about images."""
 
     family: Literal["openai_vision"] = "openai_vision"
     longest_side_px: int = Field(

@@ -54,7 +54,7 @@ def check_answers(judge: VisualJudge) -> None:
     require(len(answers) == len(images), f"{len(answers)} answers to {len(images)} questions")
     for answer in answers:
         is_line = answer == " ".join(str(answer).split())
-        require(is_line, f"{answer!r} is no text in one line, or has extra spaces")
+        require(is_line, f"{answer!r} is not text in one line, or has extra spaces")
 
 
 def check_judge_is_repeatable(judge: VisualJudge) -> None:

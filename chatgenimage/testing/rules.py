@@ -15,7 +15,7 @@ def check_rule(rule: ImageRule, *, good: RuleInput, bad: RuleInput) -> None:
         bad: An image that it must reject.
 
     Raises:
-        ContractBroken: If it does not, or its scores are no finite numbers or change.
+        ContractBroken: If it does not, or its scores are not finite numbers, or change.
     """
     require(rule.origins, "it judges no origin")
     for name, shown, passes in (("good", good, True), ("bad", bad, False)):

@@ -28,7 +28,7 @@ class Score(Base):
 
 
 class VisualAnswer(Base):
-    """A question about a candidate to a model that sees, and its answer."""
+    """A question about a candidate to a vision-language model, and its answer."""
 
     __tablename__ = "visual_answer"
 

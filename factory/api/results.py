@@ -27,7 +27,7 @@ class RunResult:
         run_id: Its number.
         state: "done", or another state of the glossary.
         has_failed: Whether items were given up, or a label has no candidate; `factory run` ends
-            with exit code 1 then. Rejected candidates are no failure.
+            with exit code 1 then. Rejected candidates are not a failure.
         made: Number of candidates by origin.
         accepted: Number of accepted candidates by origin.
         rejected: Number of rejected candidates by reason.

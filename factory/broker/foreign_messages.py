@@ -31,7 +31,7 @@ class CarefulChannel:
 
 
 class RedisChannel(CarefulChannel, redis.Channel):
-    """A channel of Redis; a list item that is no message is dropped as it is read."""
+    """A channel of Redis; a list item that is not a message is dropped as it is read."""
 
     def _brpop_read(self, **options: Any) -> Any:
         base: Any = super()

@@ -112,7 +112,7 @@ def choose_candidates(  # an argument is an option
     """Return the filter that the options ask for; the verdict and the limit are left open.
 
     Raises:
-        UnknownName: If a score or a reason does not exist, or a bound is no number.
+        UnknownName: If a score or a reason does not exist, or a bound is not a number.
     """
     return make_filter(
         run=run_id,

@@ -75,7 +75,7 @@ def calibrate_objects(session: Session, run: Run) -> ObjectThresholds:
     threshold of the run were not stored: only higher thresholds can be tried.
 
     Raises:
-        BadMarks: If nobody checked the objects of an image of the run.
+        BadMarks: If no image of the run has checked objects.
     """
     detected: dict[str, list[Detected]] = defaultdict(list)
     objects: Counter[str] = Counter()
@@ -88,7 +88,7 @@ def calibrate_objects(session: Session, run: Run) -> ObjectThresholds:
             detected[label].append(found)
     if not images:
         raise BadMarks(
-            f"nobody checked the objects of an image of run {run.id}: open `factory gallery`, "
+            f"no image of run {run.id} has checked objects: open `factory gallery`, "
             "correct the objects of some images and press c on each."
         )
     labels = sorted({*objects, *detected}, key=lambda label: (-objects[label], label))

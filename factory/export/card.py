@@ -160,7 +160,7 @@ def _contents(facts: CardContent) -> Iterator[str]:
     titles = {label.name for run in facts.runs if not _is_of_prompts(run) for label in run.labels}
     rows: dict[str, Counter[str]] = {}
     for (split, label, origin), count in facts.counts.items():
-        # A run of pictures has a title instead of a label, which is no class.
+        # A run of pictures has a title instead of a label, which is not a class.
         is_title = label in titles and label not in facts.plan.classes
         row = rows.setdefault(YOUR_PICTURES if is_title else label, Counter())
         row[split] += count

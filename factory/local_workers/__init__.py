@@ -1,1 +1,1 @@
-"""Worker processes that a command starts on its own machine: how many, and their life."""
+"""Worker processes that a command starts on its own machine: how many, their start and end."""

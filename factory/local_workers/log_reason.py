@@ -13,7 +13,7 @@ ERROR_KEYS = ("error", "reason")
 def find_reason(log: Path, start: int) -> str | None:
     """Return the error that a worker wrote into its log, in one line; None: it wrote none.
 
-    It is the last logged error, or else the last line that is no log line: commands print expected
+    It is the last logged error, else the last line that is not a log line: commands print expected
     errors so, and Python tracebacks.
 
     Args:

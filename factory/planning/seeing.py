@@ -1,4 +1,4 @@
-"""Questions about images to a server that sees: captions, boxes and judgements of a run."""
+"""Questions about images to a server: captions, boxes and judgements of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Silent broker: a worker that stops does not wait for every answer of a broker that gives none.
+"""Silent broker: a worker that stops does not wait for each answer that never comes.
 
 Celery closes each consumer, channel and connection in turn. With AMQP it waits for an answer each
 time, which together takes minutes if the broker accepted the connections and then became silent.

@@ -187,13 +187,13 @@ def parse_bound(name: str, text: str | None) -> float | None:
     """Return the bound of a score, None if there is no text.
 
     Raises:
-        UnknownName: If the text is no number.
+        UnknownName: If the text is not a number.
     """
     if not text:
         return None
     bound = _to_float(text)
     if math.isnan(bound):
-        raise UnknownName(f"{name}={text} is no number: expected one such as 0.25.")
+        raise UnknownName(f"{name}={text} is not a number: expected one such as 0.25.")
     return bound
 
 
@@ -201,7 +201,7 @@ def parse_number(name: str, text: str | None, least: int = 1) -> int | None:
     """Return a whole number from `least` to `MAX_ID`, None if there is no text.
 
     Raises:
-        UnknownName: If the text is no such number.
+        UnknownName: If the text is not such a number.
     """
     if not text:
         return None

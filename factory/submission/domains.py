@@ -104,7 +104,7 @@ def _check(settings: Settings, request: LabelRequest, places: Mapping[str, str])
     try:
         words_of(settings, planned.domains)
     except BadLabels as error:
-        own = places if request.domains else NO_PLACES  # the run's domains are no line of a file
+        own = places if request.domains else NO_PLACES  # the run's domains are not a line of a file
         located = [with_place(problem, request.label, own) for problem in error.problems]
         raise BadLabels(located) from None
 

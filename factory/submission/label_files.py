@@ -125,7 +125,7 @@ def _read_lines(text: str, name: str) -> Iterator[LabelEntry]:
 
 
 def find_list(text: str) -> str | None:
-    """Return why a text is no label but a list or a row of a table; None: it can be a label."""
+    """Return why a text is a list or a table row instead of a label; None: it can be a label."""
     if "\t" in text.strip("\t "):
         return (
             "has a tab: a table needs a header with `label`, in a file that ends with .tsv or .csv"

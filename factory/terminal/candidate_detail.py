@@ -134,7 +134,7 @@ def _tell_call(call: LlmCall) -> Iterator[Text]:
 
 
 def _tell_answer(answer: VisualAnswer) -> Text:
-    """Return what a model that sees was asked about the image, or about one of its boxes."""
+    """Return what a vision-language model was asked about the image, or about one of its boxes."""
     where = "" if answer.index < 0 else f" (object {answer.index + 1})"
     text = Text(f"seen      {answer.question}{where}", overflow="fold")
     value = "unread" if answer.value is None else f"{answer.value:.2f}"

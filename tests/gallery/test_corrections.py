@@ -75,7 +75,7 @@ def test_objects_are_corrected_and_the_page_shows_it_with_its_history(client, fa
         ({"action": "save", "label": "fox"}, 400, "no box"),
         ({"action": "save", **BOX}, 400, "no label"),
         ({"action": "save", "label": "fox", "x_min": "1"}, 400, "all four sides"),
-        ({"action": "save", "label": "fox", **BOX, "x_min": "left"}, 400, "is no number"),
+        ({"action": "save", "label": "fox", **BOX, "x_min": "left"}, 400, "is not a number"),
         ({"action": "save", "label": "fox", **BOX, "x_max": "1.5"}, 400, "less than one pixel"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Questions to a model that sees, the scores of its answers, and the rules for them."""
+"""Questions to a vision-language model, the scores of its answers, and the rules for them."""
 
 import numpy as np
 import pytest

@@ -77,7 +77,7 @@ def test_an_image_is_turned_upright():
 @pytest.mark.parametrize(
     ("image", "part"),
     [
-        (Image.new("RGBA", (SIDE, SIDE)), "transparent all over"),
+        (Image.new("RGBA", (SIDE, SIDE)), "entirely transparent"),
         (Image.new("RGB", (1, 1)), "1x1 pixels, and the least is 16"),
     ],
     ids=["transparent", "tiny"],

@@ -1,4 +1,4 @@
-"""Address of a language server: its query goes behind each path, its secrets into no message."""
+"""Address of a language server: each request gets its query; no message has its secrets."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlun
 HIDDEN = "***"
 USUAL_PORTS = {"http": 80, "https": 443}
 SHOWN_OPTION = "api-version"
-"""Option of Azure's query that is no secret, and that its errors are about."""
+"""Option of Azure's query that is not a secret, and that its errors are about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     layer = image.convert("RGBA")
     if layer.getchannel("A").getextrema() == (0, 0):
-        raise ImageUnreadable("the server's image is transparent all over")
+        raise ImageUnreadable("the server's image is entirely transparent")
     white = Image.new("RGBA", layer.size, "white")
     return Image.alpha_composite(white, layer).convert("RGB")
 
@@ -190,7 +190,7 @@ def _encoded(sent: Mapping[str, Any]) -> bytes | str:
     try:
         content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text)
     except (binascii.Error, ValueError):
-        raise ImageUnreadable("the server's image is no base64") from None
+        raise ImageUnreadable("the server's image is not base64") from None
     if len(content) > MOST_BYTES:
         raise ImageUnreadable(f"the server's image is too large: {len(content)} bytes")
     return content

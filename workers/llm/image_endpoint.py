@@ -234,7 +234,7 @@ def _refuse_no_file(response: httpx2.Response) -> None:
         response.raise_for_status()
     if not response.is_success:
         raise ImageUnreadable(
-            f"the server does not give its image out (HTTP {response.status_code}): set "
+            f"the server refuses to send its image (HTTP {response.status_code}): set "
             "`response_format: b64_json`"
         )
 

@@ -31,9 +31,9 @@ class UnitGuess:
 def recognise_unit(boxes: Sequence[BoxXyxy], sent_wh: tuple[int, int]) -> UnitGuess:
     """Return the unit of an answer's boxes, which are asked for in thousandths.
 
-    Numbers that are all up to 1 are shares. What is outside of the image that was sent is no pixel,
-    and what is above 1000 is no thousandth. Of numbers that may be both, the largest decides: if it
-    is the edge of the image, they are pixels, because objects often reach to the edge.
+    Numbers that are all up to 1 are shares. A number outside of the image that was sent is not a
+    pixel, and one above 1000 is not a thousandth. Of numbers that may be both, the largest decides:
+    if it is the edge of the image, they are pixels, because objects often reach to the edge.
 
     Args:
         boxes: Four numbers each, as the model wrote them; all of one answer.

@@ -95,13 +95,13 @@ def list_models(client: "OpenAI") -> list[str]:
 
     Raises:
         openai.APIError: If the server does not answer, or refuses.
-        ValueError: If the answer is no list of models.
+        ValueError: If the answer is not a list of models.
     """
     answer = client.models.with_raw_response.list()
     try:
         return [clean(str(listed["id"])) for listed in json.loads(answer.text)["data"]]
     except (TypeError, KeyError) as error:
-        raise ValueError("no list of models") from error
+        raise ValueError("not a list of models") from error
 
 
 def has_model(models: list[str], model: str) -> bool:

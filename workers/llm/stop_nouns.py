@@ -1,6 +1,6 @@
 """Nouns of captions that name no object: places in the picture, quantities, and views of it.
 
-In "a stack of boxes in the middle of a lot of chairs", stack, middle and lot are no classes.
+In "a stack of boxes in the middle of a lot of chairs", stack, middle and lot are not classes.
 """
 
 STOP_NOUNS = frozenset(

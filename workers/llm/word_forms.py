@@ -1,6 +1,6 @@
 """Words of a label in a text: whole words, with their plurals and some synonyms.
 
-English is inflected by rule, and more forms than exist do no harm: a form that is no word is in
+English is inflected by rule, and more forms than exist do no harm: a form that is not a word is in
 no text. Words with Greek or Cyrillic letters may differ at their end. Labels in scripts that write
 words together (Chinese, Thai, Arabic and others) are searched as text.
 """

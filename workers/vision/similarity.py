@@ -1,4 +1,4 @@
-"""Embeddings of images and texts by CLIP's relatives, whichever the checkpoint is."""
+"""Embeddings of images and texts by CLIP and its relatives, chosen by the checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Vision-language models: captions and answers about an image, whichever the checkpoint is."""
+"""Vision-language models: captions and answers about an image; any checkpoint."""
 
 import re
 from collections.abc import Sequence
@@ -143,7 +143,7 @@ class TaskModel:
 
     @staticmethod
     def refuse(config: VisionLanguageConfig, found: str, _processor: Any) -> None:  # noqa: ANN401
-        """Raise CheckpointBroken if `instruction` is no task that gives a caption."""
+        """Raise CheckpointBroken if `instruction` is not a task that gives a caption."""
         known = TASK_WORDS[found]
         if config.instruction is not None and config.instruction not in known:
             raise CheckpointBroken(

@@ -1,7 +1,7 @@
-"""Warnings of the libraries that load and run models: into the log, each once.
+"""Warnings of the libraries that load and run models: each is logged once.
 
-They say of settings that are ignored, text that is cut and weights that are made up: of results
-that are wrong although nothing fails.
+They report settings that are ignored, text that is cut and weights that are random: nothing fails,
+but the results are wrong.
 """
 
 import importlib

@@ -97,19 +97,21 @@ def read_index(folder: Path) -> dict[str, Any]:
     """Return what a folder in the hub's layout of pipelines says about its parts.
 
     Raises:
-        CheckpointBroken: If it is no such folder; the message says what it seems to be.
+        CheckpointBroken: If it is not such a folder; the message says what it seems to be.
     """
     file = folder / INDEX_FILE
     if not file.is_file():
-        raise CheckpointBroken(f"{folder} has no {INDEX_FILE}: it is no pipeline. {_hint(folder)}")
+        raise CheckpointBroken(
+            f"{folder} has no {INDEX_FILE}: it is not a pipeline. {_hint(folder)}"
+        )
     index = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(index, dict):
-        raise CheckpointBroken(f"{file} is no JSON object. Fetch the checkpoint again.")
+        raise CheckpointBroken(f"{file} is not a JSON object. Fetch the checkpoint again.")
     return index
 
 
 def _hint(folder: Path) -> str:
-    """Return what to do with a folder that is no pipeline."""
+    """Return what to do with a folder that is not a pipeline."""
     inner = next((file.parent for file in sorted(folder.glob(f"*/{INDEX_FILE}"))), None)
     if inner is not None:
         return f"Name its folder {inner} as the checkpoint."

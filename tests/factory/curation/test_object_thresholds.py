@@ -98,7 +98,7 @@ def test_the_suggested_thresholds_can_be_pasted_into_a_profile(place, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("--objects",), 2, "nobody checked the objects of an image of run 1"),
+        (("--objects",), 2, "no image of run 1 has checked objects"),
         (("--objects", "--marks", "gallery"), 2, "neither with --marks nor with --out"),
     ],
 )
