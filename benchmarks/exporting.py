@@ -154,10 +154,10 @@ def measure(data_dir: Path, name: str, candidates: int) -> str:
         text=True,
     )
     assert process.stdout is not None  # noqa: S101
-    told = process.stdout.read()
+    output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, told  # noqa: S101
-    images = int(told.split(": ", 1)[1].split()[0])
+    assert status == 0, output  # noqa: S101
+    images = int(output.split(": ", 1)[1].split()[0])
     cpu_s = usage.ru_utime + usage.ru_stime
     peak = usage.ru_maxrss / 1024
     return f"| {name} | {candidates:,} | {images:,} | {images / cpu_s:.0f} | {peak:.0f} |"

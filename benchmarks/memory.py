@@ -195,7 +195,7 @@ def model_process_mib(pid: int) -> float:
 
 def to_markdown(rows: Sequence[Row], worker: dict[int, float]) -> str:
     """Return the section of the page."""
-    told = [
+    body = [
         (what, amount, f"{small:.0f}", f"{large:.0f}", f"{large / small:.1f}")
         for what, amount, small, large in rows
     ]
@@ -205,7 +205,7 @@ def to_markdown(rows: Sequence[Row], worker: dict[int, float]) -> str:
         [("MiB", *(f"{mib:.0f}" for mib in worker.values()))],
     )
     return f"""\
-{to_table(heads, told)}
+{to_table(heads, body)}
 
 A worker with the micro models, on batches of two images; its model process, after each number of
 batches:

@@ -76,10 +76,10 @@ class Loop:
         for parent in _in_order(parents):
             names = tuple(dict.fromkeys(a.label for a in parent.annotations))
             count = self.options.chain.scenes_per_candidate
-            told = edit.ParentCandidate(
+            subject = edit.ParentCandidate(
                 0, parent.caption or "", names, count, derive_seed(parent.seed, "scenes")
             )
-            answer = edit.imagine_around(self.models.able(LanguageModel), told)
+            answer = edit.imagine_around(self.models.able(LanguageModel), subject)
             for index, scene in enumerate(answer.value[:count]):
                 text = EDIT_INSTRUCTION.format(background=scene.background)
                 one = self._candidate(name, f"{parent.key}/e{index}", Origin.EDITED, text, parent)

@@ -46,7 +46,7 @@ ROWS_EACH = {"label": 1_000, "batch": 40, "prompt": 5, "candidate": 1, "annotati
 
 PAGE_ROWS = 50
 TIMES = 21
-TOLD = """\
+INTRO = """\
 {candidates:,} candidates in runs of 100,000, a hundred labels each, with 2 million objects and
 4.2 million scores; PostgreSQL with its default settings, on a socket. The first questions are those
 of `factory query`: a page of {page} with annotations and scores, and a count that ends at {most:,}.
@@ -259,8 +259,8 @@ def main() -> None:
             for question, times in answers.items()
         ]
         table = to_table(["question", *(f"{name}, ms" for name in urls)], rows)
-        told = TOLD.format(candidates=candidates, times=TIMES, page=PAGE_ROWS, most=COUNTED_ROWS)
-        put_section("Asking a million candidates", "python -m benchmarks.queries", told + table)
+        intro = INTRO.format(candidates=candidates, times=TIMES, page=PAGE_ROWS, most=COUNTED_ROWS)
+        put_section("Asking a million candidates", "python -m benchmarks.queries", intro + table)
 
 
 if __name__ == "__main__":

@@ -205,13 +205,13 @@ def fence(session: Session, claim: Claim) -> bool:
         LeaseLost: If another worker claimed the step.
     """
     asked = {"held_step": claim.step_id, "held_token": claim.token, "lease_s": claim.lease_s}
-    may_go_on = session.connection().scalar(FENCE, asked)
-    if may_go_on is None:
+    may_continue = session.connection().scalar(FENCE, asked)
+    if may_continue is None:
         raise LeaseLost(claim.step_id)
-    return bool(may_go_on)
+    return bool(may_continue)
 
 
-def may_go_on(session: Session, claim: Claim) -> bool:
+def may_continue(session: Session, claim: Claim) -> bool:
     """Return whether `fence` would let the holder start another pass; changes nothing."""
     asked = {"held_step": claim.step_id, "held_token": claim.token}
     return bool(session.connection().scalar(MAY_GO_ON, asked))

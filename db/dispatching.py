@@ -46,12 +46,12 @@ class DueBatch(NamedTuple):
     Attributes:
         batch_id: Id of the batch.
         names: Names of its unfinished steps, in order.
-        told: A description of each of these steps for people.
+        descriptions: A description of each of these steps for people.
     """
 
     batch_id: int
     names: list[str]
-    told: list[str]
+    descriptions: list[str]
 
 
 _other = aliased(Step)
@@ -114,7 +114,7 @@ RUNG = (
     .where(Batch.rung_at.is_not(None), Step.state == StepState.READY)
     .order_by(Batch.rung_at, Batch.id)
 )
-STANDING = in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE, IS_RELEASED)
+IN_QUEUES = in_flight(Run.priority, Step.queue, Batch.rung_at).where(IS_WORKABLE, IS_RELEASED)
 HELD_BACK = (
     in_flight(Batch.id, Step.queue)
     .where(Batch.rung_at.is_(None), IS_WORKABLE, IS_RELEASED)
@@ -220,9 +220,9 @@ def admit(
     urgency = session.connection().scalar(URGENCY, asked)
     if urgency is None:
         return 0
-    standing = session.connection().execute(STANDING, asked).all()
-    opening = sum(queue == queues[0] for _, queue, _ in standing)
-    in_flight = sum(priority >= urgency for priority, _, _ in standing)
+    in_queues = session.connection().execute(IN_QUEUES, asked).all()
+    opening = sum(queue == queues[0] for _, queue, _ in in_queues)
+    in_flight = sum(priority >= urgency for priority, _, _ in in_queues)
     room = min(window - opening, window * len(queues) - in_flight)
     if room <= 0:
         return 0
@@ -244,8 +244,8 @@ def take_due(session: Session, *, window: int, models_key: str | None = None) ->
     held_back = connection.execute(HELD_BACK, asked).all()
     if not held_back:
         return []
-    standing = connection.execute(STANDING, asked)
-    rung = Counter(queue for _, queue, rung_at in standing if rung_at is not None)
+    in_queues = connection.execute(IN_QUEUES, asked)
+    rung = Counter(queue for _, queue, rung_at in in_queues if rung_at is not None)
     due = []
     for batch_id, queue in held_back:
         if rung[queue] < window:
@@ -285,10 +285,10 @@ def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]
 
 def _chain_left(connection: Connection, batch_id: int) -> DueBatch:
     rows = connection.execute(CHAIN_LEFT, {"of_batch": batch_id}).all()
-    told = [_tell(label, *numbers) for _, *numbers, label in rows]
-    return DueBatch(batch_id, [name for name, *_ in rows], told)
+    descriptions = [_in_words(label, *numbers) for _, *numbers, label in rows]
+    return DueBatch(batch_id, [name for name, *_ in rows], descriptions)
 
 
-def _tell(label: str, number: int, run_id: int, index: int) -> str:
+def _in_words(label: str, number: int, run_id: int, index: int) -> str:
     short = label if len(label) <= TOLD_LENGTH else f"{label[: TOLD_LENGTH - 1]}…"
     return f"run {run_id} · {short} · batch {index} · round {number}"

@@ -140,9 +140,9 @@ def review_objects(
     session.add(row)
     session.flush()
     session.refresh(candidate, ["object_reviews"])
-    standing = {one.id for one in _standing(candidate.object_reviews)}
+    in_force = {one.id for one in _in_force(candidate.object_reviews)}
     for one in candidate.object_reviews:
-        one.is_current = one.id in standing
+        one.is_current = one.id in in_force
     session.flush()
     return row
 
@@ -194,7 +194,7 @@ def _describe(row: ObjectReview, candidate: Candidate, label: str, box: Box | No
     row.x_min, row.y_min, row.x_max, row.y_max = x_min, y_min, x_max, y_max
 
 
-def _standing(reviews: Sequence[ObjectReview]) -> Iterator[ObjectReview]:
+def _in_force(reviews: Sequence[ObjectReview]) -> Iterator[ObjectReview]:
     """Yield the newest review of each object that was not taken back."""
     newest = {_subject(one): one for one in _not_undone(reviews)}
     yield from newest.values()

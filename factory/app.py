@@ -132,7 +132,7 @@ def assemble(settings: Settings, roles: Sequence[str], owner: str) -> Resources:
         SettingsError: If nothing can fill, and the profile's runs have a step that fills.
         WorkerError: If a model does not load.
     """
-    device = "cpu" if only_speaks(settings, roles) else _prepare_device(settings)
+    device = "cpu" if needs_no_device(settings, roles) else _prepare_device(settings)
     url, patience_s = settings.resolved_database_url(), settings.delivery.lease_s
     sessions = connect(url, durable=False, patience_s=patience_s)  # durable: docs/adr/0010
     images, keys = open_images(settings), family_keys(settings, roles)
@@ -196,7 +196,7 @@ def _prepare_device(settings: Settings) -> str:
     return device
 
 
-def only_speaks(settings: Settings, roles: Sequence[str]) -> bool:
+def needs_no_device(settings: Settings, roles: Sequence[str]) -> bool:
     """Return whether the roles load no weights, but models on servers: no device needed."""
     configs = [settings.families[key] for key in family_keys(settings, roles)]
     return all(isinstance(config, RulesConfig | ServerConfig) for config in configs)

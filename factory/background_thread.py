@@ -32,4 +32,4 @@ class BackgroundThread:
         self._stop.set()
         self._thread.join(STOP_S)
         if self._thread.is_alive():
-            log.warning("thread_left_behind", thread=self._thread.name, waited_s=STOP_S)
+            log.warning("thread_did_not_stop", thread=self._thread.name, waited_s=STOP_S)

@@ -63,7 +63,7 @@ class BadLabels(FactoryError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__(_tell(self.problems))
+        super().__init__(_in_words(self.problems))
 
 
 class NotReady(FactoryError):
@@ -192,7 +192,7 @@ class TrainingFailed(FactoryError):
     exit_code = 1
 
 
-def _tell(problems: Sequence[str]) -> str:
+def _in_words(problems: Sequence[str]) -> str:
     if len(problems) == 1:
         return problems[0]
     lines = [f"{len(problems)} problems with the labels; nothing was written:"]

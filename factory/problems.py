@@ -20,7 +20,7 @@ def has_failed(state: str, problems: Problems) -> bool:
     return state != RunState.DONE or problems.is_failure
 
 
-def tell_problems(run_id: int, problems: Problems) -> list[str]:
+def problem_lines(run_id: int, problems: Problems) -> list[str]:
     """Return what went wrong in a run, a line each; empty if nothing did."""
     lines = list(_lines(run_id, problems))
     return ["What went wrong", *(f"  {line}" for line in lines)] if lines else []
@@ -37,7 +37,7 @@ def _lines(run_id: int, problems: Problems) -> Iterator[str]:
             f"{problems.quarantined} of {problems.settled} items were given up; another try for "
             f"them: `{spell('retry', run_id)}`, then `{spell('resume', run_id)}`"
         )
-        yield from (f"  {_tell_given_up(one)}" for one in problems.given_up[:SHOWN_REASONS])
+        yield from (f"  {_describe_given_up(one)}" for one in problems.given_up[:SHOWN_REASONS])
         if (more := len(problems.given_up) - SHOWN_REASONS) > 0:
             yield f"  and {more} more reasons"
     if problems.refused:
@@ -51,15 +51,15 @@ def _lines(run_id: int, problems: Problems) -> Iterator[str]:
             f"{sum(problems.unread.values())} of {problems.judged} answers of the judge could not "
             f"be read, and rejected nothing: {_counts(problems.unread)}; `factory show` prints them"
         )
-    yield from _tell_labels(problems.without_candidates, "no candidate")
-    yield from _tell_labels(problems.without_accepted, "no accepted candidate")
+    yield from _describe_labels(problems.without_candidates, "no candidate")
+    yield from _describe_labels(problems.without_accepted, "no accepted candidate")
 
 
-def _tell_given_up(found: GivenUp) -> str:
+def _describe_given_up(found: GivenUp) -> str:
     return f"{found.count} {found.step}: {found.reason} (e.g. {found.label} {found.key})"
 
 
-def _tell_labels(labels: LabelCount, lacks: str) -> Iterator[str]:
+def _describe_labels(labels: LabelCount, lacks: str) -> Iterator[str]:
     if labels.count:
         more = labels.count - len(labels.examples)
         named = ", ".join(labels.examples) + (f" and {more} more" if more else "")

@@ -64,14 +64,14 @@ def most_candidates(options: ChainOptions, mode: str) -> int:
     return sum(per_parent**number for number in range(options.rounds + 1))
 
 
-def ring(app: Celery, batch_id: int, names: Sequence[str], told: Sequence[str]) -> None:
+def ring(app: Celery, batch_id: int, names: Sequence[str], descriptions: Sequence[str]) -> None:
     """Send a chain of messages ("doorbells"): each asks one queue to look at the batch.
 
-    `told` describes the work of each link for people; Flower and the events show it instead of
-    the batch's id.
+    Each of `descriptions` is the work of a link, for people; Flower and the events show it instead
+    of the batch's id.
     """
     links = (
         app.signature(name, args=(batch_id,), queue=QUEUES[name], immutable=True, argsrepr=words)
-        for name, words in zip(names, told, strict=True)
+        for name, words in zip(names, descriptions, strict=True)
     )
     chain(*links, app=app).apply_async()

@@ -19,13 +19,13 @@ class NextAction(Generic[In, Made, Out]):
         part: Another pass, which is started.
         has_ended: Whether the claim is over: the step is done, or it was given back.
         is_done: Whether the step is done.
-        goes_on: Whether the chain continues by itself.
+        continues_alone: Whether the chain continues by itself.
     """
 
     part: ItemGroup[In, Made, Out] | None = None
     has_ended: bool = False
     is_done: bool = False
-    goes_on: bool = False
+    continues_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

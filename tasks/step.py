@@ -89,12 +89,12 @@ def run_step(work: StepWork[In, Made, Out], batch_id: int) -> str:
                 end = partial(_end_later, passes, held.pop_all(), take_rest_of_chain())
                 resources.threads.add(end)
                 return COMPUTED
-            goes_on = passes.goes_on()
+            continues_alone = passes.continues_alone()
         except LeaseLost:
             log.warning("lease_lost", batch_id=batch_id, step=work.name)
             raise ChainEnds(LOST) from None
-    log.info("step_ended", chain_continues=goes_on)
-    if not goes_on:
+    log.info("step_ended", chain_continues=continues_alone)
+    if not continues_alone:
         raise ChainEnds(DONE_WAITS if passes.is_done else GIVEN_BACK)
     reach(Failpoint.BEFORE_ACK)
     return DONE
@@ -106,16 +106,16 @@ def _end_later(
     """End a step after its last pass was written, in the background."""
     try:
         with held:
-            goes_on = passes.goes_on()
-        log.info("step_ended", chain_continues=goes_on)
-        if goes_on:
+            continues_alone = passes.continues_alone()
+        log.info("step_ended", chain_continues=continues_alone)
+        if continues_alone:
             reach(Failpoint.BEFORE_ACK)
             send_rest()
     except LeaseLost:
         log.warning("lease_lost", step_id=passes.claim.step_id)
     except Exception as error:
         # The step is done or its lease ends; the dispatcher's sweep queues the batch again.
-        log.exception("step_ended_badly", error=str(error))
+        log.exception("step_end_failed", error=str(error))
 
 
 def _claim(

@@ -75,7 +75,7 @@ class StepExecutor(Generic[In, Made, Out]):
         self._follow(self._transactions.put_back_or_end(session, fault))
 
     def run(self, heartbeat: Heartbeat) -> None:
-        """Compute the passes; afterwards `goes_on` has the outcome, or `is_handed_over` is true.
+        """Compute the passes; then `continues_alone` has the outcome, or `is_handed_over` is true.
 
         Raises:
             LeaseLost: If another worker may have taken the step.
@@ -90,14 +90,14 @@ class StepExecutor(Generic[In, Made, Out]):
             if self._writing and not self.is_handed_over:
                 wait([self._writing])
 
-    def goes_on(self) -> bool:
+    def continues_alone(self) -> bool:
         """Return whether the chain continues by itself; afterwards `is_done` is known.
 
         Raises:
             LeaseLost: If another worker may have taken the step.
         """
         self._await_writing()
-        return self._ending is not None and self._ending.goes_on
+        return self._ending is not None and self._ending.continues_alone
 
     @property
     def is_done(self) -> bool:

@@ -87,7 +87,7 @@ class StepTransactions(Generic[In, Made, Out]):
         if self._is_late():
             return False
         with reading(self._resources.sessions) as session:
-            return delivery.may_go_on(session, self._claim)
+            return delivery.may_continue(session, self._claim)
 
     def write(
         self, part: ItemGroup[In, Made, Out], rest: Rest[In, Made, Out]
@@ -184,10 +184,10 @@ class StepTransactions(Generic[In, Made, Out]):
     ) -> NextAction[In, Made, Out]:
         """Write after `fence`; then start another pass if none is left, or give the rest back."""
 
-        def choose(session: Session, may_go_on: bool) -> NextAction[In, Made, Out]:  # noqa: FBT001
+        def choose(session: Session, may_continue: bool) -> NextAction[In, Made, Out]:  # noqa: FBT001
             if not gives_back and any(part.is_computed for part in rest.waiting):
                 return NextAction()  # what is computed was paid for
-            if gives_back or not may_go_on or self._is_late():
+            if gives_back or not may_continue or self._is_late():
                 return NextAction() if rest.computing else self._give_back(session, rest)
             if rest.waiting:
                 return NextAction()
@@ -204,18 +204,18 @@ class StepTransactions(Generic[In, Made, Out]):
         self, write: Write, choose: Callable[[Session, bool], NextAction[In, Made, Out]]
     ) -> NextAction[In, Made, Out]:
         with self._resources.sessions.begin() as session:
-            may_go_on = self._enter(session)
+            may_continue = self._enter(session)
             write(session, self._step)
-            action = choose(session, may_go_on)
+            action = choose(session, may_continue)
             reach(Failpoint.BEFORE_COMMIT)
         reach(Failpoint.AFTER_COMMIT)
         return action
 
     def _enter(self, session: Session) -> bool:
         """Load the step after `fence` into a transaction; return whether it may continue."""
-        may_go_on = delivery.fence(session, self._claim)
+        may_continue = delivery.fence(session, self._claim)
         session.add(self._step)
-        return may_go_on
+        return may_continue
 
     def _next(self, session: Session, rest: Rest[In, Made, Out]) -> NextAction[In, Made, Out]:
         """End the step, or start a pass of open items."""
@@ -242,8 +242,8 @@ class StepTransactions(Generic[In, Made, Out]):
 
     def _hand_on(self, session: Session) -> NextAction[In, Made, Out]:
         window = self._options.window
-        goes_on = dispatching.hand_on(session, self._step.batch_id, window=window)
-        return NextAction(has_ended=True, is_done=True, goes_on=goes_on)
+        continues_alone = dispatching.hand_on(session, self._step.batch_id, window=window)
+        return NextAction(has_ended=True, is_done=True, continues_alone=continues_alone)
 
     def _give_back(
         self, session: Session, rest: Rest[In, Made, Out], delay_s: float = 0.0

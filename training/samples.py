@@ -90,11 +90,11 @@ def draw_edits(bench: Bench) -> list[Tile]:
     """Return held-out scenes, each with its edit after it."""
     rows, held_out = range(SAMPLES // 2), bench.held_out
     before = [held_out.images[row] for row in rows]
-    told = [write_instruction(held_out.edited_background(row)) for row in rows]
-    after = bench.resources.able(BackgroundEditor).edit(before, told, list(rows))
+    instructions = [write_instruction(held_out.edited_background(row)) for row in rows]
+    after = bench.resources.able(BackgroundEditor).edit(before, instructions, list(rows))
     return [
         tile
-        for old, text, new in zip(before, told, after, strict=True)
+        for old, text, new in zip(before, instructions, after, strict=True)
         for tile in (Tile("before", _plain(old)), Tile(text, _plain(new)))
     ]
 

@@ -16,12 +16,12 @@ Row = dict[str, Any]
 def write_page(found: Row) -> None:
     """Put the results between its two comments in the page, or at its end."""
     text = PAGE.read_text(encoding="utf-8")
-    told = f"{BEGIN}\n{tell(found).strip()}\n{END}"
+    section = f"{BEGIN}\n{tell(found).strip()}\n{END}"
     marked = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
     if marked.search(text):
-        text = marked.sub(lambda _: told, text)
+        text = marked.sub(lambda _: section, text)
     else:
-        text = f"{text.rstrip()}\n\n## On a GPU\n\n{told}\n"
+        text = f"{text.rstrip()}\n\n## On a GPU\n\n{section}\n"
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from chatgenimage.factory.app import only_speaks
+from chatgenimage.factory.app import needs_no_device
 from chatgenimage.factory.checkpoints.inventory import ModelRequirement, list_needs
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.device import pick_device, refuse_absent, total_memory_bytes
@@ -74,7 +74,7 @@ class DeviceMemory:
 
 def _measure(settings: Settings, roles: Sequence[str]) -> DeviceMemory | None:
     """Return the memory of a worker of these roles; None: they compute on no GPU."""
-    if only_speaks(settings, roles) or settings.device in {"cpu", "mps"}:
+    if needs_no_device(settings, roles) or settings.device in {"cpu", "mps"}:
         return None
     device = pick_device(settings.device)
     if not device.startswith("cuda"):

@@ -89,7 +89,7 @@ def annotate(
     prepare_here(settings, wanted, roles, places)
     done = _read(settings, folder)
     if not as_json:
-        _tell(done)
+        _print_import(done)
     if settings.chain.domains:
         stderr.print("Not used: chain.domains of the profile; pictures have no domain.")
     more = {"pictures": asdict(done)}
@@ -125,7 +125,7 @@ def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:
     )
 
 
-def _tell(done: ImportResult) -> None:
+def _print_import(done: ImportResult) -> None:
     """Print how many files were imported, and tables of those with a problem."""
     parts = [f"Run {done.run_id}: {done.added + done.known} of {done.found} pictures"]
     if done.known:
@@ -136,15 +136,15 @@ def _tell(done: ImportResult) -> None:
         count = sum(done.skipped.values())
         parts.append(f"{count} images of the factory skipped ({_some(done.skipped)})")
     stderr.print("; ".join(parts), soft_wrap=True)
-    _tell_names("Left out", "reason", [(one.name, one.reason) for one in done.refused])
-    _tell_names("Read with a remark", "remark", [(one.name, one.remark) for one in done.remarks])
+    _print_names("Left out", "reason", [(one.name, one.reason) for one in done.refused])
+    _print_names("Read with a remark", "remark", [(one.name, one.remark) for one in done.remarks])
 
 
 def _some(counts: Mapping[str, int]) -> str:
     return ", ".join(printable_name(kind) for kind in list(counts)[:SHOWN_KINDS])
 
 
-def _tell_names(title: str, column: str, rows: Sequence[tuple[str, str]]) -> None:
+def _print_names(title: str, column: str, rows: Sequence[tuple[str, str]]) -> None:
     if not rows:
         return
     table = Table(title=title, title_justify="left", box=None, header_style="dim")

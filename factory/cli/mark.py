@@ -65,9 +65,9 @@ def mark(
     if as_json:
         print_json(marks)
     else:
-        told = {"good": True, "bad": False, "not reviewed any more": None}
+        shown = {"good": True, "bad": False, "not reviewed any more": None}
         found = list(marks.values())
-        counts = [f"{found.count(one)} {name}" for name, one in told.items() if one in found]
+        counts = [f"{found.count(one)} {name}" for name, one in shown.items() if one in found]
         stdout.print(", ".join(counts) or "no reviews")
 
 

@@ -65,9 +65,9 @@ def _is_wanted(run_id: int, held: HeldWork) -> bool:
     Raises:
         typer.Exit: With code 130 after Ctrl-C.
     """
-    from chatgenimage.factory.progress.worker_notices import tell_held
+    from chatgenimage.factory.progress.worker_notices import held_in_words
 
-    question = f"Continue run {run_id} with {tell_held(held)}?"
+    question = f"Continue run {run_id} with {held_in_words(held)}?"
     try:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
     except (typer.Abort, KeyboardInterrupt):

@@ -177,7 +177,7 @@ def run(
     refuse_without_prices(settings, limits)
     prepare_here(settings, wanted.labels, places=wanted.places)
     submission = request.submit(settings, wanted, limits, previews=preview)
-    _tell(submission, wanted)
+    _print_submission(submission, wanted)
     if preview:
         from chatgenimage.factory.cli.preview import preview_here
 
@@ -208,7 +208,7 @@ def submit(
     if as_json:
         print_json({"run": submission.run_id, "resumed": submission.resumed})
     else:
-        _tell(submission, wanted)
+        _print_submission(submission, wanted)
         work, look = spell("worker", "all"), spell("status", submission.run_id)
         stderr.print(f"Next: {work}; {look}", soft_wrap=True)
 
@@ -284,7 +284,7 @@ def _refuse_unreadable(settings: Settings, wanted: LabelList) -> None:
     refuse_unreadable(settings, wanted.labels, wanted.places)
 
 
-def _tell(submission: Submission, wanted: LabelList) -> None:
+def _print_submission(submission: Submission, wanted: LabelList) -> None:
     if wanted.dropped:
         shown = ", ".join(dropped.label for dropped in wanted.dropped[:SHOWN_DROPPED])
         more = len(wanted.dropped) - SHOWN_DROPPED

@@ -36,7 +36,7 @@ def watch(
     Example: factory watch 3 --database-url postgresql+psycopg://factory@db/factory
     """
     from chatgenimage.db.run_problems import Problems
-    from chatgenimage.factory.problems import tell_problems
+    from chatgenimage.factory.problems import problem_lines
     from chatgenimage.factory.progress.watch import exit_code, watch, watch_as_json
 
     with reading(store.sessions) as session:
@@ -48,7 +48,7 @@ def watch(
         last = watch(store.sessions, run_id, interval)
         reason = f": {last.pause_reason}" if last.pause_reason else ""
         stderr.print(f"run {run_id} is {last.state}{reason}", soft_wrap=True)
-        for line in tell_problems(run_id, last.problems or Problems()):
+        for line in problem_lines(run_id, last.problems or Problems()):
             stderr.print(line, style="yellow", soft_wrap=True)
     raise typer.Exit(exit_code(last))
 

@@ -15,7 +15,7 @@ from chatgenimage.db.addresses import show_address
 from chatgenimage.db.clock import measure_difference_s
 from chatgenimage.db.errors import StoreError
 from chatgenimage.db.session import connect, find_revision, newest_revision, reading
-from chatgenimage.factory.app import only_speaks
+from chatgenimage.factory.app import needs_no_device
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
 from chatgenimage.factory.commands import spell
@@ -196,7 +196,7 @@ def _is_published(checkpoint: str) -> bool:
 
 
 def _device(settings: Settings) -> Finding:
-    if only_speaks(settings, list(settings.roles)):
+    if needs_no_device(settings, list(settings.roles)):
         return Finding("device", Health.OK, "none needed")
     try:
         import torch
@@ -246,7 +246,7 @@ def _versions(settings: Settings) -> Finding:
         wanted = [Requirement(text) for text in requires(PACKAGE) or []]
     except PackageNotFoundError:
         return Finding("versions", Health.WARNING, "not installed as a package: pip install -e .")
-    extra = "" if only_speaks(settings, list(settings.roles)) else "gpu"
+    extra = "" if needs_no_device(settings, list(settings.roles)) else "gpu"
     wrong = [
         text
         for need in wanted

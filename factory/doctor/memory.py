@@ -1,6 +1,6 @@
 """Check of the device's memory: what each role needs there, and what a worker may use."""
 
-from chatgenimage.factory.app import only_speaks
+from chatgenimage.factory.app import needs_no_device
 from chatgenimage.factory.checkpoints.inventory import list_needs
 from chatgenimage.factory.checkpoints.memory import ADVICE, GIGABYTE, needed_bytes, needs_of
 from chatgenimage.factory.doctor.findings import Finding, Health
@@ -14,7 +14,7 @@ NAME = "memory"
 
 def look_at_memory(settings: Settings) -> Finding | None:
     """Return the finding about memory; None: no role computes, or the memory is not known."""
-    roles = [role for role in settings.roles if not only_speaks(settings, [role])]
+    roles = [role for role in settings.roles if not needs_no_device(settings, [role])]
     if not roles:
         return None
     try:

@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from chatgenimage.factory.app import family_keys, fetch_checkpoints, only_speaks
+from chatgenimage.factory.app import family_keys, fetch_checkpoints, needs_no_device
 from chatgenimage.factory.broker.broker import check_broker
 from chatgenimage.factory.checkpoints.inventory import pending_bytes
 from chatgenimage.factory.checkpoints.memory import describe_shortage
@@ -115,7 +115,7 @@ def find_bad_prompts(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
 
 
 def _device(settings: Settings, roles: Sequence[str]) -> Iterator[str]:
-    if not only_speaks(settings, roles):
+    if not needs_no_device(settings, roles):
         yield from _complaint(lambda: refuse_absent(settings.device))
 
 

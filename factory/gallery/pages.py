@@ -36,7 +36,7 @@ from chatgenimage.factory.gallery.search import (
     parse_search,
 )
 from chatgenimage.factory.gallery.security import FormTokens
-from chatgenimage.factory.problems import tell_problems
+from chatgenimage.factory.problems import problem_lines
 from chatgenimage.factory.query.filters import parse_number
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.reports.funnel import count_funnel_steps
@@ -105,7 +105,7 @@ class Pages:
                 labels_left=label_count - len(ids),
                 label_count=label_count,
                 shown=list_candidates(session, show(session, run_id, SAMPLES)),
-                problems=tell_problems(run_id, find_problems(session, run_id))[1:],
+                problems=problem_lines(run_id, find_problems(session, run_id))[1:],
                 now=time.time(),
             )
 
@@ -124,7 +124,9 @@ class Pages:
                 next_after=shown[-1].id if len(ids) > PAGE_CANDIDATES else None,
                 is_first=after is None,
                 count=(
-                    f"{len(shown)} similar" if search.like else _tell_count(session, search, after)
+                    f"{len(shown)} similar"
+                    if search.like
+                    else _describe_count(session, search, after)
                 ),
                 labels=pagination.list_label_names(session, search.wanted.run_id, MOST_LABELS),
                 domains=list_domains(session, search.wanted.run_id),
@@ -168,7 +170,7 @@ def _list_ids(session: Session, search: Search, after: int | None) -> Sequence[i
     return pagination.list_page(session, search.wanted, after=after, limit=limit, ranking=ranking)
 
 
-def _tell_count(session: Session, search: Search, after: int | None) -> str:
+def _describe_count(session: Session, search: Search, after: int | None) -> str:
     """Return the number of candidates; empty on later pages, which do not show it."""
     if after is not None:
         return ""

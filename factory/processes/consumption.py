@@ -18,7 +18,7 @@ from chatgenimage.factory.processes.abort_signal import end_process
 
 log = structlog.get_logger()
 
-DEAF_S = 30.0
+MISSING_S = 30.0
 """Messages wait this long, and an idle worker takes none: it does not hear them."""
 LONGEST_GAP_S = 2.0
 """Longest time that one observation counts for: nothing is known of the time before."""
@@ -40,14 +40,14 @@ class ConsumptionMonitor:
         self._consumer: Any = None
         self._received = 0
         self._observed_at = clock()
-        self._deaf_s = 0.0
+        self._missing_s = 0.0
         self._reconnects = 0
         worker_ready.connect(self._remember)
 
     @property
-    def is_deaf(self) -> bool:
+    def misses_messages(self) -> bool:
         """Whether messages wait that this idle worker does not take."""
-        return self._deaf_s > DEAF_S
+        return self._missing_s > MISSING_S
 
     def observe(self, waiting: Mapping[str, int]) -> None:
         """Take note of how many messages wait in each queue; connect again if nobody takes them."""
@@ -57,11 +57,11 @@ class ConsumptionMonitor:
         is_busy = bool(state.reserved_requests or state.active_requests)
         has_taken, self._received = received != self._received, received
         if is_busy or has_taken or not any(waiting.get(name) for name in self._queues):
-            self._deaf_s = 0.0
+            self._missing_s = 0.0
             self._reconnects = 0 if has_taken else self._reconnects
             return
-        self._deaf_s += passed_s
-        if self._consumer and self._deaf_s > DEAF_S * (self._reconnects + 1):
+        self._missing_s += passed_s
+        if self._consumer and self._missing_s > MISSING_S * (self._reconnects + 1):
             self._reconnect(waiting)
 
     def _remember(self, sender: Any, **_: Any) -> None:  # noqa: ANN401  # Celery's signature
@@ -69,11 +69,11 @@ class ConsumptionMonitor:
 
     def _reconnect(self, waiting: Mapping[str, int]) -> None:
         if self._reconnects >= RECONNECTS:
-            log.error("worker_deaf", waiting=dict(waiting), reconnects=self._reconnects)
+            log.error("worker_misses_messages", waiting=dict(waiting), reconnects=self._reconnects)
             end_process(os.getpid())
             return
         self._reconnects += 1
-        log.warning("worker_reconnects", waiting=dict(waiting), idle_s=round(self._deaf_s))
+        log.warning("worker_reconnects", waiting=dict(waiting), idle_s=round(self._missing_s))
         self._consumer.hub.call_soon(_lose_connection)
 
 

@@ -78,8 +78,8 @@ def _refuse(run: Run, settings: Settings) -> None:
     recorded, here = (each.get("plugins", {}) for each in (run.profile, dump_profile(settings)))
     if recorded != here:
         raise NotResumable(
-            f"run {run.id} was submitted with the plug-ins {_tell(recorded)}, and here are "
-            f"{_tell(here)}. Install the same packages and versions."
+            f"run {run.id} was submitted with the plug-ins {_in_words(recorded)}, and here are "
+            f"{_in_words(here)}. Install the same packages and versions."
         )
     if run.models_key != models_key(settings):
         raise NotResumable(
@@ -88,5 +88,5 @@ def _refuse(run: Run, settings: Settings) -> None:
         )
 
 
-def _tell(versions: Mapping[str, str]) -> str:
+def _in_words(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{package} {version}" for package, version in versions.items()) or "none"

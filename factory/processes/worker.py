@@ -21,7 +21,7 @@ from chatgenimage.db.session import Sessions
 from chatgenimage.factory.app import (
     ROLE_KEY,
     assemble,
-    only_speaks,
+    needs_no_device,
     roles_named,
 )
 from chatgenimage.factory.notifications.notifier import Notifier
@@ -78,7 +78,7 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
 
 def _choose_pool(settings: Settings, sessions: Sessions, roles: list[str], role: str) -> list[str]:
     """Return one spawned child for models; threads for roles that only wait for an endpoint."""
-    if not only_speaks(settings, roles):
+    if not needs_no_device(settings, roles):
         return ["--pool=prefork", "--concurrency=1"]
     name = name_owner(role, is_child=False)
     resources.use(assemble(settings, roles, name))
@@ -135,7 +135,7 @@ def _beat(path: Path, monitor: ConsumptionMonitor) -> None:
 
     @heartbeat_sent.connect(weak=False)
     def _touch(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
-        if not monitor.is_deaf:
+        if not monitor.misses_messages:
             path.touch()
 
 

@@ -49,7 +49,7 @@ def labels_table(rows: LabelRows, most: int, *, with_steps: bool) -> Table:
     return table
 
 
-def tell_rest(rows: LabelRows, shown: int) -> Text | None:
+def more_labels_line(rows: LabelRows, shown: int) -> Text | None:
     """Return a line about the labels that have no line; None if each has one."""
     more = rows.total - min(shown, len(rows.labels))
     if not more:

@@ -20,8 +20,8 @@ from chatgenimage.factory.progress.label_view import (
     WIDEST_LABEL,
     cut_lines,
     labels_table,
+    more_labels_line,
     steps_lines,
-    tell_rest,
 )
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
 
@@ -110,7 +110,7 @@ def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
     room = max(height - taken, LEAST_LABELS)
     shown = room if rows.total <= room else max(room - 1, 1)
     table = labels_table(rows, shown, with_steps=width >= WIDE)
-    rest = tell_rest(rows, shown)
+    rest = more_labels_line(rows, shown)
     return Group(*above, table, *([rest] if rest else []), *below, *notices)
 
 

@@ -28,7 +28,7 @@ def list_missed(run: Run, now: RunOverview) -> list[str]:
     missed = [quota for quota in now.quotas if quota.missing]
     if run.state != RunState.DONE or not missed:
         return []
-    lines = [_tell_label(quota, now) for quota in missed[:MOST_LABELS]]
+    lines = [_describe_label(quota, now) for quota in missed[:MOST_LABELS]]
     if len(missed) > MOST_LABELS:
         lines.append(f"quota_missed: and {len(missed) - MOST_LABELS} more")
     most = max(quota.max_images for quota in missed)
@@ -36,7 +36,7 @@ def list_missed(run: Run, now: RunOverview) -> list[str]:
     return [*lines, f"  {advice}; submit again with --max-images {2 * most} for more images."]
 
 
-def _tell_label(quota: Quota, now: RunOverview) -> str:
+def _describe_label(quota: Quota, now: RunOverview) -> str:
     return (
         f"quota_missed: {quota.title} has {quota.accepted} of {quota.asked} accepted after "
         f"{quota.images} generated images (limit {quota.max_images}); "

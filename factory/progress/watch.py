@@ -58,12 +58,12 @@ def _patiently(
     look: Callable[[], RunSnapshot], show_outage: Callable[[str], None], interval_s: float
 ) -> RunSnapshot:
     """Look as often as it takes until the database answers."""
-    told = ""
+    reported = ""
     while True:
         try:
             return look()
         except (OperationalError, InterfaceError) as error:
-            if (reason := explain(error)) != told:
-                told = reason
+            if (reason := explain(error)) != reported:
+                reported = reason
                 show_outage(f"The database does not answer: {reason} Waiting for it; Ctrl-C ends.")
         time.sleep(max(interval_s, LEAST_WAIT_S))

@@ -24,10 +24,10 @@ def list_notices(session: Session, run: Run, *, starts_workers: bool = False) ->
         run: Which run.
         starts_workers: Whether this command starts the workers itself.
     """
-    return (*_tell_preview(session, run), *_tell_workers(session, run, starts_workers))
+    return (*_describe_preview(session, run), *_describe_workers(session, run, starts_workers))
 
 
-def _tell_preview(session: Session, run: Run) -> Iterator[str]:
+def _describe_preview(session: Session, run: Run) -> Iterator[str]:
     held = measure_held(session, run.id)
     if run.state not in {RunState.ACTIVE, RunState.PAUSED} or not held.is_any:
         return
@@ -37,29 +37,29 @@ def _tell_preview(session: Session, run: Run) -> Iterator[str]:
     else:
         yes, no = spell("resume", run.id), spell("cancel", run.id)
         yield (
-            f"the preview is ready and waits for an answer: `{yes}` makes {tell_held(held)}; "
+            f"the preview is ready and waits for an answer: `{yes}` makes {held_in_words(held)}; "
             f"`{no}` gives the run up"
         )
 
 
-def tell_held(held: HeldWork) -> str:
+def held_in_words(held: HeldWork) -> str:
     """Return what waits for the answer to a preview, e.g. "edits and fills"."""
     more = "1 more first image" if held.images == 1 else f"{held.images} more first images"
     parts = [*(["edits and fills"] if held.first_batches else []), *([more] if held.images else [])]
     return ", and ".join(parts)
 
 
-def _tell_workers(session: Session, run: Run, starts_workers: bool) -> tuple[str, ...]:  # noqa: FBT001
+def _describe_workers(session: Session, run: Run, starts_workers: bool) -> tuple[str, ...]:  # noqa: FBT001
     steps = plan_chain(run_options(run).chain, run.mode)
     queues = tuple(dict.fromkeys(step.queue for step in steps))
     service = find_service(session, run, queues)
     if service.unserved and starts_workers:
         return ("starting the worker processes",)
-    lines = (_tell_unserved(service, run), _tell_loading(service))
+    lines = (_describe_unserved(service, run), _describe_loading(service))
     return tuple(line for line in lines if line)
 
 
-def _tell_unserved(service: Service, run: Run) -> str:
+def _describe_unserved(service: Service, run: Run) -> str:
     if not service.unserved:
         return ""
     is_any = service.loading or service.ready
@@ -69,7 +69,7 @@ def _tell_unserved(service: Service, run: Run) -> str:
     return f"no worker serves {names}; start `{start}`"
 
 
-def _tell_loading(service: Service) -> str:
+def _describe_loading(service: Service) -> str:
     if not service.loading:
         return ""
     if not service.ready:

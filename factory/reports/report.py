@@ -28,7 +28,7 @@ from chatgenimage.db.run_problems import Problems, find_problems
 from chatgenimage.db.runs import FunnelStage, count_funnel, count_funnel_by_label
 from chatgenimage.db.states import Origin, Verdict
 from chatgenimage.factory.commands import spell
-from chatgenimage.factory.problems import tell_problems
+from chatgenimage.factory.problems import problem_lines
 from chatgenimage.factory.reports import charts
 from chatgenimage.factory.reports.charts import Draw, Grid
 from chatgenimage.factory.reports.funnel import count_funnel_steps
@@ -128,10 +128,10 @@ def to_page(facts: ReportData, images: ImageStore) -> str:
                 facts.examples.items(), key=lambda kind: kind[0] != "accepted"
             )
         },
-        spending=_tell_spending(facts),
-        problems=tell_problems(facts.run.id, facts.problems)[1:],
-        diversity=_tell_diversity(facts.diversity),
-        agreement=_tell_agreement(facts.marks),
+        spending=_describe_spending(facts),
+        problems=problem_lines(facts.run.id, facts.problems)[1:],
+        diversity=_describe_diversity(facts.diversity),
+        agreement=_describe_agreement(facts.marks),
     )
 
 
@@ -249,7 +249,7 @@ def _to_webp(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _tell_spending(facts: ReportData) -> Iterator[tuple[str, str, str]]:
+def _describe_spending(facts: ReportData) -> Iterator[tuple[str, str, str]]:
     """Yield name, total and amount per accepted image."""
     spent, run = facts.spending, facts.run
     amounts = {
@@ -267,7 +267,7 @@ def _tell_spending(facts: ReportData) -> Iterator[tuple[str, str, str]]:
         yield name, form.format(amount), each
 
 
-def _tell_agreement(
+def _describe_agreement(
     marks: Mapping[tuple[Origin, Verdict, bool], int],
 ) -> Iterator[tuple[str, int, int, str, str]]:
     """Yield origin, numbers of good and bad reviews, and precision and recall of the filters."""
@@ -286,7 +286,7 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.0%} of {whole}" if whole else "-"
 
 
-def _tell_diversity(diversity: Diversity) -> Iterator[tuple[str, int, str]]:
+def _describe_diversity(diversity: Diversity) -> Iterator[tuple[str, int, str]]:
     """Yield name, number of different values, and its share of the accepted images."""
     for name, count in (
         ("families (initial images with an accepted descendant)", diversity.roots),

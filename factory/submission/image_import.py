@@ -146,7 +146,8 @@ def _import(run: "_PictureRun", settings: Settings, folder: Path, watch: Watch) 
         pool.shutdown(cancel_futures=True)
     if run.run_id is None:
         raise NothingFound(
-            f"none of the {result.found} pictures in {folder} can be used: {_tell(result.refused)}."
+            f"none of the {result.found} pictures in {folder} can be used: "
+            f"{_in_words(result.refused)}."
         )
     run.start()
     result.run_id = run.run_id
@@ -286,7 +287,7 @@ def _request_key(folder: Path, profile: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _tell(refused: Sequence[RefusedFile]) -> str:
+def _in_words(refused: Sequence[RefusedFile]) -> str:
     first = refused[0]
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     return f"{first.name} {first.reason}{more}"

@@ -70,7 +70,7 @@ def list_pictures(
             else:
                 ignored[Path(name).suffix.lower() or "no ending"] += 1
     if not names:
-        raise NothingFound(f"no picture in {folder}; expected {ENDINGS} files.{_tell(skipped)}")
+        raise NothingFound(f"no picture in {folder}; expected {ENDINGS} files.{_in_words(skipped)}")
     return Listing(tuple(sorted(names)), dict(ignored.most_common()), skipped)
 
 
@@ -86,7 +86,7 @@ def _count_pictures(folder: Path) -> int:
     return sum(_is_picture(name) for _, _, files in os.walk(folder) for name in files)
 
 
-def _tell(skipped: dict[str, int]) -> str:
+def _in_words(skipped: dict[str, int]) -> str:
     if not skipped:
         return ""
     return f" {sum(skipped.values())} images that the factory wrote are never input."

@@ -231,10 +231,10 @@ def _reduce(image: Image.Image, longest_side_px: int) -> Image.Image:
 
 
 def _too_small(own_wh: tuple[int, int], scaled_wh: tuple[int, int]) -> str:
-    told = f"is too small: {own_wh[0]}x{own_wh[1]} pixels"
+    problem = f"is too small: {own_wh[0]}x{own_wh[1]} pixels"
     if min(own_wh) >= LEAST_SIDE_PX:
-        told += f", scaled down {scaled_wh[0]}x{scaled_wh[1]}"
-    return f"{told}; each side needs at least {LEAST_SIDE_PX}"
+        problem += f", scaled down {scaled_wh[0]}x{scaled_wh[1]}"
+    return f"{problem}; each side needs at least {LEAST_SIDE_PX}"
 
 
 def _reason(error: Exception) -> str:

@@ -195,7 +195,7 @@ def _header_problem(header: Sequence[str]) -> str | None:
     if len(set(header)) < len(header):
         return "the header contains a column twice"
     unknown = next((column for column in header if column not in COLUMNS), None)
-    return None if unknown is None else _tell_unknown("column", unknown)
+    return None if unknown is None else _describe_unknown("column", unknown)
 
 
 def _read_jsonl(text: str, name: str) -> Iterator[LabelEntry]:
@@ -214,11 +214,11 @@ def _entry_of_object(where: str, values: object) -> LabelEntry:
         return LabelEntry(where, None, problem='expected an object like {"label": "dog"}')
     unknown = next((key for key in values if key not in COLUMNS), None)
     if unknown is not None:
-        return LabelEntry(where, None, problem=_tell_unknown("key", unknown))
+        return LabelEntry(where, None, problem=_describe_unknown("key", unknown))
     return LabelEntry(where, values.get("label", values.get("class")), values)
 
 
-def _tell_unknown(kind: str, name: str) -> str:
+def _describe_unknown(kind: str, name: str) -> str:
     return f"unknown {kind} {shorten(name)}; expected {' or '.join(nearest(name, COLUMNS))}"
 
 

@@ -31,13 +31,13 @@ def render_detail(detail: CandidateDetail, images: ImageStore) -> RenderableType
     parts: list[RenderableType] = [_lineage(detail), ""]
     if candidate.scores:
         parts += [_scores(candidate.scores), ""]
-    parts += [_tell_answer(answer) for answer in detail.answers]
+    parts += [_describe_answer(answer) for answer in detail.answers]
     if candidate.annotations:
         parts += [_annotations(candidate.annotations), ""]
     parts += _proposals(detail)
-    parts += [part for call in detail.calls for part in _tell_call(call)]
-    parts += [_tell_change(*change) for change in detail.changes]
-    parts += [_tell_mark(mark) for mark in candidate.marks]
+    parts += [part for call in detail.calls for part in _describe_call(call)]
+    parts += [_describe_change(*change) for change in detail.changes]
+    parts += [_describe_mark(mark) for mark in candidate.marks]
     parts.append(Text(f"image  {images.path_of(candidate.sha256)}", overflow="fold"))
     return Group(*parts)
 
@@ -69,13 +69,13 @@ def _head(candidate: Candidate) -> Text:
 def _details(candidate: Candidate) -> Iterator[Text]:
     model = candidate.model
     settings = ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items())
-    told = {
+    facts = {
         "picture": candidate.source_name,
         "domain": candidate.domain,
         "prompt": candidate.prompt_text,
         "negative": candidate.negative_prompt,
         "scene": candidate.scene and candidate.scene.description,
-        "place": candidate.placement and _tell_placement(candidate.placement),
+        "place": candidate.placement and _describe_placement(candidate.placement),
         "seed": str(candidate.seed),
         "model": model and _name_model(model),
         "": settings,
@@ -85,7 +85,7 @@ def _details(candidate: Candidate) -> Iterator[Text]:
             for role, made_by in (candidate.labelled_by or {}).items()
         ),
     }
-    for name, value in told.items():
+    for name, value in facts.items():
         if value:
             yield Text.assemble((f"{name:<9}", "dim"), (value, "not dim"))
 
@@ -111,7 +111,7 @@ def _annotations(annotations: Sequence[Annotation]) -> Table:
     table = _table("objects", "confidence", "box xyxy", "area")
     for found in annotations:
         confidence, area = f"{found.confidence:.2f}", f"{found.area_px} px"
-        table.add_row(Text(found.label), confidence, _tell_box(found.box_xyxy), area)
+        table.add_row(Text(found.label), confidence, _describe_box(found.box_xyxy), area)
     return table
 
 
@@ -120,10 +120,10 @@ def _proposals(detail: CandidateDetail) -> Iterator[RenderableType]:
         yield Text(f"imagined  {scene.description}")
     for placement in detail.placements:
         refused = f"  refused: {placement.problem}" if placement.problem else ""
-        yield Text(f"proposed  {_tell_placement(placement)}{refused}")
+        yield Text(f"proposed  {_describe_placement(placement)}{refused}")
 
 
-def _tell_call(call: LlmCall) -> Iterator[Text]:
+def _describe_call(call: LlmCall) -> Iterator[Text]:
     """Yield what a language model was asked and what it said, word for word."""
     counts = [call.prompt_tokens, call.completion_tokens]
     sent, received = ("unknown" if count is None else count for count in counts)
@@ -133,7 +133,7 @@ def _tell_call(call: LlmCall) -> Iterator[Text]:
     yield Text(f"          {call.answer.strip()}", style="dim", overflow="fold")
 
 
-def _tell_answer(answer: VisualAnswer) -> Text:
+def _describe_answer(answer: VisualAnswer) -> Text:
     """Return what a vision-language model was asked about the image, or about one of its boxes."""
     where = "" if answer.index < 0 else f" (object {answer.index + 1})"
     text = Text(f"seen      {answer.question}{where}", overflow="fold")
@@ -141,14 +141,14 @@ def _tell_answer(answer: VisualAnswer) -> Text:
     return text.append(f" -> {answer.answer} [{answer.name} {value}, {answer.model}]", style="dim")
 
 
-def _tell_change(made: Rejudging, change: VerdictChange) -> Text:
+def _describe_change(made: Rejudging, change: VerdictChange) -> Text:
     """Return how it was judged again."""
     before = change.reason_before or change.verdict_before
     after = change.reason_after or change.verdict_after
     return Text(f"judged    {before} -> {after}, {_when(made.created_at)}, {made.author}")
 
 
-def _tell_mark(mark: Mark) -> Text:
+def _describe_mark(mark: Mark) -> Text:
     """Return what a person said of it."""
     said = {True: "good", False: "bad", None: "mark taken back"}[mark.is_good]
     return Text(f"marked    {said}, {_when(mark.created_at)}, {mark.author}")
@@ -158,11 +158,11 @@ def _when(created_at: float) -> str:
     return datetime.fromtimestamp(created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _tell_placement(placement: Placement) -> str:
-    return f"{placement.label} {placement.relationship_text} in {_tell_box(placement.box_xyxy)}"
+def _describe_placement(placement: Placement) -> str:
+    return f"{placement.label} {placement.relationship_text} in {_describe_box(placement.box_xyxy)}"
 
 
-def _tell_box(box_xyxy: tuple[float, float, float, float]) -> str:
+def _describe_box(box_xyxy: tuple[float, float, float, float]) -> str:
     return " ".join(f"{side:.1f}" for side in box_xyxy)
 
 

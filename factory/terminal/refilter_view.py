@@ -41,12 +41,12 @@ def history_view(submitted: Limits, history: Sequence[Rejudging]) -> RenderableT
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("when", "who", "thresholds", "changed verdicts"):
         table.add_column(name)
-    table.add_row("", "submitted", _tell_limits(submitted), "")
+    table.add_row("", "submitted", _describe_limits(submitted), "")
     before = submitted
     for made in history:
         changed = {n: v for n, v in made.limits.items() if before.get(n) != v}
         when = datetime.fromtimestamp(made.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        table.add_row(when, made.author, _tell_limits(changed), str(len(made.changes)))
+        table.add_row(when, made.author, _describe_limits(changed), str(len(made.changes)))
         before = {**before, **made.limits}
     return table
 
@@ -103,7 +103,7 @@ def _transitions_table(seen: RefilterPreview) -> Table:
     counts: Counter[tuple[str, str, str]] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
     for (label, before, reason_before, after, reason_after), count in seen.transitions.items():
-        kind = (_tell(before, reason_before), _tell(after, reason_after))
+        kind = (_in_words(before, reason_before), _in_words(after, reason_after))
         counts[*kind, label] += count
         kinds[kind] += count
     for kind, total in kinds.most_common():
@@ -112,13 +112,13 @@ def _transitions_table(seen: RefilterPreview) -> Table:
     return table
 
 
-def _tell(verdict: Verdict, reason: str | None) -> str:
+def _in_words(verdict: Verdict, reason: str | None) -> str:
     return f"{verdict}: {reason}" if reason else str(verdict)
 
 
-def _colour(told: str) -> str:
-    return colour_of(told.partition(":")[0])
+def _colour(text: str) -> str:
+    return colour_of(text.partition(":")[0])
 
 
-def _tell_limits(limits: Limits) -> str:
+def _describe_limits(limits: Limits) -> str:
     return ", ".join(f"{name} {limit:g}" for name, limit in limits.items()) or "as before"

@@ -16,7 +16,7 @@ from chatgenimage.db.states import Origin
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.image_store import open_images
-from chatgenimage.factory.problems import has_failed, problems_record, tell_problems
+from chatgenimage.factory.problems import has_failed, problem_lines, problems_record
 from chatgenimage.factory.progress.quota_text import list_missed
 from chatgenimage.factory.query.json_records import quota_record
 from chatgenimage.factory.reports.contact_sheet import write_contact_sheet
@@ -38,7 +38,7 @@ def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
         for part in (*results_view(session, run_id), *coverage_view(session, run_id)):
             console.print(part, soft_wrap=isinstance(part, Text))
         trouble = list_missed(get_run(session, run_id), now)
-        for line in trouble + tell_problems(run_id, find_problems(session, run_id)):
+        for line in trouble + problem_lines(run_id, find_problems(session, run_id)):
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if summary["contact_sheet"]:
         console.print(f"Contact sheet  {summary['contact_sheet']}", soft_wrap=True)

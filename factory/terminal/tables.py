@@ -14,7 +14,7 @@ from chatgenimage.db.run_progress import overview
 from chatgenimage.db.runs import QuarantinedItem
 from chatgenimage.db.spending import Spending, spending
 from chatgenimage.db.states import WHOLE_STEP, Verdict
-from chatgenimage.factory.problems import tell_problems
+from chatgenimage.factory.problems import problem_lines
 from chatgenimage.factory.progress.live_view import render
 from chatgenimage.factory.progress.quota_text import list_missed
 from chatgenimage.factory.terminal.results_view import results_view
@@ -43,7 +43,7 @@ def trouble_of(session: Session, run: Run) -> list[str]:
     counts = overview(session, run.id, by_label=False)
     if missed := list_missed(run, counts):  # their lines need the counts of each label
         missed = list_missed(run, overview(session, run.id))
-    return missed + tell_problems(run.id, find_problems(session, run.id))
+    return missed + problem_lines(run.id, find_problems(session, run.id))
 
 
 def spending_line(run: Run, spent: Spending) -> Text:

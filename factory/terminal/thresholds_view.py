@@ -37,11 +37,11 @@ def advice_view(run_id: int, advice: Sequence[ThresholdAdvice]) -> RenderableTyp
     ):
         table.add_column(name, justify="left" if name == "score" else "right")
     for one in advice:
-        suggested = _tell(one.best) if one.is_better else ()
-        table.add_row(one.name, str(one.marked), *_tell(one.now), *suggested)
+        suggested = _in_words(one.best) if one.is_better else ()
+        table.add_row(one.name, str(one.marked), *_in_words(one.now), *suggested)
     if not advice:
         return Text("no score was measured on good and on bad candidates: mark more of them.")
-    return Group(table, Text(_tell_next(run_id, advice), style="dim"))
+    return Group(table, Text(_describe_next(run_id, advice), style="dim"))
 
 
 def surveys_record(
@@ -94,7 +94,7 @@ def _survey_view(survey: ScoreSurvey) -> Iterator[RenderableType]:
     yield ""
 
 
-def _tell_next(run_id: int, advice: Sequence[ThresholdAdvice]) -> str:
+def _describe_next(run_id: int, advice: Sequence[ThresholdAdvice]) -> str:
     better = [one for one in advice if one.is_better]
     if not better:
         return "no other threshold sorts what is marked better than those in force."
@@ -102,6 +102,6 @@ def _tell_next(run_id: int, advice: Sequence[ThresholdAdvice]) -> str:
     return f"to try them, or one of them: {spell('refilter', run_id, *options)}"
 
 
-def _tell(quality: ThresholdQuality) -> tuple[str, str, str]:
+def _in_words(quality: ThresholdQuality) -> tuple[str, str, str]:
     precision = "-" if quality.precision is None else f"{quality.precision:.2f}"
     return f"{quality.threshold:g}", precision, f"{quality.recall:.2f}"

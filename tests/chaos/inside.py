@@ -19,7 +19,7 @@ FOLDER_VARIABLE = "CHAOS_FOLDER"
 MUTANT_VARIABLE = "CHAOS_MUTANT"
 BOOT_VARIABLE = "CHAOS_BOOT"
 """File with the id of another boot: the worker seems to be on another machine of the same name."""
-DEAF_S = 5.0
+MISSING_S = 5.0
 ARMED, STRUCK, TRIPLING = "armed", "struck", "tripling"
 
 FAMILIES = Path(__file__).with_name("families.py")
@@ -147,7 +147,7 @@ def send_thrice(transport, switch):
 
 def hear_sooner(consumption):
     """Let a worker notice within seconds that it gets no messages."""
-    consumption.DEAF_S = DEAF_S
+    consumption.MISSING_S = MISSING_S
 
 
 def live_elsewhere(worker_identity):

@@ -97,7 +97,7 @@ def test_a_ring_tells_a_long_label_short(place, batch_id):
         session.scalars(select(Label)).one().name = "d" * 200
         dispatching.admit(session, window=1, queues=QUEUES, plan_steps=plan_steps)
         [due] = dispatching.take_due(session, window=1)
-    assert due.told[0] == f"run 1 · {'d' * 39}… · batch 0 · round 0"
+    assert due.descriptions[0] == f"run 1 · {'d' * 39}… · batch 0 · round 0"
 
 
 def test_the_window_of_the_opening_queue_is_kept_and_filled_again(place):

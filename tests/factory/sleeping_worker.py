@@ -8,7 +8,7 @@ from chatgenimage.factory.processes import consumption
 
 app.TASK_MODULES = ("tests.factory.sleeping_steps",)
 app.WORKER_MODULE = "tests.factory.sleeping_steps"
-consumption.DEAF_S = 6.0
+consumption.MISSING_S = 6.0
 
 if __name__ == "__main__":
     command_line(["worker", "all", *sys.argv[1:]])

@@ -1,7 +1,7 @@
 import celery
 import pytest
 
-from chatgenimage.factory.app import assemble, make_celery, only_speaks, roles_named
+from chatgenimage.factory.app import assemble, make_celery, needs_no_device, roles_named
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.tasks.chain import QUEUES
@@ -49,5 +49,5 @@ def test_a_judge_that_answers_no_questions_is_refused_at_the_start(tmp_path):
 
 def test_only_the_language_role_does_without_a_device():
     settings = load_settings("micro")
-    assert [role for role in settings.roles if only_speaks(settings, [role])] == ["language"]
-    assert not only_speaks(settings, list(settings.roles))
+    assert [role for role in settings.roles if needs_no_device(settings, [role])] == ["language"]
+    assert not needs_no_device(settings, list(settings.roles))

@@ -13,7 +13,7 @@ from chatgenimage.db.session import reading
 from chatgenimage.db.states import WHOLE_STEP, Channel, RunEvent, RunState
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.notifications.notifier import notification_record
-from chatgenimage.factory.problems import has_failed, tell_problems
+from chatgenimage.factory.problems import has_failed, problem_lines
 from tests import rows
 
 TRACE = """Traceback (most recent call last):
@@ -156,7 +156,7 @@ def test_nothing_is_told_of_a_run_without_problems(place):
         rows.add_candidate(place, session, batch)
     with reading(place.sessions) as session:
         found = find_problems(session, 1)
-    assert tell_problems(1, found) == []
+    assert problem_lines(1, found) == []
     assert not has_failed(RunState.DONE, found)
     assert has_failed(RunState.CANCELLED, found)
 

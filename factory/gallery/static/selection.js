@@ -83,8 +83,8 @@ function reviewChosen(mark) {
   const ids = (found.length || !one ? found : [one.querySelector(".pick")]).map((pick) => pick.value);
   if (!ids.length) return;
   if (!found.length) go(1);
-  const told = mark === "none" ? "not reviewed now" : `reviewed as ${mark}`;
-  review({ [mark]: ids }, (count) => `${ones(count)} ${told}.`, true);
+  const outcome = mark === "none" ? "not reviewed now" : `reviewed as ${mark}`;
+  review({ [mark]: ids }, (count) => `${ones(count)} ${outcome}.`, true);
 }
 
 function go(step) {
