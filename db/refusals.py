@@ -17,15 +17,32 @@ def explain_refusal(session: Session, batch_id: int, name: str, models_key: str 
         name: The step of the message.
         models_key: The models that the worker has; None: any.
     """
-    found = select(Run).join(Batch, Batch.run_id == Run.id).where(Batch.id == batch_id)
-    run = session.scalar(found)
+    run = _find_run(session, batch_id)
     if run is None:
         return "there is no such batch"
-    if run.state != RunState.ACTIVE:
-        return f"the run is {run.state}"
+    if stop := _describe_stop(run):
+        return stop
     if models_key is not None and models_key != run.models_key:
         return "the run needs other models"
     return _explain_step(session, batch_id, name)
+
+
+def explain_stop(session: Session, batch_id: int) -> str | None:
+    """Return that the run of a batch is paused or over, and why; None: it is active."""
+    run = _find_run(session, batch_id)
+    return _describe_stop(run) if run else None
+
+
+def _find_run(session: Session, batch_id: int) -> Run | None:
+    found = select(Run).join(Batch, Batch.run_id == Run.id).where(Batch.id == batch_id)
+    return session.scalar(found)
+
+
+def _describe_stop(run: Run) -> str | None:
+    if run.state == RunState.ACTIVE:
+        return None
+    why = (run.pause_reason or "").partition(": ")[0]  # what follows is the server's answer
+    return f"the run is {run.state}: {why}" if why else f"the run is {run.state}"
 
 
 def _explain_step(session: Session, batch_id: int, name: str) -> str:

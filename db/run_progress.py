@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.models import Batch, Candidate, Item, Label, Step
+from chatgenimage.db.models import Batch, Candidate, Item, Label, Run, Step
 from chatgenimage.db.quotas import Quota, list_quotas
 from chatgenimage.db.runs import count_outcomes
-from chatgenimage.db.states import BatchState, ItemState, StepState, Verdict
+from chatgenimage.db.states import BatchState, ItemState, RunState, StepState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class RunOverview:
         batches_waiting: Batches that the dispatcher has not admitted yet.
         batches_cancelled: Batches that were not done when the run was cancelled.
         quotas: Of the labels that have one.
-        waits_for: The reason of the last step that was put back, if any.
+        waits_for: The reason of the last step that was put back, if any; None too if the run is not
+            active.
     """
 
     steps: tuple[StepCount, ...] = ()
@@ -95,7 +96,9 @@ def _find_trouble(session: Session, run_id: int) -> str | None:
     return session.scalar(
         select(Step.error)
         .join(Batch, Batch.id == Step.batch_id)
+        .join(Run, Run.id == Batch.run_id)
         .where(Batch.run_id == run_id, Step.state == StepState.READY, Step.error.is_not(None))
+        .where(Run.state == RunState.ACTIVE)
         .order_by(Step.run_after.desc())
         .limit(1)
     )

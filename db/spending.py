@@ -146,7 +146,7 @@ def spend(session: Session, run_id: int, cost: float, tokens: int = 0) -> None:
         spent, budget if cost else None, spent_tokens, token_budget if tokens else None
     )
     if reason:
-        pause(session, run_id, reason)
+        pause(session, run_id, reason, RunEvent.BUDGET_SPENT)
 
 
 def affordable_items(
@@ -182,8 +182,8 @@ def affordable_items(
     return min(each.pays_for(most, others) for each in funds)
 
 
-def pause(session: Session, run_id: int, reason: str) -> None:
-    """Pause an active run because its money is spent, and queue a notification."""
+def pause(session: Session, run_id: int, reason: str, event: RunEvent) -> None:
+    """Pause an active run that a server or its budget stops, and queue a notification."""
     paused = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.state == RunState.ACTIVE)
@@ -192,7 +192,7 @@ def pause(session: Session, run_id: int, reason: str) -> None:
         .execution_options(synchronize_session=False)
     )
     if paused is not None:
-        add_notifications(session, run_id, RunEvent.BUDGET_SPENT)
+        add_notifications(session, run_id, event)
 
 
 def describe_spent(

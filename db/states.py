@@ -19,6 +19,10 @@ class RunEvent(StrEnum):
     CANCELLED = "cancelled"
     BUDGET_SPENT = "budget_spent"
     """The run is paused until its budget is raised."""
+    CREDIT_SPENT = "credit_spent"
+    """The run is paused until the account at a model's server is topped up."""
+    KEY_REFUSED = "key_refused"
+    """The run is paused until a model's server accepts the key."""
 
 
 class Channel(StrEnum):

@@ -9,7 +9,8 @@ FactoryError
 ├── CannotListen         a page cannot be served at that address
 ├── WorkerDied           every worker of `factory run` ended before its work
 ├── WorkerBroken         a worker ended by itself: its models, device or dispatcher failed
-├── BudgetSpent          a run is paused because its language model used up the budget
+├── RunPaused            a run is paused because a server refuses the key or has no credit left
+│   └── BudgetSpent      its language model used up the budget
 ├── NothingSucceeds      all of a run's first items were given up for the same reason
 ├── WorkerSilent         no recent heartbeat from a worker of the role on this host
 ├── NotResumable         a run cannot continue: it is over, or needs other models
@@ -100,10 +101,14 @@ class WorkerBroken(FactoryError):
     exit_code = 1
 
 
-class BudgetSpent(FactoryError):
-    """A run is paused because its language model used up the budget; nothing is lost."""
+class RunPaused(FactoryError):
+    """A run was paused by the factory, e.g. because a server refuses the key; nothing is lost."""
 
     exit_code = 1
+
+
+class BudgetSpent(RunPaused):
+    """A run is paused because its language model used up the budget; nothing is lost."""
 
 
 class NothingSucceeds(FactoryError):

@@ -14,7 +14,13 @@ from chatgenimage.db.spending import spent_budget_of
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.database import open_database
-from chatgenimage.factory.errors import BrokerUnavailable, BudgetSpent, NothingSucceeds, WorkerDied
+from chatgenimage.factory.errors import (
+    BrokerUnavailable,
+    BudgetSpent,
+    NothingSucceeds,
+    RunPaused,
+    WorkerDied,
+)
 from chatgenimage.factory.local_workers.worker_plan import WorkerPlan, plan_workers
 from chatgenimage.factory.local_workers.worker_processes import WorkerProcesses
 from chatgenimage.factory.notifications.notifier import notifying
@@ -66,6 +72,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
     Raises:
         WorkerDied: If every process of a role ended before its work.
         BudgetSpent: If the language model has cost what it may.
+        RunPaused: If a server refuses the key, or has no credit left.
         NothingSucceeds: If all of the first items were given up for the same reason.
         KeyboardInterrupt: After Ctrl-C, when the workers have given back what they held.
     """
@@ -125,19 +132,15 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
     """Return whether the run has ended.
 
     Raises:
-        BudgetSpent: If the factory itself paused the run.
+        RunPaused: If the factory itself paused the run; BudgetSpent, if its budget is spent.
     """
     with sessions() as session:
         run = session.get_one(Run, run_id)
         if run.state == RunState.PAUSED and run.pause_reason:
-            advice = (
-                budget_advice(run)
-                if spent_budget_of(run)
-                else f"`factory resume {run_id}` continues it."
-            )
-            raise BudgetSpent(
-                f"run {run_id} is paused: {run.pause_reason}. Nothing is lost. {advice}"
-            )
+            told = f"run {run_id} is paused: {run.pause_reason}. Nothing is lost."
+            if spent_budget_of(run):
+                raise BudgetSpent(f"{told} {budget_advice(run)}")
+            raise RunPaused(f"{told} When that is corrected: `factory resume {run_id}`.")
         return run.state in (RunState.DONE, RunState.CANCELLED)
 
 

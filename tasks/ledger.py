@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db import spending
 from chatgenimage.db.models import LlmCall, Step
+from chatgenimage.db.states import RunEvent
 from chatgenimage.workers.errors import ConversationFailed, CreditSpent, KeyRefused
 from chatgenimage.workers.values import Exchange
 
@@ -74,10 +75,10 @@ def record_failed_call(
         record_exchanges(session, step, subject_id, error.exchanges)
     if isinstance(error, CreditSpent):
         reason = f"the language model's account has no credit left: {error}".rstrip(".")
-        spending.pause(session, step.batch.run_id, reason)
+        spending.pause(session, step.batch.run_id, reason, RunEvent.CREDIT_SPENT)
     if isinstance(error, KeyRefused):
         reason = f"the server does not accept the key: {error}".rstrip(".")
-        spending.pause(session, step.batch.run_id, reason)
+        spending.pause(session, step.batch.run_id, reason, RunEvent.KEY_REFUSED)
 
 
 def forget_answers(session: Session, exchanges: Sequence[Exchange]) -> None:

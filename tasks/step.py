@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from chatgenimage.db import delivery
 from chatgenimage.db.delivery import LeaseLost
 from chatgenimage.db.failpoints import Failpoint, reach
-from chatgenimage.db.refusals import explain_refusal
+from chatgenimage.db.refusals import explain_refusal, explain_stop
 from chatgenimage.db.session import reading
 from chatgenimage.tasks.failures import TRANSIENT, Fault, StepFailed
 from chatgenimage.tasks.heartbeat import Heartbeat
@@ -95,9 +95,19 @@ def run_step(work: StepWork[In, Made, Out], batch_id: int) -> str:
             raise ChainEnds(LOST) from None
     log.info("step_ended", chain_continues=continues_alone)
     if not continues_alone:
-        raise ChainEnds(DONE_WAITS if passes.is_done else GIVEN_BACK)
+        raise ChainEnds(DONE_WAITS if passes.is_done else _given_back(batch_id, resources))
     reach(Failpoint.BEFORE_ACK)
     return DONE
+
+
+def _given_back(batch_id: int, resources: Resources) -> str:
+    """Return why a step was given back: the run was paused meanwhile, or something failed."""
+    try:
+        with reading(resources.sessions) as session:
+            stop = explain_stop(session, batch_id)
+    except TRANSIENT:
+        return GIVEN_BACK
+    return f"given back; {stop}" if stop else GIVEN_BACK
 
 
 def _end_later(

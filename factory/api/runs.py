@@ -118,6 +118,7 @@ def run(  # noqa: PLR0913  # keywords
         NotReady: With everything that is missing on this machine.
         WorkerDied: If every process ended before its work.
         BudgetSpent: If the language model has cost what it may; the run is paused.
+        RunPaused: If a server refuses the key, or has no credit left; the run is paused.
         NothingSucceeds: If all of the first items were given up for the same reason.
     """
     with at(places_of(options)) as place:

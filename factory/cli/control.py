@@ -1,11 +1,13 @@
 """`factory pause`, `cancel` and `retry`: change the state of a run."""
 
 import sys
+from collections.abc import Container
 from typing import Annotated, Literal
 
 import typer
 
 from chatgenimage.db import control
+from chatgenimage.db.preview import measure_held
 from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.runs import get_run, list_run_ids
 from chatgenimage.db.session import reading
@@ -21,6 +23,7 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import NotConfirmed, RunOver
+from chatgenimage.factory.progress.worker_notices import list_stops
 from chatgenimage.factory.query.store import Store
 
 StepName = Annotated[
@@ -44,8 +47,11 @@ def pause(*, run: RunNumber, store: Store) -> None:
         found = get_run(session, run)
         if found.state in {RunState.DONE, RunState.CANCELLED}:
             raise RunOver(f"run {run} is {found.state} and cannot be paused.")
+        already = "already " if found.state == RunState.PAUSED else ""
         state = control.set_run_state(session, found, RunState.PAUSED)
-    stdout.print(f"run {run} is {state}. Resume it with: {spell('resume', run)}", soft_wrap=True)
+        stops = list_stops(session, found) if measure_held(session, run).is_any or already else ()
+    resume = "" if stops else f". Resume it with: {spell('resume', run)}"
+    stdout.print("\n".join([f"run {run} is {already}{state}{resume}", *stops]), soft_wrap=True)
 
 
 @expected_errors()
@@ -83,13 +89,17 @@ def retry(
             raise RunOver(f"run {get_run(session, run).id} is cancelled; nothing of it is retried.")
         run_ids = list_run_ids(session) if every_run else [get_run(session, run).id]
         counts = {run_id: control.retry_quarantined(session, run_id, step) for run_id in run_ids}
+        previewed = {one for one in run_ids if counts[one] and measure_held(session, one).is_any}
+        stops = () if every_run else list_stops(session, get_run(session, run))
     for run_id, count in counts.items():
         if count:
-            resume = spell("resume", run_id)
-            line = f"{count} items of run {run_id} will be tried again: {resume}"
+            items = "1 item" if count == 1 else f"{count} items"
+            line = f"{items} of run {run_id} will be tried again: {_work(run_id, previewed)}"
             stdout.print(line, soft_wrap=True)
     if not any(counts.values()):
         stdout.print("no item was given up there")
+        for line in stops:
+            stdout.print(line, soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -97,6 +107,16 @@ def register(app: typer.Typer) -> None:
     app.command()(pause)
     app.command()(cancel)
     app.command()(retry)
+
+
+def _work(run_id: int, previewed: Container[int]) -> str:
+    """Return which command works on the items of a run; resuming would end its preview."""
+    if run_id not in previewed:
+        return spell("resume", run_id)
+    return (
+        "the same command with --preview does it and asks again; "
+        f"`{spell('resume', run_id)}` also makes what waits for the answer"
+    )
 
 
 def _ask(run: int, now: RunOverview) -> None:

@@ -29,7 +29,7 @@ SortOrder = Annotated[
     str | None,
     typer.Option(
         "--sort",
-        metavar="NAME[:desc]",
+        metavar="NAME[:asc|desc]",
         help=f"Sort by {', '.join(RANKED_BY)} or a score, smallest first; with :desc greatest "
         "first. Candidates without the value come last.",
         show_default="run, label and key",

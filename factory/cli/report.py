@@ -38,11 +38,13 @@ def report(
     Example: factory report 1
     """
     from chatgenimage.factory.atomic_write import write_file
+    from chatgenimage.factory.progress.worker_notices import list_stops
     from chatgenimage.factory.reports.report import read_facts, to_page, to_picture
 
     with reading(store.sessions) as session:
-        facts = read_facts(session, get_run(session, run))
-        page = to_page(facts, store.images)
+        found = get_run(session, run)
+        facts = read_facts(session, found)
+        page = to_page(facts, store.images, list_stops(session, found))
     path = out or store.settings.data_dir / f"run-{facts.run.id}-report.html"
     picture = path.with_suffix(".png")
     write_file(path, page.encode(), data_dir=store.settings.data_dir)

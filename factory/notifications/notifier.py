@@ -1,4 +1,4 @@
-"""Notifier: reports that a run has ended, or is paused because its budget is spent."""
+"""Notifier: reports that a run has ended, or that its budget or a server has paused it."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import Channel, RunEvent
 from chatgenimage.factory import log as logs
 from chatgenimage.factory.background_thread import BackgroundThread
-from chatgenimage.factory.errors import BudgetSpent
+from chatgenimage.factory.errors import RunPaused
 from chatgenimage.factory.notifications.transports import post_webhook, run_command
 from chatgenimage.factory.problems import has_failed, problems_record
 from chatgenimage.factory.settings.model import Settings
@@ -34,6 +34,8 @@ WORDS = {
     RunEvent.DONE: "is done",
     RunEvent.CANCELLED: "was cancelled",
     RunEvent.BUDGET_SPENT: "is paused, its budget is spent",
+    RunEvent.CREDIT_SPENT: "is paused, the account at a server has no credit left",
+    RunEvent.KEY_REFUSED: "is paused, a server does not accept the key",
 }
 
 
@@ -97,10 +99,10 @@ class Notifier:
 
 @contextmanager
 def notifying(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[None]:
-    """Send a run's notifications after the block: it has ended or its budget is spent."""
+    """Send a run's notifications after the block: it has ended, or the factory paused it."""
     try:
         yield
-    except BudgetSpent:
+    except RunPaused:
         _finish_here(settings, sessions, run_id)
         raise
     _finish_here(settings, sessions, run_id)
@@ -127,6 +129,7 @@ def notification_record(session: Session, notification: Notification) -> dict[st
         "failed": has_failed(run.state, problems),
         "problems": problems_record(problems),
         "state": run.state,
+        "pause_reason": run.pause_reason,
         "labels": len({label for label, _ in now.made}),
         "candidates": made,
         "accepted": accepted,

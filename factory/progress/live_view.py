@@ -13,7 +13,6 @@ from chatgenimage.db.run_activity import HeldStep, LatestFailure
 from chatgenimage.db.run_progress import RunOverview
 from chatgenimage.db.session import Sessions
 from chatgenimage.db.states import RunState
-from chatgenimage.factory.commands import spell
 from chatgenimage.factory.foreign_text import SafeConsole
 from chatgenimage.factory.progress.label_view import (
     UNKNOWN,
@@ -101,7 +100,6 @@ def live_view(snapshot: RunSnapshot, width: int, height: int) -> RenderableType:
     for line in below:
         line.no_wrap, line.overflow = True, "ellipsis"
     notices = [Text(notice, style="bold yellow", overflow="fold") for notice in snapshot.notices]
-    notices += _pause(snapshot)
     notice_lines = sum(-(-notice.cell_len // width) for notice in notices)
     rows = snapshot.rows
     if rows is None:
@@ -184,15 +182,6 @@ def _rates(snapshot: RunSnapshot) -> Text:
 
 def _about(seconds: float) -> str:
     return f"about {format_duration(seconds)}"
-
-
-def _pause(snapshot: RunSnapshot) -> list[Text]:
-    """Return why a run is paused and how it continues; nothing for another state."""
-    if snapshot.state != RunState.PAUSED:
-        return []
-    why = snapshot.pause_reason or "a person paused it"
-    resume = spell("resume", snapshot.run_id)
-    return [Text(f"paused: {why}; resume it with: {resume}", "bold yellow", overflow="fold")]
 
 
 def _held_step(held: HeldStep) -> Text:

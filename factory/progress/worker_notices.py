@@ -1,15 +1,15 @@
-"""Notices about a run: its preview, models that are loading, queues that no worker serves."""
-
-from collections.abc import Iterator
+"""Notices about a run: its preview or pause, models that are loading, queues without a worker."""
 
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.heartbeats import Service, find_service
 from chatgenimage.db.models import Run
 from chatgenimage.db.preview import HeldWork, count_unjudged, measure_held
+from chatgenimage.db.spending import spent_budget_of
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.profiles import name_profile
+from chatgenimage.factory.submission.budgets import budget_advice
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.tasks.options import run_options
 
@@ -24,22 +24,43 @@ def list_notices(session: Session, run: Run, *, starts_workers: bool = False) ->
         run: Which run.
         starts_workers: Whether this command starts the workers itself.
     """
-    return (*_describe_preview(session, run), *_describe_workers(session, run, starts_workers))
+    return (*list_stops(session, run), *_describe_workers(session, run, starts_workers))
 
 
-def _describe_preview(session: Session, run: Run) -> Iterator[str]:
+def list_stops(session: Session, run: Run) -> tuple[str, ...]:
+    """Return why a run does not continue by itself, and the command that continues it."""
     held = measure_held(session, run.id)
     if run.state not in {RunState.ACTIVE, RunState.PAUSED} or not held.is_any:
-        return
-    if unjudged := count_unjudged(session, run.id):
-        labels = "1 label" if unjudged == 1 else f"{unjudged} labels"
-        yield f"preview: first images of {labels} are not judged yet; the rest waits for an answer"
-    else:
-        yes, no = spell("resume", run.id), spell("cancel", run.id)
-        yield (
-            f"the preview is ready and waits for an answer: `{yes}` makes {held_in_words(held)}; "
-            f"`{no}` gives the run up"
-        )
+        return _describe_pause(run)
+    if not (unjudged := count_unjudged(session, run.id)):
+        return (*(_describe_pause(run) if run.pause_reason else ()), _describe_preview(run, held))
+    labels = "1 label" if unjudged == 1 else f"{unjudged} labels"
+    waits = f"preview: first images of {labels} are not judged yet; the rest waits for an answer"
+    if run.state == RunState.ACTIVE:
+        return (waits,)
+    everything = f"`{spell('resume', run.id)}` makes everything without asking"
+    again = f"the same command with --preview continues the preview, and {everything}"
+    return (waits, f"paused: {_pause_in_words(run)}; {again}")
+
+
+def _describe_preview(run: Run, held: HeldWork) -> str:
+    yes, no = spell("resume", run.id), spell("cancel", run.id)
+    return (
+        f"the preview is ready and waits for an answer: `{yes}` makes {held_in_words(held)}; "
+        f"`{no}` gives the run up"
+    )
+
+
+def _describe_pause(run: Run) -> tuple[str, ...]:
+    if run.state != RunState.PAUSED:
+        return ()
+    if spent := spent_budget_of(run):
+        return (f"paused: {spent}. {budget_advice(run)}",)
+    return (f"paused: {_pause_in_words(run)}; resume it with: `{spell('resume', run.id)}`",)
+
+
+def _pause_in_words(run: Run) -> str:
+    return run.pause_reason or "a person paused it"
 
 
 def held_in_words(held: HeldWork) -> str:

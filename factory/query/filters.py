@@ -21,13 +21,16 @@ from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 MAX_ID = 2**31 - 1
 MOST_DIGITS = 10
 MOST_WORDS = 20
-MOST_NAMES = 20
+MOST_NAMES = 30
 """An error message lists no more known names than this."""
 MOST_LABELS = 10_000
 """The nearest name is looked for among no more labels than this."""
+MOST_NEAR = 3
+"""An error message offers no more names that begin like the wrong one."""
 
 
 ANY_VERDICT = "any"
+ASCENDING = "asc"
 DESCENDING = "desc"
 ORDERS = (*RANKED_BY, *SCORE_NAMES)
 """Names of orders, for `factory query --sort`, Python and the gallery."""
@@ -137,9 +140,15 @@ def check_name(
     names = [str(one) for one in known]
     if name in names:
         return name
-    near = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f" did you mean {near[0]!r}?" if near else ""
+    near = " or ".join(map(repr, _nearest(name.lower(), names)))
+    hint = f" did you mean {near}?" if near else ""
     raise refusal(f"no {kind} is called {name!r};{hint} there are: {shorten_list(names)}.")
+
+
+def _nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Return what a name may be the beginning of, else the most similar name, else nothing."""
+    longer = [one for one in known if one.lower().startswith(name)] if name else []
+    return longer[:MOST_NEAR] or difflib.get_close_matches(name, known, n=1)
 
 
 def parse_score(text: str) -> tuple[str, float]:
@@ -162,15 +171,23 @@ def parse_order(text: str | None) -> Ranking | None:
     Without `:desc` the smallest value is first.
 
     Raises:
-        UnknownName: If there is no such order or direction.
+        UnknownName: If there is no such order or direction; says both if both are wrong.
     """
     if text is None:
         return None
     name, colon, direction = text.partition(":")
-    check_name("order", name, ORDERS)
+    problems = []
+    asked = [("order", name, ORDERS)]
     if colon:
-        check_name("direction", direction, (DESCENDING,))
-    return Ranking(name, is_descending=bool(colon))
+        asked.append(("direction", direction, (ASCENDING, DESCENDING)))
+    for kind, word, known in asked:
+        try:
+            check_name(kind, word, known)
+        except UnknownName as error:
+            problems.append(str(error))
+    if problems:
+        raise UnknownName(" ".join(problems))
+    return Ranking(name, is_descending=direction == DESCENDING)
 
 
 def parse_ranges(least: Iterable[str], most: Iterable[str]) -> dict[str, Range]:

@@ -3,7 +3,7 @@
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -105,8 +105,8 @@ def read_facts(session: Session, run: Run) -> ReportData:
     )
 
 
-def to_page(facts: ReportData, images: ImageStore) -> str:
-    """Return the report as HTML, with all charts and images embedded."""
+def to_page(facts: ReportData, images: ImageStore, stops: Sequence[str] = ()) -> str:
+    """Return the report as HTML with all it shows; `stops` say why the run does not continue."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
@@ -116,6 +116,7 @@ def to_page(facts: ReportData, images: ImageStore) -> str:
     overlay = Overlay(THUMBNAIL_PX, colours_of(sorted(set(labels))))
     return environment.get_template("report.html").render(
         facts=facts,
+        stops=stops,
         labels=_choose_labels(facts.labels),
         quotas=sorted(facts.quotas, key=lambda quota: quota.missing, reverse=True),
         most_labels=MOST_LABELS,

@@ -34,7 +34,7 @@ def status_view(session: Session, run: Run, *, now: float, width: int) -> Render
     counts = overview(session, run.id, by_label=False)
     head = Text(f"{run.state}, mode {run.mode}, seed {run.seed}", style="dim")
     steps = render(counts, run.id, (run.finished_at or now) - run.created_at, width)
-    spent = spending_line(run, spending(session, run))
+    spent = spending_line(spending(session, run))
     return Group(head, spent, steps, "", *results_view(session, run.id))
 
 
@@ -46,7 +46,7 @@ def trouble_of(session: Session, run: Run) -> list[str]:
     return missed + problem_lines(run.id, find_problems(session, run.id))
 
 
-def spending_line(run: Run, spent: Spending) -> Text:
+def spending_line(spent: Spending) -> Text:
     """Return one line: questions to the language model, tokens and cost of a run."""
     text = Text(
         f"{spent.calls} questions: {spent.reused} answered from memory, {spent.refused} refused; "
@@ -62,8 +62,6 @@ def spending_line(run: Run, spent: Spending) -> Text:
             f"; {spent.unknown} answers came without a count of tokens, so their cost is unknown",
             style="not dim yellow",
         )
-    if run.pause_reason:
-        text.append(f"\npaused: {run.pause_reason}", style="not dim red")
     return text
 
 

@@ -122,7 +122,7 @@ def test_a_spent_account_pauses_the_run_like_a_spent_budget(place, toy_batch):
         assert state == RunState.PAUSED
         assert "no credit left" in reason
         assert "Top up the account" in reason
-        assert set(all_of(place, Notification.event)) == {("budget_spent",)}
+        assert set(all_of(place, Notification.event)) == {("credit_spent",)}
         assert all_of(place, Item.state, Item.attempts) == [(ItemState.READY, 0)]
         calls = all_of(place, LlmCall.question, LlmCall.cost)
         assert calls == [("features", COST), ("prompts", 0.0)]
@@ -137,12 +137,14 @@ def test_a_spent_account_pauses_the_run_like_a_spent_budget(place, toy_batch):
 
 def test_a_key_that_is_refused_pauses_the_run_and_gives_nothing_up(place, toy_batch):
     with Loopback(FEATURES, fails(401, "Incorrect API key"), PROMPTS) as server:
-        with pytest.raises(ChainEnds):
+        refused = "given back; the run is paused: the server does not accept the key$"
+        with pytest.raises(ChainEnds, match=refused):
             work_on(place, server, toy_batch)
         [(state, reason)] = all_of(place, Run.state, Run.pause_reason)
         assert state == RunState.PAUSED
         assert "the server does not accept the key" in reason
         assert "OPENAI_API_KEY" in reason
+        assert set(all_of(place, Notification.event)) == {("key_refused",)}
         assert all_of(place, Item.state, Item.attempts) == [(ItemState.READY, 0)]
         with place.sessions.begin() as session:
             control.resume(session, session.scalars(select(Run)).one())
@@ -170,7 +172,7 @@ def test_tokens_that_nobody_counted_are_not_taken_for_none(place, toy_batch):
         run = session.scalars(select(Run)).one()
         run.budget = 30.0
         spent = spending(session, run)
-        told = spending_line(run, spent).plain
+        told = spending_line(spent).plain
     assert (spent.unknown, spent.prompt_tokens, spent.cost) == (1, 11, COST)
     assert "11 + 7 tokens, cost 25.0000 of 30.00; 1 answers came without a count" in told
 

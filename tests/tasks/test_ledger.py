@@ -8,6 +8,7 @@ from chatgenimage.db.spending import spending
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.errors import BudgetSpent
 from chatgenimage.factory.llm_cache import DatabaseLlmCache
+from chatgenimage.factory.progress.worker_notices import list_stops
 from chatgenimage.factory.submission.budgets import NO_LIMITS, SpendingLimits, allow
 from chatgenimage.factory.terminal.tables import spending_line
 from chatgenimage.tasks import brainstorm
@@ -157,8 +158,12 @@ def test_a_run_tells_what_it_asked_and_why_it_rests(place, step_id):
         record(place, step_id, ask(place, server))
     with place.sessions() as session:
         run = run_of(session)
-        told = spending_line(run, spending(session, run)).plain
+        told = spending_line(spending(session, run)).plain
+        [why] = list_stops(session, run)
     assert told == (
-        "1 questions: 0 answered from memory, 0 refused; 11 + 7 tokens, cost 25.0000 of 1.00\n"
-        "paused: its budget of 1.00 is spent (25.0000)"
+        "1 questions: 0 answered from memory, 0 refused; 11 + 7 tokens, cost 25.0000 of 1.00"
+    )
+    assert why == (
+        "paused: its budget of 1.00 is spent (25.0000). Give it more, e.g. "
+        "`factory resume 1 --budget 50.00`."
     )

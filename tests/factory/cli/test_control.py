@@ -1,9 +1,11 @@
 """`factory pause`, `cancel`, `resume` and `retry`: the states they change, and what they refuse."""
 
 import pytest
+from sqlalchemy import select
 
-from chatgenimage.db.models import Run
+from chatgenimage.db.models import Item, Run, Step
 from chatgenimage.db.states import RunState
+from tests import rows
 from tests.factory.answers import answered, refused
 from tests.terminal import show_on_terminal
 
@@ -31,6 +33,30 @@ def test_a_cancelled_run_is_neither_paused_nor_resumed_nor_retried(factory, fill
     assert "run 1 is cancelled" in answered(factory("cancel", 1))
     assert state_of(filled_place) == RunState.CANCELLED
     assert "0/2 batches done, 2 cancelled" in answered(factory("status"))
+
+
+def test_a_run_that_waits_for_the_answer_to_its_preview(factory, filled_place):
+    with filled_place.sessions.begin() as session:
+        run = session.get_one(Run, 1)
+        for batch in rows.batches_of(session, run):
+            batch.is_held = True
+            rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
+        run.state = RunState.PAUSED
+    ready = "the preview is ready and waits for an answer: `factory resume 1 --data-dir "
+    told = answered(factory("pause", 1)).splitlines()
+    assert told[0] == "run 1 is already paused"
+    assert told[1].startswith(ready)
+    told = answered(factory("retry", 1)).splitlines()
+    assert told[0] == "no item was given up there"
+    assert told[1].startswith(ready)
+    answered(factory("report", 1))
+    assert ready in (filled_place.data_dir / "run-1-report.html").read_text()
+    with filled_place.sessions.begin() as session:
+        step = session.scalars(select(Step)).first()
+        session.add(Item(step_id=step.id, subject_id=1, state="quarantined", error="broken"))
+    [told] = answered(factory("retry", 1)).splitlines()
+    assert "1 item of run 1 will be tried again: the same command with --preview does it" in told
+    assert "also makes what waits for the answer" in told
 
 
 @pytest.mark.parametrize("command", ["pause", "cancel"])

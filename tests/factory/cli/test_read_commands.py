@@ -205,13 +205,16 @@ def test_query_sorts_by_a_score_and_keeps_those_without_it(factory):
     assert ids_of(factory(*asked, "--sort", "clip_similarity:desc")) == [3, 1, 2, 4]
     assert ids_of(factory(*asked, "--sort", "id:desc", "--limit", 2)) == [4, 3]
     assert ids_of(factory(*asked, "--sort", "objects:desc"))[0] == 3
+    assert ids_of(factory(*asked, "--sort", "id:asc")) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
     ("order", "told"),
     [
         ("clip_similarty", "no order is called 'clip_similarty'; did you mean 'clip_similarity'"),
-        ("ssim:down", "no direction is called 'down'; there are: desc"),
+        ("ssim:down", "no direction is called 'down'; there are: asc, desc"),
+        ("clip:dsc", "did you mean 'clip_similarity' or 'clip_rank'? there are: id, objects, "),
+        ("clip:dsc", "fill_iou, seam. no direction is called 'dsc'; did you mean 'desc'?"),
     ],
 )
 def test_an_order_that_does_not_exist_is_refused(factory, order, told):

@@ -111,7 +111,7 @@ def test_as_many_labels_as_lines_are_in_the_order_of_the_submission(place):
 STATES = [
     ("active", None, "active; time left not known yet; 10 given up", "paused"),
     ("paused", "its budget is spent", "paused: its budget is spent; resume it with: ", "left"),
-    ("paused", None, "paused: a person paused it; resume it with: factory resume 1", "left"),
+    ("paused", None, "paused: a person paused it; resume it with: `factory resume 1`", "left"),
     ("cancelled", None, "cancelled; 10 given up", "will be retried"),
 ]
 

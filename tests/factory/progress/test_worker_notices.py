@@ -3,13 +3,14 @@
 import shlex
 
 import pytest
+from sqlalchemy import update
 
 from chatgenimage.db import heartbeats
-from chatgenimage.db.models import LiveWorker, Run
+from chatgenimage.db.models import Batch, LiveWorker, Run
 from chatgenimage.factory.background_thread import BackgroundThread
 from chatgenimage.factory.commands import Whereabouts, remembering, use_places
 from chatgenimage.factory.processes.heartbeats import WorkerHeartbeats, note_loaded
-from chatgenimage.factory.progress.worker_notices import list_notices
+from chatgenimage.factory.progress.worker_notices import list_notices, list_stops
 from tests import rows
 
 QUEUES = ("language", "diffusion", "labeling", "editing", "scoring")
@@ -61,6 +62,43 @@ def test_loading_models_is_shown_until_they_are_loaded(place, run_id):
     assert notices(place, run_id) == ("1 of 2 workers are loading models",)
     note_loaded(place.sessions, "all@a#1")
     assert notices(place, run_id) == ()
+
+
+def pause(place, run_id, **values):
+    with place.sessions.begin() as session:
+        session.execute(update(Run).where(Run.id == run_id).values(state="paused", **values))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "paused: a person paused it; resume it with: `factory resume 1`"),
+        (
+            {"pause_reason": "the server does not accept the key"},
+            "paused: the server does not accept the key; resume it with: `factory resume 1`",
+        ),
+        (
+            {"budget": 1.0, "spent": 2.0, "pause_reason": "its budget is spent"},
+            "paused: its budget of 1.00 is spent (2.0000). Give it more, e.g. `factory resume 1 --b",
+        ),
+    ],
+)
+def test_a_paused_run_says_why_and_how_it_continues(place, run_id, values, told):
+    pause(place, run_id, **values)
+    assert notices(place, run_id)[0].startswith(told)
+
+
+def test_a_pause_during_the_preview_names_both_ways(place, run_id):
+    with place.sessions.begin() as session:
+        session.execute(update(Batch).values(is_held=True))
+    pause(place, run_id)
+    with place.sessions() as session:
+        waits, paused = list_stops(session, session.get_one(Run, run_id))
+    assert waits.startswith("preview: first images of 1 label are not judged yet")
+    assert paused == (
+        "paused: a person paused it; the same command with --preview continues the preview, and "
+        "`factory resume 1` makes everything without asking"
+    )
 
 
 def test_a_worker_has_a_row_while_it_runs(place):
