@@ -79,7 +79,7 @@ def pause(place, run_id, **values):
         ),
         (
             {"budget": 1.0, "spent": 2.0, "pause_reason": "its budget is spent"},
-            "paused: its budget of 1.00 is spent (2.0000). Give it more, e.g. `factory resume 1 --b",
+            "paused: its budget of 1.00 is spent (2.0000). Give it more, e.g. `factory resume 1",
         ),
     ],
 )
