@@ -147,7 +147,8 @@ def names_that_yield(subject: LabelInput, labels: Iterable[str]) -> frozenset[st
     They are the nouns that only the caption has, and what is a part of a name that was asked for:
     "extinguisher" of "fire extinguisher".
     """
-    known = {name.casefold() for name in subject.names}
+    of_run = subject.options.run_phrases.values()
+    known = {name.casefold() for name in (*subject.names, *of_run)}
     asked = {name.casefold() for name in subject.asked}
     whole = [phrase for name in subject.asked for phrase in looked_for_as(name, subject.options)]
     return frozenset(

@@ -20,16 +20,24 @@ FUNCTION_WORDS = ARTICLES | {
 
 
 def names_to_detect(names: Sequence[str], caption: str, options: ChainOptions) -> tuple[str, ...]:
-    """Return the names, or their phrases, and the caption's nouns: once, compared without case."""
+    """Return what the detector looks for, once, compared without case.
+
+    That is the names by their phrases, the phrases of all classes of the run if the run asks for
+    them, and the caption's nouns.
+    """
     nouns = extra_nouns(caption, names, options) if options.caption_nouns else ()
     phrases = [phrase for name in names for phrase in looked_for_as(name, options)]
-    unique = {name.casefold(): name for name in (*nouns, *reversed(phrases))}
+    own = {phrase.casefold() for phrase in phrases}
+    of_run = [phrase for phrase in options.run_phrases if phrase.casefold() not in own]
+    found = (*nouns, *reversed(of_run), *reversed(phrases))
+    unique = {name.casefold(): name for name in found}
     return tuple(reversed(unique.values()))
 
 
 def extra_nouns(caption: str, names: Sequence[str], options: ChainOptions) -> list[str]:
     """Return the caption's nouns that may be objects and are in no name that is looked for."""
     phrases = [phrase for name in names for phrase in (name, *looked_for_as(name, options))]
+    phrases += options.run_phrases
     return [
         noun
         for noun in nouns_of(caption)
@@ -41,7 +49,7 @@ def named(
     found: Sequence[Detection], names: Sequence[str], options: ChainOptions
 ) -> list[Detection]:
     """Return the detections, each with the name that its phrase belongs to."""
-    by_phrase = names_by_phrase(names, options)
+    by_phrase = {**options.run_phrases, **names_by_phrase(names, options)}
     return [
         replace(one, label=by_phrase.get(one.label) or class_of_word(one.label, options))
         for one in found

@@ -93,6 +93,18 @@ class ChainOptions(BaseModel):
         description="Names to detect in addition to the label and the caption's nouns. Exports "
         "leave them out, without `--extras`, if they are not labels of the run.",
     )
+    search_for: Literal["label", "run"] = Field(
+        "label",
+        exclude_if=lambda searched: searched == "label",  # as stored before it existed
+        description="Classes that the detector looks for on each image: those of its own label, or "
+        "of all labels of its run. The names of `class_list` and the caption's nouns are added.",
+    )
+    run_phrases: dict[str, str] = Field(
+        {},
+        exclude_if=lambda phrases: not phrases,
+        description="Class by phrase, for all phrases that are looked for on each image of a run "
+        "with `search_for: run`. Submission sets it from the labels.",
+    )
     box_thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {},
         exclude_if=lambda thresholds: not thresholds,  # other runs are stored as in version 0.2

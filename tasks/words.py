@@ -58,6 +58,18 @@ def classes_by_word(names: Iterable[str], options: ChainOptions) -> dict[str, st
     }
 
 
+def classes_by_phrase(names: Iterable[str], options: ChainOptions) -> dict[str, str]:
+    """Return the class of each phrase that is looked for of one class alone, in order.
+
+    Phrases that several of the classes share are left out: what they find could be any of them.
+    """
+    owners: dict[str, list[tuple[str, str]]] = {}
+    for name in names:
+        for phrase in looked_for_as(name, options):
+            owners.setdefault(phrase.casefold(), []).append((phrase, name))
+    return dict(found[0] for found in owners.values() if len(found) == 1)
+
+
 def names_by_phrase(names: Iterable[str], options: ChainOptions) -> Mapping[str, str]:
     """Return the class of each phrase that the detector looks for, for the classes given."""
     found: dict[str, str] = {}

@@ -27,6 +27,7 @@ class ChainChoice(TypedDict, total=False):
     domains: Conditions or places among which the images of each label are divided.
     mode: "scene" or "object".
     rounds: Rounds of edit and fill.
+    search_for: "label" or "run": look on each image for its label, or for all labels of the run.
     """
 
     per_label: int | None
@@ -35,6 +36,7 @@ class ChainChoice(TypedDict, total=False):
     domains: str | Sequence[str] | None
     mode: str | None
     rounds: int | None
+    search_for: str | None
 
 
 def read_request(

@@ -67,6 +67,14 @@ Mode = Annotated[
     Literal["scene", "object"] | None, typer.Option(help="Complex scenes or object-centric images.")
 ]
 Rounds = Annotated[int | None, typer.Option(help="Rounds of edit and fill.")]
+SearchFor = Annotated[
+    Literal["label", "run"] | None,
+    typer.Option(
+        help="Look on each image for its own label, or for all labels of the run; see "
+        "docs/labels.md.",
+        show_default="label",
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -129,6 +137,7 @@ def choose_chain(
     domains: Domains = None,
     mode: Mode = None,
     rounds: Rounds = None,
+    search_for: SearchFor = None,
 ) -> dict[str, Any]:
     """Return what of the profile's chain is chosen on the command line; None leaves it alone."""
     return {
@@ -138,6 +147,7 @@ def choose_chain(
         "domains": domains,
         "mode": mode,
         "rounds": rounds,
+        "search_for": search_for,
     }
 
 
@@ -202,7 +212,9 @@ def submit(
     settings = place.load_settings(chain=chain)
     settings, wanted = request.read_labels(settings)
     refuse_without_prices(settings, limits)
-    _refuse_unreadable(settings, wanted)
+    from chatgenimage.factory.submission.label_check import refuse_unreadable
+
+    refuse_unreadable(settings, wanted.labels, wanted.places)
     warn_of_unused_names(settings, wanted.labels)
     submission = request.submit(settings, wanted, limits)
     if as_json:
@@ -276,12 +288,6 @@ def prepare_here(
 
     for warning in prepare_run(settings, labels, roles, places):
         stderr.print(warning, style="yellow", soft_wrap=True)
-
-
-def _refuse_unreadable(settings: Settings, wanted: LabelList) -> None:
-    from chatgenimage.factory.submission.label_check import refuse_unreadable
-
-    refuse_unreadable(settings, wanted.labels, wanted.places)
 
 
 def _print_submission(submission: Submission, wanted: LabelList) -> None:

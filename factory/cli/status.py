@@ -183,6 +183,9 @@ def _write_csv(session: Session, run: Run, path: Path, store: Store) -> None:
         stderr.print(f"{labels} short")
         return
     write_file(path, text.encode(), data_dir=store.settings.data_dir)
-    options = ("--seed", run.seed + 1, "--rounds", run.profile["chain"]["rounds"])
+    chain = run.profile["chain"]
+    options = ["--seed", run.seed + 1, "--rounds", chain["rounds"]]
+    if "search_for" in chain:  # else it is the usual one
+        options += ["--search-for", chain["search_for"]]
     again = spell("submit", "--file", path, *options, *name_profile(run.profile["profile"]))
     stderr.print(f"{labels} short; {path} asks for what is missing. Next: {again}", soft_wrap=True)

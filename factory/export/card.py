@@ -16,6 +16,7 @@ from chatgenimage.factory.curation.refilter import submitted_limits
 from chatgenimage.factory.export.base import Format, Plan
 from chatgenimage.factory.export.card_coverage import describe_coverage
 from chatgenimage.factory.export.card_models import ModelsOfRun, describe_models
+from chatgenimage.factory.export.card_search import describe_search
 from chatgenimage.factory.export.class_choice import CLASSES_FILE
 from chatgenimage.factory.export.folder import Folder
 from chatgenimage.factory.export.formats import FORMATS
@@ -130,6 +131,7 @@ def _about(facts: CardContent) -> list[str]:
     return [
         f"{' and '.join(kinds)}, as {facts.format.title}.",
         f"Boxes, masks and captions are the output of models; {_checked(facts)}.",
+        *describe_search(facts.runs),
         "",
         "An initial image and everything edited or filled from it are in the same split.",
         *state_shares(facts.plan.counts),

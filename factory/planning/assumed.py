@@ -28,6 +28,8 @@ GPU_SECONDS: Mapping[str, float] = MappingProxyType(
     {"brainstorm": 5.0, "imagine": 3.0, "place": 3.0, "label": 1.0, "filter": 0.1}
 )
 """Seconds of an item of the other steps, with a GPU and one question of 3 s at a time."""
+DETECTOR_PASS_S = 0.15
+"""One more pass of Grounding DINO over an image on a GPU."""
 CHARACTERS_PER_TOKEN = 4
 ANSWER_TOKENS: Mapping[str, int] = MappingProxyType(
     {"features": 150, "prompts": 50, "scenes": 90, "placements": 60}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from chatgenimage.factory.checkpoints.trial_times import TrialTime
+from chatgenimage.factory.planning.searching import extra_passes
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.resources import KEYS
@@ -58,7 +59,8 @@ def _work_of(
         case "label":
             finding = "find" if "find" in able else "detect"
             has_masks = finding == "detect" and "segment" in able
-            return {"caption": 1, finding: 1} | ({"segment": 1} if has_masks else {})
+            work = {"caption": 1, finding: 1 + extra_passes(settings)}
+            return work | ({"segment": 1} if has_masks else {})
         case "filter":
             judges = OWN_KEYS["ask"] in keys
             asked = {"ask": len(settings.chain.visual_checks)} if judges else {}

@@ -26,6 +26,7 @@ from chatgenimage.factory.checkpoints.trial_times import TrialTime, recall_trial
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.planning import assumed
 from chatgenimage.factory.planning.checked import checked_seconds
+from chatgenimage.factory.planning.searching import SearchPlan, extra_passes, plan_search
 from chatgenimage.factory.planning.seeing import SeeingPlan, plan_seeing
 from chatgenimage.factory.planning.work import PlannedItems, count_questions, mean_pixels, plan_work
 from chatgenimage.factory.settings.model import Settings
@@ -124,6 +125,7 @@ class RunPlan:
         language: None: the language model counts no tokens.
         image_cost: Price of the painted images; None: no price is set.
         seeing: Questions about images; None: no server is asked.
+        search: The search for all classes of the run on each image; None: not asked for.
         downloads: Models that are not here yet.
         together_bytes: Memory of one worker for all roles.
         device: On which this machine would compute.
@@ -137,6 +139,7 @@ class RunPlan:
     language: LanguagePlan | None
     image_cost: float | None
     seeing: SeeingPlan | None
+    search: SearchPlan | None
     models: tuple[ModelRequirement, ...]
     memory: tuple[RoleMemory, ...]
     together_bytes: int
@@ -174,6 +177,7 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
         language=_language_plan(settings, work, len(requests), known),
         image_cost=_image_cost(settings, work),
         seeing=plan_seeing(settings, work, known.tokens),
+        search=plan_search(settings, [request.label for request in requests]),
         models=tuple(needs),
         memory=tuple(
             RoleMemory(role, needed_bytes(needs_of(needs, [role]))) for role in settings.roles
@@ -217,6 +221,8 @@ def _step_plan(
         return StepPlan(work, None, "not known")
     painter = _painter(settings, work.step) if work.step in assumed.PAINTING else None
     seconds = assumed.item_seconds(work.step, painter, settings.chain, pixels)
+    if work.step == "label":
+        seconds += assumed.DETECTOR_PASS_S * extra_passes(settings)
     return StepPlan(work, seconds, "assumed")
 
 

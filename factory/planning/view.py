@@ -7,12 +7,14 @@ from rich.table import Table
 
 from chatgenimage.factory.checkpoints.inventory import WeightsLocation
 from chatgenimage.factory.planning.plan import RunPlan, StepPlan
+from chatgenimage.factory.planning.searching import SearchPlan
 from chatgenimage.factory.planning.seeing import SeeingPlan
 from chatgenimage.factory.planning.work import PlannedItems
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.tasks.chain import QUEUES
 
 GIGABYTE = 10**9
+SHOWN_CLASSES = 5
 WORDS = {
     "brainstorm": "lists of prompts",
     "generate": "first images",
@@ -37,6 +39,8 @@ def show_plan(settings: Settings, plan: RunPlan) -> Iterator[RenderableType]:
         yield f"Images: cost about {plan.image_cost:.2f}."
     if plan.seeing is not None:
         yield _seeing(plan.seeing)
+    if plan.search is not None:
+        yield _search(plan.search)
     yield _downloads(plan)
     yield _memory(plan)
     yield _time(plan)
@@ -46,6 +50,21 @@ def _seeing(plan: SeeingPlan) -> str:
     kinds = ", ".join(f"{number:,.0f} for a {kind}" for kind, number in plan.questions.items())
     cost = "no price is set" if plan.cost is None else f"cost about {plan.cost:.2f}"
     return f"Questions about images: {kinds}; {cost} (tokens: {plan.source})."
+
+
+def _search(plan: SearchPlan) -> str:
+    classes = f"{plan.classes} classes of the run ({plan.phrases} phrases)"
+    passes = "the detector takes them in one pass"
+    if plan.passes is not None:
+        number = f"about {plan.passes} passes of the detector"
+        passes = f"{number} for an image instead of {plan.usual_passes}"
+    text = f"Search on every image: {classes}; {passes}. Measured times may be without that."
+    if plan.only_own:
+        names = ", ".join(plan.only_own[:SHOWN_CLASSES])
+        more = len(plan.only_own) - SHOWN_CLASSES
+        rest = f" and {more} more" if more > 0 else ""
+        text += f" Only on their own images, because others share their phrases: {names}{rest}."
+    return text
 
 
 def _steps_table(plan: RunPlan) -> Table:

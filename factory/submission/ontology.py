@@ -11,7 +11,7 @@ from chatgenimage.factory.submission.image_options import sizes_of
 from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.options import ChainOptions
-from chatgenimage.tasks.words import classes_by_word, looked_for_as, painted_as
+from chatgenimage.tasks.words import classes_by_phrase, classes_by_word, looked_for_as, painted_as
 
 
 def with_ontology(
@@ -20,7 +20,8 @@ def with_ontology(
     """Return the settings with the words and the image options of the labels in their chain.
 
     The settings are the same if no label has any of its own. A word of one label alone names
-    that label on all images of the run (`chain.classes`).
+    that label on all images of the run (`chain.classes`). With `search_for: run` the phrases of all
+    labels are looked for on all images (`chain.run_phrases`).
 
     Raises:
         BadLabels: If a label asks for a proportion, and the painter's size is not known.
@@ -37,6 +38,9 @@ def with_ontology(
     chain = _with(settings.chain, own)
     words = classes_by_word([one.label for one in requests], chain)
     chain = _with(chain, {"classes": words})
+    if chain.search_for == "run":
+        phrases = classes_by_phrase([one.label for one in requests], chain)
+        chain = chain.model_copy(update={"run_phrases": phrases})
     return settings if chain == settings.chain else settings.model_copy(update={"chain": chain})
 
 
