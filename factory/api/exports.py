@@ -7,13 +7,14 @@ from typing import Unpack, cast
 
 from chatgenimage.db.states import Verdict
 from chatgenimage.factory.api.export_command import spell_export
-from chatgenimage.factory.api.places import PLACE_KEYS, Places, at, places_of, several, store_at
+from chatgenimage.factory.api.places import PLACE_KEYS, Places, at, places_of, store_at
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.export.base import Masks
 from chatgenimage.factory.export.class_choice import ClassChoice, parse_classes
 from chatgenimage.factory.export.exporting import export as write_export
 from chatgenimage.factory.export.request import ExportRequest, ExportResult
 from chatgenimage.factory.query.filters import Filters, make_filter
+from chatgenimage.factory.settings.arguments import Paths, Place, Seed, TextOrList, checked, several
 
 NOT_OF_EXPORTS = frozenset({"limit", "object_confidence", "object_area_px"})
 """Keywords of `Filters` that no option of `factory export` can repeat."""
@@ -23,18 +24,19 @@ class ExportOptions(Filters, Places, total=False):
     """Keywords of `export` besides its own: of `Filters`, but `NOT_OF_EXPORTS`, and of `Places`."""
 
 
+@checked
 def export(  # noqa: PLR0913  # keywords
     format: str,  # noqa: A002  # as the command calls it
-    out: str | Path,
+    out: Place,
     *,
     splits: str | Mapping[str, float] | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     strict_splits: bool = False,
     masks: Masks | None = None,
-    classes: str | Iterable[str] | None = None,
+    classes: TextOrList | None = None,
     merge: Mapping[str, str] | None = None,
     extras: bool = False,
-    originals: str | Path | Iterable[str | Path] = (),
+    originals: Paths = (),
     overwrite: bool = False,
     **options: Unpack[ExportOptions],
 ) -> ExportResult:

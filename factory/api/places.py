@@ -1,14 +1,17 @@
 """Places of a call: profile, data folder and database, as the commands take them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
+
+from typing_extensions import TypedDict  # of Python 3.12, as pydantic needs it
 
 from chatgenimage.db.errors import StoreError
 from chatgenimage.factory.commands import Whereabouts, complete, remembering, use_places
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.query.store import Store, open_store
+from chatgenimage.factory.settings.arguments import PathText, Place
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.errors import WorkerError
 
@@ -24,8 +27,8 @@ class Places(TypedDict, total=False):
     database_url: SQLAlchemy URL.
     """
 
-    profile: str | None
-    data_dir: str | Path | None
+    profile: PathText | None
+    data_dir: Place | None
     database_url: str | None
 
 
@@ -64,8 +67,3 @@ def at(places: Places) -> Iterator[Whereabouts]:
 def places_of(options: Mapping[str, Any]) -> Places:
     """Return the keywords of `Places` among the keywords of a call."""
     return cast("Places", {key: value for key, value in options.items() if key in PLACE_KEYS})
-
-
-def several(given: str | Path | Iterable[Any]) -> list[Any]:
-    """Return the values of an argument that takes one or several."""
-    return [given] if isinstance(given, str | Path) else list(given)

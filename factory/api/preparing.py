@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict  # of Python 3.12, as pydantic needs it
 
 from chatgenimage.factory.doctor.readiness import prepare
 from chatgenimage.factory.settings.model import Settings

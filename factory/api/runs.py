@@ -1,7 +1,7 @@
 """Runs from Python: `submit`, `run`, `annotate` and `watch` do the same as the commands."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -14,7 +14,6 @@ from chatgenimage.factory.api.places import (
     at,
     places_of,
     settings_at,
-    several,
     store_at,
 )
 from chatgenimage.factory.api.preparing import (
@@ -33,6 +32,19 @@ from chatgenimage.factory.database import open_database
 from chatgenimage.factory.local_run import plan_for_run, submit_labels, work_off
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
 from chatgenimage.factory.progress.watch import watch as follow
+from chatgenimage.factory.settings.arguments import (
+    Id,
+    Money,
+    Paths,
+    Place,
+    Seconds,
+    Seed,
+    Texts,
+    Tokens,
+    WorkerCount,
+    checked,
+    several,
+)
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
 from chatgenimage.factory.submission.image_import import ImportResult, import_pictures
@@ -47,13 +59,14 @@ class RunKeywords(ChainChoice, Places, total=False):
     """Keywords of `submit` and `run`: those of `ChainChoice` and `Places`."""
 
 
+@checked
 def submit(
-    labels: str | Iterable[str] = (),
+    labels: Texts = (),
     *,
-    files: str | Path | Iterable[str | Path] = (),
-    seed: int | None = None,
-    budget: float | None = None,
-    budget_tokens: int | None = None,
+    files: Paths = (),
+    seed: Seed | None = None,
+    budget: Money | None = None,
+    budget_tokens: Tokens | None = None,
     **options: Unpack[RunKeywords],
 ) -> Submission:
     """Write the rows of a run, for workers that run elsewhere; see `factory submit`.
@@ -85,14 +98,15 @@ def submit(
         return _submit(settings, wanted, seed, limits)
 
 
+@checked
 def run(  # noqa: PLR0913  # keywords
-    labels: str | Iterable[str] = (),
+    labels: Texts = (),
     *,
-    files: str | Path | Iterable[str | Path] = (),
-    seed: int | None = None,
-    budget: float | None = None,
-    budget_tokens: int | None = None,
-    workers: int | None = None,
+    files: Paths = (),
+    seed: Seed | None = None,
+    budget: Money | None = None,
+    budget_tokens: Tokens | None = None,
+    workers: WorkerCount | None = None,
     show: bool = True,
     **options: Unpack[RunKeywords],
 ) -> RunResult:
@@ -131,14 +145,15 @@ def run(  # noqa: PLR0913  # keywords
         return _work_off(settings, place, run_id, workers, show=show)
 
 
+@checked
 def annotate(  # noqa: PLR0913  # keywords
-    folder: str | Path,
-    labels: str | Iterable[str] | None = None,
+    folder: Place,
+    labels: Texts | None = None,
     *,
-    labels_files: str | Path | Iterable[str | Path] = (),
+    labels_files: Paths = (),
     vary: bool = False,
     longest_side: int | None = None,
-    workers: int | None = None,
+    workers: WorkerCount | None = None,
     show: bool = True,
     **places: Unpack[Places],
 ) -> RunResult:
@@ -173,10 +188,11 @@ def annotate(  # noqa: PLR0913  # keywords
         return _work_off(settings, place, done.run_id, workers, show=show, roles=roles, read=done)
 
 
+@checked
 def watch(
-    run: int | None = None,
+    run: Id | None = None,
     *,
-    interval_s: float = 2.0,
+    interval_s: Seconds = 2.0,
     wait: bool = True,
     show: bool = True,
     **places: Unpack[Places],

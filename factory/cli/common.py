@@ -24,13 +24,12 @@ from chatgenimage.factory.commands import (
 )
 from chatgenimage.factory.errors import FactoryError, SettingsError
 from chatgenimage.factory.foreign_text import SafeConsole, to_indented_json
-from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID, MAX_INTEGER, MOST_WORKERS
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits
 
 PIPED_WIDTH = 400
-MOST_WORKERS = 256
 
 ProfileName = Annotated[
     str | None,
@@ -55,7 +54,11 @@ Budget = Annotated[
 ]
 BudgetTokens = Annotated[
     int | None,
-    typer.Option(min=0, help="Most tokens, sent and received, that the language model may use."),
+    typer.Option(
+        min=0,
+        max=MAX_INTEGER,
+        help="Most tokens, sent and received, that the language model may use.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 

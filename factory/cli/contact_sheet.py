@@ -14,8 +14,8 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.errors import NothingFound
-from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 
 
 @expected_errors()

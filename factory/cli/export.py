@@ -30,8 +30,8 @@ from chatgenimage.factory.export.exporting import export
 from chatgenimage.factory.export.formats import FORMATS
 from chatgenimage.factory.export.request import ExportRequest
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_INTEGER
 
-MAX_SEED = 2**63 - 1
 NOT_REPEATED = frozenset({*PLACE_OPTIONS, "run", "overwrite", "as_json"})
 """Options that a repeated command leaves out: places, perhaps secret, the number of a run, which is
 another one elsewhere, and overwriting."""
@@ -49,7 +49,7 @@ SplitShares = Annotated[
     ),
 ]
 SplitSeed = Annotated[
-    int, typer.Option(min=0, max=MAX_SEED, help="Seed of the splits; families stay together.")
+    int, typer.Option(min=0, max=MAX_INTEGER, help="Seed of the splits; families stay together.")
 ]
 ClassNames = Annotated[
     str | None,

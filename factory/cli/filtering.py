@@ -7,7 +7,8 @@ import typer
 
 from chatgenimage.db.queries import CandidateFilter
 from chatgenimage.db.states import Marked, Origin, Verdict
-from chatgenimage.factory.query.filters import ANY_VERDICT, MAX_ID, make_filter, parse_ranges
+from chatgenimage.factory.query.filters import ANY_VERDICT, make_filter, parse_ranges
+from chatgenimage.factory.settings.arguments import MAX_ID
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
 

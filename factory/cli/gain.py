@@ -17,7 +17,8 @@ from chatgenimage.factory.cli.common import (
     takes,
 )
 from chatgenimage.factory.errors import CannotWrite, LibraryMissing, SettingsError
-from chatgenimage.factory.query.filters import MAX_ID, check_name
+from chatgenimage.factory.query.filters import check_name
+from chatgenimage.factory.settings.arguments import MAX_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.curation.reviews import MARKS, name_person, read_marks
 from chatgenimage.factory.errors import BadMarks
-from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 
 
 @expected_errors()

@@ -21,8 +21,9 @@ from chatgenimage.factory.cli.filtering import (
     choose_candidates,
     find_verdict,
 )
-from chatgenimage.factory.query.filters import MAX_ID, check_stored_names, parse_order
+from chatgenimage.factory.query.filters import check_stored_names, parse_order
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 from chatgenimage.factory.terminal.candidate_rows import print_candidates
 
 SortOrder = Annotated[

@@ -19,8 +19,9 @@ from chatgenimage.factory.cli.common import (
 )
 from chatgenimage.factory.curation.refilter import limits_in_force, preview, submitted_limits
 from chatgenimage.factory.curation.refilter import refilter as write_verdicts
-from chatgenimage.factory.query.filters import MAX_ID, parse_score
+from chatgenimage.factory.query.filters import parse_score
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 from chatgenimage.factory.terminal.refilter_view import (
     history_record,
     history_view,

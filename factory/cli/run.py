@@ -23,13 +23,13 @@ from chatgenimage.factory.cli.common import (
     warn_of_unused_names,
 )
 from chatgenimage.factory.commands import spell
+from chatgenimage.factory.settings.arguments import MAX_INTEGER
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_without_prices
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
 
-MAX_SEED = 2**63 - 1
 SHOWN_DROPPED = 10
 
 KEYS = f"with the columns {', '.join(COLUMNS)}; all but `label` may be left out (docs/labels.md)"
@@ -79,7 +79,7 @@ Seed = Annotated[
     int | None,
     typer.Option(
         min=0,
-        max=MAX_SEED,
+        max=MAX_INTEGER,
         help="The same seed gives the same dataset, up to rounding in the models.",
     ),
 ]

@@ -17,8 +17,8 @@ from chatgenimage.factory.cli.common import (
     stdout,
     takes,
 )
-from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 
 
 @expected_errors()

@@ -29,9 +29,9 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.progress.worker_notices import list_notices
-from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.json_records import run_record
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 from chatgenimage.factory.settings.profiles import name_profile
 from chatgenimage.factory.submission.label_files import STDIN
 

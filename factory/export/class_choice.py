@@ -1,7 +1,8 @@
 """Choice of the classes of an export: `--classes` and `--map` as a person writes them."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from chatgenimage.factory.submission.label_files import LabelEntry, read_file, s
 CLASSES_FILE = "classes.txt"
 """In every export: its classes by number, one on each line; `--classes` reads it."""
 MOST_CLASSES = 10_000
+UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+"""Characters that XML, UTF-8 or a line of text cannot have."""
 ENDINGS = frozenset({".txt", ".csv", ".jsonl"})
 
 
@@ -23,11 +26,21 @@ class ClassChoice:
             asked for, and the extras if they are exported.
         merged: New name by old name; applied first, once.
         extras: Whether objects of classes that nobody asked for are exported too.
+
+    Raises:
+        SettingsError: If a class is named twice, or a name cannot be one.
     """
 
     names: tuple[str, ...] | None = None
     merged: Mapping[str, str] = field(default_factory=dict)
     extras: bool = False
+
+    def __post_init__(self) -> None:
+        if self.names is not None:
+            _check_names(self.names)
+        for old, new in self.merged.items():
+            _check_name("--map", old)
+            _check_name("--map", new)
 
     def rename(self, label: str) -> str:
         """Return the class that a label belongs to."""
@@ -44,11 +57,7 @@ def parse_classes(text: str) -> tuple[str, ...]:
     names = tuple(_names_in(Path(text)) if is_file else _split(text))
     if not names:
         raise SettingsError(f"--classes {text!r} names no class: expected a file or dog,house.")
-    if len(names) > MOST_CLASSES:
-        raise SettingsError(f"--classes names {len(names)} classes: at most {MOST_CLASSES} fit.")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise SettingsError(f"--classes names {shorten(twice[0])} twice.")
+    _check_names(names)
     return names
 
 
@@ -72,6 +81,36 @@ def parse_merges(texts: Iterable[str]) -> dict[str, str]:
 def write_classes(names: Iterable[str]) -> str:
     """Return the content of `CLASSES_FILE`."""
     return "".join(f"{_clean(name)}\n" for name in names)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse a list that cannot be the classes of an export.
+
+    Raises:
+        SettingsError: If it is empty or too long, or a class is named twice.
+    """
+    if not names:
+        raise SettingsError("--classes names no class: expected one or more, e.g. dog,house.")
+    if len(names) > MOST_CLASSES:
+        raise SettingsError(f"--classes names {len(names)} classes: at most {MOST_CLASSES} fit.")
+    for name in names:
+        _check_name("--classes", name)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise SettingsError(f"--classes names {shorten(twice[0])} twice.")
+
+
+def _check_name(option: str, name: str) -> None:
+    """Refuse a name that a line of `CLASSES_FILE`, XML or UTF-8 does not have as it is.
+
+    Raises:
+        SettingsError: If it is empty, has spaces around it or a control character.
+    """
+    if not name or name != _clean(name) or UNWRITABLE.search(name):
+        raise SettingsError(
+            f"{option}: {shorten(name)} cannot be the name of a class: expected text in one line, "
+            "without control characters and without spaces around it."
+        )
 
 
 def _names_a_file(text: str) -> bool:

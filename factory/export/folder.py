@@ -58,8 +58,15 @@ def refuse_to_replace(out_dir: Path, *, overwrite: bool) -> None:
     """Refuse a path whose contents an export must not replace.
 
     Raises:
-        CannotWrite: If it is a file, has other contents, or is an export and `overwrite` is off.
+        CannotWrite: If no folder can have this name, or it is a file, has other contents, or is an
+            export and `overwrite` is off.
     """
+    try:
+        str(out_dir).encode()
+        out_dir.is_dir()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8, or it has a NUL"
+        raise CannotWrite(f"{str(out_dir)!r}: {reason}; name another folder.") from None
     if out_dir.exists() and not out_dir.is_dir():
         raise CannotWrite(f"{out_dir} is a file; name a new folder.")
     if not out_dir.is_dir() or not any(out_dir.iterdir()):

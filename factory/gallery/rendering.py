@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.gallery.progress import sum_steps
 from chatgenimage.factory.progress.live_view import format_worker
-from chatgenimage.factory.query.filters import MAX_ID
+from chatgenimage.factory.settings.arguments import MAX_ID
 
 FOLDER = Path(__file__).parent
 CRISP_PX = 256

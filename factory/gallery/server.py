@@ -25,8 +25,8 @@ from chatgenimage.factory.gallery.reviews import ReviewRoutes
 from chatgenimage.factory.gallery.security import FormTokens, SafeHeaders
 from chatgenimage.factory.gallery.token_gate import TokenGate
 from chatgenimage.factory.gallery.write_queue import WriteQueue
-from chatgenimage.factory.query.filters import MAX_ID
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.settings.arguments import MAX_ID
 
 Answer = Callable[[Request, Exception], Response]
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")

@@ -2,23 +2,25 @@
 
 import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypedDict, Unpack
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Unpack
 
+from pydantic import Field
 from sqlalchemy.orm import Session
+from typing_extensions import TypedDict  # of Python 3.12, as pydantic needs it
 
 from chatgenimage.db.classes import find_unknown_labels
 from chatgenimage.db.domains import list_domains
 from chatgenimage.db.pagination import list_label_names
 from chatgenimage.db.queries import CandidateFilter
-from chatgenimage.db.ranges import OPEN, Range
+from chatgenimage.db.ranges import OPEN
 from chatgenimage.db.ranking import RANKED_BY, Ranking
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import Marked, Origin, Verdict
-from chatgenimage.factory.errors import UnknownKeyword, UnknownName
+from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.settings.arguments import MAX_ID, Count, Id, Texts, checked
 from chatgenimage.tasks.filter_rules import REASONS, SCORE_NAMES
 
-MAX_ID = 2**31 - 1
 MOST_DIGITS = 10
 MOST_WORDS = 20
 MOST_NAMES = 30
@@ -34,6 +36,10 @@ ASCENDING = "asc"
 DESCENDING = "desc"
 ORDERS = (*RANKED_BY, *SCORE_NAMES)
 """Names of orders, for `factory query --sort`, Python and the gallery."""
+
+
+Bound = Annotated[float, Field(allow_inf_nan=False)]
+Range = tuple[Bound | None, Bound | None]
 
 
 class Filters(TypedDict, total=False):
@@ -55,34 +61,34 @@ class Filters(TypedDict, total=False):
     limit: Most candidates.
     """
 
-    run: int | None
-    label: str | Sequence[str] | None
+    run: Id | None
+    label: Texts | None
     verdict: Verdict | str | None
     origin: Origin | str | None
     reason: str | None
-    round: int | None
-    objects: str | Sequence[str] | None
-    object_count: tuple[int | None, int | None] | None
+    round: Id | None
+    objects: Texts | None
+    object_count: tuple[Count | None, Count | None] | None
     object_confidence: Range | None
     object_area_px: Range | None
     scores: Mapping[str, Range] | None
-    duplicates_of: int | None
-    caption: str | Sequence[str] | None
-    domain: str | Sequence[str] | None
+    duplicates_of: Id | None
+    caption: Texts | None
+    domain: Texts | None
     marked: Marked | str | None
     use_reviews: bool
-    limit: int | None
+    limit: Count | None
 
 
+@checked
 def make_filter(**asked: Unpack[Filters]) -> CandidateFilter:
     """Return the filter that the keywords ask for.
 
     Raises:
         UnknownKeyword: If a keyword does not exist.
+        SettingsError: If a value is of another kind, or out of its bounds.
         UnknownName: If a verdict, origin, reason, score or review does not exist.
     """
-    for keyword in asked:
-        check_name("filter", keyword, Filters.__annotations__, UnknownKeyword)
     reason, scores = asked.get("reason"), asked.get("scores") or {}
     if reason is not None:
         check_name("reason", reason, REASONS)
@@ -247,7 +253,7 @@ def _to_float(text: str) -> float:
         return math.nan
 
 
-def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:
+def _several(names: str | Iterable[str] | None) -> tuple[str, ...]:
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(names)

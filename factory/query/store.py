@@ -32,6 +32,7 @@ from chatgenimage.factory.query.filters import (
 )
 from chatgenimage.factory.query.pictures import SHOWN_PICTURES, Pictures
 from chatgenimage.factory.query.rows import CandidateRow
+from chatgenimage.factory.settings.arguments import Id, PathText, Place, checked
 from chatgenimage.factory.settings.model import Settings, load_settings
 from chatgenimage.workers.values import RgbImage
 
@@ -112,7 +113,8 @@ class Store:
             check_stored_names(session, wanted)
         return wanted
 
-    def get(self, candidate_id: int) -> CandidateRow:
+    @checked
+    def get(self, candidate_id: Id) -> CandidateRow:
         """Return one candidate.
 
         Raises:
@@ -162,10 +164,11 @@ class Store:
         return to_frame(self.candidates(**filters))
 
 
+@checked
 def open_store(
-    data_dir: str | Path | None = None,
+    data_dir: Place | None = None,
     *,
-    profile: str | None = None,
+    profile: PathText | None = None,
     database_url: str | None = None,
 ) -> Store:
     """Return the rows and images that runs left in a data folder or a database.

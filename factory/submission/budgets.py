@@ -1,5 +1,6 @@
 """Budgets of a run: limits on the money or the tokens that its language model may use."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,10 +21,17 @@ class SpendingLimits:
     Attributes:
         cost: Most that the language model may cost, in the currency of the profile's prices.
         tokens: Most tokens, sent and received, that it may count.
+
+    Raises:
+        SettingsError: If the cost is no number; with it no comparison would ever stop a run.
     """
 
     cost: float | None = None
     tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.cost is not None and not math.isfinite(self.cost):
+            raise SettingsError(f"--budget {self.cost}: expected a number, e.g. --budget 5.")
 
 
 NO_LIMITS = SpendingLimits()
