@@ -18,7 +18,11 @@ EMPTY_ALL_TABLES = "".join(
     ]
 )
 """Five times quicker than a fresh copy of a database, or TRUNCATE."""
+BROWSER_MS = 60_000
+"""A page on a busy machine is waited for this long; playwright's own limit is 5 s."""
 
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, here and in children
 
 WATCH = tiers.Watch()
 
@@ -137,8 +141,9 @@ def s3_server(running_s3, s3_keys):
 def chromium():
     """A browser for all tests: playwright allows one at a time."""
     program = external.CHROMIUM.require()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=BROWSER_MS)
     arguments = ["--no-sandbox"] if os.getuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)

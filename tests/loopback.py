@@ -99,7 +99,7 @@ class Loopback:
 
     @staticmethod
     def config_of(url, **changes):
-        settings = {"model": "asked", "base_url": url, "api_key": KEY, "timeout_s": 5}
+        settings = {"model": "asked", "base_url": url, "api_key": KEY, "timeout_s": 60}
         return OpenAiConfig(**{**settings, "max_retries": 2, **changes})
 
     def __enter__(self):

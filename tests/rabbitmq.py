@@ -3,14 +3,15 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from kombu import Connection
+
+from tests.ports import free_port
 
 START_UP_S = 120
 STOP_S = 60
@@ -30,7 +31,7 @@ class RabbitServer:
 
     def __init__(self, **config: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="factory-rabbit-"))
-        self._ports = {name: _free_port() for name in ("amqp", "names", "nodes")}
+        self._ports = {name: free_port() for name in ("amqp", "names", "nodes")}
         self._processes: list[subprocess.Popen[bytes]] = []
         lines = {"listeners.tcp.1": f"127.0.0.1:{self._ports['amqp']}", **config}
         text = "".join(f"{key} = {value}\n" for key, value in lines.items())
@@ -135,9 +136,3 @@ class RabbitServer:
         except OSError:
             return False
         return True
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

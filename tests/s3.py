@@ -10,7 +10,7 @@ from pathlib import Path
 KEY, SECRET = "factory", "only-for-tests"
 BUCKET = "factory"
 STARTED = re.compile(r"Starting s3 server on \[(http://[\d.:]+)/\]")
-STOP_S = 10
+STOP_S = 60
 
 
 def find_server() -> str | None:

@@ -15,7 +15,7 @@ from chatgenimage.factory.broker.embedded_redis import find_server
 from chatgenimage.tasks.chain import QUEUE_NAMES
 from tests.rabbitmq import RabbitServer
 
-START_UP_S = 10
+START_UP_S = 120
 DISK = "4m"
 
 

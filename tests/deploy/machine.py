@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
 
 from chatgenimage.factory.broker.embedded_redis import find_server
 from tests import s3
 from tests.deploy.composed import ROOT, SECRETS, read_services, read_targets
+from tests.ports import free_port
 from tests.postgres import QUICK, PostgresServer
 
 STOP_S = 90
@@ -201,10 +200,3 @@ class Machine:
         for theirs, ours in places.items():
             word = word.replace(theirs, ours)
         return f"{self.folder}{word}" if word.startswith(("/data", "/buckets")) else word
-
-
-def free_port():
-    """Return a port that is free now."""
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]

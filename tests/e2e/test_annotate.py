@@ -39,7 +39,7 @@ def pictures(tmp_path):
 
 def test_a_person_s_pictures_are_labelled_and_judged(factory, pictures, tmp_path):
     folder, truth = pictures
-    told = factory.call_json("annotate", str(folder), "--labels", ",".join(ASKED))
+    told = factory.call_json("annotate", str(folder), "--labels", ",".join(ASKED), "--workers", "1")
     assert {one["name"] for one in told["pictures"]["refused"]} == {
         "broken.jpg",
         "dog_in_a_forest.png",

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from chatgenimage.db.models import Candidate, Prompt, Scene
 
 DOMAINS = {"on a beach": "a beach", "in snow": "a snowy field"}
-QUOTA = ("--accepted", "4", "--per-label", "4")
+QUOTA = ("--accepted", "4", "--per-label", "4", "--workers", "1")
 
 
 def test_every_label_is_made_in_every_domain_and_a_refilter_keeps_it(factory):

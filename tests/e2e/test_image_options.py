@@ -13,9 +13,8 @@ SIZES = {"dog": (96, 64), "house": (56, 80), "tree": (64, 64)}
 
 def test_images_have_the_size_of_their_label_to_the_export(factory, tmp_path):
     (tmp_path / "labels.csv").write_text(TABLE)
-    made = factory.call_json(
-        "run", "--file", str(tmp_path / "labels.csv"), "--per-label", "3", "--seed", "3"
-    )
+    words = ("--file", str(tmp_path / "labels.csv"), "--per-label", "3", "--seed", "3")
+    made = factory.call_json("run", *words, "--workers", "1")
     assert made["problems"]["quarantined"] == 0
     with factory.sessions() as session:
         candidates = session.scalars(select(Candidate)).all()

@@ -48,7 +48,7 @@ def profile(installed, tmp_path, monkeypatch):
 def test_a_plugin_paints_filters_exports_and_reads_labels(factory, profile, tmp_path):
     (tmp_path / "labels.toml").write_text(LABELS)
     place = ("--profile", str(profile))
-    made = factory.call_json("run", "--file", tmp_path / "labels.toml", *place)
+    made = factory.call_json("run", "--file", tmp_path / "labels.toml", "--workers", "1", *place)
     assert (made["made"]["generated"], made["made"]["filled"]) == (3, 3)
     assert made["problems"]["quarantined"] == 0
     with factory.sessions() as session:

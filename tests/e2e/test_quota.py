@@ -9,20 +9,21 @@ from tests.e2e.conftest import assert_same_dataset, processes_in, wait_until_gon
 
 ASKED = 6
 RUN = ("run", "dog", "tulip", "--accepted", str(ASKED), "--per-label", "4", "--rounds", "0")
+ONE = ("--workers", "1")
 
 
 @pytest.mark.slow  # three runs
 def test_a_quota_is_reached_after_everything_was_killed(factory, undisturbed):
-    assert undisturbed.call(*RUN, "--seed", "5").returncode == 0
+    assert undisturbed.call(*RUN, *ONE, "--seed", "5").returncode == 0
     total = undisturbed.count_candidates()
     assert total > 2 * 4  # the first batches were not enough
-    running = factory.start(*RUN, "--seed", "5")
+    running = factory.start(*RUN, *ONE, "--seed", "5")
     factory.wait_for_candidates(9, running)  # one from a batch that the quota added
     for process in processes_in(factory.data_dir):
         process.kill()
     running.wait()
     wait_until_gone(factory.data_dir)
-    factory.call_json("resume")
+    factory.call_json("resume", *ONE)
     assert batches_of(factory) == batches_of(undisturbed)
     assert_same_dataset(factory, undisturbed)
 

@@ -47,7 +47,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
     monkeypatch.setenv("FACTORY_FLOWER_BASIC_AUTH", LOGIN)
     assert factory.call("migrate").returncode == 0
     with served(factory, "flower") as flower, served(factory, "gallery") as gallery:
-        run = factory.start("run", *LABELS, "--per-label", "3")
+        run = factory.start("run", *LABELS, "--per-label", "3", "--workers", "1")
         factory.wait_for_candidates(1, run)
         terminal = subprocess.Popen(
             factory.command("watch", "1", "--json", "--interval", "1"),
@@ -56,10 +56,10 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
         )
         page.goto(f"{gallery}/runs/1")
         expect(page.get_by_role("heading", name="Progress")).to_be_visible()
-        expect(page.locator(".facts")).to_contain_text(RATE, timeout=PATIENCE_MS)
         expect(page.locator(".held-steps")).to_contain_text(
             re.compile("batch 0 · round"), timeout=PATIENCE_MS
         )
+        expect(page.locator(".facts")).to_contain_text(RATE, timeout=PATIENCE_MS)
         of_the_run = page.context.new_page()
         of_the_run.goto(f"{flower}/tasks")
         expect(of_the_run.locator("#tasks-table")).to_contain_text(

@@ -31,9 +31,9 @@ def test_images_are_painted_while_the_language_model_is_asked(factory, tmp_path)
     with Loopback(server) as loopback:
         settings = profile(tmp_path, loopback.url, max_concurrency=8)
         path.write_text(yaml.safe_dump(settings))
-        run = ("run", *LABELS, "--workers", "1", "--profile", str(path))
+        run = ("run", *LABELS, "--per-label", "4", "--workers", "1", "--profile", str(path))
         made = factory.call_json(*run)
-    assert made["accepted"] == {"imported": 0, "generated": 24, "edited": 48, "filled": 48}
+    assert made["accepted"] == {"imported": 0, "generated": 12, "edited": 24, "filled": 24}
     notes = Path(settings["families"]["diffusion"]["notes"]).read_text().splitlines()
     painted = [json.loads(line) for line in notes]
     assert any(

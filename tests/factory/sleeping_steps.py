@@ -16,7 +16,7 @@ from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.device import inference
-from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE
+from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE, TAKE_LONG
 
 
 def assemble(settings, _roles, owner):
@@ -34,9 +34,9 @@ worker_hooks.assemble = assemble  # type: ignore[attr-defined]  # what it import
 
 def compute(step, subjects):
     asked = (current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()
-    if asked == KILL:
+    if asked in {KILL, TAKE_LONG}:
         if step == "generate" and KILLER in subjects:
-            os.kill(os.getpid(), signal.SIGKILL)
+            fail_at_once_or_late(asked)
         return subjects
     if asked == LOSE_DEVICE:
         lose_device()
@@ -44,6 +44,12 @@ def compute(step, subjects):
         hang()
     time.sleep(float(asked))
     return subjects
+
+
+def fail_at_once_or_late(asked):
+    if asked == KILL:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(3600)
 
 
 def hang():

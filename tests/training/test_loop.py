@@ -36,13 +36,13 @@ def test_a_stage_that_was_stopped_goes_on_with_its_steps_and_its_weights(tmp_pat
     with start(60, tmp_path) as stopped:
         stopped.stdout.readline()  # fifty steps are done
         stopped.send_signal(signal.SIGTERM)
-        told, complaint = stopped.communicate(timeout=60)
+        told, complaint = stopped.communicate(timeout=300)
     assert "resumes when started again" in complaint
     exported = told.splitlines()[-1]
     assert exported.startswith("exported at step")
 
     with start(1e-6, tmp_path) as resumed:
-        told, complaint = resumed.communicate(timeout=60)
+        told, complaint = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, complaint
     assert told.splitlines()[0] == f"tiny: resumes at step {exported.split()[3]}"
     assert told.splitlines()[-1] == exported

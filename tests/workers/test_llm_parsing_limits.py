@@ -105,11 +105,11 @@ def test_what_looks_like_a_comment_in_a_text_stays():
 @pytest.mark.parametrize("piece", ['\\"', '"', "\u201c", "{}", "[", "'label': ", "/*", ", "])
 def test_an_answer_of_one_piece_without_end_takes_no_time(start, piece):
     text = start + piece * (90_000 // len(piece))
-    begun = time.monotonic()
+    begun = time.process_time()
     for parse in (parse_features, lambda text: parse_scenes(text, ["dog"], 1)):
         with contextlib.suppress(AnswerRefused):
             parse(text)
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_an_answer_longer_than_a_book_is_not_read():

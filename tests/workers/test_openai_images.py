@@ -29,7 +29,7 @@ PNG = encode_image(RED)
 
 def load(server, memory=None, **changes):
     settings = {"model": "painter", "base_url": server.url, "api_key": KEY, "size": "32x32"}
-    config = OpenAiImagesConfig(**{**settings, "timeout_s": 5, "max_retries": 0, **changes})
+    config = OpenAiImagesConfig(**{**settings, "timeout_s": 60, "max_retries": 0, **changes})
     return OpenAiImages.load(config, memory)
 
 

@@ -18,7 +18,7 @@ WIDE = np.full((50, 100, 3), 90, np.uint8)
 
 
 def load(server, memory=None, **changes):
-    settings = {"model": "seer", "base_url": server.url, "api_key": KEY, "timeout_s": 5}
+    settings = {"model": "seer", "base_url": server.url, "api_key": KEY, "timeout_s": 60}
     return OpenAiVision.load(OpenAiVisionConfig(**{**settings, **changes}), memory)
 
 

@@ -11,18 +11,20 @@ from chatgenimage.workers.llm.openai import OpenAiLanguageModel
 from chatgenimage.workers.llm.request_slots import RequestSlots
 from tests.loopback import Loopback, fails, says
 
+WAIT_S = 60
 GOOD = says('{"features": ["golden fur", "floppy ears"]}')
 
 
 def test_no_more_hold_a_slot_than_there_are():
     slots, peak, now = RequestSlots(3), 0, []
+    three_at_once = threading.Barrier(3, timeout=WAIT_S)
 
     def work():
         nonlocal peak
         with slots.take():
             now.append(1)
             peak = max(peak, len(now))
-            time.sleep(0.02)
+            three_at_once.wait()
             now.pop()
 
     threads = [threading.Thread(target=work) for _ in range(9)]
@@ -39,12 +41,12 @@ def test_as_many_requests_may_wait_as_there_are_slots():
 
     def work():
         with slots.take():
-            leave.wait(10)
+            leave.wait(WAIT_S)
 
     threads = [threading.Thread(target=work) for _ in range(5)]
     for number, thread in enumerate(threads, start=1):
         thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + WAIT_S
         while slots.brought < number and time.monotonic() < deadline:
             time.sleep(0.001)
         rooms.append(slots.room)
@@ -107,13 +109,16 @@ def test_a_rate_limit_in_the_body_of_a_200_counts_too():
 
 
 def test_a_server_that_does_not_answer_in_time_counts_as_overloaded():
-    def sleep(_request):
-        time.sleep(0.3)
+    given_up = threading.Event()
+
+    def wait(_request):
+        given_up.wait(WAIT_S)
         return GOOD
 
-    with Loopback(sleep) as server:
+    with Loopback(wait) as server:
         config = server.config(max_concurrency=8, timeout_s=0.1, max_retries=0)
         model = OpenAiLanguageModel.load(config)
         with pytest.raises(EndpointUnavailable):
             model.describe_features("dog", seed=1)
+        given_up.set()
     assert model.concurrency == 4

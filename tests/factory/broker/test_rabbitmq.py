@@ -5,6 +5,7 @@ import time
 
 import pytest
 import yaml
+from kombu import Connection
 
 from chatgenimage.db.states import ItemState
 from chatgenimage.factory.app import make_celery
@@ -40,6 +41,15 @@ def rabbit():
     server.remove()
 
 
+@pytest.fixture(scope="module")
+def running():
+    """A running server, for tests that leave it as it is."""
+    server = RabbitServer()
+    server.start()
+    yield server
+    server.remove()
+
+
 @pytest.fixture
 def settings(place, tmp_path):
     values = yaml.safe_load((CONFIGS / "micro.yaml").read_text(encoding="utf-8"))
@@ -59,8 +69,9 @@ def test_a_run_finishes_though_its_rabbitmq_starts_late_loses_everything_and_die
         wait_for(lambda: "Waiting for it" in (tmp_path / "log").read_text())
         rabbit.start()
         wait_for(lambda: count_items(place, ItemState.DONE) > 2)
-        for queue in QUEUE_NAMES:
-            rabbit.control("delete_queue", queue)
+        with Connection(rabbit.url) as connection:
+            for queue in QUEUE_NAMES:
+                connection.default_channel.queue_delete(queue)
         wait_for(lambda: count_items(place, ItemState.DONE) > 8)
         model_child(process).kill()
         rabbit.kill()
@@ -76,10 +87,10 @@ def test_a_step_may_take_longer_than_rabbitmq_waits_for_an_answer(
 ):
     monkeypatch.setenv("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-rabbit channel_tick_interval 1000")
     rabbit = RabbitServer(consumer_timeout="3000")
-    rabbit.start()
     try:
         if rabbit.version < (3, 12):
             pytest.skip("this RabbitMQ has no time limits of single queues; 3.12 has")
+        rabbit.start()
         sleep(place, 2)
         submit_run(place, settings, ["dog"])
         with worker(settings, tmp_path, FACTORY_BROKER_URL=rabbit.url) as process:
@@ -106,24 +117,25 @@ def test_a_worker_ends_though_its_rabbitmq_answers_nothing_any_more(
     assert "broker_silent_at_shutdown" in (tmp_path / "log").read_text()
 
 
-def test_the_main_job_runs_and_flower_shows_it(tmp_path, rabbit, monkeypatch):
-    rabbit.start()
-    monkeypatch.setenv("FACTORY_BROKER_URL", rabbit.url)
+def test_the_main_job_runs_and_flower_shows_it(tmp_path, running, monkeypatch):
+    monkeypatch.setenv("FACTORY_BROKER_URL", running.url)
     factory = Factory(tmp_path / "data")
     factory.data_dir.mkdir()
     with flower(factory.data_dir, FACTORY_FLOWER_BASIC_AUTH=LOGIN) as (_, url):
         result = factory.call_json("run", "house", "--per-label", "2", "--seed", "7")
         assert sum(result["accepted"].values()) > 0
-        tasks = json.loads(get(f"{url}/api/tasks", LOGIN)[1]).values()
-        assert {"brainstorm", "fill", "filter"} <= {task["name"] for task in tasks}
+        wait_for(lambda: {"brainstorm", "fill", "filter"} <= names_of_tasks(url))
         assert all(get(f"{url}/{page}", LOGIN)[0] == 200 for page in ("tasks", "workers", "broker"))
-    app = make_celery(load_settings("micro", data_dir=factory.data_dir), rabbit.url)
+    app = make_celery(load_settings("micro", data_dir=factory.data_dir), running.url)
     assert count_waiting(app, QUEUE_NAMES) == dict.fromkeys(QUEUE_NAMES, 0)
     app.pool.force_close_all()  # type: ignore[attr-defined]  # a stub lacks it
 
 
-def test_a_wrong_password_is_reported_but_not_shown(rabbit):
-    rabbit.start()
+def names_of_tasks(url):
+    return {task["name"] for task in json.loads(get(f"{url}/api/tasks", LOGIN)[1]).values()}
+
+
+def test_a_wrong_password_is_reported_but_not_shown(running):
     with pytest.raises(BrokerUnavailable, match=r"guest:\*\*\*@.*ACCESS_REFUSED") as caught:
-        ConfiguredBroker(rabbit.url.replace("guest@", "hush@")).ensure()
+        ConfiguredBroker(running.url.replace("guest@", "hush@")).ensure()
     assert "hush" not in str(caught.value)

@@ -34,9 +34,16 @@ def waiting(tmp_path, plan):
 
 
 def children():
-    started = psutil.Process().children()
-    alive = [each for each in started if each.status() != psutil.STATUS_ZOMBIE]
-    return [each for each in alive if "--until-stdin-closes" in each.cmdline()]
+    """Return the worker processes that are alive."""
+    return [one for one in psutil.Process().children() if "--until-stdin-closes" in words_of(one)]
+
+
+def words_of(process):
+    """Return the words of a process' command, or none if it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:  # also of one that has just become a zombie
+        return []
 
 
 def messages_after(workers):

@@ -29,7 +29,7 @@ from tests.factory.sleeping import SLEEP_FILE
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_S = 120
+PATIENCE_S = 300
 LOGIN = "somebody:open-sesame"
 NASTY = "<script>document.title='broken'</script> 🐶 \"' &amp;"
 LONG = "w" * 200
@@ -109,11 +109,16 @@ def worked_off(migrated, tmp_path_factory):
         worker = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         try:
             wait_for(lambda: is_done(place))
-            wait_for(lambda: len(json.loads(get(f"{url}/api/tasks", LOGIN)[1])) >= 33)
+            wait_for(lambda: len(states := states_of_tasks(url)) >= 33 and {*states} == {"SUCCESS"})
             yield url
         finally:
             worker.kill()
             worker.wait()
+
+
+def states_of_tasks(url):
+    tasks = json.loads(get(f"{url}/api/tasks", LOGIN)[1])
+    return [task["state"] for task in tasks.values()]
 
 
 def is_done(place):

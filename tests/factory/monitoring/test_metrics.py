@@ -27,7 +27,7 @@ from chatgenimage.factory.monitoring.metrics import (
 )
 from tests import rows
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 TOKEN = "sixteen letters!"
 CHAIN = ("brainstorm", "generate", "label")
 NASTY = 'a "dog"\\\nof <b>mine</b> 🐶'

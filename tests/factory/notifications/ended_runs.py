@@ -9,7 +9,7 @@ from chatgenimage.factory.processes import finalize_run
 from chatgenimage.factory.settings.model import load_settings
 from tests import rows
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 def end_run(place):

@@ -7,7 +7,7 @@ from chatgenimage.db.models import Item, Step
 from chatgenimage.db.states import ItemState, StepState
 from chatgenimage.factory.processes.liveness import probe
 from chatgenimage.tasks.item_lifecycle import DIED
-from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE
+from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, TAKE_LONG
 from tests.factory.sleeping_runs import (
     PATIENCE_S,
     assert_whole,
@@ -99,20 +99,17 @@ SHORT = pytest.mark.parametrize(
 def test_a_pass_that_takes_too_long_is_given_up_before_its_worker_s_child_must_be_killed(
     place, settings, tmp_path
 ):
-    sleep(place, 3600)
-    submit_run(place, settings, labels=["dog"])
+    sleep(place, TAKE_LONG)
+    run_id = submit_run(place, settings, labels=["dog"])
     with worker(settings, tmp_path) as process:
-        wait_for(lambda: count_items(place, ItemState.READY) == 4)
+        wait_for(lambda: count_items(place, ItemState.DONE))
         child = model_child(process)
-        wait_for(lambda: count_items(place, ItemState.QUARANTINED))
-        sleep(place, 0)
-        wait_for(lambda: count_items(place, ItemState.DONE) >= 3)
+        wait_for(lambda: is_done(place, run_id))
         assert child.is_running()
     with place.sessions() as session:
-        given_up = session.scalars(
-            select(Item).where(Item.error.is_not(None)).order_by(Item.id)
-        ).first()
-        assert "took too long for delivery.time_limit_s" in given_up.error
+        [given_up] = session.scalars(select(Item).where(Item.state == ItemState.QUARANTINED))
+    assert given_up.subject_id == KILLER
+    assert "took too long for delivery.time_limit_s" in given_up.error
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from chatgenimage.factory.progress.snapshot import RunMonitor
 from chatgenimage.tasks.filter_rules import REASONS
 from tests import rows
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE pid <> pg_backend_pid() AND datname = '{}'"""
 
