@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import asking
+from benchmarks.asking import ROOT
 from benchmarks.device import plugin
+from benchmarks.sleeping import profile
 from chatgenimage.factory.settings.profiles import CONFIGS
 from tests.loopback import Loopback, fails
 
@@ -34,9 +35,9 @@ def content(request, tmp_path, refusing, monkeypatch):
     if getattr(request, "param", None) == "micro":
         return yaml.safe_load((CONFIGS / "micro.yaml").read_text())
     plugin.install(tmp_path / "site")
-    path = os.pathsep.join([str(asking.ROOT), str(tmp_path / "site")])
+    path = os.pathsep.join([str(ROOT), str(tmp_path / "site")])
     monkeypatch.setenv("PYTHONPATH", path)
-    return asking.profile(tmp_path, refusing.url, max_concurrency=8)
+    return profile(tmp_path, refusing.url, max_concurrency=8)
 
 
 @pytest.fixture

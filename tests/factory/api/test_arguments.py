@@ -1,11 +1,18 @@
 """Arguments of the Python API: what the command line refuses is refused, with a typed error."""
 
+from collections.abc import Callable
+
 import pytest
 
 from chatgenimage import annotate, export, open_store, run, submit, watch
 from chatgenimage.factory.errors import CannotWrite, SettingsError, UnknownKeyword
 
-FUNCTIONS = {"submit": submit, "run": run, "watch": watch, "annotate": annotate}
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "submit": submit,
+    "run": run,
+    "watch": watch,
+    "annotate": annotate,
+}
 WRONG = [
     ("submit", {"labels": 3}, "`labels` is wrong: expected text, or several, found int"),
     ("submit", {"labels": None}, "`labels` is wrong: expected text, or several, found NoneType"),

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import yaml
-from kombu import Connection
+from kombu import Connection, Queue
 
 from chatgenimage.db.states import ItemState
 from chatgenimage.factory.app import make_celery
@@ -71,7 +71,7 @@ def test_a_run_finishes_though_its_rabbitmq_starts_late_loses_everything_and_die
         wait_for(lambda: count_items(place, ItemState.DONE) > 2)
         with Connection(rabbit.url) as connection:
             for queue in QUEUE_NAMES:
-                connection.default_channel.queue_delete(queue)
+                Queue(queue, channel=connection.default_channel).delete()
         wait_for(lambda: count_items(place, ItemState.DONE) > 8)
         model_child(process).kill()
         rabbit.kill()
