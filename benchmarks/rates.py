@@ -104,8 +104,8 @@ Per bare task and per step, in the same runs:
 The parent and the child work in turn: a worker takes the next message only after it acknowledged
 the last, so that no message waits behind a pass of several minutes. The dispatcher runs at fixed
 intervals, so its share is smaller if steps are fast. A step of one pass costs two transactions and
-seven statements, which `tests/tasks/test_step.py` checks. One transaction claims it, loads its
-rows, and adds its items with their first attempt counted. The other checks the fence, writes the
-results, settles the items, ends the step and passes the batch on. PostgreSQL answers each of these,
-`BEGIN` and `COMMIT` one by one: eleven round trips. SQLite runs inside the child.
+six statements, which `tests/tasks/test_step.py` checks. One transaction claims it, loads its rows,
+and adds its items with their first attempt counted. The other ends the step if the claim is still
+valid, writes the results, settles the items and passes the batch on. PostgreSQL answers each of
+these, `BEGIN` and `COMMIT` one by one: ten round trips. SQLite runs inside the child.
 """

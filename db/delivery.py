@@ -1,8 +1,8 @@
 """Claims and leases: decide which worker may run which step.
 
 A message holds only a batch id; the database rows decide. A step is claimed by compare-and-set with
-a new token and a lease. Every later write of its worker calls `fence` first, so a worker that lost
-its lease cannot change anything.
+a new token and a lease. Every later write of its worker calls `fence` first, or `finish_with`, so a
+worker that lost its lease cannot change anything.
 
 The statements that every step needs are built once, below, and run on the session's connection:
 building a statement takes longer than running it, and so does the session's search for changes.
@@ -70,10 +70,14 @@ _may_go_on = literal_column(
     f" WHERE batch.id = step.batch_id AND run.state = '{RunState.ACTIVE}')",
     Boolean,
 )
-_open_item = (
-    select(Item.id)
-    .where(Item.step_id == Step.id, Item.state == ItemState.READY, Item.subject_id != WHOLE_STEP)
-    .exists()
+_open_items = select(Item.id).where(
+    Item.step_id == Step.id, Item.state == ItemState.READY, Item.subject_id != WHOLE_STEP
+)
+_others_open = _open_items.where(Item.id.not_in(bindparam("ids", expanding=True)))
+_is_held = and_(
+    Step.id == bindparam("held_step"),
+    Step.token == bindparam("held_token"),
+    Step.state == StepState.RUNNING,
 )
 
 CLAIM = (
@@ -97,8 +101,7 @@ HELD = (
 )
 FENCE = (
     update(Step)
-    .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
-    .where(Step.state == StepState.RUNNING)
+    .where(_is_held)
     .values(lease_until=Clock() + bindparam("lease_s", type_=Float))
     .returning(_may_go_on)
 )
@@ -107,11 +110,11 @@ MAY_GO_ON = (
     .select_from(Step)
     .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
 )
-FINISH = (
-    update(Step)
-    .where(Step.id == bindparam("held_step"), ~_open_item)
-    .values(FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None})
+_finish = update(Step).values(
+    FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None}
 )
+FINISH = _finish.where(Step.id == bindparam("held_step"), ~_open_items.exists())
+FINISH_WITH = _finish.where(_is_held, _may_go_on, ~_others_open.exists())
 POSTPONE = (
     update(Step)
     .where(Step.id == _first_unfinished, Step.state == StepState.READY)
@@ -220,6 +223,19 @@ def may_continue(session: Session, claim: Claim) -> bool:
 def finish_step(session: Session, claim: Claim) -> bool:
     """Finish the step unless items are open; return whether it is done. Call after `fence`."""
     return session.connection().execute(FINISH, {"held_step": claim.step_id}).rowcount == 1
+
+
+def finish_with(session: Session, claim: Claim, item_ids: Sequence[int]) -> bool:
+    """Finish the step if no other items are open and the holder may continue, without `fence`.
+
+    This is `fence` and `finish_step` in one statement, for a step of one pass: the same transaction
+    settles its items afterwards.
+
+    Returns:
+        Whether it is done. If not, nothing has changed, and `fence` says why.
+    """
+    asked = {"held_step": claim.step_id, "held_token": claim.token, "ids": item_ids}
+    return session.connection().execute(FINISH_WITH, asked).rowcount == 1
 
 
 def release_step(session: Session, claim: Claim, *, delay_s: float = 0.0, error: str = "") -> None:

@@ -40,8 +40,10 @@ START = (
 )
 START_UNTRIED = START.where(Item.id.in_(UNTRIED))
 START_ONE = START.where(Item.id == bindparam("of_item"))
+# With the step, PostgreSQL finds them by an index even if it plans while the table is empty.
 SETTLE = (
     update(Item)
+    .where(Item.step_id == bindparam("of_step"))
     .where(Item.id.in_(bindparam("ids", expanding=True)))
     .values(
         state=bindparam("reached", type_=String),
@@ -128,6 +130,7 @@ def put_back_items(session: Session, item_ids: Sequence[int]) -> None:
 
 def settle_items(  # noqa: PLR0913  # an outcome has five parts
     session: Session,
+    claim: Claim,
     item_ids: Sequence[int],
     state: ItemState,
     *,
@@ -136,10 +139,11 @@ def settle_items(  # noqa: PLR0913  # an outcome has five parts
     duration_s: float | None = None,
     gpu_peak_bytes: int | None = None,
 ) -> None:
-    """Set the state of items with their cost, or with their error and inputs."""
+    """Set the state of items of a step with their cost, or with their error and inputs."""
     session.connection().execute(
         SETTLE,
         {
+            "of_step": claim.step_id,
             "ids": item_ids,
             "reached": state,
             "why": error,

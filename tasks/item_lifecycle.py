@@ -120,10 +120,12 @@ class StepItems(Generic[In, Made, Out]):
         self._work = work
         self._resources = resources
         self._claim = claim
+        self._planned = 0
 
     def plan(self, session: Session, step: Step) -> ItemGroup[In, Made, Out] | None:
         """Add the step's items that do not exist yet, and start a pass."""
         subject_ids = self._work.plan(session, step)
+        self._planned = len(subject_ids)
         worker, most = self._resources.owner, self._most(session, step)
         started = items.add_items(session, self._claim, subject_ids, most=most, worker=worker)
         return self.take(session, step, started)
@@ -163,6 +165,7 @@ class StepItems(Generic[In, Made, Out]):
             forget_answers(session, fault.exchanges)
         items.settle_items(
             session,
+            self._claim,
             [item.id],
             ItemState.QUARANTINED if is_last else ItemState.READY,
             error=fault.text,
@@ -177,7 +180,7 @@ class StepItems(Generic[In, Made, Out]):
         if len(part.items) == 1:
             limit_s = self._resources.delivery.time_limit_s
             error = f"took too long for delivery.time_limit_s: {limit_s} s for a step"
-            items.settle_items(session, part.ids, ItemState.READY, error=error)
+            items.settle_items(session, self._claim, part.ids, ItemState.READY, error=error)
 
     def put_back(
         self, session: Session, step: Step, parts: Sequence[ItemGroup[In, Made, Out]]
@@ -207,8 +210,12 @@ class StepItems(Generic[In, Made, Out]):
             return False
         whole.state = ItemState.QUARANTINED
         left = [item.id for item in items.open_items(session, self._claim)]
-        items.settle_items(session, left, ItemState.QUARANTINED, error=fault.text)
+        items.settle_items(session, self._claim, left, ItemState.QUARANTINED, error=fault.text)
         return True
+
+    def are_all(self, part: ItemGroup[In, Made, Out]) -> bool:
+        """Return whether a pass has all items that were planned: the step has one pass."""
+        return len(part.items) == self._planned
 
     def is_short(self, session: Session, step: Step, part: ItemGroup[In, Made, Out]) -> bool:
         """Return whether a pass has fewer items than it may have: no others are left."""
@@ -273,5 +280,10 @@ class StepItems(Generic[In, Made, Out]):
             inputs = None
         died = f"{DIED}: {step.error}" if step.error else DIED
         items.settle_items(
-            session, [item.id], ItemState.QUARANTINED, error=item.error or died, inputs=inputs
+            session,
+            self._claim,
+            [item.id],
+            ItemState.QUARANTINED,
+            error=item.error or died,
+            inputs=inputs,
         )

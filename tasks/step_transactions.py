@@ -106,14 +106,16 @@ class StepTransactions(Generic[In, Made, Out]):
                 raise WriteFailed from error
             items.settle_items(
                 session,
+                self._claim,
                 part.ids,
                 ItemState.DONE,
                 duration_s=part.duration_s,
                 gpu_peak_bytes=part.gpu_peak_bytes,
             )
 
+        is_only = self._items.are_all(part) and not rest.parts and not self._is_late()
         try:
-            return self._commit(write, rest)
+            return self._commit(write, rest, last_ids=part.ids if is_only else ())
         except WriteFailed as error:
             return Fault.of_unwritable(error.__cause__ or error, part.results or ())
 
@@ -180,9 +182,17 @@ class StepTransactions(Generic[In, Made, Out]):
         return NextAction(has_ended=True)
 
     def _commit(
-        self, write: Write, rest: Rest[In, Made, Out], *, gives_back: bool = False
+        self,
+        write: Write,
+        rest: Rest[In, Made, Out],
+        *,
+        gives_back: bool = False,
+        last_ids: Sequence[int] = (),
     ) -> NextAction[In, Made, Out]:
-        """Write after `fence`; then start another pass if none is left, or give the rest back."""
+        """Write after `fence`; then start another pass if none is left, or give the rest back.
+
+        With the ids of the step's last items it ends the step instead, if nothing stops it.
+        """
 
         def choose(session: Session, may_continue: bool) -> NextAction[In, Made, Out]:  # noqa: FBT001
             if not gives_back and any(part.is_computed for part in rest.waiting):
@@ -195,25 +205,33 @@ class StepTransactions(Generic[In, Made, Out]):
                 return self._next(session, rest)
 
         try:
-            return self._transact(write, choose)
+            return self._transact(write, choose, last_ids)
         except StepFailed as error:
             fault = Fault.of(error.__cause__ or error)
             return self._transact(write, lambda session, _: self._fail_step(session, fault, rest))
 
     def _transact(
-        self, write: Write, choose: Callable[[Session, bool], NextAction[In, Made, Out]]
+        self,
+        write: Write,
+        choose: Callable[[Session, bool], NextAction[In, Made, Out]],
+        last_ids: Sequence[int] = (),
     ) -> NextAction[In, Made, Out]:
         with self._resources.sessions.begin() as session:
-            may_continue = self._enter(session)
+            is_done = bool(last_ids) and delivery.finish_with(session, self._claim, last_ids)
+            may_continue = self._enter(session, is_fenced=is_done)
             write(session, self._step)
-            action = choose(session, may_continue)
+            if is_done:
+                with faults_of_the_step():
+                    action = self._conclude(session)
+            else:
+                action = choose(session, may_continue)
             reach(Failpoint.BEFORE_COMMIT)
         reach(Failpoint.AFTER_COMMIT)
         return action
 
-    def _enter(self, session: Session) -> bool:
+    def _enter(self, session: Session, *, is_fenced: bool = False) -> bool:
         """Load the step after `fence` into a transaction; return whether it may continue."""
-        may_continue = delivery.fence(session, self._claim)
+        may_continue = is_fenced or delivery.fence(session, self._claim)
         session.add(self._step)
         return may_continue
 
@@ -228,10 +246,14 @@ class StepTransactions(Generic[In, Made, Out]):
                 return self._give_back(session, rest, delay_s=BUDGET_WAIT_S)
             if part := self._items.take(session, self._step):
                 return NextAction(part)
+        return self._conclude(session)
+
+    def _conclude(self, session: Session) -> NextAction[In, Made, Out]:
+        """Write what the step derives from all its items, and pass the batch on."""
         self._work.conclude(session, self._step)
         session.flush()
         if self._whole:
-            items.settle_items(session, [self._whole.id], ItemState.DONE)
+            items.settle_items(session, self._claim, [self._whole.id], ItemState.DONE)
         return self._hand_on(session)
 
     def _fail_step(

@@ -123,9 +123,59 @@ def test_a_step_is_not_finished_while_items_are_open(place, batch_id):
     assert step_named(place, "brainstorm").state == StepState.RUNNING
     with place.sessions.begin() as session:
         [item] = items.open_items(session, held)
-        items.settle_items(session, [item.id], ItemState.QUARANTINED)
+        items.settle_items(session, held, [item.id], ItemState.QUARANTINED)
     assert finish(place, held)
     assert step_named(place, "brainstorm").state == StepState.DONE
+
+
+def add_two_items(place, held):
+    with place.sessions.begin() as session:
+        return [item.id for item in items.add_items(session, held, [1, 2], most=2, worker="me")]
+
+
+def finish_with(place, held, item_ids):
+    with place.sessions.begin() as session:
+        return delivery.finish_with(session, held, item_ids)
+
+
+def test_a_step_is_finished_with_its_last_open_items_and_not_with_a_part_of_them(place, batch_id):
+    held, _ = claim(place, batch_id)
+    first, second = add_two_items(place, held)
+    assert not finish_with(place, held, [first])
+    fence(place, held)
+    assert finish_with(place, held, [first, second])
+    assert step_named(place, "brainstorm").state == StepState.DONE
+    assert not finish_with(place, held, [first, second])
+    with pytest.raises(LeaseLost):
+        fence(place, held)
+
+
+def test_a_step_is_not_finished_with_its_items_after_another_worker_claimed_it(place, batch_id):
+    held, _ = claim(place, batch_id)
+    ids = add_two_items(place, held)
+    with place.sessions.begin() as session:
+        delivery.release_step(session, held)
+    claim(place, batch_id)
+    assert not finish_with(place, held, ids)
+    assert step_named(place, "brainstorm").state == StepState.RUNNING
+
+
+def stop_step(session):
+    delivery.request_stop(session, "me")
+
+
+def pause_run(session):
+    session.scalars(select(Run)).one().state = RunState.PAUSED
+
+
+@pytest.mark.parametrize("stop", [stop_step, pause_run])
+def test_a_step_is_not_finished_with_its_items_after_it_was_stopped(place, batch_id, stop):
+    held, _ = claim(place, batch_id)
+    ids = add_two_items(place, held)
+    with place.sessions.begin() as session:
+        stop(session)
+    assert not finish_with(place, held, ids)
+    assert not fence(place, held)
 
 
 def test_the_batch_is_done_with_its_last_step(place, batch_id):

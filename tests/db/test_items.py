@@ -1,7 +1,8 @@
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from chatgenimage.db import delivery, items
+from chatgenimage.db.delivery import Claim
 from chatgenimage.db.models import Batch, Item
 from chatgenimage.db.run_progress import overview
 from chatgenimage.db.states import ItemState
@@ -32,10 +33,10 @@ def test_items_are_open_until_they_are_settled(place, held):
         assert [item.attempts for item in (first, second, third)] == [1, 1, 1]
         items.put_back_items(session, [second.id])
         items.settle_items(
-            session, [first.id], ItemState.DONE, duration_s=0.5, gpu_peak_bytes=7 << 30
+            session, held, [first.id], ItemState.DONE, duration_s=0.5, gpu_peak_bytes=7 << 30
         )
         items.settle_items(
-            session, [third.id], ItemState.QUARANTINED, error="too dark", inputs={"seed": 7}
+            session, held, [third.id], ItemState.QUARANTINED, error="too dark", inputs={"seed": 7}
         )
     with place.sessions() as session:
         [left] = items.open_items(session, held)
@@ -59,6 +60,17 @@ def test_the_first_items_are_written_down_with_their_attempt_counted(place, held
     assert workers == {30: "me", 10: "me", 20: "you"}
 
 
+def test_postgres_settles_items_without_reading_all_others(postgres_place):
+    with postgres_place.sessions() as session:
+        connection, seen = session.connection(), []
+        event.listen(connection, "before_cursor_execute", lambda *args: seen.append(args[2:4]))
+        items.settle_items(session, Claim(1, "token", 60.0), range(8), ItemState.DONE)
+        [(statement, parameters)] = seen
+        plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars().all()
+    assert "Index Scan" in "".join(plan)
+    assert "Seq Scan" not in "".join(plan)
+
+
 def test_an_attempt_that_was_never_counted_cannot_be_put_back(place, held):
     with place.sessions.begin() as session:
         items.add_items(session, held, [1])
@@ -78,8 +90,8 @@ def test_the_overview_counts_items_by_what_happens_to_them(place, held):
     with place.sessions.begin() as session:
         items.add_items(session, held, [1, 2, 3])
         done, given_up, _ = (item.id for item in items.open_items(session, held))
-        items.settle_items(session, [done], ItemState.DONE)
-        items.settle_items(session, [given_up], ItemState.QUARANTINED, error="no")
+        items.settle_items(session, held, [done], ItemState.DONE)
+        items.settle_items(session, held, [given_up], ItemState.QUARANTINED, error="no")
     with place.sessions.begin() as session:
         now = overview(session, 1)
         (count,) = now.steps
