@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from chatgenimage.db.errors import ImageBroken, ImageMissing
-from chatgenimage.db.png import encode_png
+from chatgenimage.db.png import decode_png, encode_png
 from chatgenimage.db.storage import Storage
 
 PROVENANCE_KEY = "chatgenimage"
@@ -82,6 +82,9 @@ class ImageStore:
     def get(self, sha256: str) -> NDArray[np.uint8]:
         """Return the pixels, (H, W, 3) uint8 RGB."""
         content = self.read_bytes(sha256)
+        pixels = decode_png(content)
+        if pixels is not None:
+            return pixels
         try:
             with Image.open(io.BytesIO(content)) as image:
                 return np.array(image.convert("RGB"))  # a copy: torch wants it writable

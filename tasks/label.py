@@ -23,6 +23,7 @@ from chatgenimage.tasks.words import class_of_word, looked_for_as
 from chatgenimage.workers import masks
 from chatgenimage.workers.interfaces import Captioner, Detector, DetectorSegmenter, Segmenter
 from chatgenimage.workers.llm.word_forms import mentions
+from chatgenimage.workers.masks import Rle
 from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 MASK_MARGIN = 0.05
@@ -51,6 +52,16 @@ class LabelResult:
     caption: str
     detections: tuple[Detection, ...]
     masks: tuple[Mask, ...]
+    labelled_by: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedLabels:
+    """The same as it is stored: of each mask its run lengths, and its area in pixels."""
+
+    caption: str
+    detections: tuple[Detection, ...]
+    masks: tuple[tuple[Rle, int], ...]
     labelled_by: dict[str, Any]
 
 
@@ -171,7 +182,13 @@ def cut(
     ]
 
 
-def write(session: Session, step: Step, subject: LabelInput, labels: LabelResult) -> None:
+def encode(labels: LabelResult) -> EncodedLabels:
+    """Encode the masks: for large images longer work than all rows of the labels."""
+    encoded = tuple((masks.encode(mask), masks.mask_area(mask)) for mask in labels.masks)
+    return EncodedLabels(labels.caption, labels.detections, encoded, labels.labelled_by)
+
+
+def write(session: Session, step: Step, subject: LabelInput, labels: EncodedLabels) -> None:
     """Write caption and annotations; reject an edit that lost its parent's objects."""
     candidate = session.get_one(Candidate, subject.candidate_id)
     candidate.caption = labels.caption
@@ -182,7 +199,7 @@ def write(session: Session, step: Step, subject: LabelInput, labels: LabelResult
         _reject_if_objects_lost(candidate, options_of(step).thresholds)
 
 
-def to_annotations(labels: LabelResult) -> list[Annotation]:
+def to_annotations(labels: EncodedLabels) -> list[Annotation]:
     """Return the annotation rows, highest confidence first."""
     return [
         Annotation(
@@ -193,10 +210,12 @@ def to_annotations(labels: LabelResult) -> list[Annotation]:
             y_min=detection.box_xyxy[1],
             x_max=detection.box_xyxy[2],
             y_max=detection.box_xyxy[3],
-            rle=dict(masks.encode(mask)),
-            area_px=masks.mask_area(mask),
+            rle=dict(rle),
+            area_px=area_px,
         )
-        for index, (detection, mask) in enumerate(zip(labels.detections, labels.masks, strict=True))
+        for index, (detection, (rle, area_px)) in enumerate(
+            zip(labels.detections, labels.masks, strict=True)
+        )
     ]
 
 
@@ -224,6 +243,7 @@ LABEL = StepWork(
     compute,
     write,
     images_of=lambda subject: (subject.sha256,),
+    finish=lambda _resources, _subject, labels: encode(labels),
     overlaps=True,
     models=(Captioner, Detector, Segmenter),
 )

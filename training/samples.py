@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from chatgenimage.db.models import Candidate, Placement
 from chatgenimage.factory.reports.overlay import WHITE, Overlay, colours_of
 from chatgenimage.tasks import label
-from chatgenimage.tasks.label import LabelInput, LabelResult, to_annotations
+from chatgenimage.tasks.label import EncodedLabels, LabelInput, to_annotations
 from chatgenimage.workers.interfaces import BackgroundEditor, ImageGenerator, ObjectFiller
 from chatgenimage.workers.llm.rulebook import describe
 from chatgenimage.workers.values import BoxXyxy, RgbImage
@@ -162,18 +162,18 @@ def _generate(bench: Bench, objects: int) -> list[tuple[str, RgbImage]]:
     return list(zip(prompts, images, strict=True))
 
 
-def _label(bench: Bench, images: Sequence[RgbImage]) -> list[LabelResult]:
+def _label(bench: Bench, images: Sequence[RgbImage]) -> list[EncodedLabels]:
     """Return the label step's output for each image."""
     chain, store = bench.settings.chain, bench.resources.images
     subjects = [LabelInput(0, store.put(image, {}), chain.class_list, chain) for image in images]
-    return label.compute(bench.resources, subjects)
+    return [label.encode(labels) for labels in label.compute(bench.resources, subjects)]
 
 
 def _plain(image: RgbImage) -> Image.Image:
     return Overlay(SIDE_PX, {}).plain(image)
 
 
-def _labelled(image: RgbImage, labels: LabelResult, asked: BoxXyxy | None = None) -> Image.Image:
+def _labelled(image: RgbImage, labels: EncodedLabels, asked: BoxXyxy | None = None) -> Image.Image:
     candidate = Candidate(annotations=to_annotations(labels))
     if asked:
         x_min, y_min, x_max, y_max = asked

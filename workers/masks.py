@@ -56,12 +56,12 @@ def find_box(mask: Mask) -> BoxXyxy | None:
 
 def within(mask: Mask, box_xyxy: BoxXyxy, margin: float) -> Mask:
     """Return the mask cut off outside its box, which is first grown by `margin` of each side."""
-    height, width = mask.shape
     x_min, y_min, x_max, y_max = box_xyxy
     grow_x, grow_y = margin * (x_max - x_min), margin * (y_max - y_min)
-    grown = (x_min - grow_x, y_min - grow_y, x_max + grow_x, y_max + grow_y)
-    inside: Mask = mask & from_box(grown, (width, height))
-    return inside
+    inside = _touched((x_min - grow_x, y_min - grow_y, x_max + grow_x, y_max + grow_y))
+    cut = np.zeros_like(mask)
+    cut[inside] = mask[inside]
+    return cut
 
 
 def resize(mask: Mask, size_wh: tuple[int, int]) -> Mask:
@@ -84,10 +84,15 @@ def without_edge(mask: Mask) -> Mask:
 def from_box(box_xyxy: BoxXyxy, size_wh: tuple[int, int]) -> Mask:
     """Return an (H, W) mask of all pixels that the box touches, cut at the image's edges."""
     width, height = size_wh
-    x_min, y_min, x_max, y_max = box_xyxy
     mask = np.zeros((height, width), dtype=np.bool_)
-    mask[
-        max(int(np.floor(y_min)), 0) : max(int(np.ceil(y_max)), 0),
-        max(int(np.floor(x_min)), 0) : max(int(np.ceil(x_max)), 0),
-    ] = True
+    mask[_touched(box_xyxy)] = True
     return mask
+
+
+def _touched(box_xyxy: BoxXyxy) -> tuple[slice, slice]:
+    """Return the rows and columns of all pixels that a box touches."""
+    x_min, y_min, x_max, y_max = box_xyxy
+    return (
+        slice(max(int(np.floor(y_min)), 0), max(int(np.ceil(y_max)), 0)),
+        slice(max(int(np.floor(x_min)), 0), max(int(np.ceil(x_max)), 0)),
+    )

@@ -31,6 +31,16 @@ def test_an_image_comes_back_pixel_for_pixel(store, pixels):
     np.testing.assert_array_equal(store.get(store.put(pixels, PROVENANCE)), pixels)
 
 
+def test_a_file_that_another_program_or_an_earlier_version_wrote_is_read(store, pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+    path = Path(store.path_of(sha256))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(file.getvalue())
+    np.testing.assert_array_equal(store.get(sha256), pixels)
+
+
 def test_an_image_comes_back_writable_as_torch_wants_it(store, pixels):
     assert store.get(store.put(pixels, PROVENANCE)).flags.writeable
 

@@ -1,10 +1,12 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from chatgenimage.db.png import encode_png
+from chatgenimage.db.png import decode_png, encode_png
 
 
 def noise(height, width):
@@ -28,6 +30,55 @@ def test_every_pixel_comes_back(pixels):
     with Image.open(io.BytesIO(encode_png(pixels, "key", "text"))) as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
         np.testing.assert_array_equal(np.array(image), pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (64, 48)])
+def test_every_pixel_is_read_back_without_pillow(shape):
+    pixels = noise(*shape)
+    found = decode_png(encode_png(pixels, "key", "text"))
+    np.testing.assert_array_equal(found, pixels)
+    assert found.flags.writeable
+    assert found.flags.c_contiguous
+
+
+def png_of_pillow(pixels):
+    text = PngInfo()
+    text.add_itxt("key", "text")  # so that it has the same chunks, with other filters
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=text)
+    return file.getvalue()
+
+
+ours = encode_png(noise(16, 16), "key", "text")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png_of_pillow(noise(16, 16)),
+        png_of_pillow(noise(16, 16)[..., 0]),
+        b"",
+        b"GIF89a",
+        ours[:-30],
+        ours[:60],
+        ours[:16] + struct.pack(">II", 2**31, 2**31) + ours[24:],
+        ours[:16] + struct.pack(">II", 16, 17) + ours[24:],
+        ours[:16] + struct.pack(">II", 0, 16) + ours[24:],
+    ],
+    ids=[
+        "other filters",
+        "grey",
+        "empty",
+        "no PNG",
+        "cut in the pixels",
+        "cut before",
+        "huge",
+        "too few rows",
+        "no column",
+    ],
+)
+def test_files_of_others_and_damaged_files_are_left_to_pillow(content):
+    assert decode_png(content) is None
 
 
 def test_the_file_has_no_wrong_checksum():
