@@ -3,6 +3,7 @@
 It is a guess: no row is changed. If another worker gets the step, they were read in vain.
 """
 
+import threading
 from concurrent.futures import Future
 from itertools import islice
 from typing import Any
@@ -18,6 +19,9 @@ from chatgenimage.tasks.step_definition import StepWork, options_of, reads_no_im
 
 log = structlog.get_logger()
 
+FIRST_PAUSE_S = 0.04
+"""Pause after the first search in vain; each further one is twice as long."""
+
 Found = tuple[int, PassImages]
 """Id of the step, and the images of its first pass."""
 
@@ -25,12 +29,13 @@ Found = tuple[int, PassImages]
 def look_ahead(work: StepWork[Any, Any, Any], resources: Resources, threads: PassThreads) -> None:
     """Start to look for the next step of this kind, and to read the images of its first pass."""
     if work.images_of is not reads_no_images:
-        threads.search = threads.start(_find, work, resources, threads, _found(threads.search))
+        before = _found(threads.search)
+        threads.start_search(lambda ended: _search(ended, work, resources, threads, before))
 
 
 def take_ahead(threads: PassThreads) -> PassImages | None:
     """Return the images that were found, if any; they are kept no longer."""
-    found, threads.search = _found(threads.search), None
+    found = _found(threads.end_search())
     return found[1] if found else None
 
 
@@ -41,6 +46,20 @@ def _found(search: Future[Found | None] | None) -> Found | None:
         log.info("next_step_not_found", error=str(error))
         return None
     return search.result()
+
+
+def _search(
+    ended: threading.Event,
+    work: StepWork[Any, Any, Any],
+    resources: Resources,
+    threads: PassThreads,
+    before: Found | None,
+) -> Found | None:
+    """Search until a step is found: that of another worker may end during this pass."""
+    pause_s = FIRST_PAUSE_S
+    while not (found := _find(work, resources, threads, before)) and not ended.wait(pause_s):
+        pause_s *= 2
+    return found
 
 
 def _find(

@@ -6,6 +6,7 @@ at most: one is written, one is computed, and the images of two are read ahead: 
 pass and of the next step.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -30,6 +31,8 @@ class PassThreads:
 
     def __init__(self) -> None:
         self.search: Future[Any] | None = None
+        self._search_ended = threading.Event()
+        self._searches = ThreadPoolExecutor(1, "search")
         self._images = ThreadPoolExecutor(IMAGE_THREADS, "images")
         self._passes = ThreadPoolExecutor(1, "passes")
         self._last: Future[Any] | None = None
@@ -37,6 +40,18 @@ class PassThreads:
     def start(self, function: Callable[..., T], *arguments: Any) -> "Future[T]":  # noqa: ANN401  # any call
         """Start a call that reads or stores one image."""
         return self._images.submit(_of_this_task(function), *arguments)
+
+    def start_search(self, search: Callable[[threading.Event], Any]) -> None:
+        """Start a search, which ends with its result or soon after its event is set."""
+        self._search_ended.set()
+        self._search_ended = threading.Event()
+        self.search = self._searches.submit(_of_this_task(search), self._search_ended)
+
+    def end_search(self) -> "Future[Any] | None":
+        """End the search that was started; return it, done or not."""
+        self._search_ended.set()
+        search, self.search = self.search, None
+        return search
 
     def write(self, job: Callable[[], T]) -> "Future[T]":
         """Start to write a pass; wait before that until the previous pass is written."""
@@ -57,6 +72,8 @@ class PassThreads:
     def close(self) -> None:
         """Wait until all passes are written, and end the threads; nothing more is read ahead."""
         self._passes.shutdown()
+        self.end_search()
+        self._searches.shutdown(wait=False, cancel_futures=True)
         self._images.shutdown(wait=False, cancel_futures=True)
 
 

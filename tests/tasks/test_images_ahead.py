@@ -122,6 +122,33 @@ def test_the_images_of_the_next_step_are_read_and_no_row_is_changed(place, two_b
     assert take_ahead(threads) is None
 
 
+def test_a_step_that_is_ready_only_later_is_found_while_the_device_computes(
+    place, two_batches, threads
+):
+    here = dataclasses.replace(resources.current(), images=CountingStore(), threads=threads)
+    work = dataclasses.replace(Toy().work, images_of=lambda subject: (f"{subject['subject']}",))
+    with place.sessions.begin() as session:
+        session.execute(update(Batch).values(rung_at=None))
+    look_ahead(work, here, threads)
+    with pytest.raises(TimeoutError):
+        threads.search.result(0.1)
+    with place.sessions.begin() as session:
+        session.execute(update(Batch).values(rung_at=1.0))
+    assert threads.search.result(PATIENCE_S)
+    assert take_ahead(threads)
+
+
+def test_a_search_in_vain_ends_with_the_pass(place, two_batches, threads):
+    here = dataclasses.replace(resources.current(), images=CountingStore(), threads=threads)
+    work = dataclasses.replace(Toy().work, images_of=lambda _subject: ("a",))
+    with place.sessions.begin() as session:
+        session.execute(update(Batch).values(rung_at=None))
+    look_ahead(work, here, threads)
+    search = threads.search
+    assert take_ahead(threads) is None
+    assert search.result(PATIENCE_S) is None
+
+
 def test_a_search_that_fails_costs_nothing(place, two_batches, threads):
     def unreadable(_session, _step):
         raise LookupError("no such row")
