@@ -1,8 +1,8 @@
 """The main job on one machine: submits labels, runs workers until the run ends, shows progress."""
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from chatgenimage.db.control import set_run_state
 from chatgenimage.db.models import Run
@@ -49,7 +49,8 @@ def submit_labels(
         return submit(session, requests, settings, seed=seed, limits=limits, previews=previews)
 
 
-def work_off(  # noqa: PLR0913  # parts of a command
+@contextmanager
+def working_off(  # noqa: PLR0913  # parts of a command
     settings: Settings,
     profile: str | None,
     run_id: int,
@@ -57,8 +58,11 @@ def work_off(  # noqa: PLR0913  # parts of a command
     *,
     is_shown: bool = True,
     previews: bool = False,
-) -> None:
+) -> Iterator[None]:
     """Run worker processes until the run is done, with a live view of its progress.
+
+    The `with` block runs while the processes stop, which takes two seconds; then its end waits for
+    them, and sends the notifications.
 
     Args:
         settings: Of the run.
@@ -78,6 +82,7 @@ def work_off(  # noqa: PLR0913  # parts of a command
     """
     sessions = connect(settings.resolved_database_url())
     if _is_over(sessions, run_id):  # its preview was all of it
+        yield
         return
     with (
         notifying(settings, sessions, run_id),
@@ -85,18 +90,20 @@ def work_off(  # noqa: PLR0913  # parts of a command
         WorkerProcesses(
             settings, environment_for_child(settings, profile, broker.url), plan
         ) as workers,
-        open_display(sessions, run_id, is_shown=is_shown, starts_workers=True) as progress,
     ):
-        while not _is_over(sessions, run_id):
-            if previews and _pause_at_preview(sessions, run_id):
-                break
-            _report_ended(workers, progress, run_id)
-            _stop_if_nothing_succeeds(sessions, run_id)
-            with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
-                broker.revive()
+        with open_display(sessions, run_id, is_shown=is_shown, starts_workers=True) as progress:
+            while not _is_over(sessions, run_id):
+                if previews and _pause_at_preview(sessions, run_id):
+                    break
+                _report_ended(workers, progress, run_id)
+                _stop_if_nothing_succeeds(sessions, run_id)
+                with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
+                    broker.revive()
+                progress.refresh()
+                time.sleep(POLL_S)
             progress.refresh()
-            time.sleep(POLL_S)
-        progress.refresh()
+        workers.begin_stop()
+        yield
 
 
 def plan_for_run(

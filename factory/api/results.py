@@ -49,10 +49,15 @@ class RunResult:
     pictures: ImportResult | None = None
 
     @classmethod
-    def of(cls, store: Store, run_id: int, pictures: ImportResult | None = None) -> Self:
-        """Return the result of a run; writes its contact sheet."""
-        summary = summary_json(store.settings, run_id)
-        sheet = summary["contact_sheet"]
+    def of(
+        cls,
+        store: Store,
+        run_id: int,
+        contact_sheet: Path | None,
+        pictures: ImportResult | None = None,
+    ) -> Self:
+        """Return the result of a run."""
+        summary = summary_json(store.settings, run_id, contact_sheet)
         return cls(
             run_id=run_id,
             state=summary["state"],
@@ -61,7 +66,7 @@ class RunResult:
             accepted=summary["accepted"],
             rejected=summary["rejected"],
             problems=summary["problems"],
-            contact_sheet=None if sheet is None else Path(sheet),
+            contact_sheet=contact_sheet,
             store=store,
             pictures=pictures,
         )

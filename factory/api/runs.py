@@ -29,7 +29,7 @@ from chatgenimage.factory.api.preparing import (
 from chatgenimage.factory.api.results import RunResult
 from chatgenimage.factory.commands import Whereabouts
 from chatgenimage.factory.database import open_database
-from chatgenimage.factory.local_run import plan_for_run, submit_labels, work_off
+from chatgenimage.factory.local_run import plan_for_run, submit_labels, working_off
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
 from chatgenimage.factory.progress.watch import watch as follow
 from chatgenimage.factory.settings.arguments import (
@@ -53,6 +53,7 @@ from chatgenimage.factory.submission.label_files import NO_PLACES
 from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
 from chatgenimage.factory.submission.unused_names import list_unused_names
+from chatgenimage.factory.terminal.run_summary import draw_contact_sheet
 
 
 class RunKeywords(ChainChoice, Places, total=False):
@@ -253,5 +254,6 @@ def _work_off(  # noqa: PLR0913  # parts of a call
     read: ImportResult | None = None,
 ) -> RunResult:
     plan = plan_for_run(settings, run_id, workers, roles)
-    work_off(settings, place.profile, run_id, plan, is_shown=show)
-    return RunResult.of(store_at(place), run_id, read)
+    with working_off(settings, place.profile, run_id, plan, is_shown=show):
+        sheet = draw_contact_sheet(settings, run_id)
+    return RunResult.of(store_at(place), run_id, sheet, read)

@@ -29,14 +29,15 @@ def preview_here(
         workers: Number of processes; None: as many as the machine can run.
         is_sure: Whether to continue without a question.
     """
-    from chatgenimage.factory.local_run import plan_for_run, work_off
+    from chatgenimage.factory.local_run import plan_for_run, working_off
 
     if not _measure(settings, run_id).is_any:
         stderr.print(f"Run {run_id} was continued, or has no preview; all of it is made.")
         return
     try:
         plan = plan_for_run(settings, run_id, workers)
-        work_off(settings, place.profile, run_id, plan, previews=True)
+        with working_off(settings, place.profile, run_id, plan, previews=True):
+            _show(settings, run_id)
     except KeyboardInterrupt:
         stderr.print(
             "Stopped; nothing is lost. The same command continues the preview. Without it: "
@@ -44,7 +45,6 @@ def preview_here(
             soft_wrap=True,
         )
         raise typer.Exit(130) from None
-    _show(settings, run_id)
     held = _measure(settings, run_id)
     if not held.is_any:  # the run is over: it had nothing but first images
         return

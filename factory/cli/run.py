@@ -254,22 +254,27 @@ def finish_here(
         roles: Those that the run needs; none: all of the profile.
         more: Further keys of the JSON output.
     """
-    from chatgenimage.factory.local_run import plan_for_run, work_off
-    from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
+    from chatgenimage.factory.local_run import plan_for_run, working_off
+    from chatgenimage.factory.terminal.run_summary import (
+        draw_contact_sheet,
+        show_summary,
+        summary_json,
+    )
 
     try:
         plan = plan_for_run(settings, run_id, workers, roles)
         stderr.print(plan.describe())
-        work_off(settings, place.profile, run_id, plan)
+        with working_off(settings, place.profile, run_id, plan):
+            sheet = draw_contact_sheet(settings, run_id)
     except KeyboardInterrupt:
         going_on = spell("resume", run_id)
         stderr.print(f"Stopped; nothing is lost. Continue with: {going_on}", soft_wrap=True)
         raise typer.Exit(130) from None
     if as_json:
-        summary = summary_json(settings, run_id)
+        summary = summary_json(settings, run_id, sheet)
         print_json({**summary, **more})
     else:
-        summary = show_summary(settings, run_id)
+        summary = show_summary(settings, run_id, sheet)
     if summary["failed"]:
         raise typer.Exit(1)
 

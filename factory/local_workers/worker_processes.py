@@ -42,6 +42,7 @@ class WorkerProcesses:
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._log_starts: dict[int, int] = {}
         self._restarts = 0
+        self._is_stopping = False
 
     def __enter__(self) -> Self:
         """Start the processes."""
@@ -56,6 +57,15 @@ class WorkerProcesses:
     def __exit__(self, *_: object) -> None:
         """Stop all at the same time: each gives back what it holds."""
         self._stop()
+
+    def begin_stop(self) -> None:
+        """Ask all processes to end, and do not wait for it; leaving the block does."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
 
     def note_ended(self) -> list[str]:
         """Return a message for each process that ended since the last call.
@@ -123,10 +133,8 @@ class WorkerProcesses:
             )
 
     def _stop(self) -> None:
+        self.begin_stop()
         processes = list(self._running.values())
-        for process in processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_GRACE_S
         for process in processes:
             try:

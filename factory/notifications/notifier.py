@@ -20,7 +20,7 @@ from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import Channel, RunEvent
 from chatgenimage.factory import log as logs
 from chatgenimage.factory.background_thread import BackgroundThread
-from chatgenimage.factory.errors import RunPaused
+from chatgenimage.factory.errors import CannotWrite, RunPaused
 from chatgenimage.factory.notifications.transports import post_webhook, run_command
 from chatgenimage.factory.problems import has_failed, problems_record
 from chatgenimage.factory.settings.model import Settings
@@ -99,10 +99,13 @@ class Notifier:
 
 @contextmanager
 def notifying(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[None]:
-    """Send a run's notifications after the block: it has ended, or the factory paused it."""
+    """Send a run's notifications after the block: it has ended, or the factory paused it.
+
+    They are sent also if the block cannot write the contact sheet of the finished run.
+    """
     try:
         yield
-    except RunPaused:
+    except (CannotWrite, RunPaused):
         _finish_here(settings, sessions, run_id)
         raise
     _finish_here(settings, sessions, run_id)

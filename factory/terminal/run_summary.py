@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -19,19 +20,27 @@ from chatgenimage.factory.image_store import open_images
 from chatgenimage.factory.problems import has_failed, problem_lines, problems_record
 from chatgenimage.factory.progress.quota_text import list_missed
 from chatgenimage.factory.query.json_records import quota_record
-from chatgenimage.factory.reports.contact_sheet import write_contact_sheet
+from chatgenimage.factory.reports.contact_sheet import default_path, write_contact_sheet
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.terminal.coverage_view import coverage_view
 from chatgenimage.factory.terminal.results_view import results_view
 
 
-def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
-    """Print the funnel, what went wrong, paths and next commands; write the contact sheet.
+def draw_contact_sheet(settings: Settings, run_id: int) -> Path | None:
+    """Write the contact sheet of a run to its default path; None: the run has nothing accepted."""
+    sessions, path = connect(settings.resolved_database_url()), default_path(settings, run_id)
+    folder, images = settings.data_dir, open_images(settings)
+    count = write_contact_sheet(sessions, images, path, run_id=run_id, data_dir=folder)
+    return path if count else None
+
+
+def show_summary(settings: Settings, run_id: int, contact_sheet: Path | None) -> dict[str, Any]:
+    """Print the funnel, what went wrong, paths and next commands.
 
     Returns:
         The same as values.
     """
-    summary = summary_json(settings, run_id)
+    summary = summary_json(settings, run_id, contact_sheet)
     console = SafeConsole(markup=False)
     with reading(connect(settings.resolved_database_url())) as session:
         now = overview(session, run_id)
@@ -49,15 +58,13 @@ def show_summary(settings: Settings, run_id: int) -> dict[str, Any]:
     return summary
 
 
-def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
+def summary_json(settings: Settings, run_id: int, contact_sheet: Path | None) -> dict[str, Any]:
     """Return the same as values, for scripts."""
     sessions = connect(settings.resolved_database_url())
     with reading(sessions) as session:
         now, state = overview(session, run_id), get_run(session, run_id).state
         problems = find_problems(session, run_id)
         coverage = [asdict(cell) for cell in list_coverage(session, run_id)]
-    path = settings.data_dir / f"run-{run_id}-contact-sheet.png"
-    images = open_images(settings)
     return {
         "run": run_id,
         "state": state,
@@ -68,9 +75,7 @@ def summary_json(settings: Settings, run_id: int) -> dict[str, Any]:
         "problems": problems_record(problems),
         "quotas": [quota_record(quota) for quota in now.quotas],
         "coverage": coverage,
-        "contact_sheet": str(path)
-        if write_contact_sheet(sessions, images, path, run_id=run_id, data_dir=settings.data_dir)
-        else None,
+        "contact_sheet": None if contact_sheet is None else str(contact_sheet),
         "database": show_address(settings.resolved_database_url()),
     }
 

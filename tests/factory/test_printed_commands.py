@@ -141,7 +141,7 @@ def test_what_a_command_prints_can_be_typed(there, words, monkeypatch):
 def test_what_the_end_of_a_run_prints_can_be_typed(there, run_id, capsys):
     with remembering():
         use_places(there)
-        show_summary(load_settings(there.profile, data_dir=there.data_dir), run_id)
+        show_summary(load_settings(there.profile, data_dir=there.data_dir), run_id, None)
     printed = capsys.readouterr().out
     found = commands_in(printed)
     assert {words[0] for words in found} >= {"status"}

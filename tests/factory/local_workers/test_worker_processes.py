@@ -82,6 +82,17 @@ def test_all_stop_at_the_end_of_the_block(waiting, tmp_path):
     assert children() == []
 
 
+def test_they_can_be_asked_to_stop_before_the_end_of_the_block_waits(waiting, tmp_path):
+    with waiting as workers:
+        while not all((tmp_path / name).exists() for name in ("worker.log", "worker-2.log")):
+            time.sleep(0.1)
+        workers.begin_stop()
+        deadline = time.monotonic() + 60
+        while children():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 def child_of(role):
     [found] = [each for each in children() if each.cmdline()[-2] == role]
     return found

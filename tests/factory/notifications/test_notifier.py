@@ -181,22 +181,25 @@ def test_a_notify_command_may_be_a_factory_command(sqlite_place, tmp_path):
 HERE = """
 import sys
 from chatgenimage.db.session import connect
-from chatgenimage.factory.errors import BudgetSpent
+from chatgenimage.factory.errors import BudgetSpent, CannotWrite
 from chatgenimage.factory.notifications.notifier import notifying
 from chatgenimage.factory.settings.model import load_settings
 settings = load_settings()
 sessions = connect(settings.resolved_database_url())
 try:
     with notifying(settings, sessions, int(sys.argv[1])):
-        raise {"stopped": KeyboardInterrupt, "paused": BudgetSpent}[sys.argv[2]]
-except (KeyboardInterrupt, BudgetSpent):
+        errors = {"stopped": KeyboardInterrupt, "paused": BudgetSpent, "no sheet": CannotWrite}
+        raise errors[sys.argv[2]]
+except (KeyboardInterrupt, BudgetSpent, CannotWrite):
     pass
 """
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("how", "is_sent"), [("stopped", False), ("paused", True)])
-def test_run_notifies_when_the_budget_is_spent_but_not_after_ctrl_c(
+@pytest.mark.parametrize(
+    ("how", "is_sent"), [("stopped", False), ("paused", True), ("no sheet", True)]
+)
+def test_run_notifies_after_its_own_errors_but_not_after_ctrl_c(
     sqlite_place, tmp_path, how, is_sent
 ):
     with sqlite_place.sessions.begin() as session:

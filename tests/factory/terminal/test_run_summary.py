@@ -16,7 +16,7 @@ def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path
     settings = load_settings(data_dir=filled_place.data_dir)
     with remembering():
         use_places(Whereabouts(data_dir=filled_place.data_dir))
-        show_summary(settings, 1)
+        show_summary(settings, 1, None)
     told = capsys.readouterr().out.partition("Next\n")[2].splitlines()
     commands = [shlex.split(line) for line in told]
     assert [words[1] for words in commands] == ["status", "gallery", "query", "export"]
@@ -39,7 +39,7 @@ def test_a_submission_names_the_worker_command(tmp_path):
 def test_the_json_of_a_run_in_which_nothing_went_wrong_says_so(filled_place):
     with filled_place.sessions.begin() as session:
         session.get_one(Run, 1).state = RunState.DONE
-    told = summary_json(load_settings(data_dir=filled_place.data_dir), 1)
+    told = summary_json(load_settings(data_dir=filled_place.data_dir), 1, None)
     assert told["failed"] is False
     assert (told["problems"]["quarantined"], told["problems"]["placements"]) == (0, 2)
     assert not told["problems"]["given_up"]
