@@ -70,8 +70,7 @@ Rounds = Annotated[int | None, typer.Option(help="Rounds of edit and fill.")]
 SearchFor = Annotated[
     Literal["label", "run"] | None,
     typer.Option(
-        help="Look on each image for its own label, or for all labels of the run; see "
-        "docs/labels.md.",
+        help="Look on each image for its own label, or for all labels of the run (docs/labels.md).",
         show_default="label",
     ),
 ]
