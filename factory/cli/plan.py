@@ -34,7 +34,8 @@ def plan(
 
     Times, accepted shares and tokens are averages of earlier runs with the same models in this
     database. Where there are none, times are those of `factory models check` on this device, and
-    else they are assumed; the output says which.
+    else they are assumed; the output says which. The last line is about
+    `factory run --preview` alone.
 
     Example: factory plan --file labels.csv --profile sd15
     """
@@ -42,13 +43,15 @@ def plan(
     settings, wanted = read_wanted(settings, labels or [], files or [])
     warn_of_unused_names(settings, wanted.labels)
     from chatgenimage.factory.planning.plan import plan_run
+    from chatgenimage.factory.planning.preview import plan_preview
     from chatgenimage.factory.planning.view import show_plan
 
     found = plan_run(settings, wanted.requests)
+    preview = plan_preview(settings, wanted.requests)
     if as_json:
-        print_json(_to_json(found))
+        print_json(_to_json(found) | {"preview": _preview_json(preview)})
     else:
-        for part in show_plan(settings, found):
+        for part in show_plan(settings, found, preview):
             stdout.print(part, soft_wrap=isinstance(part, str))
 
 
@@ -64,3 +67,14 @@ def _to_json(found: "RunPlan") -> dict[str, Any]:
     ]
     downloads = [asdict(need) for need in found.downloads]
     return asdict(found) | {"steps": steps, "downloads": downloads, "hours": found.hours}
+
+
+def _preview_json(preview: "RunPlan") -> dict[str, Any]:
+    from chatgenimage.factory.planning.preview import count_images, count_questions, total_cost
+
+    return {
+        "images": count_images(preview),
+        "questions": count_questions(preview),
+        "cost": total_cost(preview),
+        "hours": preview.hours,
+    }

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from chatgenimage.factory.checkpoints.inventory import WeightsLocation
 from chatgenimage.factory.planning.plan import RunPlan, StepPlan
+from chatgenimage.factory.planning.preview import count_images, count_questions, total_cost
 from chatgenimage.factory.planning.searching import SearchPlan
 from chatgenimage.factory.planning.seeing import SeeingPlan
 from chatgenimage.factory.planning.work import PlannedItems
@@ -27,8 +28,10 @@ WORDS = {
 }
 
 
-def show_plan(settings: Settings, plan: RunPlan) -> Iterator[RenderableType]:
-    """Yield the parts of a plan in order: tables, and lines of text."""
+def show_plan(
+    settings: Settings, plan: RunPlan, preview: RunPlan | None = None
+) -> Iterator[RenderableType]:
+    """Yield the parts of a plan, and of its preview, in order: tables, and lines of text."""
     labels = "1 label" if plan.labels == 1 else f"{plan.labels} labels"
     yield f"{labels} with the profile {settings.profile}; nothing is submitted."
     yield _steps_table(plan)
@@ -44,6 +47,8 @@ def show_plan(settings: Settings, plan: RunPlan) -> Iterator[RenderableType]:
     yield _downloads(plan)
     yield _memory(plan)
     yield _time(plan)
+    if preview is not None and preview.steps != plan.steps:
+        yield _preview(preview)
 
 
 def _seeing(plan: SeeingPlan) -> str:
@@ -163,6 +168,20 @@ def _time(plan: RunPlan) -> str:
         f"Time: not known for {roles}; no run of these models was measured in this database, and "
         "nothing is assumed for a processor. Run one label first, or `factory models check`."
     )
+
+
+def _preview(preview: RunPlan) -> str:
+    """Return what the preview alone takes, in one line."""
+    parts: list[str] = []
+    if questions := count_questions(preview):
+        parts.append(f"{questions:,.0f} questions")
+    if (cost := total_cost(preview)) is not None:
+        parts.append(f"cost about {cost:.2f}")
+    hours = preview.hours
+    parts.append("time not known" if hours is None else _duration(hours))
+    number = count_images(preview)
+    images = "1 first image" if number == 1 else f"{number:,.0f} first images"
+    return f"Preview (--preview): {images} of these; {', '.join(parts)}; it asks before the rest."
 
 
 def _duration(hours: float) -> str:
