@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 
@@ -59,9 +60,13 @@ def _stays_in_its_tier(request):
 
 @pytest.fixture(autouse=True)
 def _logs_as_at_the_start():
-    """A command that runs in the process of the tests sets the level of its log."""
+    """A command that runs in the process of the tests sets the level and the place of its log."""
+    root = logging.getLogger()
+    handlers, level = set(root.handlers), root.level
     yield
     structlog.reset_defaults()
+    root.handlers[:] = [handler for handler in root.handlers if handler in handlers]
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

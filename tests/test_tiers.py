@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,15 @@ from tests import external, tiers
 @dataclass
 class Report:
     longrepr: tuple
+
+
+@dataclass
+class Item:
+    path: Path
+    mark: str
+
+    def get_closest_marker(self, name):
+        return self.mark == name
 
 
 @pytest.mark.parametrize("name", [*tiers.OF_FOLDERS, *tiers.FIRST, *tiers.EACH_ALONE])
@@ -36,6 +46,20 @@ def test_only_files_without_any_fast_test_are_left_out_of_the_fast_tier():
     assert tiers.is_of_another_tier(contract, "fast")
     assert not tiers.is_of_another_tier(contract, "not slow")
     assert not tiers.is_of_another_tier(here, "fast")
+
+
+def test_files_with_long_tests_come_first_and_stay_together():
+    asked = [
+        ("a.py", "fast"),
+        ("b.py", "models"),
+        ("c.py", "fast"),
+        ("c.py", "processes"),
+        ("chaos/d.py", "slow"),
+    ]
+    items = [Item(tiers.TESTS / name, mark) for name, mark in asked]
+    tiers.put_longest_first(items)
+    found = [(str(item.path.relative_to(tiers.TESTS)), item.mark) for item in items]
+    assert found == [asked[4], asked[2], asked[3], asked[1], asked[0]]
 
 
 def test_the_reasons_of_skipped_tests_are_counted():

@@ -36,6 +36,8 @@ EACH_ALONE = ("e2e",)
 """Folders whose tests share nothing: each may run in any process."""
 FIRST = ("chaos", "e2e", "deploy", "language", "trainers", "packaging")
 """Folders with tests of minutes: what is begun last should be short."""
+WEIGHTS = ("slow", "processes", "models")
+"""Marks of the tests in other folders, those of the longest tests first; the fast come last."""
 STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
 MODEL_LIBRARIES = ("torch", "transformers", "diffusers", "open_clip", "safetensors.torch")
 IMPORTS_MODELS = re.compile(rf"^(import|from) ({'|'.join(MODEL_LIBRARIES)})\b", re.MULTILINE)
@@ -55,8 +57,11 @@ def add_marks(items):
 
 
 def put_longest_first(items):
-    """Sort the tests, so that no process begins a long one when the others have ended."""
-    items.sort(key=_place_in_line)
+    """Sort the files, so that no process begins a long one when the others have ended."""
+    places = {}
+    for item in items:
+        places[item.path] = min(_place_in_line(item), places.get(item.path, sys.maxsize))
+    items.sort(key=lambda item: places[item.path])
 
 
 def is_of_another_tier(path, expression):
@@ -92,7 +97,10 @@ def _group_of(item):
 
 def _place_in_line(item):
     folder = _folder_of(item.path)
-    return FIRST.index(folder) if folder in FIRST else len(FIRST)
+    if folder in FIRST:
+        return FIRST.index(folder)
+    marks = [number for number, name in enumerate(WEIGHTS) if item.get_closest_marker(name)]
+    return len(FIRST) + min(marks, default=len(WEIGHTS))
 
 
 class Watch:

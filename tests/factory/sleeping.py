@@ -2,6 +2,8 @@
 
 SLEEP_FILE = "sleep_s"
 """File in the data folder: seconds that each pass sleeps, or one of these words."""
+WAIT = "wait"
+"""Each pass waits until the file says something else."""
 HANG = "hang"
 LOSE_DEVICE = "lose the device"
 KILL = "kill the worker"

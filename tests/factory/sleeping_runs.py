@@ -11,7 +11,7 @@ import psutil
 from sqlalchemy import func, select
 
 from chatgenimage.db.models import Item, Run, Step
-from chatgenimage.db.states import ItemState, RunState
+from chatgenimage.db.states import ItemState, RunState, StepState
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
 from tests.factory.sleeping import SLEEP_FILE
@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def sleep(place, seconds):
-    (place.data_dir / SLEEP_FILE).write_text(str(seconds))
+    """Tell the passes that begin how long to take, at once: they never read half of it."""
+    new = place.data_dir / f"{SLEEP_FILE}.new"
+    new.write_text(str(seconds))
+    new.replace(place.data_dir / SLEEP_FILE)
 
 
 def submit_run(place, settings, labels=("dog", "house")):
@@ -58,6 +61,12 @@ def wait_for(condition, patience_s=PATIENCE_S):
 def count_items(place, state):
     with place.sessions() as session:
         return session.scalar(select(func.count()).where(Item.state == state))
+
+
+def has_claimed(place, process):
+    with place.sessions() as session:
+        running = select(Step.owner).where(Step.state == StepState.RUNNING)
+        return any(f"#{process.pid}/" in owner for owner in session.scalars(running))
 
 
 def is_done(place, run_id):

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 
-import torch
 from celery import current_app, shared_task
 
 from chatgenimage.db.session import connect
@@ -16,7 +15,16 @@ from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step import run_task
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.workers.device import inference
-from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, SLEEP_FILE, TAKE_LONG
+from tests.factory.sleeping import (
+    HANG,
+    KILL,
+    KILLER,
+    LOSE_DEVICE,
+    PASS_SIZE,
+    SLEEP_FILE,
+    TAKE_LONG,
+    WAIT,
+)
 
 
 def assemble(settings, _roles, owner):
@@ -33,7 +41,8 @@ worker_hooks.assemble = assemble  # type: ignore[attr-defined]  # what it import
 
 
 def compute(step, subjects):
-    asked = (current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()
+    while (asked := read_what_is_asked()) == WAIT:
+        time.sleep(0.05)
     if asked in {KILL, TAKE_LONG}:
         if step == "generate" and KILLER in subjects:
             fail_at_once_or_late(asked)
@@ -44,6 +53,10 @@ def compute(step, subjects):
         hang()
     time.sleep(float(asked))
     return subjects
+
+
+def read_what_is_asked():
+    return (current_app.conf[SETTINGS_KEY].data_dir / SLEEP_FILE).read_text()
 
 
 def fail_at_once_or_late(asked):
@@ -60,6 +73,8 @@ def hang():
 
 @inference
 def lose_device():
+    import torch  # takes seconds, and only this needs it
+
     raise torch.AcceleratorError("CUDA error: unspecified launch failure")
 
 

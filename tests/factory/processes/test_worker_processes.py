@@ -7,11 +7,12 @@ from chatgenimage.db.models import Item, Step
 from chatgenimage.db.states import ItemState, StepState
 from chatgenimage.factory.processes.liveness import probe
 from chatgenimage.tasks.item_lifecycle import DIED
-from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, TAKE_LONG
+from tests.factory.sleeping import HANG, KILL, KILLER, LOSE_DEVICE, PASS_SIZE, TAKE_LONG, WAIT
 from tests.factory.sleeping_runs import (
     PATIENCE_S,
     assert_whole,
     count_items,
+    has_claimed,
     is_done,
     model_child,
     sleep,
@@ -28,15 +29,16 @@ TIME_LIMIT_S = 10
 def test_a_dead_worker_s_step_is_taken_over_at_once_and_a_stopped_one_gives_the_rest_back(
     place, settings, tmp_path
 ):
-    sleep(place, 0.5)
+    sleep(place, WAIT)
     submit_run(place, settings)
     with worker(settings, tmp_path) as first, worker(settings, tmp_path) as second:
         for process in (first, second):
-            wait_for(lambda process=process: _has_claimed(place, process))
+            wait_for(lambda process=process: has_claimed(place, process))
+        sleep(place, 2)
         first.kill()
         child = model_child(second)
         assert "spawn_main" in " ".join(child.cmdline())  # a forked child cannot use CUDA
-        took_s = wait_for(lambda: not _has_claimed(place, first))
+        took_s = wait_for(lambda: not has_claimed(place, first))
         assert took_s < settings.delivery.lease_s / 3
         second.terminate()
         assert second.wait(PATIENCE_S) == 0
@@ -81,12 +83,6 @@ def test_an_item_that_kills_its_worker_is_quarantined_alone(place, settings, tmp
     assert killers[0].error == f"{DIED}: process exited prematurely: signal 9 (SIGKILL)"
     assert "child_lost" in (tmp_path / "log").read_text()
     assert [item.attempts for item in made] == [2, 2, 2, 2]
-
-
-def _has_claimed(place, process):
-    with place.sessions() as session:
-        running = select(Step.owner).where(Step.state == StepState.RUNNING)
-        return any(f"#{process.pid}/" in owner for owner in session.scalars(running))
 
 
 SHORT = pytest.mark.parametrize(

@@ -14,11 +14,13 @@ from sqlalchemy import select
 from chatgenimage.db.models import Item, Step
 from chatgenimage.db.states import ItemState, StepState
 from chatgenimage.factory.broker.embedded_redis import PID_FILE, EmbeddedBroker, find_server
+from tests.factory.sleeping import WAIT
 from tests.factory.sleeping_runs import (
     PATIENCE_S,
     ROOT,
     assert_whole,
     count_items,
+    has_claimed,
     is_done,
     sleep,
     submit_run,
@@ -153,7 +155,7 @@ def test_messages_of_other_programs_are_dropped_and_the_run_ends(place, settings
 
 @pytest.mark.slow
 def test_a_worker_that_could_not_acknowledge_connects_again(place, settings, tmp_path):
-    sleep(place, 5)
+    sleep(place, 3)
     run_id = submit_run(place, settings, ["dog"])
     socket_path = tmp_path / "redis.sock"
     url = f"redis+socket://{socket_path}?virtual_host=0"
@@ -189,12 +191,13 @@ def test_a_worker_waits_for_redis_and_finishes_a_run_after_redis_restarts_empty(
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 def test_workers_whose_clocks_differ_by_ten_minutes_lose_no_lease(place, settings, tmp_path):
-    sleep(place, 0.2)
+    sleep(place, WAIT)
     log = tmp_path / "log"
     ahead = WallClock(tmp_path, 600.0).environment
-    with worker(settings, tmp_path), worker(settings, tmp_path, **ahead):
-        wait_for(lambda: log.read_text().count("worker_ready") == 2)
-        run_id = submit_run(place, settings)
+    run_id = submit_run(place, settings)
+    with worker(settings, tmp_path) as one, worker(settings, tmp_path, **ahead) as other:
+        wait_for(lambda: has_claimed(place, one) and has_claimed(place, other))
+        sleep(place, 0.2)
         wait_for(lambda: is_done(place, run_id))
     assert_whole(place)
     assert "lease_lost" not in log.read_text()
