@@ -5,9 +5,14 @@ GROW_AFTER = 64
 
 
 class PassSizes:
-    """Remembers, per step, the size that fits into the device's memory."""
+    """Remembers, per step, the size that fits into the device's memory.
 
-    def __init__(self) -> None:
+    Args:
+        grow_after: Passes at a remembered size before it is doubled.
+    """
+
+    def __init__(self, grow_after: int = GROW_AFTER) -> None:
+        self._grow_after = grow_after
         self._fits: dict[str, int] = {}
         self._passes: dict[str, int] = {}
 
@@ -24,5 +29,5 @@ class PassSizes:
         if size < self._fits.get(step, size + 1):
             return
         self._passes[step] += 1
-        if self._passes[step] >= GROW_AFTER:
+        if self._passes[step] >= self._grow_after:
             self._fits[step], self._passes[step] = 2 * size, 0

@@ -17,7 +17,6 @@ from chatgenimage.tasks.filter_rules import (
     DARKEST,
     DOMAIN,
     FILL_IOU,
-    IMAGE_RULES,
     LABEL_CONFIDENCE,
     OBJECTS_KEPT,
     PLUGIN_RULES,
@@ -28,12 +27,14 @@ from chatgenimage.tasks.filter_rules import (
     best_iou,
     kept_share,
 )
+from chatgenimage.tasks.pass_images import Images
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.rule import ImageRule, RuleInput
 from chatgenimage.tasks.visual_checks import VisualReply, scores_of
 from chatgenimage.workers import fingerprints, image_quality, image_similarity, masks
 from chatgenimage.workers.errors import PluginBroken
 from chatgenimage.workers.masks import Rle
+from chatgenimage.workers.plugins import Plugin, Plugins
 from chatgenimage.workers.values import Detection, Mask, RgbImage
 
 
@@ -124,7 +125,7 @@ def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> M
     if subject.parent_sha256:
         measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
     measured |= scores_of(embedded.replies)
-    measured |= _measure_by_plugins(resources, subject, image)
+    measured |= measure_by_plugins(resources.images, subject, image)
     phash = fingerprints.perceptual_hash(image)
     return Measurement(measured, phash, embedded.embedding, embedded.replies)
 
@@ -164,27 +165,34 @@ def _compare(subject: FilterInput, before: RgbImage, after: RgbImage) -> dict[st
     return {name: value for name, value in measured.items() if value is not None}
 
 
-def _measure_by_plugins(
-    resources: Resources, subject: FilterInput, image: RgbImage
+def measure_by_plugins(
+    images: Images,
+    subject: FilterInput,
+    image: RgbImage,
+    plugins: Plugins = PLUGIN_RULES,
 ) -> dict[str, float]:
-    """Return the scores of the rules of plug-ins."""
-    rules = [rule for rule in IMAGE_RULES if subject.origin in rule.origins]
-    if not rules:
+    """Return the scores of the rules of plug-ins that apply to the candidate.
+
+    Raises:
+        PluginBroken: If a plug-in fails, or returns no finite number.
+    """
+    applied = [one for one in plugins.found.values() if subject.origin in one.value.origins]
+    if not applied:
         return {}
-    parent = resources.images.get(subject.parent_sha256) if subject.parent_sha256 else None
+    parent = images.get(subject.parent_sha256) if subject.parent_sha256 else None
     objects = tuple(Detection(label, confidence, box) for (label, box), confidence in subject.found)
     shown = RuleInput(image, subject.text, subject.names, objects, parent)
-    values = {rule.name: _measure_by_plugin(rule, shown) for rule in rules}
+    values = {plugin.value.name: _measure_by_plugin(plugin, shown) for plugin in applied}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _measure_by_plugin(rule: ImageRule, shown: RuleInput) -> float | None:
+def _measure_by_plugin(plugin: Plugin, shown: RuleInput) -> float | None:
     """Return the score of a rule of a plug-in.
 
     Raises:
         PluginBroken: If the plug-in fails, or returns no finite number.
     """
-    plugin = PLUGIN_RULES.found[rule.name]
+    rule: ImageRule = plugin.value
     who = f"the filter rule {rule.name!r} of the package {plugin.package} {plugin.version}"
     try:
         value = rule.measure(shown)

@@ -34,13 +34,12 @@ def test_the_factory_is_measured_against_a_plain_loop(results):
     assert row["times_plain"] == pytest.approx(row["images_per_s"] / row["plain_images_per_s"])
 
 
-def test_the_page_tells_what_was_measured_between_its_marks(results, monkeypatch, tmp_path):
+def test_the_page_tells_what_was_measured_between_its_marks(results, tmp_path):
     place = tmp_path / "benchmarks.md"
     place.write_text("# Benchmarks\n\n## Other\n\nwords\n", encoding="utf-8")
-    monkeypatch.setattr(page, "PAGE", place)
-    page.write_page(results)
+    page.write_page(results, place)
     first = place.read_text(encoding="utf-8")
-    page.write_page(results)
+    page.write_page(results, place)
     assert place.read_text(encoding="utf-8") == first
     assert first.startswith("# Benchmarks\n\n## Other\n\nwords\n\n## On a GPU\n\n<!-- gpu -->\n")
     assert "Stable Diffusion XL base" in first

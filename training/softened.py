@@ -24,9 +24,11 @@ class Softener:
         states: The folder in which other stages write `vae/round_trips.npy` and
             `vae/diffused.npy`, (2, R, 64, 64, 3) uint8 each: the first R images, then their
             edited versions.
+        favoured_scenes: Number of first scenes that are drawn more often.
     """
 
-    def __init__(self, states: Path) -> None:
+    def __init__(self, states: Path, favoured_scenes: int = FAVOURED_SCENES) -> None:
+        self._favoured_scenes = favoured_scenes
         self._paths = [states / "vae" / name for name in (ROUND_TRIPS, DIFFUSED)]
         self._repainted: list[NDArray[np.uint8]] = []
         self._rng = np.random.default_rng()
@@ -34,9 +36,11 @@ class Softener:
     def draw_rows(self, dataset: Dataset, count: int) -> NDArray[np.int64]:
         """Return `count` different training scenes, in order."""
         favoured = round(count * FAVOURED_SHARE)
-        others = self._rng.choice(len(dataset) - FAVOURED_SCENES, count - favoured, replace=False)
-        first = self._rng.choice(FAVOURED_SCENES, favoured, replace=False)
-        return np.sort(np.concatenate([first, others + FAVOURED_SCENES]))
+        others = self._rng.choice(
+            len(dataset) - self._favoured_scenes, count - favoured, replace=False
+        )
+        first = self._rng.choice(self._favoured_scenes, favoured, replace=False)
+        return np.sort(np.concatenate([first, others + self._favoured_scenes]))
 
     def soften(
         self,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.bench import PUBLISHED_NAMES
@@ -13,16 +14,16 @@ GIB = 2**30
 Row = dict[str, Any]
 
 
-def write_page(found: Row) -> None:
+def write_page(found: Row, page: Path = PAGE) -> None:
     """Put the results between its two comments in the page, or at its end."""
-    text = PAGE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     section = f"{BEGIN}\n{tell(found).strip()}\n{END}"
     marked = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
     if marked.search(text):
         text = marked.sub(lambda _: section, text)
     else:
         text = f"{text.rstrip()}\n\n## On a GPU\n\n{section}\n"
-    PAGE.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def tell(found: Row) -> str:

@@ -1,5 +1,7 @@
 """Check of the device's memory: what each role needs there, and what a worker may use."""
 
+from collections.abc import Callable
+
 from chatgenimage.factory.app import needs_no_device
 from chatgenimage.factory.checkpoints.inventory import list_needs
 from chatgenimage.factory.checkpoints.memory import ADVICE, GIGABYTE, needed_bytes, needs_of
@@ -12,8 +14,15 @@ from chatgenimage.workers.errors import DeviceAbsent
 NAME = "memory"
 
 
-def look_at_memory(settings: Settings) -> Finding | None:
-    """Return the finding about memory; None: no role computes, or the memory is not known."""
+def look_at_memory(
+    settings: Settings, free_bytes: Callable[[], int | None] = machine.free_memory_bytes
+) -> Finding | None:
+    """Return the finding about memory; None: no role computes, or the memory is not known.
+
+    Args:
+        settings: The profile.
+        free_bytes: Returns the free memory of the machine; None: not known.
+    """
     roles = [role for role in settings.roles if not needs_no_device(settings, [role])]
     if not roles:
         return None
@@ -22,7 +31,7 @@ def look_at_memory(settings: Settings) -> Finding | None:
         refuse_absent(device)
     except (ImportError, DeviceAbsent):  # the finding "device" says it
         return None
-    available, place = _available(settings, device)
+    available, place = _available(settings, device, free_bytes)
     if available is None:
         return None
     needs = list_needs(settings)
@@ -57,9 +66,11 @@ def judge_memory(
     return Finding(NAME, Health.WARNING, f"{text}: {ADVICE.rstrip('.')}")
 
 
-def _available(settings: Settings, device: str) -> tuple[int | None, str]:
+def _available(
+    settings: Settings, device: str, free_bytes: Callable[[], int | None]
+) -> tuple[int | None, str]:
     if not device.startswith("cuda"):
-        return machine.free_memory_bytes(), "free memory of this machine"
+        return free_bytes(), "free memory of this machine"
     share = settings.device_memory_share
     whole = total_memory_bytes(device)
     return int(share * whole), f"{share:g} of {device}'s {whole / GIGABYTE:.1f} GB"

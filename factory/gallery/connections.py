@@ -21,10 +21,20 @@ class PatientProtocol(H11Protocol):
     """HTTP/1.1 that closes a connection whose request takes too long to arrive.
 
     uvicorn itself limits only the pause between two requests.
+
+    Args:
+        request_s: Longest time in which a request, with its body, must arrive.
+        args, options: Those of uvicorn.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # uvicorn's
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401  # uvicorn's
+        request_s: float = REQUEST_S,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*args, **options)
+        self._request_s = request_s
         self._timer: asyncio.TimerHandle | None = None
         self.since = 0.0
         """When the client last sent something, by the clock of the event loop."""
@@ -63,7 +73,7 @@ class PatientProtocol(H11Protocol):
         if not self.waits:
             self._stop()
         elif self._timer is None:
-            self._timer = self.loop.call_later(REQUEST_S, self.transport.abort)
+            self._timer = self.loop.call_later(self._request_s, self.transport.abort)
 
     def _stop(self) -> None:
         if self._timer is not None:

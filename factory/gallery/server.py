@@ -24,7 +24,7 @@ from chatgenimage.factory.gallery.rendering import FOLDER, Renderer
 from chatgenimage.factory.gallery.reviews import ReviewRoutes
 from chatgenimage.factory.gallery.security import FormTokens, SafeHeaders
 from chatgenimage.factory.gallery.token_gate import TokenGate
-from chatgenimage.factory.gallery.write_queue import WriteQueue
+from chatgenimage.factory.gallery.write_queue import PATIENCE_S, WriteQueue
 from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.arguments import MAX_ID
 
@@ -70,19 +70,22 @@ register_url_convertor("sha256", _Sha256())
 register_url_convertor("row", _RowId())
 
 
-def build_gallery(store: Store, *, token: str | None = None) -> Starlette:
+def build_gallery(
+    store: Store, *, token: str | None = None, patience_s: float = PATIENCE_S
+) -> Starlette:
     """Return the gallery of a store.
 
     Args:
         store: The store to show; reviews are written to it.
         token: Required for all pages, with any host name in the URL; None: no token, but only
             loopback host names are accepted.
+        patience_s: Longest wait of a review for the lock of another process.
     """
     renderer, forms = Renderer(), FormTokens()
     pages, pictures, writes = (
         Pages(store, renderer, forms),
         ImageRoutes(store),
-        WriteQueue(store.sessions),
+        WriteQueue(store.sessions, patience_s),
     )
     marking, correcting = (
         ReviewRoutes(store, forms, writes),

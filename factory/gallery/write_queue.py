@@ -20,10 +20,16 @@ LOCKED = "the database is locked by another process; nothing was saved, try agai
 
 
 class WriteQueue:
-    """Runs transactions in threads, in turn."""
+    """Runs transactions in threads, in turn.
 
-    def __init__(self, sessions: Sessions) -> None:
+    Args:
+        sessions: Of the database.
+        patience_s: Longest wait for the lock of another process.
+    """
+
+    def __init__(self, sessions: Sessions, patience_s: float = PATIENCE_S) -> None:
         self._sessions = sessions
+        self._patience_s = patience_s
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
         self._waiting = 0
 
@@ -44,5 +50,5 @@ class WriteQueue:
             self._waiting -= 1
 
     def _write(self, change: Callable[[Session], T]) -> T:
-        with writing_soon(self._sessions, PATIENCE_S) as session:
+        with writing_soon(self._sessions, self._patience_s) as session:
             return change(session)

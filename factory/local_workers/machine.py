@@ -2,13 +2,36 @@
 
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_INFO = Path("/proc/meminfo")
+DEVICES = Path("/dev")
 GPU_DRIVERS = ("nvidia[0-9]*", "kfd", "dxg")
 """Files in /dev of NVIDIA's driver, of AMD's, and of both on WSL."""
 KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What worker processes can use.
+
+    Attributes:
+        cores: Processor cores, at least 1.
+        gpus: GPUs that the profile's device means; 0: it computes on the processor.
+        free_bytes: Memory for new processes; None: not known.
+    """
+
+    cores: int
+    gpus: int
+    free_bytes: int | None
+
+    @classmethod
+    def here(cls, device: str) -> Self:
+        """Return this machine, for a profile's `device`."""
+        return cls(count_cores(), count_gpus(device), free_memory_bytes())
 
 
 def count_cores(cgroup: Path = CGROUP) -> int:
@@ -32,12 +55,12 @@ def free_memory_bytes(info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> int | 
     return min(found, default=None)
 
 
-def count_gpus(device: str) -> int:
+def count_gpus(device: str, devices: Path = DEVICES) -> int:
     """Return the GPUs that a profile's `device` means; 0: it computes on the processor.
 
     PyTorch is imported only if a driver is present: that takes seconds.
     """
-    if device == "cpu" or not _has_driver():
+    if device == "cpu" or not _has_driver(devices):
         return 0
     if device == "mps" or ":" in device:
         return 1
@@ -48,9 +71,9 @@ def count_gpus(device: str) -> int:
     return int(device != "cuda" and torch.backends.mps.is_available())
 
 
-def _has_driver() -> bool:
+def _has_driver(devices: Path) -> bool:
     is_apple = platform.system() == "Darwin"
-    return is_apple or any(any(Path("/dev").glob(name)) for name in GPU_DRIVERS)
+    return is_apple or any(any(devices.glob(name)) for name in GPU_DRIVERS)
 
 
 def _numbers_in(text: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatgenimage.factory.app import ALL_ROLES, asks_servers
-from chatgenimage.factory.local_workers import machine
+from chatgenimage.factory.local_workers.machine import Machine
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.workers.weights import local_files
 from chatgenimage.workers.weights_config import WeightsConfig
@@ -53,7 +53,11 @@ class WorkerPlan:
 
 
 def plan_workers(
-    settings: Settings, wanted: int | None, roles: Sequence[str] = (), batches: int | None = None
+    settings: Settings,
+    wanted: int | None,
+    roles: Sequence[str] = (),
+    batches: int | None = None,
+    machine: Machine | None = None,
 ) -> WorkerPlan:
     """Return how many processes of these roles the machine runs well at the same time.
 
@@ -66,13 +70,15 @@ def plan_workers(
         wanted: A number that a person chose; None: as many as possible.
         roles: Those that are needed; none: all of the profile.
         batches: Batches that can be worked on at the same time; None: no limit.
+        machine: Where they run; None: this machine.
     """
     needed = list(roles or settings.roles)
     served = [role for role in needed if asks_servers(settings, role)]
     local = [role for role in needed if role not in served] or needed
-    gpus, cores = machine.count_gpus(settings.device), machine.count_cores()
+    machine = machine or Machine.here(settings.device)
+    gpus, cores = machine.gpus, machine.cores
     limits = [(gpus, _count("GPU", gpus)) if gpus else (cores, _count("core", cores))]
-    if not gpus and (fitting := _fitting(settings, local)) is not None:
+    if not gpus and (fitting := _fitting(settings, local, machine.free_bytes)) is not None:
         limits.append((fitting, f"memory for {fitting}"))
     if batches is not None:
         limits.append((max(1, batches), _count("batch", max(1, batches))))
@@ -89,9 +95,8 @@ def plan_workers(
     )
 
 
-def _fitting(settings: Settings, roles: Sequence[str]) -> int | None:
+def _fitting(settings: Settings, roles: Sequence[str], free: int | None) -> int | None:
     """Return how many processes fit into the memory, at least 1; None: not known."""
-    free = machine.free_memory_bytes()
     if free is None:
         return None
     loaded = {key for role in roles for key in settings.roles[role]}

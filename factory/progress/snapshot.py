@@ -103,20 +103,25 @@ class RunMonitor:
         run_id: Id of the run.
         by_label: Whether the snapshots have counts for each label (`db.run_progress.overview`).
         starts_workers: Whether this process starts the run's workers itself.
+        slow_s: A look that takes longer, in seconds, is repeated after `patience` times as long.
+        patience: See `slow_s`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but two have defaults
         self,
         sessions: Sessions,
         run_id: int,
         *,
         by_label: bool = True,
         starts_workers: bool = False,
+        slow_s: float = SLOW_S,
+        patience: float = PATIENCE,
     ) -> None:
         self._sessions = sessions
         self._run_id = run_id
         self._by_label = by_label
         self._starts_workers = starts_workers
+        self._slow_s, self._patience = slow_s, patience
         self._throughput = Throughput()
         self._durations: Mapping[Kind, float] | None = None
         self._last: RunSnapshot | None = None
@@ -132,7 +137,7 @@ class RunMonitor:
         if self._last is None or began >= self._fresh_until:
             self._last = self._read(most_labels)
             took_s = time.monotonic() - began
-            self._fresh_until = began + took_s * (PATIENCE if took_s > SLOW_S else 1)
+            self._fresh_until = began + took_s * (self._patience if took_s > self._slow_s else 1)
         return self._last
 
     def _read(self, most_labels: int) -> RunSnapshot:

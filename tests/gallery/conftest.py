@@ -1,10 +1,13 @@
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
+import anyio
 import pytest
 
 from chatgenimage.db.models import Candidate
+from chatgenimage.factory.gallery.connections import REQUEST_S, PatientProtocol
 from chatgenimage.factory.gallery.serving import bind, make_server
 from chatgenimage.factory.query.store import open_store
 from tests import rows
@@ -15,11 +18,16 @@ SERVER_IS_GONE = "ERR_CONNECTION_REFUSED"
 
 
 @contextmanager
-def served(data_dir, token=None):
-    """Serve the gallery of a data folder with the real server; yield its URL."""
+def served(data_dir, token=None, *, request_s=REQUEST_S, answer_after_s=0):
+    """Serve the gallery of a data folder with the real server; yield its URL.
+
+    A request must arrive in `request_s` and is answered after `answer_after_s`.
+    """
     address = bind("127.0.0.1", 0, token)
     with open_store(data_dir) as store, address.socket as bound:
         server = make_server(store, address.token)
+        server.config.http = partial(PatientProtocol, request_s=request_s)
+        server.config.app = answering_late(server.config.app, answer_after_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         until = time.monotonic() + WAIT_S
@@ -31,6 +39,17 @@ def served(data_dir, token=None):
         finally:
             server.should_exit = True
             thread.join(WAIT_S)
+
+
+def answering_late(app, seconds):
+    """Return an ASGI application that waits before it answers."""
+
+    async def wait_and_answer(scope, receive, send):
+        if scope["type"] == "http":
+            await anyio.sleep(seconds)
+        await app(scope, receive, send)
+
+    return wait_and_answer
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from starlette.testclient import TestClient
 
 from chatgenimage.db.session import writing_soon
-from chatgenimage.factory.gallery import write_queue
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
 from chatgenimage.factory.settings.model import DATABASE_FILE
@@ -22,18 +22,23 @@ PATIENCE_S = 0.5
 LONGEST_S = 20
 
 
-@pytest.fixture
-def client(family, monkeypatch):
-    monkeypatch.setattr(write_queue, "PATIENCE_S", PATIENCE_S)
+@contextmanager
+def open_gallery(data_dir, patience_s):
     with (
-        open_store(family.data_dir) as store,
+        open_store(data_dir) as store,
         TestClient(
-            build_gallery(store),
+            build_gallery(store, patience_s=patience_s),
             "http://127.0.0.1",
             follow_redirects=False,
             raise_server_exceptions=False,
         ) as client,
     ):
+        yield client
+
+
+@pytest.fixture
+def client(family):
+    with open_gallery(family.data_dir, PATIENCE_S) as client:
         yield client
 
 
@@ -65,16 +70,16 @@ def test_a_crowd_of_reviews_is_answered_soon_and_pages_too(client, lock, family)
         assert rows.marks(session) == {1: True}
 
 
-def test_a_review_waits_for_a_short_lock(client, family, monkeypatch):
-    monkeypatch.setattr(write_queue, "PATIENCE_S", LONGEST_S)
-    form = form_of(client)
+def test_a_review_waits_for_a_short_lock(family):
     other = sqlite3.connect(
         family.data_dir / DATABASE_FILE, isolation_level=None, check_same_thread=False
     )
-    other.execute("BEGIN IMMEDIATE")
     timer = threading.Timer(PATIENCE_S, lambda: other.execute("COMMIT"))
-    timer.start()
-    assert review(client, form).status_code == 303
+    with open_gallery(family.data_dir, LONGEST_S) as client:
+        form = form_of(client)
+        other.execute("BEGIN IMMEDIATE")
+        timer.start()
+        assert review(client, form).status_code == 303
     timer.join()
     other.close()
 

@@ -7,12 +7,10 @@ import urllib.request
 from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
-import anyio
 import pytest
 from pydantic import SecretStr
 
 from chatgenimage.factory.gallery import connections
-from chatgenimage.factory.gallery.token_gate import TokenGate
 from tests.gallery.conftest import served
 
 TOKEN = SecretStr("a token that nobody guesses")
@@ -30,9 +28,9 @@ def address(family):
 
 
 @pytest.fixture
-def tight(monkeypatch, address):
-    monkeypatch.setattr(connections, "REQUEST_S", TIGHT_S)
-    return address
+def tight(family):
+    with served(family.data_dir, TOKEN, request_s=TIGHT_S) as found:
+        yield found
 
 
 def connect(address):
@@ -84,28 +82,17 @@ def test_the_second_request_of_a_connection_has_the_same_limit(tight):
         read_all(client)
 
 
-def test_a_whole_request_is_answered_however_long_the_page_takes(tight, monkeypatch):
-    answer_late(monkeypatch, 3 * TIGHT_S)
-    assert status_of(tight) == 401
-
-
-def test_a_new_client_is_not_closed_while_all_others_are_being_answered(address, monkeypatch):
-    answer_late(monkeypatch, 1)
-    with ExitStack() as sockets:
-        for _ in range(connections.MOST_CONNECTIONS):
-            sockets.enter_context(connect(address)).sendall(WHOLE)
+def test_a_whole_request_is_answered_however_long_the_page_takes(family):
+    late = {"request_s": TIGHT_S, "answer_after_s": 3 * TIGHT_S}
+    with served(family.data_dir, TOKEN, **late) as address:
         assert status_of(address) == 401
 
 
-def answer_late(monkeypatch, seconds):
-    """Let each page take so long."""
-    answer = TokenGate._answer  # noqa: SLF001  # a slow page
-
-    async def wait_and_answer(self, request):
-        await anyio.sleep(seconds)
-        return await answer(self, request)
-
-    monkeypatch.setattr(TokenGate, "_answer", wait_and_answer)
+def test_a_new_client_is_not_closed_while_all_others_are_being_answered(family):
+    with served(family.data_dir, TOKEN, answer_after_s=1) as address, ExitStack() as sockets:
+        for _ in range(connections.MOST_CONNECTIONS):
+            sockets.enter_context(connect(address)).sendall(WHOLE)
+        assert status_of(address) == 401
 
 
 def read_all(client):

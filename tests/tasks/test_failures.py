@@ -12,7 +12,8 @@ from chatgenimage.db.clock import now
 from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable
 from chatgenimage.db.models import Item, LlmCall, Step
 from chatgenimage.db.states import ItemState, StepState
-from chatgenimage.tasks import adaptive_batch_size, resources
+from chatgenimage.tasks import resources
+from chatgenimage.tasks.adaptive_batch_size import PassSizes
 from chatgenimage.tasks.step import ChainEnds, run_step
 from chatgenimage.workers.errors import AnswerRefused, EndpointUnavailable
 from chatgenimage.workers.values import Exchange
@@ -182,8 +183,8 @@ def test_what_killed_its_worker_tells_inputs_seed_and_the_worker_that_died(place
     assert "died" in killer.error
 
 
-def test_the_size_that_fits_is_remembered_and_outgrown_with_care(toy_batch, monkeypatch):
-    monkeypatch.setattr(adaptive_batch_size, "GROW_AFTER", 2)
+def test_the_size_that_fits_is_remembered_and_outgrown_with_care(toy_batch):
+    resources.use(dataclasses.replace(resources.current(), pass_sizes=PassSizes(grow_after=2)))
     toy = Toy(most=2)
     run_step(toy.work, toy_batch)
     assert toy.passes == [[1, 2, 3, 4, 5], [1, 2], [3], [4, 5]]

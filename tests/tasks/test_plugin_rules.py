@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chatgenimage.db.states import Origin
-from chatgenimage.tasks import filter_measures
+from chatgenimage.tasks.filter_measures import FilterInput, measure_by_plugins
 from chatgenimage.tasks.rule import ImageRule
 from chatgenimage.workers.errors import PluginBroken
 from chatgenimage.workers.plugins import Plugin, Plugins
@@ -21,36 +21,23 @@ class Images:
         return IMAGE
 
 
-class OnlyImages:
-    """Resources of a step that only reads images."""
-
-    images = Images()
-
-
-@pytest.fixture
-def measured(monkeypatch):
-    """Returns a function that measures a candidate by a rule with this function."""
-
-    def measure(function, origin=Origin.GENERATED, parent=None):
-        rule = ImageRule("mood", "gloomy", threshold=1.0, measure=function, origins=(origin,))
-        found = {"mood": Plugin("mood", "moods", "1.2", rule)}
-        monkeypatch.setattr(filter_measures, "IMAGE_RULES", (rule,))
-        monkeypatch.setattr(filter_measures, "PLUGIN_RULES", Plugins("filter_rules", found))
-        subject = filter_measures.FilterInput(
-            1,
-            Origin.GENERATED,
-            ("dog",),
-            "0" * 64,
-            "a dog",
-            ((("dog", (0.0, 0.0, 4.0, 4.0)), 0.9),),
-            parent_sha256=parent,
-        )
-        return filter_measures._measure_by_plugins(OnlyImages(), subject, IMAGE)  # noqa: SLF001
-
-    return measure
+def measured(function, origin=Origin.GENERATED, parent=None):
+    """Measure a candidate by a rule with this function."""
+    rule = ImageRule("mood", "gloomy", threshold=1.0, measure=function, origins=(origin,))
+    subject = FilterInput(
+        1,
+        Origin.GENERATED,
+        ("dog",),
+        "0" * 64,
+        "a dog",
+        ((("dog", (0.0, 0.0, 4.0, 4.0)), 0.9),),
+        parent_sha256=parent,
+    )
+    found = {"mood": Plugin("mood", "moods", "1.2", rule)}
+    return measure_by_plugins(Images(), subject, IMAGE, Plugins("filter_rules", found))
 
 
-def test_a_rule_sees_image_text_labels_objects_and_parent(measured):
+def test_a_rule_sees_image_text_labels_objects_and_parent():
     shown = []
 
     def see(given):
@@ -64,7 +51,7 @@ def test_a_rule_sees_image_text_labels_objects_and_parent(measured):
     assert given.parent is IMAGE
 
 
-def test_a_rule_of_another_origin_or_without_a_score_measures_nothing(measured):
+def test_a_rule_of_another_origin_or_without_a_score_measures_nothing():
     assert measured(lambda _given: 2, origin=Origin.FILLED) == {}
     assert measured(lambda _given: None) == {}
 
@@ -76,6 +63,6 @@ def test_a_rule_of_another_origin_or_without_a_score_measures_nothing(measured):
         (lambda _given: math.nan, "returned nan; expected a finite number or None"),
     ],
 )
-def test_a_rule_that_fails_is_named_with_its_package(measured, function, message):
+def test_a_rule_that_fails_is_named_with_its_package(function, message):
     with pytest.raises(PluginBroken, match=rf"rule 'mood' of the package moods 1\.2 {message}"):
         measured(function)

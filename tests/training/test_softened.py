@@ -9,15 +9,14 @@ SCENES, FAVOURED = 40, 10
 
 
 @pytest.fixture
-def dataset(monkeypatch):
-    monkeypatch.setattr(softened, "FAVOURED_SCENES", FAVOURED)
+def dataset():
     images = np.full((SCENES, 64, 64, 3), 255, np.uint8)
     nothing = np.zeros(SCENES)
     return Dataset(images, images, *[nothing] * 6)
 
 
 def test_rows_differ_and_the_first_scenes_come_more_often(dataset, tmp_path):
-    softener = Softener(tmp_path)
+    softener = Softener(tmp_path, FAVOURED)
     drawn = [softener.draw_rows(dataset, 10) for _ in range(50)]
     assert all((np.diff(rows) > 0).all() and rows.max() < SCENES for rows in drawn)
     assert np.mean(np.concatenate(drawn) < FAVOURED) == pytest.approx(softened.FAVOURED_SHARE)
@@ -25,7 +24,7 @@ def test_rows_differ_and_the_first_scenes_come_more_often(dataset, tmp_path):
 
 @pytest.mark.parametrize("name", [ROUND_TRIPS, DIFFUSED])
 def test_repainted_scenes_are_shown_as_soon_as_there_are_some(dataset, tmp_path, name):
-    softener, rows = Softener(tmp_path), np.arange(SCENES)
+    softener, rows = Softener(tmp_path, FAVOURED), np.arange(SCENES)
     assert shown_dark(softener, dataset, rows) == 0
     (tmp_path / "vae").mkdir()
     np.save(tmp_path / "vae" / name, np.zeros((2, FAVOURED, 64, 64, 3), np.uint8))

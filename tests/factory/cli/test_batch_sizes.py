@@ -62,14 +62,13 @@ def test_the_largest_pass_is_the_last_that_fits():
 
 
 @pytest.mark.processes
-def test_the_best_size_is_printed_and_written_into_a_copy_of_the_profile(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_sizes.time_models, "__defaults__", ((), 2))
+def test_the_best_size_is_printed_and_written_into_a_copy_of_the_profile(tmp_path):
     written, command = tmp_path / "mine.yaml", ["models", "check", "micro", "--only", "similarity"]
     options = ["--device", "cpu", "--batch-sizes", "--json", "--write", str(written)]
     result = CliRunner().invoke(app, [*command, *options])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert [time["size"] for time in told["models"]["similarity"]] == [1, 2]
+    assert [time["size"] for time in told["models"]["similarity"]] == [1, 2, 4, 8, 16, 32, 64]
     assert load_settings(written).chain.batch_size == told["best_batch_size"]
 
 

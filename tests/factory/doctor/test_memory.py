@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from chatgenimage.factory.doctor.memory import look_at_memory
-from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.settings.model import load_settings
 
 GIB = 1 << 30
@@ -38,14 +37,13 @@ def test_roles_that_fit_are_ok_even_if_one_worker_for_all_does_not():
     assert "all roles in one worker 17.9 GB does not fit" in found.text
 
 
-def test_without_a_gpu_the_free_memory_of_the_machine_counts(monkeypatch):
-    monkeypatch.setattr(machine, "free_memory_bytes", lambda: 2 * GIB)
-    found = look_at_memory(load_settings("sd15", device="cpu"))
+def test_without_a_gpu_the_free_memory_of_the_machine_counts():
+    small, micro = load_settings("sd15", device="cpu"), load_settings("micro", device="cpu")
+    found = look_at_memory(small, lambda: 2 * GIB)
     assert found.health == "warning"
     assert "2.1 GB (free memory of this machine)" in found.text
-    assert look_at_memory(load_settings("micro", device="cpu")).health == "ok"
-    monkeypatch.setattr(machine, "free_memory_bytes", lambda: None)
-    assert look_at_memory(load_settings("micro", device="cpu")) is None
+    assert look_at_memory(micro, lambda: 2 * GIB).health == "ok"
+    assert look_at_memory(micro, lambda: None) is None
 
 
 def test_a_device_that_does_not_exist_is_left_to_the_finding_about_it():

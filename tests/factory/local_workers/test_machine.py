@@ -39,7 +39,7 @@ def test_memory_that_no_file_names_is_not_known(tmp_path):
     assert free_memory_bytes(tmp_path / "none", tmp_path) is None
 
 
-def test_a_processor_is_no_gpu_and_one_named_gpu_is_one(monkeypatch):
-    assert count_gpus("cpu") == 0
-    monkeypatch.setattr("chatgenimage.factory.local_workers.machine._has_driver", lambda: True)
-    assert count_gpus("cuda:1") == 1
+def test_a_processor_is_no_gpu_and_one_named_gpu_is_one(tmp_path):
+    (tmp_path / "nvidia0").touch()
+    assert count_gpus("cpu", tmp_path) == 0
+    assert count_gpus("cuda:1", tmp_path) == 1

@@ -4,19 +4,17 @@ import pytest
 
 from chatgenimage.factory.cli.common import parse_workers
 from chatgenimage.factory.errors import SettingsError
-from chatgenimage.factory.local_workers import machine
+from chatgenimage.factory.local_workers.machine import Machine
 from chatgenimage.factory.local_workers.worker_plan import plan_workers
 from chatgenimage.factory.settings.model import load_settings
 
 GIB = 2**30
 
 
-def plan(monkeypatch, tmp_path, *, cores=4, gpus=0, gib=64, wanted=None, batches=None, **settings):
-    monkeypatch.setattr(machine, "count_cores", lambda: cores)
-    monkeypatch.setattr(machine, "count_gpus", lambda _device: gpus)
-    monkeypatch.setattr(machine, "free_memory_bytes", lambda: gib * GIB if gib else None)
+def plan(tmp_path, *, cores=4, gpus=0, gib=64, wanted=None, batches=None, **settings):
     loaded = load_settings("micro", data_dir=tmp_path, **settings)
-    return plan_workers(loaded, wanted, batches=batches)
+    machine = Machine(cores, gpus, gib * GIB if gib else None)
+    return plan_workers(loaded, wanted, batches=batches, machine=machine)
 
 
 @pytest.mark.parametrize(
@@ -37,22 +35,20 @@ def plan(monkeypatch, tmp_path, *, cores=4, gpus=0, gib=64, wanted=None, batches
     ],
     ids=str,
 )
-def test_as_many_processes_as_the_machine_and_the_run_can_use(
-    monkeypatch, tmp_path, has, count, reason
-):
-    found = plan(monkeypatch, tmp_path, **has)
+def test_as_many_processes_as_the_machine_and_the_run_can_use(tmp_path, has, count, reason):
+    found = plan(tmp_path, **has)
     assert (found.count, found.reason) == (count, reason)
 
 
-def test_the_plan_is_said_in_a_few_words(monkeypatch, tmp_path):
-    assert plan(monkeypatch, tmp_path).describe() == "4 worker processes (4 cores)"
-    assert plan(monkeypatch, tmp_path, wanted=1).describe() == "1 worker process"
+def test_the_plan_is_said_in_a_few_words(tmp_path):
+    assert plan(tmp_path).describe() == "4 worker processes (4 cores)"
+    assert plan(tmp_path, wanted=1).describe() == "1 worker process"
 
 
-def test_each_gpu_gets_its_own_process(monkeypatch, tmp_path):
-    assert plan(monkeypatch, tmp_path, gpus=2).devices == ("cuda:0", "cuda:1")
-    assert plan(monkeypatch, tmp_path, gpus=2, wanted=3).devices == ("cuda:0", "cuda:1", "cuda:0")
-    assert plan(monkeypatch, tmp_path, gpus=1, device="cuda:1").devices == ("cuda:1",)
+def test_each_gpu_gets_its_own_process(tmp_path):
+    assert plan(tmp_path, gpus=2).devices == ("cuda:0", "cuda:1")
+    assert plan(tmp_path, gpus=2, wanted=3).devices == ("cuda:0", "cuda:1", "cuda:0")
+    assert plan(tmp_path, gpus=1, device="cuda:1").devices == ("cuda:1",)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +61,14 @@ def test_each_gpu_gets_its_own_process(monkeypatch, tmp_path):
     ],
     ids=str,
 )
-def test_the_processes_share_the_cores(monkeypatch, tmp_path, has, threads):
-    monkeypatch.setattr(machine, "count_cores", lambda: has["cores"])
-    monkeypatch.setattr(machine, "count_gpus", lambda _device: has.get("gpus", 0))
+def test_the_processes_share_the_cores(tmp_path, has, threads):
     loaded = load_settings("lite", data_dir=tmp_path)  # names no threads
-    assert plan_workers(loaded, has.get("wanted")).cpu_threads == threads
+    machine = Machine(has["cores"], has.get("gpus", 0), None)
+    assert plan_workers(loaded, has.get("wanted"), machine=machine).cpu_threads == threads
 
 
-def test_the_threads_of_the_profile_are_kept(monkeypatch, tmp_path):
-    assert plan(monkeypatch, tmp_path, cores=16, wanted=2, cpu_threads=3).cpu_threads == 3
+def test_the_threads_of_the_profile_are_kept(tmp_path):
+    assert plan(tmp_path, cores=16, wanted=2, cpu_threads=3).cpu_threads == 3
 
 
 def test_the_number_is_auto_or_at_least_one():
@@ -89,19 +84,19 @@ SERVED = {"families": {"language": SERVER}}
 MODELS = "diffusion,editing,labeling,scoring"
 
 
-def test_no_device_waits_for_a_server(monkeypatch, tmp_path):
-    found = plan(monkeypatch, tmp_path, gpus=1, **SERVED)
+def test_no_device_waits_for_a_server(tmp_path):
+    found = plan(tmp_path, gpus=1, **SERVED)
     assert found.roles == (MODELS, "language")
     assert found.describe() == "1 worker process (1 GPU), and one that asks servers (language)"
-    assert plan(monkeypatch, tmp_path, wanted=2, **SERVED).roles == (MODELS, MODELS, "language")
+    assert plan(tmp_path, wanted=2, **SERVED).roles == (MODELS, MODELS, "language")
 
 
-def test_a_rule_book_and_roles_that_are_not_needed_get_no_process(monkeypatch, tmp_path):
-    assert plan(monkeypatch, tmp_path, gpus=1).roles == ("all",)
+def test_a_rule_book_and_roles_that_are_not_needed_get_no_process(tmp_path):
+    assert plan(tmp_path, gpus=1).roles == ("all",)
     loaded = load_settings("micro", data_dir=tmp_path, **SERVED)
     assert plan_workers(loaded, 1, ["labeling", "scoring"]).roles == ("labeling,scoring",)
 
 
-def test_where_all_models_are_on_servers_each_process_asks_them(monkeypatch, tmp_path):
+def test_where_all_models_are_on_servers_each_process_asks_them(tmp_path):
     loaded = load_settings("micro", data_dir=tmp_path, **SERVED)
     assert plan_workers(loaded, 2, ["language"]).roles == ("language", "language")

@@ -5,7 +5,6 @@ from sqlalchemy import select, update
 
 from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Candidate, Item, Run
-from chatgenimage.factory.progress import snapshot
 from chatgenimage.factory.progress.snapshot import RunMonitor
 from tests import rows
 
@@ -36,13 +35,10 @@ def test_rates_and_the_time_left_are_known_at_once_from_stored_times(place, run_
     assert first.eta_s == pytest.approx(3 * 6.0 * AGE_S / (4 * 6.0), rel=0.1)
 
 
-def test_a_run_that_takes_long_to_read_is_read_less_often(place, run_id, monkeypatch):
-    monkeypatch.setattr(snapshot, "SLOW_S", 0.0)
-    monkeypatch.setattr(snapshot, "PATIENCE", 1000)
-    monitor = RunMonitor(place.sessions, run_id)
+def test_a_run_that_takes_long_to_read_is_read_less_often(place, run_id):
+    monitor = RunMonitor(place.sessions, run_id, slow_s=0.0, patience=1000)
     assert monitor.look() is monitor.look()
-    monkeypatch.setattr(snapshot, "PATIENCE", 0)
-    other = RunMonitor(place.sessions, run_id)
+    other = RunMonitor(place.sessions, run_id, slow_s=0.0, patience=0)
     assert other.look() is not other.look()
 
 
