@@ -95,4 +95,4 @@ def _describe_loading(service: Service) -> str:
         return ""
     if not service.ready:
         return "loading models"
-    return f"{service.loading} of {service.loading + service.ready} workers are loading models"
+    return f"loading models ({service.loading} of {service.loading + service.ready} workers)"

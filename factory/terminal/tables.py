@@ -49,8 +49,9 @@ def trouble_of(session: Session, run: Run) -> list[str]:
 def spending_line(spent: Spending) -> Text:
     """Return one line: questions to the language model, tokens and cost of a run."""
     text = Text(
-        f"{spent.calls} questions: {spent.reused} answered from memory, {spent.refused} refused; "
-        f"{spent.prompt_tokens} + {spent.completion_tokens} tokens, cost {spent.cost:.4f}",
+        f"{spent.calls} questions to models: {spent.reused} answered from memory, "
+        f"{spent.refused} refused; {spent.prompt_tokens} tokens sent, "
+        f"{spent.completion_tokens} received, cost {spent.cost:.4f}",
         style="dim",
     )
     if spent.budget is not None:

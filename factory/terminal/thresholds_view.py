@@ -75,7 +75,9 @@ def _survey_view(survey: ScoreSurvey) -> Iterator[RenderableType]:
     scale = (len(BARS) - 1) / max(counts.max(), 1)
     bars = "".join(BARS[int(np.ceil(count * scale))] for count in counts)
     asked = survey.rule.describe(survey.threshold)
-    yield Text.assemble((survey.name, "bold"), f"  {len(survey.values)} measured, {asked} passes")
+    yield Text.assemble(
+        (survey.name, "bold"), f"  {len(survey.values)} measured, passes if {asked}"
+    )
     yield Text(f"{edges[0]:8.3g} {bars} {edges[-1]:.3g}")
     table = Table(box=None, pad_edge=False, header_style="dim", show_header=False)
     rows = {

@@ -174,7 +174,9 @@ def test_tokens_that_nobody_counted_are_not_taken_for_none(place, toy_batch):
         spent = spending(session, run)
         told = spending_line(spent).plain
     assert (spent.unknown, spent.prompt_tokens, spent.cost) == (1, 11, COST)
-    assert "11 + 7 tokens, cost 25.0000 of 30.00; 1 answers came without a count" in told
+    assert (
+        "11 tokens sent, 7 received, cost 25.0000 of 30.00; 1 answers came without a count" in told
+    )
 
 
 class Painter:

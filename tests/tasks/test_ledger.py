@@ -161,7 +161,8 @@ def test_a_run_tells_what_it_asked_and_why_it_rests(place, step_id):
         told = spending_line(spending(session, run)).plain
         [why] = list_stops(session, run)
     assert told == (
-        "1 questions: 0 answered from memory, 0 refused; 11 + 7 tokens, cost 25.0000 of 1.00"
+        "1 questions to models: 0 answered from memory, 0 refused; "
+        "11 tokens sent, 7 received, cost 25.0000 of 1.00"
     )
     assert why == (
         "paused: its budget of 1.00 is spent (25.0000). Give it more, e.g. "

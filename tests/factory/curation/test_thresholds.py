@@ -144,7 +144,7 @@ def test_the_command_draws_and_advises(judged, tmp_path):
     words = ["thresholds", "1", "--data-dir", str(judged.data_dir)]
     result = CliRunner().invoke(app, [*words, "--marks", str(path)])
     assert result.exit_code == 0, result.output
-    assert "clip_similarity  6 measured, at least 0.65 passes" in result.stdout
+    assert "clip_similarity  6 measured, passes if at least 0.65" in result.stdout
     assert "factory refilter 1 --set clip_similarity=0.45" in result.stdout
     with Image.open(judged.data_dir / "run-1-thresholds.png") as picture:
         assert picture.width > 1000

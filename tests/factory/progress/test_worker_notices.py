@@ -59,7 +59,7 @@ def test_loading_models_is_shown_until_they_are_loaded(place, run_id):
     beat(place, "all@a#1", QUEUES, is_ready=False)
     assert notices(place, run_id, starts_workers=True) == ("loading models",)
     beat(place, "all@a#2", QUEUES, is_ready=True)
-    assert notices(place, run_id) == ("1 of 2 workers are loading models",)
+    assert notices(place, run_id) == ("loading models (1 of 2 workers)",)
     note_loaded(place.sessions, "all@a#1")
     assert notices(place, run_id) == ()
 
