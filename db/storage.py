@@ -161,7 +161,7 @@ def _botocore_error() -> type[Exception]:
 
 
 def _allow(path: str, *, is_private: bool) -> None:
-    """Let nobody but the owner read a private file; others are as the umask says."""
+    """Let only the owner read a private file; others are as the umask says."""
     if is_private:
         Path(path).chmod(PRIVATE_FILE)
 

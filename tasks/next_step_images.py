@@ -1,6 +1,6 @@
 """Images of the step that a worker will probably get next, read while the device computes.
 
-It is a guess: no row is changed. If another worker gets the step, they were read in vain.
+It is a guess: no row is changed. If another worker gets the step, the images were read for nothing.
 """
 
 import threading

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_decisions_are_numbered_without_gaps():
 def test_the_architecture_page_names_every_decision():
     text = (FOLDER / "architecture.md").read_text(encoding="utf-8")
     assert [path.name for path in DECISIONS if f"(adr/{path.name})" not in text] == []
+
+
+def test_the_architecture_page_has_the_layers_that_are_checked():
+    text = (FOLDER / "architecture.md").read_text(encoding="utf-8")
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [layers] = [
+        one["layers"]
+        for one in config["tool"]["importlinter"]["contracts"]
+        if one.get("containers") == ["chatgenimage.factory"]
+    ]
+    lines = [f"{number}. `{line}`" for number, line in enumerate(layers, 1)]
+    assert "\n".join(lines).replace(" | ", "`, `") in text
+
+
+def test_the_architecture_page_names_every_folder_of_the_factory():
+    text = (FOLDER / "architecture.md").read_text(encoding="utf-8")
+    folders = [path.parent.name for path in (ROOT / "factory").glob("*/__init__.py")]
+    assert [name for name in folders if f"`factory/{name}/`" not in text] == []
 
 
 def test_every_page_is_reached_from_where_a_reader_begins():

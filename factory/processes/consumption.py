@@ -19,7 +19,7 @@ from chatgenimage.factory.processes.abort_signal import end_process
 log = structlog.get_logger()
 
 MISSING_S = 30.0
-"""Messages wait this long, and an idle worker takes none: it does not hear them."""
+"""Messages wait this long, and an idle worker takes none: it does not receive them."""
 LONGEST_GAP_S = 2.0
 """Longest time that one observation counts for: nothing is known of the time before."""
 RECONNECTS = 2

@@ -1,7 +1,7 @@
 """View of a PNG file without its text and colour profile chunks, which may be of any size.
 
 Pillow limits such chunks for all pictures of a process, and refuses the whole picture if one is
-larger. Nobody needs their text (a workflow, an editing history); the profile is read here, up to a
+larger. Their text (a workflow, an editing history) is not needed; the profile is read here, up to a
 limit of its own.
 """
 

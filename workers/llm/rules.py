@@ -51,7 +51,7 @@ class Rules:
     """Family `rules`: satisfies LanguageModel for the words of its book."""
 
     concurrency = 1
-    """Threads would not make it faster: it computes and waits for nobody."""
+    """Threads would not make it faster: it computes, and waits for no server."""
 
     def __init__(self, book: RuleBook, identity: ModelIdentity) -> None:
         self._book = book
