@@ -1,10 +1,12 @@
 """A real HTTP server on loopback that answers like an OpenAI-compatible endpoint, as scripted."""
 
 import base64
+import contextlib
 import email
 import json
 import platform
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,10 +20,13 @@ platform.processor()
 
 @dataclass(frozen=True)
 class Reply:
+    """An answer; with `blanks`, that number of line breaks comes before it, one each 0.1 s."""
+
     body: bytes
     status: int = 200
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    blanks: int = 0
 
 
 def says(text, *, finish_reason="stop", refusal=None):
@@ -133,11 +138,15 @@ class Loopback:
                 reply = loopback._next(request)
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.content_type)
-                self.send_header("Content-Length", str(len(reply.body)))
+                self.send_header("Content-Length", str(reply.blanks + len(reply.body)))
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(reply.body)
+                with contextlib.suppress(ConnectionError):  # the client may leave
+                    for _ in range(reply.blanks):
+                        time.sleep(0.1)
+                        self.wfile.write(b"\n")
+                    self.wfile.write(reply.body)
 
             def log_message(self, *_):
                 pass

@@ -51,6 +51,18 @@ def test_a_tokenizer_without_a_longest_text_has_that_of_its_encoder(
     assert same_image(*images)
 
 
+def test_a_mark_that_is_also_padding_is_read_as_text(tiny_folder, tmp_path):
+    folder = tmp_path / "padded"
+    shutil.copytree(tiny_folder / "stable_diffusion_xl", folder)
+    file = folder / "tokenizer_2/tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"pad_token": "."}))
+    pipeline = load("stable_diffusion", folder)._generating  # noqa: SLF001
+    tokenizers = pipeline.tokenizer, pipeline.tokenizer_2
+    first, second = (one("a dog.", padding="max_length").input_ids for one in tokenizers)
+    assert first[:7] == second[:7]
+    assert second[-1] == pipeline.tokenizer_2.pad_token_id != first[-1]
+
+
 @pytest.mark.parametrize("checkpoint", ["stable_diffusion", "stable_diffusion_xl"])
 def test_a_lora_of_another_architecture_is_refused(tiny_folder, tmp_path, checkpoint):
     name = "transformer.single_transformer_blocks.0.attn.to_q"

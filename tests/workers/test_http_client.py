@@ -2,11 +2,12 @@
 
 import gzip
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound
+from chatgenimage.workers.errors import AnswerRefused, CheckpointNotFound, EndpointUnavailable
 from chatgenimage.workers.llm.server import make_client, require_model
 from chatgenimage.workers.openai_vision import OpenAiVision
 from chatgenimage.workers.server_config import OpenAiVisionConfig
@@ -17,13 +18,8 @@ MEBIBYTE = 2**20
 
 
 def caption(server, **changes):
-    config = OpenAiVisionConfig(
-        model="seer",
-        base_url=server.url,
-        api_key=KEY,
-        timeout_s=60,
-        **{"max_retries": 0, **changes},
-    )
+    settings = {"model": "seer", "base_url": server.url, "api_key": KEY, "timeout_s": 60}
+    config = OpenAiVisionConfig(**{**settings, "max_retries": 0, **changes})
     return OpenAiVision.load(config).caption([GREY])
 
 
@@ -116,3 +112,11 @@ def test_slots_are_free_again_after_a_refusal():
 
         threading.Thread(target=ask, daemon=True).start()
         assert done.wait(60)
+
+
+def test_blanks_before_an_answer_do_not_lengthen_its_time():
+    slow = replace(says("A dog."), blanks=30)
+    with Loopback(slow) as server, pytest.raises(EndpointUnavailable):
+        caption(server, timeout_s=0.5)
+    with Loopback(slow) as server:
+        assert caption(server, timeout_s=30) == ["A dog."]

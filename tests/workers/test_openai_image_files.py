@@ -108,6 +108,14 @@ def test_an_answer_that_is_too_large_is_paid_and_not_asked_for_again():
     assert [exchange.cost for exchange in e.value.exchanges] == [2]
 
 
+def test_a_file_that_comes_byte_by_byte_ends_at_the_time_limit():
+    def answer(request):
+        return Reply(b"", blanks=30) if isinstance(request, str) else paints("/v1/files/1.png")
+
+    with Loopback(answer) as server, pytest.raises(AnswerRefused, match=r"fetched \(ReadTimeout\)"):
+        load(server, timeout_s=0.5).generate(["a"], [1])
+
+
 def test_another_size_than_asked_for_is_kept_and_logged_once():
     wide = file_of(Image.new("RGB", (48, SIDE)))
     with Loopback(paints(wide)) as server, capture_logs() as logs:

@@ -1,5 +1,6 @@
 """HTTP client of the package `openai`: asks one server alone, a limited number of times at once."""
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from openai import APIStatusError, DefaultHttpxClient, OpenAIError
 
 from chatgenimage.workers.llm.address import origin_of
+from chatgenimage.workers.llm.answer_time import iter_until
 from chatgenimage.workers.llm.request_slots import OVERLOADED, RequestSlots
 from chatgenimage.workers.llm.server_errors import TOO_LARGE
 
@@ -20,9 +22,10 @@ DECODED = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class CarefulClient(DefaultHttpxClient):
-    """Client whose requests take a slot, stay on their server, and get answers of limited size.
+    """Client whose requests take a slot, stay on their server, and get limited answers.
 
-    A request that the package repeats gives its slot back while it waits.
+    A request's time-out also limits the whole answer. A request that the package repeats gives
+    its slot back while it waits.
     """
 
     def __init__(self, slots: RequestSlots, most_bytes: int) -> None:
@@ -41,13 +44,15 @@ class CarefulClient(DefaultHttpxClient):
 
         Raises:
             APIStatusError: If it is too large, or sends the request to another server.
+            ReadTimeout: If it is not complete in time.
         """
         options |= {"stream": True, "follow_redirects": False}
         with self._slots.take():
             asked_at = time.monotonic()
             try:
                 response = self._stay(super().send(request, **options), options)
-                response = _read(response, self._most_bytes)
+                ends_at = asked_at + _limit_s_of(request)
+                response = _read(response, self._most_bytes, ends_at)
             except OpenAIError:
                 raise
             except Exception:
@@ -86,11 +91,18 @@ def _describe(following: "Request") -> str:
     return f"redirects to {url.scheme}://{netloc}{url.path}, which is not asked"
 
 
-def _read(response: "Response", most_bytes: int) -> "Response":
+def _limit_s_of(request: "Request") -> float:
+    """Return the time-out of a request in seconds."""
+    limits: dict[str, float | None] = request.extensions.get("timeout", {})
+    limit = limits.get("read")
+    return math.inf if limit is None else limit
+
+
+def _read(response: "Response", most_bytes: int, ends_at: float) -> "Response":
     """Return the response with its whole, decoded body."""
     content = bytearray()
     try:
-        for chunk in response.iter_bytes(MEBIBYTE):
+        for chunk in iter_until(response, ends_at):
             content += chunk
             if len(content) > most_bytes:
                 limit = f"{most_bytes // MEBIBYTE} MiB" if most_bytes >= MEBIBYTE else most_bytes

@@ -13,6 +13,7 @@ import structlog
 
 from chatgenimage.workers.errors import AnswerRefused
 from chatgenimage.workers.interfaces import ImageCache
+from chatgenimage.workers.llm.answer_time import iter_until
 from chatgenimage.workers.llm.dialect import UNKNOWN_PARAMETER
 from chatgenimage.workers.llm.image_answers import (
     MOST_BYTES,
@@ -215,11 +216,12 @@ class ImageEndpoint:
         )
 
     def _download(self, url: str) -> bytes:
-        content = bytearray()
+        content, limit_s = bytearray(), self._config.timeout_s
+        ends_at = time.monotonic() + limit_s
         try:
-            with httpx2.stream("GET", url, timeout=self._config.timeout_s) as response:
+            with httpx2.stream("GET", url, timeout=limit_s) as response:
                 _refuse_no_file(response)
-                for chunk in response.iter_bytes():
+                for chunk in iter_until(response, ends_at):
                     content += chunk
                     if len(content) > MOST_BYTES:
                         raise ImageUnreadable("the server's image is too large")

@@ -62,6 +62,7 @@ def load_pipeline(
             _from_file(kind, config, path) if path.is_file() else _from_folder(kind, config, path)
         )
         _limit_tokens(pipeline)
+        _read_special_words_as_text(pipeline)
         _fuse(pipeline, adapters, config.lora_scale)
         _place(pipeline, config, device)
     pipeline.set_progress_bar_config(disable=True)
@@ -237,6 +238,17 @@ def _limit_tokens(pipeline: Any) -> None:  # noqa: ANN401 (any pipeline)
         longest = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
         if tokenizer and longest and getattr(tokenizer, "model_max_length", 0) > MOST_TOKENS:
             tokenizer.model_max_length = longest
+
+
+def _read_special_words_as_text(pipeline: Any) -> None:  # noqa: ANN401 (any pipeline)
+    """Set CLIP's tokenizers to read special words in a prompt as text.
+
+    Padding is "!" in Stable Diffusion 2 and for SDXL's second encoder, which would otherwise get
+    padding for each exclamation mark.
+    """
+    for part in pipeline.components.values():
+        if isinstance(part, transformers.CLIPTokenizer):
+            part.split_special_tokens = True
 
 
 def _place(pipeline: Any, config: DiffusionConfig, device: str) -> None:  # noqa: ANN401
