@@ -30,12 +30,9 @@ def cpu_ms_by_part(worker: psutil.Process) -> Counter[str]:
         used["child"] += _cpu_ms_of(child)
     for server in psutil.Process().children(recursive=True):
         if server not in (worker, *children):
-            used[_part_of(server)] += _cpu_ms_of(server)
+            with suppress(psutil.NoSuchProcess):  # PostgreSQL ends some of its processes
+                used["database" if "postgres" in server.name() else "broker"] += _cpu_ms_of(server)
     return used
-
-
-def _part_of(server: psutil.Process) -> str:
-    return "database" if "postgres" in server.name() else "broker"
 
 
 def _cpu_ms_of(process: psutil.Process) -> int:

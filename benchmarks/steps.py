@@ -42,7 +42,11 @@ def assemble(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
     logs.configure(settings)
     resources.use(
         Resources(
-            sessions=connect(settings.resolved_database_url(), durable=False),
+            sessions=connect(
+                settings.resolved_database_url(),
+                durable=False,
+                patience_s=settings.delivery.lease_s,
+            ),
             images=open_images(settings),
             families=(),
             delivery=settings.delivery,

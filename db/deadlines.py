@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -95,23 +95,22 @@ class Watchdog:
 
     def _watching(self, call: Callable[..., Any], *, of_cursor: bool) -> Callable[..., Any]:
         def watched(subject: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # any of these
-            with self._waiting_for(subject.connection if of_cursor else subject):
+            connection = subject.connection if of_cursor else subject
+            with self._lock:
+                self._waiting[connection] = time.monotonic() + self._patience_s
+                self._run_in_background()
+            try:
                 return call(subject, *args, **options)
+            finally:
+                with self._lock:
+                    self._waiting.pop(connection, None)
 
         return watched
 
-    @contextlib.contextmanager
-    def _waiting_for(self, connection: Any) -> Iterator[None]:  # noqa: ANN401  # of psycopg
-        with self._lock:
-            self._waiting[connection] = time.monotonic() + self._patience_s
-            if not self._is_running:
-                self._is_running = True
-                threading.Thread(target=self._run, name="database deadline", daemon=True).start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting.pop(connection, None)
+    def _run_in_background(self) -> None:
+        if not self._is_running:
+            self._is_running = True
+            threading.Thread(target=self._run, name="database deadline", daemon=True).start()
 
     def _run(self) -> None:
         while True:

@@ -146,7 +146,7 @@ class Item(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     step_id: Mapped[int] = mapped_column(ForeignKey("step.id"))
     subject_id: Mapped[int]
-    state: Mapped[str] = mapped_column(String(16), default=ItemState.READY, index=True)
+    state: Mapped[str] = mapped_column(String(16), default=ItemState.READY)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     """The traceback of the last failed attempt."""
