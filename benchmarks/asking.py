@@ -234,7 +234,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _read_passes(path: Path) -> list[tuple[float, float]]:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [(start, end) for start, end in map(json.loads, lines)]
+    return [(start, end) for start, end, _ in map(json.loads, lines)]
 
 
 def _sum_s(times: Sequence[tuple[float, float]]) -> float:

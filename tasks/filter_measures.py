@@ -27,7 +27,6 @@ from chatgenimage.tasks.filter_rules import (
     best_iou,
     kept_share,
 )
-from chatgenimage.tasks.pass_images import Images
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.rule import ImageRule, RuleInput
 from chatgenimage.tasks.visual_checks import VisualReply, scores_of
@@ -106,13 +105,15 @@ class Measurement:
 
 
 def images_compared(subject: FilterInput) -> Sequence[str]:
-    """Return the candidate's image, and its parent's if there is one."""
-    return (subject.sha256, *([subject.parent_sha256] if subject.parent_sha256 else []))
+    """Return the candidate's image, for the encoder and for `measure`, and its parent's if any."""
+    parents = [subject.parent_sha256] if subject.parent_sha256 else []
+    return (subject.sha256, subject.sha256, *parents)
 
 
 def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> Measurement:
     """Return a candidate's scores and fingerprint."""
     image, cosines = resources.images.get(subject.sha256), embedded.cosines
+    parent = resources.images.get(subject.parent_sha256) if subject.parent_sha256 else None
     measured = {
         CLIP_SIMILARITY.name: float(cosines[0]),
         **_examine(image),
@@ -122,10 +123,10 @@ def measure(resources: Resources, subject: FilterInput, embedded: Embedded) -> M
         measured[BACKGROUND.name] = _probability_of_first(cosines, embedded.scale)
     if embedded.domain_cosines is not None:
         measured[DOMAIN.name] = _probability_of_first(embedded.domain_cosines, embedded.scale)
-    if subject.parent_sha256:
-        measured |= _compare(subject, resources.images.get(subject.parent_sha256), image)
+    if parent is not None:
+        measured |= _compare(subject, parent, image)
     measured |= scores_of(embedded.replies)
-    measured |= measure_by_plugins(resources.images, subject, image)
+    measured |= measure_by_plugins(subject, image, parent)
     phash = fingerprints.perceptual_hash(image)
     return Measurement(measured, phash, embedded.embedding, embedded.replies)
 
@@ -166,9 +167,9 @@ def _compare(subject: FilterInput, before: RgbImage, after: RgbImage) -> dict[st
 
 
 def measure_by_plugins(
-    images: Images,
     subject: FilterInput,
     image: RgbImage,
+    parent: RgbImage | None,
     plugins: Plugins = PLUGIN_RULES,
 ) -> dict[str, float]:
     """Return the scores of the rules of plug-ins that apply to the candidate.
@@ -179,7 +180,6 @@ def measure_by_plugins(
     applied = [one for one in plugins.found.values() if subject.origin in one.value.origins]
     if not applied:
         return {}
-    parent = images.get(subject.parent_sha256) if subject.parent_sha256 else None
     objects = tuple(Detection(label, confidence, box) for (label, box), confidence in subject.found)
     shown = RuleInput(image, subject.text, subject.names, objects, parent)
     values = {plugin.value.name: _measure_by_plugin(plugin, shown) for plugin in applied}

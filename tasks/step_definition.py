@@ -41,7 +41,8 @@ class StepWork(Generic[In, Made, Out]):
         models: Capabilities that `compute` uses and that a server may have: then each item is
             computed alone, and a pass has as many items as the server takes at once and the run's
             budget pays for.
-        images_of: Returns the sha256 of the images that `compute` and `finish` read for a subject.
+        images_of: Returns the sha256 of the images that `compute` and `finish` read for a subject,
+            as often as they read it.
         finish: Does for one subject what needs no model: encodes, stores, measures. Any thread.
         overlaps: Whether a pass may be finished and written while the next one is computed. False
             for steps with a budget, which take an item only after the one before is paid.

@@ -6,12 +6,15 @@ those that were given for the class, or else its name in a form that models know
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from chatgenimage.tasks.names import PROMPT_SLOT
 from chatgenimage.tasks.options import ChainOptions
 
 BETWEEN_WORDS = "_"
 ALTERNATIVES = "/"
+MOST_NAMES = 10_000
+"""Names whose forms are kept: more than a class list has, which is gone through for every image."""
 
 
 def painted_as(name: str, options: ChainOptions) -> str:
@@ -25,6 +28,7 @@ def looked_for_as(name: str, options: ChainOptions) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form for phrase in phrases for form in forms_of(phrase)))
 
 
+@lru_cache(MOST_NAMES)
 def forms_of(name: str) -> tuple[str, ...]:
     """Return a name as models read it: "TV/monitor" is "TV" and "monitor", `_` is a space."""
     parts = (" ".join(part.split(BETWEEN_WORDS)).split() for part in name.split(ALTERNATIVES))

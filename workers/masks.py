@@ -59,7 +59,7 @@ def within(mask: Mask, box_xyxy: BoxXyxy, margin: float) -> Mask:
     x_min, y_min, x_max, y_max = box_xyxy
     grow_x, grow_y = margin * (x_max - x_min), margin * (y_max - y_min)
     inside = _touched((x_min - grow_x, y_min - grow_y, x_max + grow_x, y_max + grow_y))
-    cut = np.zeros_like(mask)
+    cut = np.zeros(mask.shape, np.bool_)  # not `zeros_like`, which touches every page
     cut[inside] = mask[inside]
     return cut
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.device.measure import IMAGES, PASS
+from benchmarks.device.measure import IMAGES, PASS, Figures
 from benchmarks.page import put_section, to_table
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +28,8 @@ CASES = {
     "three workers, 1024 px": ("chain", 1024, 0.85),
 }
 """Name of each case: what is measured, the side of its images, and the share that is wanted."""
-Shares = dict[tuple[str, str, str], list[float]]
-"""Shares of all rounds by case, checkout and role."""
+Found = dict[tuple[str, str, str], list[Figures]]
+"""Figures of all rounds by case, checkout and role."""
 
 
 def main() -> None:
@@ -51,22 +51,20 @@ def main() -> None:
         put_section("How busy the device is", "python -m benchmarks.device", text)
 
 
-def measure(
-    checkouts: dict[str, Path], cases: Sequence[str], rounds: int, image_s: float
-) -> Shares:
-    """Return the busy shares; each round measures every case with every checkout."""
-    found: Shares = {}
+def measure(checkouts: dict[str, Path], cases: Sequence[str], rounds: int, image_s: float) -> Found:
+    """Return the figures; each round measures every case with every checkout."""
+    found: Found = {}
     for _ in range(rounds):
         for case in cases:
             for name, checkout in checkouts.items():
-                for role, share in measure_once(checkout, case, image_s).items():
-                    found.setdefault((case, name, role), []).append(share)
-                    print(f"{case}  {name}  {role}  {share:.3f}", file=sys.stderr)  # noqa: T201
+                for role, seen in measure_once(checkout, case, image_s).items():
+                    found.setdefault((case, name, role), []).append(seen)
+                    print(f"{case}  {name}  {role}  {seen}", file=sys.stderr)  # noqa: T201
     return found
 
 
-def measure_once(checkout: Path, case: str, image_s: float) -> dict[str, float]:
-    """Return the busy share by role of one case, with the product of a checkout."""
+def measure_once(checkout: Path, case: str, image_s: float) -> dict[str, Figures]:
+    """Return the figures by role of one case, with the product of a checkout."""
     what, side_px, _ = CASES[case]
     with tempfile.TemporaryDirectory(prefix="device-", ignore_cleanup_errors=True) as name:
         # The working directory is searched first: only the product lies in it.
@@ -82,21 +80,28 @@ def measure_once(checkout: Path, case: str, image_s: float) -> dict[str, float]:
             stdout=subprocess.PIPE,
             check=True,
         )
-    shares: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
-    return shares
+    seen: dict[str, Figures] = json.loads(answer.stdout.splitlines()[-1])
+    return seen
 
 
-def tell(found: Shares, image_s: float, rounds: int) -> str:
+def tell(found: Found, image_s: float, rounds: int) -> str:
     """Return the section of the page."""
     names = list(dict.fromkeys(name for _, name, _ in found))
     places = list(dict.fromkeys((case, role) for case, _, role in found))
     rows = [
         [
             *(case, role),
-            *(_share(found[case, name, role]) for name in names),
+            *(_share(found[case, name, role], "whole") for name in names),
             f"{CASES[case][2]:.2f}",
+            *(_share(found[case, name, role], "together") for name in names),
+            *(f"{_middle(found[case, name, role], 'processor_ms'):.0f}" for name in names),
         ]
         for case, role in places
+    ]
+    headings = [
+        *("case", "device", *names, "wanted"),
+        *(f"all at work, {name}" for name in names),
+        *(f"ms per image, {name}" for name in names),
     ]
     return f"""
 A device that takes {image_s} s per image and no processor: the families sleep. {IMAGES} images in
@@ -104,14 +109,25 @@ passes of {PASS}, which are steps of one pass each, so every pass ends with a me
 workers (prefork), dispatcher, embedded broker, SQLite and files. The share is that of the time
 between the first and the last pass of a device in which it computed; the median of {rounds}, with
 the smallest and the largest. In the case of three workers, `labeling` labels what `diffusion` and
-`editing` store meanwhile, at half the time per image; all three share the cores.
+`editing` store meanwhile, at half the time per image; all three share the cores. It has as much
+work as both painters together, so it cannot be busier than they are, and it is idle while only one
+of them paints, at the start and at the end. "All at work" is the share between the latest first
+pass of the three devices and the earliest last one. "ms per image" is the processor time of the
+worker's child: reading, storing, messages and database.
 
-{to_table(["case", "device", *names, "wanted"], rows)}
+{to_table(headings, rows)}
+
+
 """
 
 
-def _share(shares: Sequence[float]) -> str:
-    return f"{median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+def _share(found: Sequence[Figures], name: str) -> str:
+    values = [each[name] for each in found]
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _middle(found: Sequence[Figures], name: str) -> float:
+    return median(each[name] for each in found)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,11 @@ class Device:
         self._path = path
 
     def compute(self, images: int) -> None:
-        """Sleep for a pass."""
-        started = time.time()
+        """Sleep for a pass; note its start, its end, and the process's processor time before it."""
+        started, used_s = time.time(), time.process_time()
         time.sleep(images * self._image_s)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{json.dumps([started, time.time()])}\n")
+            file.write(f"{json.dumps([started, time.time(), used_s])}\n")
 
 
 class SleepingFamily:

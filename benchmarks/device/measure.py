@@ -1,4 +1,4 @@
-"""One measurement of `benchmarks.device`: prints the busy share of each device as JSON.
+"""One measurement of `benchmarks.device`: prints what was seen of each device as JSON.
 
 A process of its own, so that it can run with the product of another checkout.
 """
@@ -8,9 +8,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import func, select, update
 
@@ -45,6 +46,18 @@ PER_LABEL = 16
 WORDS = ("dog", "house", "car", "tree", "owl", "castle", "boat", "ball")
 PAINTER = ("diffusion",)
 CHAIN = ("diffusion", "editing", "labeling")
+Figures = dict[str, float]
+"""Of a device: `whole`, its busy share from its first pass to its last; `together`, the same while
+every device of the case has begun and none has ended; `processor_ms`, the processor time per image
+of the worker's child."""
+
+
+class Pass(NamedTuple):
+    """A pass of a device: seconds since the epoch, and the processor time of its process before."""
+
+    start: float
+    end: float
+    used_s: float
 
 
 def main() -> None:
@@ -61,8 +74,8 @@ def main() -> None:
         if options.case == "s3":
             servers.enter_context(bucket(options.folder / "buckets"))
         settings = settings_for(options.folder)
-        shares = measure(settings, roles, options.side_px, options.image_s)
-    print(json.dumps(shares))  # noqa: T201  # its result
+        found = measure(settings, roles, options.side_px, options.image_s)
+    print(json.dumps(found))  # noqa: T201  # its result
 
 
 @contextmanager
@@ -95,8 +108,8 @@ def settings_for(folder: Path) -> Settings:
 
 def measure(
     settings: Settings, roles: Sequence[str], side_px: int, image_s: float
-) -> dict[str, float]:
-    """Return the busy share of each role's device, from its first pass to its last."""
+) -> dict[str, Figures]:
+    """Return what was seen of each role's device."""
     sessions = prepare(settings, side_px, edits="editing" in roles)
     # The labeller gets the images of both painters.
     image_s_of = {role: image_s / 2 if role == "labeling" else image_s for role in roles}
@@ -113,7 +126,7 @@ def measure(
         for role in roles:
             workers.enter_context(worker(settings, role))
         wait_for(lambda: all(counts[role]() for role in roles))
-    return {role: busy_share(busy_file(settings.data_dir, role)) for role in roles}
+    return figures({role: read_passes(busy_file(settings.data_dir, role)) for role in roles})
 
 
 def prepare(settings: Settings, side_px: int, *, edits: bool) -> Sessions:
@@ -190,10 +203,31 @@ def worker(settings: Settings, role: str) -> Iterator[None]:
         process.terminate()
 
 
-def busy_share(path: Path) -> float:
-    """Return the share of the time between the first and the last pass that was spent in passes."""
-    times = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return float(sum(end - start for start, end in times) / (times[-1][1] - times[0][0]))
+def read_passes(path: Path) -> list[Pass]:
+    """Return what a device noted."""
+    return [Pass(*json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def figures(passes: Mapping[str, Sequence[Pass]]) -> dict[str, Figures]:
+    """Return the figures of each role."""
+    together = (
+        max(first.start for first, *_ in passes.values()),
+        min(last.end for *_, last in passes.values()),
+    )
+    return {
+        role: {
+            "whole": busy_share(its, its[0].start, its[-1].end),
+            "together": busy_share(its, *together),
+            "processor_ms": 1000 * (its[-1].used_s - its[0].used_s) / (PASS * (len(its) - 1)),
+        }
+        for role, its in passes.items()
+    }
+
+
+def busy_share(passes: Sequence[Pass], start: float, end: float) -> float:
+    """Return the share of a time that was spent in passes."""
+    busy_s = sum(max(min(each.end, end) - max(each.start, start), 0.0) for each in passes)
+    return busy_s / (end - start)
 
 
 def _count(sessions: Sessions, name: str) -> int:

@@ -55,7 +55,22 @@ def test_an_image_is_read_once_for_all_items_of_a_pass(threads):
     assert again[0, 0, 0] == ord("a")  # nobody changes another item's pixels
     assert images.get("b")[0, 0, 0] == ord("b")
     assert sorted(store.read) == ["a", "b"]
+    assert images.get("b")[0, 0, 0] == ord("b")  # a pass that is computed again
+    assert sorted(store.read) == ["a", "b", "b"]
     assert images.get("other")[0, 0, 0] == ord("o")
+
+
+def test_an_image_that_is_got_once_is_not_copied(threads):
+    reading = []
+
+    class Store(CountingStore):
+        def get(self, sha256):
+            reading.append(super().get(sha256))
+            return reading[-1]
+
+    images = PassImages(Store(), threads, ["a"])
+    assert images.get("a") is reading[0]
+    assert images.get("a") is not reading[0]
 
 
 def test_an_image_that_could_not_be_read_is_read_again_when_it_is_needed_again(threads):

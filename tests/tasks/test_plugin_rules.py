@@ -14,13 +14,6 @@ from chatgenimage.workers.plugins import Plugin, Plugins
 IMAGE = np.zeros((8, 8, 3), dtype=np.uint8)
 
 
-class Images:
-    """An image store with one image."""
-
-    def get(self, _sha256):
-        return IMAGE
-
-
 def measured(function, origin=Origin.GENERATED, parent=None):
     """Measure a candidate by a rule with this function."""
     rule = ImageRule("mood", "gloomy", threshold=1.0, measure=function, origins=(origin,))
@@ -31,10 +24,10 @@ def measured(function, origin=Origin.GENERATED, parent=None):
         "0" * 64,
         "a dog",
         ((("dog", (0.0, 0.0, 4.0, 4.0)), 0.9),),
-        parent_sha256=parent,
+        parent_sha256="1" * 64 if parent is not None else None,
     )
     found = {"mood": Plugin("mood", "moods", "1.2", rule)}
-    return measure_by_plugins(Images(), subject, IMAGE, Plugins("filter_rules", found))
+    return measure_by_plugins(subject, IMAGE, parent, Plugins("filter_rules", found))
 
 
 def test_a_rule_sees_image_text_labels_objects_and_parent():
@@ -44,7 +37,7 @@ def test_a_rule_sees_image_text_labels_objects_and_parent():
         shown.append(given)
         return 2
 
-    assert measured(see, parent="1" * 64) == {"mood": 2.0}
+    assert measured(see, parent=IMAGE) == {"mood": 2.0}
     (given,) = shown
     assert (given.text, given.names, given.objects[0].label) == ("a dog", ("dog",), "dog")
     assert given.image is IMAGE
