@@ -43,7 +43,7 @@ def failing_on_abort(name: str) -> Iterator[None]:
 
 @contextmanager
 def failing_with_celery(name: str) -> Iterator[None]:
-    """Run a Celery worker whose fatal errors are raised: `worker_main` returns as if all was well.
+    """Run a Celery worker whose fatal errors are raised: its `start` returns as if all was well.
 
     Raises:
         WorkerBroken: If it ended with an error, and not because a signal asked for it.

@@ -5,6 +5,7 @@ The parent holds no models; it feeds one spawned child, which a crash takes down
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -76,30 +77,36 @@ def run_worker(settings: Settings, role: str, *, until_stdin_closes: bool = Fals
             _serve(app, role, queues, _choose_pool(settings, sessions, queues, role))
 
 
-def _choose_pool(settings: Settings, sessions: Sessions, roles: list[str], role: str) -> list[str]:
-    """Return one spawned child for models; threads for roles that only wait for an endpoint."""
+def _choose_pool(
+    settings: Settings, sessions: Sessions, roles: list[str], role: str
+) -> tuple[str, int]:
+    """Return Celery's pool and its size, and load the models of a pool of threads.
+
+    Models on this machine get one spawned child; roles that only wait for servers get threads.
+    """
     if not needs_no_device(settings, roles):
-        return ["--pool=prefork", "--concurrency=1"]
+        return "prefork", 1
     name = name_owner(role, is_child=False)
     resources.use(assemble(settings, roles, name))
     note_loaded(sessions, name)
-    return ["--pool=threads", f"--concurrency={LANGUAGE_THREADS}"]
+    return "threads", LANGUAGE_THREADS
 
 
-def _serve(app: Celery, role: str, queues: list[str], pool: list[str]) -> None:
+def _serve(app: Celery, role: str, queues: list[str], pool: tuple[str, int]) -> None:
+    """Run Celery's worker; `app.worker_main` would first import all of Celery's command line."""
     log.info("worker_starting", role=role, queues=queues, pool=pool, pid=os.getpid())
-    arguments = [
-        "worker",
-        *pool,
-        f"--queues={','.join(queues)}",
-        f"--hostname={role}-{os.getpid()}@%h",
-        "--without-gossip",
-        "--without-mingle",
-        "--loglevel=INFO",
-    ]
+    pool_cls, concurrency = pool
     refuse_commands()
     with failing_with_celery(f"worker {role!r}"):
-        app.worker_main(arguments)
+        app.Worker(
+            hostname=f"{role}-{os.getpid()}@{socket.gethostname()}",
+            queues=queues,
+            pool_cls=pool_cls,
+            concurrency=concurrency,
+            without_gossip=True,
+            without_mingle=True,
+            loglevel="INFO",
+        ).start()
 
 
 def end_with_stdin(grace_s: float = ORPHAN_GRACE_S) -> None:
