@@ -56,7 +56,7 @@ def test_the_page_of_a_run_names_the_command_that_starts_a_worker(client, family
         ("/candidates?score=beauty", 400, "no score is called"),
         ("/candidates?sort=beauty", 400, "no order is called"),
         ("/candidates?sort=objcts", 400, "did you mean &#39;objects&#39;"),
-        ("/candidates?sort=id:up", 400, "there are: desc"),
+        ("/candidates?sort=id:up", 400, "there are: asc, desc"),
         ("/candidates?min_area=wide", 400, "expected one such as 0.25"),
         ("/candidates?sort=id:desc&after=777", 404, "no candidate 777"),
         ("/candidates?after=777", 404, "no candidate 777"),
