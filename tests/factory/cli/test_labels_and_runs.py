@@ -127,12 +127,14 @@ def test_short_labels_become_a_label_file_for_another_run(factory, run_id, place
         words = {"painted": {"cat": "a tabby"}, "phrases": {"cat": ["cat", "tabby"]}}
         words["styles"] = {"cat": "a photo of {prompt}"}
         words |= {"negative_prompts": {"cat": "snow"}, "sizes": {"cat": [96, 64]}}
+        words["search_for"] = "run"
         run.profile = run.profile | {"chain": run.profile["chain"] | words}
     path = tmp_path / "short labels.csv"
     told = factory("status", 1, "--csv", path).stderr
     assert "Run 1 is active: the file also asks for what this run still makes." in told
     assert f"4 labels are short; {path}" in told
     assert f"factory submit --file '{path}' --seed 1 --rounds" in told
+    assert " --search-for run " in told
     wanted = {one.label: one for one in read_labels(files=[path]).requests}
     assert (wanted["cat"].per_label, wanted["cat"].accepted) == (2, None)
     cat = wanted["cat"]
