@@ -8,6 +8,7 @@ from chatgenimage.db.preview import HeldWork, count_unjudged, measure_held
 from chatgenimage.db.spending import spent_budget_of
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.commands import spell
+from chatgenimage.factory.settings.model import DEFAULT_PROFILE
 from chatgenimage.factory.settings.profiles import name_profile
 from chatgenimage.factory.submission.budgets import budget_advice
 from chatgenimage.tasks.chain import plan_chain
@@ -38,13 +39,13 @@ def list_stops(session: Session, run: Run) -> tuple[str, ...]:
     waits = f"preview: first images of {labels} are not judged yet; the rest waits for an answer"
     if run.state == RunState.ACTIVE:
         return (waits,)
-    everything = f"`{spell('resume', run.id)}` makes everything without asking"
+    everything = f"`{_spell_resume(run)}` makes everything without asking"
     again = f"the same command with --preview continues the preview, and {everything}"
     return (waits, f"paused: {_pause_in_words(run)}; {again}")
 
 
 def _describe_preview(run: Run, held: HeldWork) -> str:
-    yes, no = spell("resume", run.id), spell("cancel", run.id)
+    yes, no = _spell_resume(run), spell("cancel", run.id)
     return (
         f"the preview is ready and waits for an answer: `{yes}` makes {held_in_words(held)}; "
         f"`{no}` gives the run up"
@@ -56,7 +57,13 @@ def _describe_pause(run: Run) -> tuple[str, ...]:
         return ()
     if spent := spent_budget_of(run):
         return (f"paused: {spent}. {budget_advice(run)}",)
-    return (f"paused: {_pause_in_words(run)}; resume it with: `{spell('resume', run.id)}`",)
+    return (f"paused: {_pause_in_words(run)}; resume it with: `{_spell_resume(run)}`",)
+
+
+def _spell_resume(run: Run) -> str:
+    """Return the command that resumes a run; it needs a profile with the models of the run."""
+    profile = run.profile["profile"]
+    return spell("resume", run.id, *(() if profile == DEFAULT_PROFILE else name_profile(profile)))
 
 
 def _pause_in_words(run: Run) -> str:

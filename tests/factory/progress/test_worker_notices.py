@@ -88,6 +88,14 @@ def test_a_paused_run_says_why_and_how_it_continues(place, run_id, values, told)
     assert notices(place, run_id)[0].startswith(told)
 
 
+def test_the_command_that_continues_names_the_profile_of_the_run(place, run_id):
+    with place.sessions.begin() as session:
+        run = session.get_one(Run, run_id)
+        run.state, run.profile = "paused", run.profile | {"profile": "sd15"}
+    [told, *_] = notices(place, run_id)
+    assert told.endswith("resume it with: `factory resume 1 --profile sd15`")
+
+
 def test_a_pause_during_the_preview_names_both_ways(place, run_id):
     with place.sessions.begin() as session:
         session.execute(update(Batch).values(is_held=True))
