@@ -6,7 +6,7 @@ from chatgenimage.factory.planning.searching import extra_passes, plan_search
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.factory.submission.ontology import with_ontology
-from chatgenimage.tasks.label import LabelInput, objects_in
+from chatgenimage.tasks.label import LabelInput, compute, objects_in
 from chatgenimage.tasks.names_to_detect import names_to_detect
 from chatgenimage.tasks.options import ChainOptions
 from chatgenimage.workers.values import Detection
@@ -87,3 +87,14 @@ def test_the_plan_names_classes_whose_phrases_are_all_shared(chain):
     settings = settings_with().model_copy(update={"chain": chain})
     found = plan_search(settings, [one.label for one in TOYS])
     assert found.only_own == ("wooden_dog",)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("searched", "labels"), [("label", {"dog"}), ("run", {"dog", "home"})])
+def test_a_real_detector_finds_another_class_of_the_run(micro, world, searched, labels):
+    requests = [LabelRequest("dog"), LabelRequest("home", detect=("house",)), LabelRequest("owl")]
+    requests += [LabelRequest(f"thing {number}") for number in range(40)]  # several prompts
+    chain = chain_of(requests, search_for=searched, caption_nouns=False)
+    sha256 = micro.images.put(world["dog_and_house_on_a_beach"], {})
+    [found] = compute(micro, [LabelInput(0, sha256, ("dog",), chain, ("dog",))])
+    assert {one.label for one in found.detections} == labels
