@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.corrected_labels import is_object_now, object_labels, shows_label
+from chatgenimage.db.letter_case import lowered_forms
 from chatgenimage.db.models import Annotation, Candidate, Label, ObjectReview, Run
 from chatgenimage.db.object_reviews import objects_of
 
@@ -39,7 +40,7 @@ def is_asked(names: Sequence[str]) -> ColumnElement[bool]:
 
     A picture matches if one of the names was found on it.
     """
-    asked, lowered = aliased(Label), [name.lower() for name in names]
+    asked, lowered = aliased(Label), lowered_forms(names)
     is_label = is_named(asked.name.expression, names)
     by_label = Candidate.label_id.in_(select(asked.id).where(is_label))
     is_found = Candidate.annotations.any(func.lower(Annotation.label).in_(lowered))
@@ -50,7 +51,7 @@ def is_named(
     column: ColumnElement[str] | ColumnElement[str | None], names: Sequence[str]
 ) -> ColumnElement[bool]:
     """Return the condition that a column is one of the names, compared without case."""
-    lowered = [name.lower() for name in names]
+    lowered = lowered_forms(names)
     return or_(column.in_(names), func.lower(column).in_(lowered))
 
 

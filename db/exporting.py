@@ -195,6 +195,22 @@ def count_objects(session: Session, wanted: CandidateFilter) -> dict[str, int]:
     return {label: count for label, count in rows}  # noqa: C416  # rows are no pairs for mypy
 
 
+def count_repeated_images(session: Session, wanted: CandidateFilter, *, derived: bool) -> int:
+    """Return how many candidates of a filter have the pixels of another one of them.
+
+    Args:
+        session: To read with.
+        wanted: The filter.
+        derived: Whether only candidates with a parent count.
+    """
+    some = _keys(wanted).subquery()
+    query = select(func.count() - func.count(Candidate.sha256.expression.distinct()))
+    query = query.select_from(Candidate).join(some, some.c.id == Candidate.id)
+    if derived:
+        query = query.where(Candidate.parent_id.is_not(None))
+    return session.scalar(query) or 0
+
+
 def count_corrections(session: Session, wanted: CandidateFilter) -> dict[ObjectAction, int]:
     """Return how many objects people added, changed and deleted on the candidates of a filter."""
     some = _keys(wanted).subquery()

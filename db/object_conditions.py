@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from chatgenimage.db.letter_case import lowered_forms
 from chatgenimage.db.models import Annotation, Candidate
 from chatgenimage.db.ranges import OPEN, Range, is_within
 
@@ -29,7 +30,7 @@ def is_object(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions that an object (an alias is fine) is in the ranges, and of a name."""
     if names:
-        yield func.lower(found.label).in_([name.lower() for name in names])
+        yield func.lower(found.label).in_(lowered_forms(names))
     yield from is_within(found.confidence.expression, wanted.confidence)
     yield from is_within(found.area_px.expression, wanted.area_px)
 
@@ -47,7 +48,8 @@ def has_objects(wanted: ObjectFilter) -> Iterator[ColumnElement[bool]]:
 def each_by_index(wanted: ObjectFilter) -> Iterator[Select[int]]:
     """Yield queries for the candidates with such objects that an index of the database answers."""
     for name in wanted.names:
-        yield select(Annotation.candidate_id).where(func.lower(Annotation.label) == name.lower())
+        is_named = func.lower(Annotation.label).in_(lowered_forms([name]))
+        yield select(Annotation.candidate_id).where(is_named)
     for column, limits in (
         (Annotation.confidence.expression, wanted.confidence),
         (Annotation.area_px.expression, wanted.area_px),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db.classes import list_run_classes
 from chatgenimage.db.domains import list_coverage
-from chatgenimage.db.exporting import list_exported_runs, list_runs_of
+from chatgenimage.db.exporting import count_repeated_images, list_exported_runs, list_runs_of
 from chatgenimage.db.images import ImageStore
 from chatgenimage.db.queries import PAGE_ROWS, CandidateFilter, list_candidates
 from chatgenimage.db.session import Sessions, reading
@@ -118,7 +118,8 @@ def _write(
     left_out = count_left_out(session, request.wanted, first_pass.classes)
     of_classes = describe_classes(first_pass.classes, left_out)
     corrected = describe_corrections(session, request.wanted)
-    notes = (*of_classes, *corrected, *first_pass.originals.describe())
+    repeated = _describe_repeated(session, request)
+    notes = (*of_classes, *corrected, *first_pass.originals.describe(), *repeated)
     shares = first_pass.shares()
     write_card(folder, _card_content(session, first_pass, plan, notes))
     done = ExportResult(
@@ -143,6 +144,16 @@ def _write(
     }
     write_manifest(folder, asdict(done) | known)
     return done
+
+
+def _describe_repeated(session: Session, request: ExportRequest) -> Iterator[str]:
+    """Yield a sentence if a picture is in the dataset more than once."""
+    derived = request.format.needs_parent
+    if count := count_repeated_images(session, request.wanted, derived=derived):
+        yield (
+            f"Images that are here more than once, from several runs: {count}. Each has the "
+            "classes and objects of its run, and these may differ. --run exports one run alone."
+        )
 
 
 def _card_content(

@@ -135,7 +135,8 @@ def _explain(error: ValidationError, function: Callable[..., Any]) -> Exception:
         case "unexpected_positional_argument":
             return UnknownKeyword(f"{function.__name__}() takes fewer arguments without a name.")
     problem = first["msg"].removeprefix("Value error, ")
-    return SettingsError(f"{function.__name__}(): `{name}` is wrong: {problem}.")
+    where = NOUNS.get(function.__name__, f"{function.__name__}():")
+    return SettingsError(f"{where} `{name}` is wrong: {problem}.")
 
 
 def _unknown(name: str, function: Callable[..., Any]) -> str:

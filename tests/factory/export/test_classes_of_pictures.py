@@ -46,6 +46,25 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_a_picture_of_two_runs_is_reported(pictures, tmp_path):
+    add_pictures(pictures, ASKED, ["dog"])
+    done = export_as(pictures, "coco", tmp_path / "both")
+    (note,) = [note for note in done.notes if "more than once" in note]
+    assert "from several runs: 1." in note
+    assert note in (tmp_path / "both" / "README.md").read_text()
+    one = export_as(pictures, "coco", tmp_path / "one", run_id=1)
+    assert not [note for note in one.notes if "more than once" in note]
+
+
+@pytest.mark.parametrize("written", ["Ébène", "ébène", "ÉBÈNE"])
+@pytest.mark.parametrize("asked", ["Ébène", "ébène", "ÉBÈNE"])
+def test_names_are_compared_without_case_in_every_script(place, written, asked):
+    add_pictures(place, [written, "tree"], [written], ["tree"])
+    with reading(place.sessions) as session:
+        for wanted in (CandidateFilter(labels=(asked,)), CandidateFilter(objects=(asked,))):
+            assert [one.key for one in iter_candidates(session, wanted)] == ["b0/i0"]
+
+
 def test_yolo_and_coco_have_the_classes_that_were_asked_for(pictures, tmp_path):
     export_as(pictures, "yolo-detect", tmp_path / "yolo")
     data = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text())
