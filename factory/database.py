@@ -1,7 +1,10 @@
-"""Open the database for writing: create its folder and upgrade its schema."""
+"""Open the database: as it is, or for writing with its folder and the newest schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from chatgenimage.db.private_files import PRIVATE_FOLDER
-from chatgenimage.db.session import Sessions, connect, newest_revision, upgrade
+from chatgenimage.db.session import Sessions, connect, engine_of, newest_revision, upgrade
 from chatgenimage.factory.errors import CannotWrite
 from chatgenimage.factory.settings.model import Settings
 
@@ -36,3 +39,13 @@ def describe_schema(found: str) -> str:
         "use the version that wrote it" if is_newer else "`factory migrate` brings it up to date"
     )
     return f"has schema {found}, this version has {newest}: {remedy}"
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Sessions]:
+    """Yield the database as it is; its connections are closed at the end."""
+    sessions = connect(settings.resolved_database_url())
+    try:
+        yield sessions
+    finally:
+        engine_of(sessions).dispose()

@@ -14,12 +14,12 @@ from sqlalchemy import make_url
 from chatgenimage.db.addresses import show_address
 from chatgenimage.db.clock import measure_difference_s
 from chatgenimage.db.errors import StoreError
-from chatgenimage.db.session import connect, find_revision, newest_revision, reading
+from chatgenimage.db.session import find_revision, newest_revision, reading
 from chatgenimage.factory.app import needs_no_device
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker, find_server
 from chatgenimage.factory.commands import spell
-from chatgenimage.factory.database import describe_schema
+from chatgenimage.factory.database import connected, describe_schema
 from chatgenimage.factory.doctor.findings import EXPECTED, Finding, Health
 from chatgenimage.factory.doctor.memory import look_at_memory as _memory
 from chatgenimage.factory.doctor.readiness import (
@@ -86,7 +86,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def has_rows_and_files(settings: Settings, findings: Sequence[Finding]) -> bool:
     """Return whether rows and files can be compared, given the findings of `examine`."""
     places = [found.health for found in findings if found.name in {"database", "images"}]
-    return _has_database(settings) and all(health is Health.OK for health in places)
+    return all(health is Health.OK for health in places) and _has_tables(settings)
 
 
 def _has_database(settings: Settings) -> bool:
@@ -94,11 +94,20 @@ def _has_database(settings: Settings) -> bool:
     return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 
+def _has_tables(settings: Settings) -> bool:
+    """Return whether there is a database with the newest schema: not a missing or an empty one."""
+    if not _has_database(settings):
+        return False
+    with connected(settings) as sessions:
+        return find_revision(sessions) == newest_revision()
+
+
 def _database(settings: Settings) -> Finding:
     url = show_address(settings.resolved_database_url())
     if not _has_database(settings):
         return Finding("database", Health.OK, f"none yet at {url}; `factory run` creates it")
-    found = find_revision(connect(settings.resolved_database_url()))
+    with connected(settings) as sessions:
+        found = find_revision(sessions)
     if found is None:
         return Finding("database", Health.OK, f"{url} is empty; `factory run` fills it")
     if found == newest_revision():
@@ -108,13 +117,12 @@ def _database(settings: Settings) -> Finding:
 
 def _clock(settings: Settings) -> Finding | None:
     """Compare the clocks if there is a database with the newest schema."""
-    sessions = connect(settings.resolved_database_url())
     try:
-        if not _has_database(settings) or find_revision(sessions) != newest_revision():
+        if not _has_tables(settings):
             return None
     except StoreError:  # the finding "database" says it
         return None
-    with reading(sessions) as session:
+    with connected(settings) as sessions, reading(sessions) as session:
         return judge_clock(measure_difference_s(session))
 
 

@@ -65,6 +65,25 @@ def test_a_healthy_factory_has_an_ok_line_per_check(doctor, candidates):
     assert found["files"]["text"] == "every file has its candidate"
 
 
+def check_empty(data_dir, *place):
+    result = CliRunner().invoke(app, ["doctor", "--json", "--data-dir", str(data_dir), *place])
+    assert result.exit_code == 0, result.output
+    found = {one["name"]: one for one in json.loads(result.stdout)}
+    assert "is empty; `factory run" in found["database"]["text"]
+    assert not found.keys() & {"clock", "rows", "files"}
+
+
+def test_an_empty_file_has_nothing_to_compare(tmp_path):
+    (tmp_path / "factory.sqlite3").touch()
+    check_empty(tmp_path)
+
+
+def test_a_new_postgresql_database_has_nothing_to_compare(postgres, tmp_path):
+    postgres.execute("CREATE DATABASE brand_new")
+    check_empty(tmp_path, "--database-url", postgres.url("brand_new"))
+    postgres.execute("DROP DATABASE brand_new WITH (FORCE)")
+
+
 @pytest.mark.parametrize(("seconds", "side"), [(600, "ahead of"), (-600, "behind")])
 def test_a_clock_that_differs_from_the_database_s_is_a_warning(doctor, place, seconds, side):
     with place.sessions.begin() as session:
