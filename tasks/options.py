@@ -194,7 +194,7 @@ class ChainOptions(BaseModel):
 class DeliveryOptions(BaseModel):
     """Leases, attempts and the window."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     window: int = Field(8, ge=1, description="Maximum number of queued batches per queue.")
     lease_s: float = Field(90.0, gt=0, description="Duration of a claim without a heartbeat.")

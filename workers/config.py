@@ -86,7 +86,7 @@ class OpenClipConfig(WeightsConfig):
 class RulesConfig(BaseModel):
     """The offline rule book: knows only the words that the micro checkpoints know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     family: Literal["rules"] = "rules"
     checkpoint: str = Field(min_length=1, description=CHECKPOINT)

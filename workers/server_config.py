@@ -13,7 +13,7 @@ BoxUnit = Literal["auto", "thousandths", "shares", "pixels"]
 class ServerConfig(BaseModel):
     """A model on a server: where it is, and how patiently it is asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(min_length=1, max_length=200, description="Name at the endpoint.")
     base_url: str | None = Field(None, description="None: OPENAI_BASE_URL, else api.openai.com.")

@@ -17,7 +17,7 @@ IN_BFLOAT16 = (
 class WeightsConfig(BaseModel):
     """Checkpoint and precision of a family's weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     HALF: ClassVar[Literal["float16", "bfloat16"]] = "float16"
     """Precision on cuda with `dtype: auto`."""

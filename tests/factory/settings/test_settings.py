@@ -166,6 +166,10 @@ def test_a_file_that_is_not_a_profile_is_reported_in_one_line(tmp_path, text, pa
         pytest.param("FACTORY_CHAIN__PER_LABLE", "1", "per_label", id="unknown nested field"),
         pytest.param("FACTORY_CHAIN__PER_LABEL", "many", "FACTORY_CHAIN__PER_LABEL", id="no int"),
         pytest.param("FACTORY_CHAIN__CLASS_LIST", "a,b", "JSON", id="no JSON"),
+        pytest.param("FACTORY_DELIVERY__LEASE_S", "inf", "a finite number", id="no end"),
+        pytest.param(
+            "FACTORY_FAMILIES__DIFFUSION__GUIDANCE_SCALE", "inf", "a finite number", id="no bound"
+        ),
     ],
 )
 def test_a_wrong_environment_variable_is_reported_in_one_line(monkeypatch, name, value, part):
