@@ -13,7 +13,7 @@ from chatgenimage.db.session import reading
 from chatgenimage.db.states import BatchState, ItemState, RunState, StepState
 
 POLL_S = 0.1
-PATIENCE_S = 120
+PATIENCE_S = 300
 """A run without progress for longer than this counts as stuck."""
 MOST_PAUSE_S = 1.5
 ALONE_SHARE = 0.6

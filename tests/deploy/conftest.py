@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300
-STOP_S = 60
+STOP_S = 120
 OURS = ("FACTORY_", "REDIS_URL", "OPENAI_", "AWS_")
 
 

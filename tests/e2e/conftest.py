@@ -127,7 +127,7 @@ def model_child(process):
 def interrupt(process):
     """Send what Ctrl-C in a terminal sends; return the exit code."""
     os.killpg(process.pid, signal.SIGINT)
-    return process.wait(timeout=120)
+    return process.wait(timeout=START_UP_S)
 
 
 def assert_same_dataset(factory, undisturbed):

@@ -29,8 +29,11 @@ def start(family, *arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
-    lines = "".join(iter(process.stdout.readline, "}\n")) + "}"
-    return process, json.loads(lines)["url"]
+    text = ""
+    while not text.endswith("}\n"):
+        text += (line := process.stdout.readline())
+        assert line, process.stderr.read()
+    return process, json.loads(text)["url"]
 
 
 def status_of(url):

@@ -123,7 +123,7 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(sqlite_place, tmp_p
     child = tmp_path / "child"
     command = script(tmp_path, f"sleep 1000 & echo $! > {child}; wait")
     started = time.monotonic()
-    notifier = notifier_of(sqlite_place, notify_command=command, notify_timeout_s=1.0)
+    notifier = notifier_of(sqlite_place, notify_command=command, notify_timeout_s=3.0)
     assert notifier.send_next()
     assert time.monotonic() - started < PATIENCE_S
     deadline = time.monotonic() + PATIENCE_S
