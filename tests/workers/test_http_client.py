@@ -115,7 +115,7 @@ def test_slots_are_free_again_after_a_refusal():
 
 
 def test_blanks_before_an_answer_do_not_lengthen_its_time():
-    slow = replace(says("A dog."), blanks=30)
+    slow = replace(says("A dog."), blanks=10)
     with Loopback(slow) as server, pytest.raises(EndpointUnavailable):
         caption(server, timeout_s=0.5)
     with Loopback(slow) as server:
