@@ -12,7 +12,7 @@ from chatgenimage.db.models import Batch, Item, LlmAnswer, LlmCall, Run, Step
 from chatgenimage.db.notifications import add_notifications
 from chatgenimage.db.states import ItemState, RunEvent, RunState, StepState
 
-FUNDS = (
+BUDGETS = (
     select(
         Run.state,
         *(Run.spent, Run.budget, Run.costliest_item),
@@ -65,7 +65,7 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class Funds:
+class RemainingBudget:
     """A budget of a run: what is spent of it, and what the costliest item so far has cost."""
 
     spent: float
@@ -167,19 +167,19 @@ def affordable_items(
         paid_queues: Queues of the steps whose items may cost money.
     """
     asked = {"of_run": run_id, "of_step": step_id, "paid_queues": sorted(paid_queues)}
-    found = session.connection().execute(FUNDS, {"of_run": run_id}).one()
+    found = session.connection().execute(BUDGETS, {"of_run": run_id}).one()
     state, spent, budget, costliest, spent_tokens, token_budget, longest = found
     if state != RunState.ACTIVE:
         return 0
-    funds = []
+    budgets = []
     if budget is not None:
-        funds.append(Funds(spent, budget, costliest))
+        budgets.append(RemainingBudget(spent, budget, costliest))
     if token_budget is not None:
-        funds.append(Funds(spent_tokens, token_budget, longest))
-    if not funds:
+        budgets.append(RemainingBudget(spent_tokens, token_budget, longest))
+    if not budgets:
         return most
     others = sum(max(1, n) for n in session.connection().scalars(OTHER_PAID_STEPS, asked))
-    return min(each.pays_for(most, others) for each in funds)
+    return min(each.pays_for(most, others) for each in budgets)
 
 
 def pause(session: Session, run_id: int, reason: str, event: RunEvent) -> None:

@@ -21,7 +21,7 @@ PLACE_OPTIONS = ("profile", "data_dir", "database_url")
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class PlaceChoice:
     """The profile and places that a command was given; None: as the environment says."""
 
     profile: str | None = None
@@ -29,8 +29,8 @@ class Whereabouts:
     database_url: str | None = None
 
 
-NOWHERE = Whereabouts()
-_given: ContextVar[Whereabouts] = ContextVar("whereabouts", default=NOWHERE)
+NOWHERE = PlaceChoice()
+_given: ContextVar[PlaceChoice] = ContextVar("whereabouts", default=NOWHERE)
 
 
 @contextmanager
@@ -43,17 +43,17 @@ def remembering() -> Iterator[None]:
         _given.reset(token)
 
 
-def use_places(whereabouts: Whereabouts) -> None:
+def use_places(whereabouts: PlaceChoice) -> None:
     """Add these options to the commands that are printed from now on."""
     _given.set(whereabouts)
 
 
-def given_places() -> Whereabouts:
+def given_places() -> PlaceChoice:
     """Return the profile and places that the running command was given."""
     return _given.get()
 
 
-def spell(*words: object, place: Whereabouts | None = None) -> str:
+def spell(*words: object, place: PlaceChoice | None = None) -> str:
     """Return a command for a shell.
 
     Args:
@@ -78,7 +78,7 @@ def _completed(found: re.Match[str]) -> str:
     return f"`{spell(*words)}`"
 
 
-def _options(words: Sequence[str], place: Whereabouts) -> Iterator[str]:
+def _options(words: Sequence[str], place: PlaceChoice) -> Iterator[str]:
     if words[0] == "models":  # its profile is an argument, and it looks at no data
         if place.profile is not None and place.profile not in words:
             yield place.profile

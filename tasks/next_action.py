@@ -29,7 +29,7 @@ class NextAction(Generic[In, Made, Out]):
 
 
 @dataclass(frozen=True, slots=True)
-class Rest(Generic[In, Made, Out]):
+class StartedParts(Generic[In, Made, Out]):
     """What the worker has started of a step besides the pass that is written.
 
     Attributes:

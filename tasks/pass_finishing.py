@@ -10,7 +10,7 @@ from chatgenimage.db.delivery import LeaseLost
 from chatgenimage.tasks.failures import TRANSIENT, Fault
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup
-from chatgenimage.tasks.next_action import NextAction, Rest
+from chatgenimage.tasks.next_action import NextAction, StartedParts
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork
 from chatgenimage.tasks.step_transactions import StepTransactions
@@ -36,7 +36,7 @@ class PassFinishing(Generic[In, Made, Out]):
         self._heartbeat = heartbeat
 
     def settle(
-        self, part: ItemGroup[In, Made, Out], fault: Fault | None, rest: Rest[In, Made, Out]
+        self, part: ItemGroup[In, Made, Out], fault: Fault | None, rest: StartedParts[In, Made, Out]
     ) -> NextAction[In, Made, Out]:
         """Finish and write a pass, or store the failure of its only item.
 
@@ -61,7 +61,9 @@ class PassFinishing(Generic[In, Made, Out]):
         return action
 
     def _settle_one(
-        self, left: list[tuple[ItemGroup[In, Made, Out], Fault | None]], rest: Rest[In, Made, Out]
+        self,
+        left: list[tuple[ItemGroup[In, Made, Out], Fault | None]],
+        rest: StartedParts[In, Made, Out],
     ) -> NextAction[In, Made, Out]:
         """Write the last part of the list and remove it, or replace it by its halves."""
         part, fault = left[-1]

@@ -21,7 +21,7 @@ from chatgenimage.db.models import Step
 from chatgenimage.tasks.failures import TRANSIENT, Fault, SomeFailed
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup
-from chatgenimage.tasks.next_action import NextAction, Rest
+from chatgenimage.tasks.next_action import NextAction, StartedParts
 from chatgenimage.tasks.next_step_images import look_ahead, take_ahead
 from chatgenimage.tasks.paid_passes import compute_each
 from chatgenimage.tasks.pass_finishing import PassFinishing
@@ -183,18 +183,18 @@ class StepExecutor(Generic[In, Made, Out]):
     def _write(
         self,
         part: ItemGroup[In, Made, Out],
-        settle: Callable[[Rest[In, Made, Out]], NextAction[In, Made, Out]],
+        settle: Callable[[StartedParts[In, Made, Out]], NextAction[In, Made, Out]],
         heartbeat: Heartbeat,
     ) -> None:
         """Write a computed part: here, or in the background while the next one is computed."""
         if self._threads is None:
-            self._follow(settle(Rest(self._waiting)))
+            self._follow(settle(StartedParts(self._waiting)))
             return
         following = self._find_following(heartbeat)
         # A step that was claimed before may have items that were tried before: they are done here.
         is_last = not self._waiting and part.made is not None and self.claim.attempt == 1
         waiting = self._waiting[:-1] if following else self._waiting
-        rest = Rest(tuple(waiting), following, is_last)
+        rest = StartedParts(tuple(waiting), following, is_last)
         self._writing = self._threads.write(lambda: self._read_ahead(settle(rest)))
         self.is_handed_over = is_last
         if not following and not is_last:
@@ -214,10 +214,10 @@ class StepExecutor(Generic[In, Made, Out]):
             self._follow(action)
 
     def _end_unless_ended(
-        self, end: Callable[[Rest[In, Made, Out]], NextAction[In, Made, Out]]
+        self, end: Callable[[StartedParts[In, Made, Out]], NextAction[In, Made, Out]]
     ) -> None:
         if not self._ending:
-            self._follow(end(Rest(tuple(self._waiting))))
+            self._follow(end(StartedParts(tuple(self._waiting))))
 
     def _follow(self, action: NextAction[In, Made, Out]) -> None:
         if action.has_ended:

@@ -25,7 +25,7 @@ from chatgenimage.tasks.failures import (
 from chatgenimage.tasks.heartbeat import Heartbeat
 from chatgenimage.tasks.item_lifecycle import ItemGroup, StepItems
 from chatgenimage.tasks.ledger import BUDGET_WAIT_S, may_start_item
-from chatgenimage.tasks.next_action import NextAction, Rest
+from chatgenimage.tasks.next_action import NextAction, StartedParts
 from chatgenimage.tasks.resources import Resources
 from chatgenimage.tasks.step_definition import StepWork
 
@@ -67,7 +67,7 @@ class StepTransactions(Generic[In, Made, Out]):
         with faults_of_the_step():
             is_planned = not is_first and self._whole is None
             part = (self._items.take if is_planned else self._items.plan)(session, self._step)
-            return NextAction(part) if part else self._next(session, Rest())
+            return NextAction(part) if part else self._next(session, StartedParts())
 
     def start_ahead(
         self, session: Session, first: ItemGroup[In, Made, Out]
@@ -90,7 +90,7 @@ class StepTransactions(Generic[In, Made, Out]):
             return delivery.may_continue(session, self._claim)
 
     def write(
-        self, part: ItemGroup[In, Made, Out], rest: Rest[In, Made, Out]
+        self, part: ItemGroup[In, Made, Out], rest: StartedParts[In, Made, Out]
     ) -> NextAction[In, Made, Out] | Fault:
         """Write the results and finish the items; return the failure if that is impossible."""
 
@@ -120,7 +120,7 @@ class StepTransactions(Generic[In, Made, Out]):
             return Fault.of_unwritable(error.__cause__ or error, part.results or ())
 
     def fail(
-        self, part: ItemGroup[In, Made, Out], fault: Fault, rest: Rest[In, Made, Out]
+        self, part: ItemGroup[In, Made, Out], fault: Fault, rest: StartedParts[In, Made, Out]
     ) -> NextAction[In, Made, Out]:
         """Store the failure of a single item."""
         [item], [subject] = part.items, part.subjects
@@ -137,7 +137,7 @@ class StepTransactions(Generic[In, Made, Out]):
         return action
 
     def stop_at(
-        self, part: ItemGroup[In, Made, Out], rest: Rest[In, Made, Out]
+        self, part: ItemGroup[In, Made, Out], rest: StartedParts[In, Made, Out]
     ) -> NextAction[In, Made, Out]:
         """Give the step back because this pass took too long."""
         log.warning("pass_takes_too_long", step=self._work.name, items=part.ids)
@@ -148,7 +148,7 @@ class StepTransactions(Generic[In, Made, Out]):
     def wait(
         self,
         parts: Sequence[ItemGroup[In, Made, Out]],
-        rest: Rest[In, Made, Out],
+        rest: StartedParts[In, Made, Out],
         error: Exception,
         heartbeat: Heartbeat,
     ) -> NextAction[In, Made, Out]:
@@ -184,7 +184,7 @@ class StepTransactions(Generic[In, Made, Out]):
     def _commit(
         self,
         write: Write,
-        rest: Rest[In, Made, Out],
+        rest: StartedParts[In, Made, Out],
         *,
         gives_back: bool = False,
         last_ids: Sequence[int] = (),
@@ -235,7 +235,9 @@ class StepTransactions(Generic[In, Made, Out]):
         session.add(self._step)
         return may_continue
 
-    def _next(self, session: Session, rest: Rest[In, Made, Out]) -> NextAction[In, Made, Out]:
+    def _next(
+        self, session: Session, rest: StartedParts[In, Made, Out]
+    ) -> NextAction[In, Made, Out]:
         """End the step, or start a pass of open items."""
         if rest.computing:
             return NextAction(self._items.take_untried(session, self._step))
@@ -257,7 +259,7 @@ class StepTransactions(Generic[In, Made, Out]):
         return self._hand_on(session)
 
     def _fail_step(
-        self, session: Session, fault: Fault, rest: Rest[In, Made, Out]
+        self, session: Session, fault: Fault, rest: StartedParts[In, Made, Out]
     ) -> NextAction[In, Made, Out]:
         items.put_back_items(session, rest.ids)
         return self.put_back_or_end(session, fault)
@@ -268,7 +270,7 @@ class StepTransactions(Generic[In, Made, Out]):
         return NextAction(has_ended=True, is_done=True, continues_alone=continues_alone)
 
     def _give_back(
-        self, session: Session, rest: Rest[In, Made, Out], delay_s: float = 0.0
+        self, session: Session, rest: StartedParts[In, Made, Out], delay_s: float = 0.0
     ) -> NextAction[In, Made, Out]:
         items.put_back_items(session, rest.ids)
         delivery.release_step(session, self._claim, delay_s=delay_s)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from typing_extensions import TypedDict  # of Python 3.12, as pydantic needs it
 
 from chatgenimage.db.errors import StoreError
-from chatgenimage.factory.commands import Whereabouts, complete, remembering, use_places
+from chatgenimage.factory.commands import PlaceChoice, complete, remembering, use_places
 from chatgenimage.factory.errors import FactoryError
 from chatgenimage.factory.query.store import Store, open_store
 from chatgenimage.factory.settings.arguments import PathText, Place
@@ -35,22 +35,22 @@ class Places(TypedDict, total=False):
 PLACE_KEYS = frozenset(Places.__annotations__)
 
 
-def settings_at(place: Whereabouts, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
+def settings_at(place: PlaceChoice, **overrides: Any) -> Settings:  # noqa: ANN401  # any field
     """Return the settings at a place; see `factory.settings.model.load_settings`."""
     where = {"data_dir": place.data_dir, "database_url": place.database_url}
     return load_settings(place.profile, **where, **overrides)
 
 
-def store_at(place: Whereabouts) -> Store:
+def store_at(place: PlaceChoice) -> Store:
     """Return the store at a place; see `factory.query.store.open_store`."""
     return open_store(place.data_dir, profile=place.profile, database_url=place.database_url)
 
 
 @contextmanager
-def at(places: Places) -> Iterator[Whereabouts]:
+def at(places: Places) -> Iterator[PlaceChoice]:
     """Yield the place of a call; commands in messages and errors get its options meanwhile."""
     data_dir = places.get("data_dir")
-    place = Whereabouts(
+    place = PlaceChoice(
         places.get("profile"),
         None if data_dir is None else Path(data_dir),
         places.get("database_url"),

@@ -27,7 +27,7 @@ from chatgenimage.factory.api.preparing import (
     refuse_unknown_phrases,
 )
 from chatgenimage.factory.api.results import RunResult
-from chatgenimage.factory.commands import Whereabouts
+from chatgenimage.factory.commands import PlaceChoice
 from chatgenimage.factory.database import open_database
 from chatgenimage.factory.local_run import plan_for_run, submit_labels, working_off
 from chatgenimage.factory.progress.snapshot import RunMonitor, RunSnapshot
@@ -245,7 +245,7 @@ def _submit(
 
 def _work_off(  # noqa: PLR0913  # parts of a call
     settings: Settings,
-    place: Whereabouts,
+    place: PlaceChoice,
     run_id: int,
     workers: int | None,
     *,

@@ -7,7 +7,7 @@ import typer
 
 from chatgenimage.factory.cli.checkpoints import Profile
 from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
-from chatgenimage.factory.commands import Whereabouts, use_places
+from chatgenimage.factory.commands import PlaceChoice, use_places
 from chatgenimage.factory.settings.model import load_settings
 
 
@@ -39,7 +39,7 @@ def calibrate(
     """
     from chatgenimage.factory import calibration
 
-    use_places(Whereabouts(profile=profile))
+    use_places(PlaceChoice(profile=profile))
     settings = load_settings(profile)
     measured = calibration.measure_pairs(settings, pairs)
     threshold = measured.threshold_that_keeps(keep)

@@ -16,7 +16,7 @@ from chatgenimage.factory.cli.common import (
     stderr,
     stdout,
 )
-from chatgenimage.factory.commands import Whereabouts, use_places
+from chatgenimage.factory.commands import PlaceChoice, use_places
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.terminal.models_view import (
     condition_lines,
@@ -99,7 +99,7 @@ def check(
 
     Example: factory models check sd15 --only detection
     """
-    use_places(Whereabouts(profile=profile))
+    use_places(PlaceChoice(profile=profile))
     settings = load_settings(profile, device=device, data_dir=data_dir)
     if batch_sizes:
         check_batch_sizes(settings, profile or settings.profile, only or (), write, as_json=as_json)
@@ -182,7 +182,7 @@ def pull(
     from chatgenimage.factory.checkpoints.inventory import list_needs, write_lock
     from chatgenimage.factory.checkpoints.inventory import pull as pull_all
 
-    use_places(Whereabouts(profile=profile))
+    use_places(PlaceChoice(profile=profile))
     settings = load_settings(profile)
     set_verbosity(logging.ERROR)  # each retry would be a line
     for licence in () if as_json else licence_lines(list_needs(settings)):

@@ -17,7 +17,7 @@ from chatgenimage.db.error_messages import explain
 from chatgenimage.factory.api.places import EXPECTED, settings_at, store_at
 from chatgenimage.factory.commands import (
     PLACE_OPTIONS,
-    Whereabouts,
+    PlaceChoice,
     complete,
     remembering,
     use_places,
@@ -103,7 +103,7 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
         @wraps(command)
         def call(**options: Any) -> None:  # noqa: ANN401  # options of any command
             if set(PLACE_OPTIONS) <= options.keys():
-                use_places(Whereabouts(**{name: options[name] for name in PLACE_OPTIONS}))
+                use_places(PlaceChoice(**{name: options[name] for name in PLACE_OPTIONS}))
             for name, parameters in taken.items():
                 options[name] = makers[name](**{each: options.pop(each) for each in parameters})
             command(**options)
@@ -144,9 +144,9 @@ class StoreOptions:
         return store_at(self.place)
 
     @property
-    def place(self) -> Whereabouts:
+    def place(self) -> PlaceChoice:
         """Return the options as the other parts take them."""
-        return Whereabouts(self.profile, self.data_dir, self.database_url)
+        return PlaceChoice(self.profile, self.data_dir, self.database_url)
 
 
 def open_chosen_store(
@@ -157,7 +157,7 @@ def open_chosen_store(
     Raises:
         NoDatabase: If there is no database yet, or its schema is of another version.
     """
-    return store_at(Whereabouts(profile, data_dir, database_url))
+    return store_at(PlaceChoice(profile, data_dir, database_url))
 
 
 def refuse_unused(why: str, **given: bool) -> None:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chatgenimage.factory.gallery.guesses import Guesses
 from chatgenimage.factory.gallery.rendering import Renderer
 from chatgenimage.factory.gallery.security import read_fields
+from chatgenimage.factory.gallery.wrong_tokens import WrongTokens
 
 COOKIE = "gallery"
 COOKIE_AGE_S = 30 * 24 * 3600
@@ -27,7 +27,7 @@ class TokenGate:
     def __init__(self, app: ASGIApp, token: str, renderer: Renderer) -> None:
         self._app = app
         self._digest = _digest(token)
-        self._guesses = Guesses()
+        self._wrong_tokens = WrongTokens()
         self._render = renderer.page
         self._signer = TimestampSigner(token, salt="gallery", digest_method=hashlib.sha256)
 
@@ -61,10 +61,10 @@ class TokenGate:
         if token is None:
             return self._render("token.html", 401, is_wrong=False, address=address)
         client = request.client.host if request.client else ""
-        if wait_s := self._guesses.wait_s(client):
+        if wait_s := self._wrong_tokens.wait_s(client):
             return self._too_many(wait_s)
         if not hmac.compare_digest(_digest(token), self._digest):
-            self._guesses.add(client)
+            self._wrong_tokens.add(client)
             return self._render("token.html", 401, is_wrong=True, address=address)
         response = RedirectResponse(address, status_code=303)
         cookie = self._signer.sign(b"known").decode()

@@ -17,7 +17,7 @@ from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.commands import (
     NOWHERE,
-    Whereabouts,
+    PlaceChoice,
     complete,
     remembering,
     spell,
@@ -78,7 +78,7 @@ def alone(filled_place, tmp_path, monkeypatch):
     data.symlink_to(filled_place.data_dir)
     with filled_place.sessions.begin() as session:
         session.get_one(Run, 1).state = RunState.DONE
-    return Whereabouts(str(profile), data)
+    return PlaceChoice(str(profile), data)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_the_card_of_an_export_makes_it_again_from_its_folder(alone, monkeypatch
 
 def test_a_message_of_a_lower_room_gets_the_places_of_the_command():
     with remembering():
-        use_places(Whereabouts("sd15", None, "postgresql+psycopg://me:hush@db/x"))
+        use_places(PlaceChoice("sd15", None, "postgresql+psycopg://me:hush@db/x"))
         options = "--profile sd15 --database-url 'postgresql+psycopg://me:***@db/x'"
         assert complete("try `factory query`.") == f"try `factory query {options}`."
         assert complete(complete("see `factory status 1`")) == f"see `factory status 1 {options}`"

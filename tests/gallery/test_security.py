@@ -3,8 +3,8 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from chatgenimage.factory.gallery.guesses import MOST_WRONG, WINDOW_S, Guesses
 from chatgenimage.factory.gallery.server import build_gallery
+from chatgenimage.factory.gallery.wrong_tokens import MOST_WRONG, WINDOW_S, WrongTokens
 from chatgenimage.factory.query.store import open_store
 from tests import rows
 
@@ -197,10 +197,10 @@ def test_a_person_who_has_the_cookie_is_not_kept_out(guarded):
 
 def test_wrong_tokens_are_forgotten_after_a_minute():
     now = 0.0
-    guesses = Guesses(lambda: now)
+    wrong = WrongTokens(lambda: now)
     for _ in range(MOST_WRONG):
-        assert guesses.wait_s("a") == 0
-        guesses.add("a")
-    assert guesses.wait_s("a") == WINDOW_S
+        assert wrong.wait_s("a") == 0
+        wrong.add("a")
+    assert wrong.wait_s("a") == WINDOW_S
     now = WINDOW_S
-    assert guesses.wait_s("a") == 0
+    assert wrong.wait_s("a") == 0

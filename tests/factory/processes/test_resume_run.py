@@ -9,7 +9,7 @@ from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.commands import Whereabouts, spell
+from chatgenimage.factory.commands import PlaceChoice, spell
 from chatgenimage.factory.processes.worker_identity import name_owner
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.run_profile import models_key
@@ -95,8 +95,8 @@ def test_a_run_that_cannot_go_on_is_refused_with_what_to_do(factory, place, run_
 
 
 def test_the_command_to_continue_repeats_the_options_without_a_password(tmp_path):
-    assert spell("resume", 3, place=Whereabouts()) == "factory resume 3"
-    there = Whereabouts("sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
+    assert spell("resume", 3, place=PlaceChoice()) == "factory resume 3"
+    there = PlaceChoice("sd15", tmp_path / "a b", "postgresql+psycopg://me:hush@host/db")
     told = spell("resume", 3, place=there)
     assert told.startswith(f"factory resume 3 --profile sd15 --data-dir '{tmp_path}/a b'")
     assert "hush" not in told

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from chatgenimage.db import heartbeats
 from chatgenimage.db.models import Batch, LiveWorker, Run
 from chatgenimage.factory.background_thread import BackgroundThread
-from chatgenimage.factory.commands import Whereabouts, remembering, use_places
+from chatgenimage.factory.commands import PlaceChoice, remembering, use_places
 from chatgenimage.factory.processes.heartbeats import WorkerHeartbeats, note_loaded
 from chatgenimage.factory.progress.worker_notices import list_notices, list_stops
 from tests import rows
@@ -34,7 +34,7 @@ def beat(place, name, queues, *, is_ready):
 
 def test_without_a_worker_the_command_that_starts_one_is_printed(place, run_id):
     with remembering():
-        use_places(Whereabouts("my profile.yaml", place.data_dir))
+        use_places(PlaceChoice("my profile.yaml", place.data_dir))
         [told] = notices(place, run_id)
     words = shlex.split(told.partition("start `")[2].rstrip("`"))
     assert words[:3] == ["factory", "worker", "all"]

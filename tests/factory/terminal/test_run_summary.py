@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from chatgenimage.db.models import Run
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
-from chatgenimage.factory.commands import Whereabouts, remembering, use_places
+from chatgenimage.factory.commands import PlaceChoice, remembering, use_places
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
 
@@ -15,7 +15,7 @@ from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
 def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path, capsys):
     settings = load_settings(data_dir=filled_place.data_dir)
     with remembering():
-        use_places(Whereabouts(data_dir=filled_place.data_dir))
+        use_places(PlaceChoice(data_dir=filled_place.data_dir))
         show_summary(settings, 1, None)
     told = capsys.readouterr().out.partition("Next\n")[2].splitlines()
     commands = [shlex.split(line) for line in told]

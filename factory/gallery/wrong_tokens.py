@@ -20,7 +20,7 @@ class _Wrong:
     count: int = 0
 
 
-class Guesses:
+class WrongTokens:
     """Counts wrong tokens; after `MOST_WRONG` a client waits until its window ends."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
