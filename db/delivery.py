@@ -57,14 +57,14 @@ IS_WORKABLE = and_(
 """Condition on a run: workers with these models may work on it; NULL means any models."""
 IS_RELEASED = or_(Batch.is_held.is_(False), Step.round == 0)
 """Condition on a batch and its step: it need not wait for the answer to its run's preview."""
-_run_is_ours = (
+_run_is_workable = (
     select(Run.id)
     .join(Batch, Batch.run_id == Run.id)
     .where(Batch.id == Step.batch_id, IS_WORKABLE, IS_RELEASED)
     .exists()
 )
 # As text: in RETURNING on SQLite, SQLAlchemy omits the table names, inside a subquery too.
-_may_go_on = literal_column(
+_may_continue = literal_column(
     "NOT step.stop_requested AND EXISTS "  # noqa: S608  # contains no user input
     "(SELECT 1 FROM batch JOIN run ON run.id = batch.run_id"
     f" WHERE batch.id = step.batch_id AND run.state = '{RunState.ACTIVE}')",
@@ -82,7 +82,7 @@ _is_held = and_(
 
 CLAIM = (
     update(Step)
-    .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_ours)
+    .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_workable)
     .values(
         state=StepState.RUNNING,
         token=bindparam("new_token"),
@@ -103,10 +103,10 @@ FENCE = (
     update(Step)
     .where(_is_held)
     .values(lease_until=Clock() + bindparam("lease_s", type_=Float))
-    .returning(_may_go_on)
+    .returning(_may_continue)
 )
-MAY_GO_ON = (
-    select(_may_go_on)
+MAY_CONTINUE = (
+    select(_may_continue)
     .select_from(Step)
     .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
 )
@@ -114,7 +114,7 @@ _finish = update(Step).values(
     FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None}
 )
 FINISH = _finish.where(Step.id == bindparam("held_step"), ~_open_items.exists())
-FINISH_WITH = _finish.where(_is_held, _may_go_on, ~_others_open.exists())
+FINISH_WITH = _finish.where(_is_held, _may_continue, ~_others_open.exists())
 POSTPONE = (
     update(Step)
     .where(Step.id == _first_unfinished, Step.state == StepState.READY)
@@ -217,7 +217,7 @@ def fence(session: Session, claim: Claim) -> bool:
 def may_continue(session: Session, claim: Claim) -> bool:
     """Return whether `fence` would let the holder start another pass; changes nothing."""
     asked = {"held_step": claim.step_id, "held_token": claim.token}
-    return bool(session.connection().scalar(MAY_GO_ON, asked))
+    return bool(session.connection().scalar(MAY_CONTINUE, asked))
 
 
 def finish_step(session: Session, claim: Claim) -> bool:
