@@ -57,7 +57,7 @@ IS_WORKABLE = and_(
 """Condition on a run: workers with these models may work on it; NULL means any models."""
 IS_RELEASED = or_(Batch.is_held.is_(False), Step.round == 0)
 """Condition on a batch and its step: it need not wait for the answer to its run's preview."""
-_run_is_workable = (
+_run_is_open = (
     select(Run.id)
     .join(Batch, Batch.run_id == Run.id)
     .where(Batch.id == Step.batch_id, IS_WORKABLE, IS_RELEASED)
@@ -82,7 +82,7 @@ _is_held = and_(
 
 CLAIM = (
     update(Step)
-    .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_workable)
+    .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_open)
     .values(
         state=StepState.RUNNING,
         token=bindparam("new_token"),

@@ -41,7 +41,7 @@ BUSY_TIMEOUT_S = 60
 RETRY_S = 0.02
 READS_ONLY = "reads_only"
 USED_AT = "used_at"
-REST_S = 1.0
+IDLE_S = 1.0
 """Connections idle for longer than this are tested before use."""
 UPGRADE = 0x75706772616465
 """Id of the lock for schema upgrades among PostgreSQL's advisory locks."""
@@ -261,7 +261,7 @@ def _ask_after_a_rest(
     dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _: object
 ) -> None:
     """Test a connection that was idle for long and replace it if it is dead."""
-    if time.monotonic() - record.info.get(USED_AT, math.inf) < REST_S:
+    if time.monotonic() - record.info.get(USED_AT, math.inf) < IDLE_S:
         return
     try:
         dialect.do_ping(connection)

@@ -58,7 +58,9 @@ def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.clip(one @ other, -1, 1))
 
 
-def near_pairs(hashes: NDArray[np.uint64], most_bits: int) -> NDArray[np.int64]:
+def near_pairs(
+    hashes: NDArray[np.uint64], most_bits: int, pairs_at_once: int = PAIRS_AT_ONCE
+) -> NDArray[np.int64]:
     """Return the pairs of hashes that differ in a few bits only.
 
     Each hash is split into four parts. Two hashes that differ in at most seven bits have a part in
@@ -68,6 +70,7 @@ def near_pairs(hashes: NDArray[np.uint64], most_bits: int) -> NDArray[np.int64]:
     Args:
         hashes: (N,) uint64.
         most_bits: From 0 to 7.
+        pairs_at_once: About how many pairs are compared at the same time.
 
     Returns:
         (P, 2) indices, the lower one first, every pair once.
@@ -75,12 +78,14 @@ def near_pairs(hashes: NDArray[np.uint64], most_bits: int) -> NDArray[np.int64]:
     found = [
         pairs[_distances(hashes, pairs) <= most_bits]
         for chunk in range(CHUNKS)
-        for pairs in _meeting((hashes >> np.uint64(chunk * BITS_PER_CHUNK)).astype(np.uint16))
+        for pairs in _meeting(
+            (hashes >> np.uint64(chunk * BITS_PER_CHUNK)).astype(np.uint16), pairs_at_once
+        )
     ]
     return np.unique(np.concatenate([np.empty((0, 2), np.int64), *found]), axis=0)
 
 
-def _meeting(parts: NDArray[np.uint16]) -> Iterator[NDArray[np.int64]]:
+def _meeting(parts: NDArray[np.uint16], pairs_at_once: int) -> Iterator[NDArray[np.int64]]:
     """Yield pairs of indices whose parts differ in at most one bit, in blocks."""
     order = np.argsort(parts, kind="stable")
     ordered = parts[order]
@@ -88,16 +93,16 @@ def _meeting(parts: NDArray[np.uint16]) -> Iterator[NDArray[np.int64]]:
         wanted = parts ^ np.uint16(flipped)
         first = np.searchsorted(ordered, wanted, "left")
         counts = np.searchsorted(ordered, wanted, "right") - first
-        for rows in _slices(counts):
+        for rows in _slices(counts, pairs_at_once):
             ones = np.repeat(np.arange(rows.start, rows.stop), counts[rows])
             starts = np.repeat(first[rows] - (np.cumsum(counts[rows]) - counts[rows]), counts[rows])
             others = order[starts + np.arange(len(ones))]
             yield np.stack([ones, others], axis=1)[ones < others]
 
 
-def _slices(counts: NDArray[np.int64]) -> Iterator[slice]:
-    """Yield ranges of rows that together have about `PAIRS_AT_ONCE` pairs."""
-    turns = np.cumsum(counts) // PAIRS_AT_ONCE
+def _slices(counts: NDArray[np.int64], pairs_at_once: int) -> Iterator[slice]:
+    """Yield ranges of rows that together have about `pairs_at_once` pairs."""
+    turns = np.cumsum(counts) // pairs_at_once
     bounds = [0, *(np.flatnonzero(np.diff(turns)) + 1).tolist(), len(counts)]
     for start, stop in pairwise(bounds):
         yield slice(start, stop)

@@ -12,6 +12,7 @@ from chatgenimage.db.clock import now
 from chatgenimage.db.errors import DatabaseUnavailable
 from chatgenimage.db.models import Base, LlmCall, Run
 from chatgenimage.db.session import (
+    IDLE_S,
     MIGRATIONS,
     connect,
     engine_of,
@@ -166,13 +167,13 @@ def test_a_commit_waits_for_the_disk_unless_told_on_postgresql(postgres_place, d
     engine.dispose()
 
 
-def test_a_connection_that_was_cut_while_it_rested_is_replaced(postgres_place, monkeypatch):
-    monkeypatch.setattr("chatgenimage.db.session.REST_S", 0.0)
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(postgres_place):
     resting, others = (connect(url_of(postgres_place)) for _ in range(2))
     with resting() as session:
         pid = session.scalar(select(func.pg_backend_pid()))
     with others() as session:
         assert session.scalar(select(func.pg_terminate_backend(pid, 5000)))
+    time.sleep(IDLE_S)
     with resting() as session:
         assert session.scalar(select(func.pg_backend_pid())) != pid
     for sessions in (resting, others):

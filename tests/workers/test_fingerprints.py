@@ -37,8 +37,7 @@ def test_an_embedding_comes_back_as_a_unit_vector():
 
 @pytest.mark.parametrize("most_bits", [0, 3, fingerprints.MOST_BITS])
 @pytest.mark.parametrize("pairs_at_once", [50, 4_000_000], ids=["in slices", "at once"])
-def test_near_pairs_are_those_of_comparing_all(monkeypatch, most_bits, pairs_at_once):
-    monkeypatch.setattr(fingerprints, "PAIRS_AT_ONCE", pairs_at_once)
+def test_near_pairs_are_those_of_comparing_all(most_bits, pairs_at_once):
     rng = np.random.default_rng(most_bits)
     strangers = rng.integers(0, 2**64, 200, dtype=np.uint64)
     near = strangers.copy()
@@ -49,7 +48,8 @@ def test_near_pairs_are_those_of_comparing_all(monkeypatch, most_bits, pairs_at_
     apart = np.bitwise_count(hashes[:, None] ^ hashes[None])
     expected = np.argwhere(np.triu(apart <= most_bits, 1))
     assert most_bits == 0 or len(expected) > 100
-    assert fingerprints.near_pairs(hashes, most_bits).tolist() == expected.tolist()
+    found = fingerprints.near_pairs(hashes, most_bits, pairs_at_once)
+    assert found.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -48,6 +48,7 @@ class Examples(Dataset[Example]):
         transform: Transform | None = None,
         *,
         with_masks: bool = False,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """Prepare the images.
 
@@ -56,12 +57,14 @@ class Examples(Dataset[Example]):
             classes: Objects of other classes are left out.
             transform: Changes each example when it is read.
             with_masks: Whether targets get masks.
+            cache_bytes: Most bytes of decoded pixels that are kept.
         """
         self._images = images
         self._class_ids = {label: index for index, label in enumerate(classes)}
         self._transform = transform
         self._with_masks = with_masks
         self._decoded: dict[int, Example] = {}
+        self._cache_bytes = cache_bytes
         self._cached_bytes = 0
 
     def __len__(self) -> int:
@@ -88,7 +91,7 @@ class Examples(Dataset[Example]):
         pixels = torch.from_numpy(image.to_rgb().copy()).permute(2, 0, 1).contiguous()
         example = (tv_tensors.Image(pixels), self._target_of(image))
         self._cached_bytes += pixels.numel()
-        if self._cached_bytes <= CACHE_BYTES:
+        if self._cached_bytes <= self._cache_bytes:
             self._decoded[index] = example
         return example
 

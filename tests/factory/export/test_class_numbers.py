@@ -10,7 +10,6 @@ from chatgenimage.db.class_numbers import list_numbered_classes
 from chatgenimage.db.models import Run
 from chatgenimage.db.session import connect, engine_of
 from chatgenimage.factory.errors import SettingsError, UnknownName
-from chatgenimage.factory.export import class_choice
 from chatgenimage.factory.export.class_choice import ClassChoice, parse_classes, parse_merges
 from tests import rows
 from tests.factory import exports
@@ -214,10 +213,9 @@ def test_a_database_user_who_may_only_read_can_export(postgres_place, out):
             session.execute(text("DROP ROLE reader"))
 
 
-def test_there_are_not_too_many_classes(monkeypatch):
-    monkeypatch.setattr(class_choice, "MOST_CLASSES", 299)
-    with pytest.raises(SettingsError, match="names 300 classes: at most 299"):
-        parse_classes(",".join(map(str, range(300))))  # longer than a file name can be
+def test_there_are_not_too_many_classes():
+    with pytest.raises(SettingsError, match="names 10001 classes: at most 10000"):
+        parse_classes(",".join(map(str, range(10_001))))  # longer than a file name can be
 
 
 def test_texts_and_files_of_classes_are_read(tmp_path):

@@ -7,7 +7,6 @@ from transformers.models.rt_detr.configuration_rt_detr_resnet import RTDetrResNe
 from chatgenimage.factory.errors import SettingsError, TrainingFailed
 from chatgenimage.factory.gain.interfaces import TrainingPlan
 from chatgenimage.factory.gain.metrics import score_predictions
-from chatgenimage.factory.gain.trainers import training_loop
 from chatgenimage.factory.gain.trainers.class_trainer import CLASS_MODELS
 from chatgenimage.factory.gain.trainers.object_trainer import OBJECT_MODELS
 from chatgenimage.factory.gain.trainers.registry import make_trainer
@@ -138,11 +137,10 @@ def test_torchvision_has_the_weights_that_are_named():
         assert not name or get_weight(name).url
 
 
-def test_pictures_are_kept_in_memory_while_they_fit(monkeypatch):
+def test_pictures_are_kept_in_memory_while_they_fit():
     images = labelled_for(Task.CLASSIFY, pictures(4, seed=1))
     assert Examples(images, CLASSES).fit_into_memory()
-    monkeypatch.setattr(training_loop, "CACHE_BYTES", 3 * 3 * SIDE_PX**2)
-    few = Examples(images, CLASSES)
+    few = Examples(images, CLASSES, cache_bytes=3 * 3 * SIDE_PX**2)
     assert not few.fit_into_memory()
     assert torch.equal(few[3][0], Examples(images, CLASSES)[3][0])
 
