@@ -37,7 +37,7 @@ EACH_ALONE = ("e2e",)
 FIRST = ("chaos", "e2e", "deploy", "language", "trainers", "packaging")
 """Folders with tests of minutes: what is begun last should be short."""
 WEIGHTS = ("slow", "processes", "models")
-"""Marks of the tests in other folders, those of the longest tests first; the fast come last."""
+"""Markers of tests in other folders, longest tests first; tests without one come last."""
 STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
 MODEL_LIBRARIES = ("torch", "transformers", "diffusers", "open_clip", "safetensors.torch")
 IMPORTS_MODELS = re.compile(rf"^(import|from) ({'|'.join(MODEL_LIBRARIES)})\b", re.MULTILINE)
