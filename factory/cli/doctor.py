@@ -41,8 +41,8 @@ def doctor(
 ) -> None:
     """Check everything the factory needs and say what to do; exit code 1 if something is wrong.
 
-    Wrong is what makes every run of the profile fail, or data that is damaged; a warning is what
-    only makes runs slower or may stop them later. Models that a run downloads are a warning.
+    A finding is "wrong" if every run of the profile fails, or if data is damaged; it is a "warning"
+    if runs are only slower or may stop later. Models that a run downloads are a warning.
 
     Example: factory doctor --profile sd15
     """

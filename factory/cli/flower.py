@@ -13,7 +13,7 @@ from chatgenimage.factory.settings.model import load_settings
 @expected_errors()
 def flower(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; not loopback: needs your own password.")
+        str, typer.Option(help="Address to listen on; any but loopback needs your own password.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 5555,
     profile: ProfileName = None,

@@ -22,7 +22,7 @@ def gallery(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 8484,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; not loopback: a token is required.")
+        str, typer.Option(help="Address to listen on; any but loopback needs a token.")
     ] = "127.0.0.1",
     token: Annotated[
         str | None,

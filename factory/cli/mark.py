@@ -40,7 +40,9 @@ def mark(
     ] = None,
     run: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_ID, help="Whose CSV it is.", show_default="the latest"),
+        typer.Option(
+            min=1, max=MAX_ID, help="Run of the candidates in the CSV.", show_default="the latest"
+        ),
     ] = None,
     as_json: AsJson = False,
     store: Store,

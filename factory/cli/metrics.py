@@ -14,7 +14,8 @@ from chatgenimage.factory.query.store import Store
 def metrics(
     *,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; not loopback: needs FACTORY_METRICS_TOKEN.")
+        str,
+        typer.Option(help="Address to listen on; any but loopback needs FACTORY_METRICS_TOKEN."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 9478,
     store: Store,

@@ -35,7 +35,7 @@ from chatgenimage.tasks.filter_rules import SCORE_NAMES, Limits
 @takes(store=open_chosen_store)
 def refilter(
     *,
-    run: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Its number.")],
+    run: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Number of the run.")],
     sets: Annotated[
         list[str] | None,
         typer.Option(

@@ -41,7 +41,7 @@ def resume(
 ) -> None:
     """Resume a paused or interrupted run where it stopped; nothing is done twice.
 
-    Frees what dead workers held, ends every wait, and queues the batches again. A run that was
+    Releases the steps of dead workers, ends delays, and queues the batches again. A run that was
     paused because its budget is spent needs a larger one.
 
     Example: factory resume 3 --budget 10

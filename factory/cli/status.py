@@ -85,7 +85,7 @@ def status(  # an argument is an option
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Show what of a run waits, runs, is done or was given up, and the results so far.
+    """Show a run's steps (waiting, running, done, given up) and its results so far.
 
     --sort, --short, --csv and --limit are for labels: each implies --by-label.
 

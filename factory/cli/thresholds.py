@@ -42,8 +42,8 @@ def thresholds(
         bool,
         typer.Option(
             "--objects",
-            help="The detector's thresholds by class instead, by the images whose objects people "
-            "checked in `factory gallery`.",
+            help="Instead, show the detector's thresholds by class, measured on the images whose "
+            "objects people checked in `factory gallery`.",
         ),
     ] = False,
     as_json: AsJson = False,
