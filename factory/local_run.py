@@ -1,7 +1,7 @@
 """The main job on one machine: submits labels, runs workers until the run ends, shows progress."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from chatgenimage.db.control import set_run_state
@@ -95,11 +95,7 @@ def working_off(  # noqa: PLR0913  # parts of a command
             while not _is_over(sessions, run_id):
                 if previews and _pause_at_preview(sessions, run_id):
                     break
-                _report_ended(workers, progress, run_id)
-                _stop_if_nothing_succeeds(sessions, run_id)
-                with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
-                    broker.revive()
-                progress.refresh()
+                _look_after(sessions, run_id, workers, progress, broker.revive)
                 time.sleep(POLL_S)
             progress.refresh()
         workers.begin_stop()
@@ -120,6 +116,26 @@ def plan_for_run(
     with connect(settings.resolved_database_url())() as session:
         batches = count_open_batches(session, run_id)
     return plan_workers(settings, wanted, roles, batches)
+
+
+def _look_after(
+    sessions: Sessions,
+    run_id: int,
+    workers: WorkerProcesses,
+    progress: RunDisplay,
+    revive_broker: Callable[[], None],
+) -> None:
+    """Check the processes, the run and the broker once, and show the progress.
+
+    Raises:
+        WorkerDied: If every process of a role has ended before its work.
+        NothingSucceeds: If all of the first items were given up for the same reason.
+    """
+    _report_ended(workers, progress, run_id)
+    _stop_if_nothing_succeeds(sessions, run_id)
+    with suppress(BrokerUnavailable):  # the worker waits for it too, and says so
+        revive_broker()
+    progress.refresh()
 
 
 def _report_ended(workers: WorkerProcesses, progress: RunDisplay, run_id: int) -> None:

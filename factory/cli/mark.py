@@ -1,5 +1,6 @@
 """`factory mark`: a person's reviews of candidates."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -67,10 +68,14 @@ def mark(
     if as_json:
         print_json(marks)
     else:
-        shown = {"good": True, "bad": False, "not reviewed any more": None}
-        found = list(marks.values())
-        counts = [f"{found.count(one)} {name}" for name, one in shown.items() if one in found]
-        stdout.print(", ".join(counts) or "no reviews")
+        stdout.print(_count(list(marks.values())))
+
+
+def _count(marks: Sequence[bool | None]) -> str:
+    """Return the numbers of good, bad and withdrawn reviews, e.g. "2 good, 1 bad"."""
+    names = {"good": True, "bad": False, "not reviewed any more": None}
+    counts = [f"{marks.count(one)} {name}" for name, one in names.items() if one in marks]
+    return ", ".join(counts) or "no reviews"
 
 
 def register(app: typer.Typer) -> None:

@@ -266,8 +266,8 @@ def finish_here(
         with working_off(settings, place.profile, run_id, plan):
             sheet = draw_contact_sheet(settings, run_id)
     except KeyboardInterrupt:
-        going_on = spell("resume", run_id)
-        stderr.print(f"Stopped; nothing is lost. Continue with: {going_on}", soft_wrap=True)
+        resume = spell("resume", run_id)
+        stderr.print(f"Stopped; nothing is lost. Continue with: {resume}", soft_wrap=True)
         raise typer.Exit(130) from None
     if as_json:
         summary = summary_json(settings, run_id, sheet)
