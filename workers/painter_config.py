@@ -20,7 +20,7 @@ STRENGTH = (
 )
 EDIT_SIDE = (
     "An image with more than edit_side_px x edit_side_px pixels is edited at about so many, and "
-    "brought back to its size; None: {}."
+    "scaled back to its size; None: {}."
 )
 
 
