@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from celery import Celery
+from celery import Celery, chain
 
 from chatgenimage.db.states import PAID_QUEUE
 from chatgenimage.tasks.options import ChainOptions
@@ -70,8 +70,8 @@ def ring(app: Celery, batch_id: int, names: Sequence[str], descriptions: Sequenc
     Each of `descriptions` is the work of a link, for people; Flower and the events show it instead
     of the batch's id.
     """
-    first, *rest = (
+    links = (
         app.signature(name, args=(batch_id,), queue=QUEUES[name], immutable=True, argsrepr=words)
         for name, words in zip(names, descriptions, strict=True)
     )
-    first.apply_async(chain=rest[::-1])  # as `celery.chain` does; that prepares each link twice
+    chain(*links, app=app).apply_async()
