@@ -70,11 +70,11 @@ def _to_json(found: "RunPlan") -> dict[str, Any]:
 
 
 def _preview_json(preview: "RunPlan") -> dict[str, Any]:
-    from chatgenimage.factory.planning.preview import count_images, count_questions, total_cost
+    from chatgenimage.factory.planning.preview import total_cost, total_images, total_questions
 
     return {
-        "images": count_images(preview),
-        "questions": count_questions(preview),
+        "images": total_images(preview),
+        "questions": total_questions(preview),
         "cost": total_cost(preview),
         "hours": preview.hours,
     }

@@ -21,12 +21,12 @@ def plan_preview(settings: Settings, requests: Sequence[LabelRequest]) -> RunPla
     return plan_run(settings.model_copy(update={"chain": chain}), first)
 
 
-def count_images(plan: RunPlan) -> float:
+def total_images(plan: RunPlan) -> float:
     """Return how many first images are expected."""
     return sum(step.work.items for step in plan.steps if step.work.step == "generate")
 
 
-def count_questions(plan: RunPlan) -> float:
+def total_questions(plan: RunPlan) -> float:
     """Return how many questions the language model and servers that see get, as expected."""
     asked = (part.questions for part in (plan.language, plan.seeing) if part is not None)
     return sum(number for questions in asked for number in questions.values())

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from chatgenimage.factory.checkpoints.inventory import WeightsLocation
 from chatgenimage.factory.planning.plan import RunPlan, StepPlan
-from chatgenimage.factory.planning.preview import count_images, count_questions, total_cost
+from chatgenimage.factory.planning.preview import total_cost, total_images, total_questions
 from chatgenimage.factory.planning.searching import SearchPlan
 from chatgenimage.factory.planning.seeing import SeeingPlan
 from chatgenimage.factory.planning.work import PlannedItems
@@ -173,13 +173,13 @@ def _time(plan: RunPlan) -> str:
 def _preview(preview: RunPlan) -> str:
     """Return what the preview alone takes, in one line."""
     parts: list[str] = []
-    if questions := count_questions(preview):
+    if questions := total_questions(preview):
         parts.append(f"{questions:,.0f} questions")
     if (cost := total_cost(preview)) is not None:
         parts.append(f"cost about {cost:.2f}")
     hours = preview.hours
     parts.append("time not known" if hours is None else _duration(hours))
-    number = count_images(preview)
+    number = total_images(preview)
     images = "1 first image" if number == 1 else f"{number:,.0f} first images"
     return f"Preview (--preview): {images} of these; {', '.join(parts)}; it asks before the rest."
 

@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.planning.preview import (
-    count_images,
-    count_questions,
     plan_preview,
     total_cost,
+    total_images,
+    total_questions,
 )
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.labels import LabelRequest
@@ -27,7 +27,7 @@ def test_a_preview_has_one_image_of_each_label_and_no_edits(tmp_path):
     found = plan_preview(settings, requests)
     steps = {step.work.step: (step.work.items, step.work.most) for step in found.steps}
     assert steps == dict.fromkeys(("brainstorm", "generate", "label", "filter"), (2, 2))
-    assert (count_images(found), count_questions(found), total_cost(found)) == (2, 4, None)
+    assert (total_images(found), total_questions(found), total_cost(found)) == (2, 4, None)
     assert found.hours == pytest.approx(2 * (5.0 + 2.0 + 1.0 + 0.1) / 3600)
 
 
