@@ -182,7 +182,7 @@ def cut(
     ]
 
 
-def encode(labels: LabelResult) -> EncodedLabels:
+def encode_masks(labels: LabelResult) -> EncodedLabels:
     """Encode the masks: for large images longer work than all rows of the labels."""
     encoded = tuple((masks.encode(mask), masks.mask_area(mask)) for mask in labels.masks)
     return EncodedLabels(labels.caption, labels.detections, encoded, labels.labelled_by)
@@ -243,7 +243,7 @@ LABEL = StepWork(
     compute,
     write,
     images_of=lambda subject: (subject.sha256,),
-    finish=lambda _resources, _subject, labels: encode(labels),
+    finish=lambda _resources, _subject, labels: encode_masks(labels),
     overlaps=True,
     models=(Captioner, Detector, Segmenter),
 )

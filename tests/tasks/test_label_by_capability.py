@@ -48,7 +48,7 @@ def families_of(labels):
 def check(labels):
     assert labels.detections
     assert {one.label for one in labels.detections} <= set(NAMES)
-    for annotation in label.to_annotations(label.encode(labels)):
+    for annotation in label.to_annotations(label.encode_masks(labels)):
         mask = masks.decode(annotation.rle)
         assert mask.shape == PIXELS.shape[:2]
         assert annotation.area_px == mask.sum()
