@@ -22,7 +22,7 @@ def main() -> None:
 def _import_commands() -> "typer.Typer":
     """Return the command line, and keep the garbage collector from what it finds nothing in.
 
-    A third of a short command's time would be the collector's: imports make many objects and no
+    A quarter of a short command's time would be the collector's: imports make many objects and no
     garbage, and at its end Python collects several times what the process's end frees anyway.
     """
     gc.disable()
