@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from chatgenimage.db.class_names import UNWRITABLE
 from chatgenimage.db.errors import RefusedChange, RowNotFound
 from chatgenimage.db.marks import AUTHOR_LENGTH, PAGE_ROWS
 from chatgenimage.db.models import Annotation, Candidate, ObjectReview
@@ -119,8 +120,9 @@ def review_objects(
 
     Raises:
         RowNotFound: If there is no such candidate, or it has no such object.
-        RefusedChange: If label or box are missing or empty, or there is nothing to undo.
+        RefusedChange: If label or box are missing, empty or not valid, or there is nothing to undo.
     """
+    _check_label(change.label)
     candidate = _lock(session, candidate_id)
     row = ObjectReview(
         candidate_id=candidate_id, action=change.action, author=author[:AUTHOR_LENGTH]
@@ -173,6 +175,15 @@ def _refer(row: ObjectReview, known: CorrectedObject) -> None:
         row.added_id = known.id - ADDED_FROM
     else:
         row.annotation_id = known.annotation.id
+
+
+def _check_label(label: str) -> None:
+    """Refuse a new label that an export could not write."""
+    if found := UNWRITABLE.search(" ".join(label.split())):
+        raise RefusedChange(
+            f"the label has the character U+{ord(found[0]):04X}, which not all formats of datasets "
+            "can write: type the label again; nothing was saved."
+        )
 
 
 def _describe(row: ObjectReview, candidate: Candidate, label: str, box: Box | None) -> None:

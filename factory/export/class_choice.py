@@ -1,19 +1,17 @@
 """Choice of the classes of an export: `--classes` and `--map` as a person writes them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatgenimage.db.class_names import UNWRITABLE
 from chatgenimage.factory.errors import SettingsError
 from chatgenimage.factory.submission.label_files import LabelEntry, read_file, shorten
 
 CLASSES_FILE = "classes.txt"
 """In every export: its classes by number, one on each line; `--classes` reads it."""
 MOST_CLASSES = 10_000
-UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-"""Characters that XML, UTF-8 or a line of text cannot have."""
 ENDINGS = frozenset({".txt", ".csv", ".jsonl"})
 
 

@@ -127,6 +127,8 @@ def test_queries_over_many_candidates_see_the_corrections_if_asked(reviewed):
         (ObjectChange(DELETE, "r1"), RowNotFound, "reload the page"),
         (ObjectChange(ADD, label=" ", box_xyxy=BOX), RefusedChange, "no label"),
         (ObjectChange(ADD, label="fox"), RefusedChange, "no box"),
+        (ObjectChange(CHANGE, "a1", label="a\x01b"), RefusedChange, r"character U\+0001"),
+        (ObjectChange(CHANGE, "a1", label="a\ufffe"), RefusedChange, r"character U\+FFFE"),
         (ObjectChange(ADD, label="fox", box_xyxy=(5, 5, 5.5, 50)), RefusedChange, "one pixel"),
         (ObjectChange(CHANGE, "a1", box_xyxy=(70, 5, 90, 50)), RefusedChange, "of 64 x 64"),
         (
