@@ -85,8 +85,7 @@ class Factory:
 def factory(tmp_path):
     """A factory whose processes are always ended after the test."""
     yield Factory(tmp_path / "data")
-    for process in processes_in(tmp_path):
-        process.kill()
+    kill_all(tmp_path)
 
 
 @pytest.fixture
@@ -95,8 +94,12 @@ def undisturbed(tmp_path):
     return Factory(tmp_path / "undisturbed")
 
 
-def processes_in(folder):
-    """Return the live processes with the folder in their command or environment."""
+def processes_in(folder, marks=("=",)):
+    """Return the live processes with the folder in their command or environment.
+
+    Args:
+        marks: What may be in front of the folder's name; ":" finds a broker whose shell was killed.
+    """
     found = []
     for process in psutil.process_iter():
         try:
@@ -105,9 +108,17 @@ def processes_in(folder):
             told = [*process.cmdline(), *process.environ().values()]
         except psutil.Error:
             continue
-        if any(text.startswith(str(folder)) or f"={folder}" in text for text in told):
+        marked = [f"{mark}{folder}" for mark in marks]
+        if any(text.startswith(str(folder)) or any(m in text for m in marked) for text in told):
             found.append(process)
     return found
+
+
+def kill_all(folder):
+    """Kill every process with the folder in its command or environment, also its broker."""
+    for process in processes_in(folder, marks=("=", ":")):
+        with suppress(psutil.NoSuchProcess):  # it ended with one that was killed before
+            process.kill()
 
 
 def wait_until_gone(folder):

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from chatgenimage.db.models import Batch, Candidate, Run
 from chatgenimage.db.states import RunState, Verdict
-from tests.e2e.conftest import assert_same_dataset, processes_in, wait_until_gone
+from tests.e2e.conftest import assert_same_dataset, kill_all, wait_until_gone
 
 ASKED = 6
 RUN = ("run", "dog", "tulip", "--accepted", str(ASKED), "--per-label", "4", "--rounds", "0")
@@ -19,8 +19,7 @@ def test_a_quota_is_reached_after_everything_was_killed(factory, undisturbed):
     assert total > 2 * 4  # the first batches were not enough
     running = factory.start(*RUN, *ONE, "--seed", "5")
     factory.wait_for_candidates(9, running)  # one from a batch that the quota added
-    for process in processes_in(factory.data_dir):
-        process.kill()
+    kill_all(factory.data_dir)
     running.wait()
     wait_until_gone(factory.data_dir)
     factory.call_json("resume", *ONE)
