@@ -31,7 +31,6 @@ from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
 
 SHOWN_DROPPED = 10
-
 KEYS = f"with the columns {', '.join(COLUMNS)}; all but `label` may be left out (docs/labels.md)"
 Labels = Annotated[
     list[str] | None,
@@ -254,26 +253,22 @@ def finish_here(
         more: Further keys of the JSON output.
     """
     from chatgenimage.factory.local_run import plan_for_run, working_off
-    from chatgenimage.factory.terminal.run_summary import (
-        draw_contact_sheet,
-        show_summary,
-        summary_json,
-    )
+    from chatgenimage.factory.terminal import run_summary
 
     try:
         plan = plan_for_run(settings, run_id, workers, roles)
         stderr.print(plan.describe())
         with working_off(settings, place.profile, run_id, plan):
-            sheet = draw_contact_sheet(settings, run_id)
+            sheet = run_summary.draw_contact_sheet(settings, run_id)
     except KeyboardInterrupt:
         resume = spell("resume", run_id)
         stderr.print(f"Stopped; nothing is lost. Continue with: {resume}", soft_wrap=True)
         raise typer.Exit(130) from None
     if as_json:
-        summary = summary_json(settings, run_id, sheet)
+        summary = run_summary.summary_json(settings, run_id, sheet)
         print_json({**summary, **more})
     else:
-        summary = show_summary(settings, run_id, sheet)
+        summary = run_summary.show_summary(settings, run_id, sheet)
     if summary["failed"]:
         raise typer.Exit(1)
 
