@@ -166,7 +166,7 @@ def _label(bench: Bench, images: Sequence[RgbImage]) -> list[EncodedLabels]:
     """Return the label step's output for each image."""
     chain, store = bench.settings.chain, bench.resources.images
     subjects = [LabelInput(0, store.put(image, {}), chain.class_list, chain) for image in images]
-    return [label.encode(labels) for labels in label.compute(bench.resources, subjects)]
+    return [label.encode_masks(labels) for labels in label.compute(bench.resources, subjects)]
 
 
 def _plain(image: RgbImage) -> Image.Image:
