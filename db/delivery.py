@@ -3,129 +3,36 @@
 A message holds only a batch id; the database rows decide. A step is claimed by compare-and-set with
 a new token and a lease. Every later write of its worker calls `fence` first, or `finish_with`, so a
 worker that lost its lease cannot change anything.
-
-The statements that every step needs are built once, below, and run on the session's connection:
-building a statement takes longer than running it, and so does the session's search for changes.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Float,
-    String,
-    and_,
-    bindparam,
-    case,
-    func,
-    literal_column,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import case, select, update
+from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import Clock
-from chatgenimage.db.models import Batch, Item, Run, Step
-from chatgenimage.db.states import WHOLE_STEP, ItemState, RunState, StepState
+from chatgenimage.db.delivery_statements import (
+    CLAIM,
+    EXPIRED,
+    FENCE,
+    FINISH,
+    FINISH_WITH,
+    FREE,
+    HELD,
+    IS_DEAD,
+    MAY_CONTINUE,
+    OWNERS,
+    POSTPONE,
+)
+from chatgenimage.db.models import Batch, Step
+from chatgenimage.db.states import StepState
 
-FREE: dict[str, Any] = {"state": StepState.READY, "token": None, "lease_until": None}
-"""Column values of a step that no worker holds."""
-
-
-_other = aliased(Step)
-_first_unfinished = (
-    select(_other.id)
-    .where(_other.batch_id == bindparam("of_batch"), _other.state != StepState.DONE)
-    .order_by(_other.position)
-    .limit(1)
-    .scalar_subquery()
-)
-_is_free: ColumnElement[bool] = or_(
-    and_(Step.state == StepState.READY, Step.run_after <= Clock()),
-    and_(Step.state == StepState.RUNNING, Step.lease_until < Clock()),
-)
-IS_WORKABLE = and_(
-    Run.state == RunState.ACTIVE,
-    func.coalesce(bindparam("their_models", type_=String), Run.models_key) == Run.models_key,
-)
-"""Condition on a run: workers with these models may work on it; NULL means any models."""
-IS_RELEASED = or_(Batch.is_held.is_(False), Step.round == 0)
-"""Condition on a batch and its step: it need not wait for the answer to its run's preview."""
-_run_is_open = (
-    select(Run.id)
-    .join(Batch, Batch.run_id == Run.id)
-    .where(Batch.id == Step.batch_id, IS_WORKABLE, IS_RELEASED)
-    .exists()
-)
-# As text: in RETURNING on SQLite, SQLAlchemy omits the table names, inside a subquery too.
-_may_continue = literal_column(
-    "NOT step.stop_requested AND EXISTS "  # noqa: S608  # contains no user input
-    "(SELECT 1 FROM batch JOIN run ON run.id = batch.run_id"
-    f" WHERE batch.id = step.batch_id AND run.state = '{RunState.ACTIVE}')",
-    Boolean,
-)
-_open_items = select(Item.id).where(
-    Item.step_id == Step.id, Item.state == ItemState.READY, Item.subject_id != WHOLE_STEP
-)
-_others_open = _open_items.where(Item.id.not_in(bindparam("ids", expanding=True)))
-_is_held = and_(
-    Step.id == bindparam("held_step"),
-    Step.token == bindparam("held_token"),
-    Step.state == StepState.RUNNING,
-)
-
-CLAIM = (
-    update(Step)
-    .where(Step.id == _first_unfinished, Step.name == bindparam("called"), _is_free, _run_is_open)
-    .values(
-        state=StepState.RUNNING,
-        token=bindparam("new_token"),
-        owner=bindparam("new_owner"),
-        attempts=Step.attempts + 1,
-        lease_until=Clock() + bindparam("lease_s", type_=Float),
-        stop_requested=False,
-        started_at=Clock(),
-    )
-    .returning(Step.id, Step.attempts)
-)
-HELD = (
-    select(Step)
-    .options(joinedload(Step.batch).options(joinedload(Batch.run), joinedload(Batch.label)))
-    .where(Step.id == bindparam("held_step"))
-)
-FENCE = (
-    update(Step)
-    .where(_is_held)
-    .values(lease_until=Clock() + bindparam("lease_s", type_=Float))
-    .returning(_may_continue)
-)
-MAY_CONTINUE = (
-    select(_may_continue)
-    .select_from(Step)
-    .where(Step.id == bindparam("held_step"), Step.token == bindparam("held_token"))
-)
-_finish = update(Step).values(
-    FREE | {"state": StepState.DONE, "finished_at": Clock(), "error": None}
-)
-FINISH = _finish.where(Step.id == bindparam("held_step"), ~_open_items.exists())
-FINISH_WITH = _finish.where(_is_held, _may_continue, ~_others_open.exists())
-POSTPONE = (
-    update(Step)
-    .where(Step.id == _first_unfinished, Step.state == StepState.READY)
-    .values(run_after=Clock() + bindparam("delay_s", type_=Float))
-)
-OWNERS = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
-_is_dead = or_(Step.lease_until < Clock(), Step.owner.in_(bindparam("dead", expanding=True)))
 DIED = "process exited"
 """Beginning of the reason that `note_death` stores; a sweep that comes later keeps it."""
 _why_expired = case((Step.error.startswith(DIED), Step.error), else_="lease expired")
-EXPIRED = select(Step.id).where(Step.state == StepState.RUNNING, _is_dead)
 
 
 class LeaseLost(Exception):
@@ -281,7 +188,7 @@ def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
         connection.execute(update(Batch).where(Batch.id.in_(batch_ids)).values(rung_at=None))
         connection.execute(
             update(Step)
-            .where(Step.id.in_(ids), Step.state == StepState.RUNNING, _is_dead)
+            .where(Step.id.in_(ids), Step.state == StepState.RUNNING, IS_DEAD)
             .values(FREE | {"error": _why_expired}),
             {"dead": owners},
         )

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from chatgenimage.db import delivery
 from chatgenimage.db.clock import Clock
-from chatgenimage.db.delivery import IS_RELEASED, IS_WORKABLE
+from chatgenimage.db.delivery_statements import IS_RELEASED, IS_WORKABLE
 from chatgenimage.db.models import Batch, Label, Run, Step
 from chatgenimage.db.states import BatchState, RunState, StepState
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import now
-from chatgenimage.db.delivery import IS_RELEASED
+from chatgenimage.db.delivery_statements import IS_RELEASED
 from chatgenimage.db.dispatching import in_flight
 from chatgenimage.db.models import Batch, LiveWorker, Run, Step
 from chatgenimage.db.states import BatchState, RunState, StepState

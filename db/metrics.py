@@ -6,7 +6,7 @@ from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatgenimage.db.clock import now
-from chatgenimage.db.delivery import IS_RELEASED
+from chatgenimage.db.delivery_statements import IS_RELEASED
 from chatgenimage.db.dispatching import in_flight
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.runs import count_outcomes

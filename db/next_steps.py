@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam
 from sqlalchemy.orm import Session, joinedload
 
-from chatgenimage.db.delivery import IS_WORKABLE
+from chatgenimage.db.delivery_statements import IS_WORKABLE
 from chatgenimage.db.dispatching import in_flight
 from chatgenimage.db.models import Batch, Step
 from chatgenimage.db.states import StepState

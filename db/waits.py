@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import now
-from chatgenimage.db.delivery import IS_RELEASED
+from chatgenimage.db.delivery_statements import IS_RELEASED
 from chatgenimage.db.dispatching import MAY_BEGIN, TURN, in_flight
 from chatgenimage.db.error_messages import reason_of
 from chatgenimage.db.models import Batch, Run, Step
