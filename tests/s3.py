@@ -11,6 +11,8 @@ KEY, SECRET = "factory", "only-for-tests"
 BUCKET = "factory"
 STARTED = re.compile(r"Starting s3 server on \[(http://[\d.:]+)/\]")
 STOP_S = 60
+OPTIONS = ("--config", os.devnull, "--dir-cache-time", "0s")
+"""It lists what is in the folder, also if a test or `empty` deletes files there."""
 
 
 def find_server() -> str | None:
@@ -30,7 +32,7 @@ class S3Server:
         self.folder = folder
         (folder / BUCKET).mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [program, "serve", "s3", "--addr", address, "--config", os.devnull, str(folder)],
+            [program, "serve", "s3", *OPTIONS, "--addr", address, str(folder)],
             env=os.environ | {"RCLONE_AUTH_KEY": f'"{KEY},{SECRET}"'},
             stderr=subprocess.PIPE,
             text=True,

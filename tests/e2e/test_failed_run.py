@@ -93,7 +93,7 @@ def test_a_refusal_ends_the_run_with_the_servers_reason_and_exit_code_1(call):
         assert part in ended.stdout
     assert "factory export" not in ended.stdout
     retried = call("retry", "1")
-    assert "1 items of run 1" in retried.stdout
+    assert "1 item of run 1" in retried.stdout
     resumed = call("resume", "1", "--json")
     assert resumed.returncode == 1
     told = json.loads(resumed.stdout)

@@ -38,7 +38,7 @@ def test_images_are_painted_while_the_language_model_is_asked(factory, tmp_path)
     painted = [json.loads(line) for line in notes]
     assert any(
         start < answered and asked < end
-        for (start, end), (asked, answered) in itertools.product(painted, server.asked)
+        for (start, end, *_), (asked, answered) in itertools.product(painted, server.asked)
     )
     assert '"openai"' in (factory.data_dir / "worker-2.log").read_text()
     assert '"openai"' not in (factory.data_dir / "worker.log").read_text()

@@ -30,5 +30,5 @@ def test_the_advice_fits_what_is_there(tmp_path, files, part):
 @pytest.mark.models
 def test_an_index_of_another_form_is_refused(tmp_path):
     (tmp_path / "model_index.json").write_text("[]")
-    with pytest.raises(CheckpointBroken, match="no JSON object"):
+    with pytest.raises(CheckpointBroken, match="not a JSON object"):
         read_index(tmp_path)
