@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,6 @@ KEY, SECRET = "factory", "only-for-tests"
 BUCKET = "factory"
 STARTED = re.compile(r"Starting s3 server on \[(http://[\d.:]+)/\]")
 STOP_S = 60
-OPTIONS = ("--config", os.devnull, "--dir-cache-time", "0s")
-"""It lists what is in the folder, also if a test or `empty` deletes files there."""
 
 
 def find_server() -> str | None:
@@ -32,7 +31,7 @@ class S3Server:
         self.folder = folder
         (folder / BUCKET).mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [program, "serve", "s3", *OPTIONS, "--addr", address, str(folder)],
+            [program, "serve", "s3", "--addr", address, "--config", os.devnull, str(folder)],
             env=os.environ | {"RCLONE_AUTH_KEY": f'"{KEY},{SECRET}"'},
             stderr=subprocess.PIPE,
             text=True,
@@ -43,6 +42,7 @@ class S3Server:
         """Delete every object."""
         for path in (self.folder / BUCKET).iterdir():
             shutil.rmtree(path)
+        self._process.send_signal(signal.SIGHUP)  # rclone forgets what it has listed
 
     def stop(self) -> None:
         """End it; what it stored stays in the folder."""

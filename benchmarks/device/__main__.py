@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--case", choices=CASES, action="append", help="default: all")
     parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
+    if options.against and not (options.against / "chatgenimage").is_dir():
+        parser.error(f"--against {options.against}: no checkout of the product is there")
     checkouts = {"before": options.against} if options.against else {}
     found = measure(
         {**checkouts, "now": ROOT}, options.case or list(CASES), options.rounds, options.image_s
