@@ -95,6 +95,7 @@ class Watchdog:
 
     def _watching(self, call: Callable[..., Any], *, of_cursor: bool) -> Callable[..., Any]:
         def watched(subject: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # any of these
+            """Call it; the connection is closed if that takes longer than the deadline."""
             connection = subject.connection if of_cursor else subject
             with self._lock:
                 self._waiting[connection] = time.monotonic() + self._patience_s

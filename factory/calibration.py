@@ -116,6 +116,7 @@ def write_threshold(profile: str, threshold: float, to: Path) -> None:
     """
 
     def change(content: dict[str, Any]) -> None:
+        """Set the threshold in a profile's content."""
         thresholds = content.get("thresholds") or {}
         content["thresholds"] = {**thresholds, "clip_similarity_min": threshold}
 

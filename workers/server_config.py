@@ -24,7 +24,9 @@ class ServerConfig(BaseModel):
         description="Whether a worker refuses to start if the server's list of models lacks this "
         "one; false for a server that takes names which it does not list.",
     )
-    timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer, seconds.")
+    timeout_s: float = Field(
+        60.0, gt=0, description="Longest time until one answer is complete, seconds."
+    )
     max_retries: int = Field(4, ge=0, description="Retries of a request on transient failures.")
     max_concurrency: int = Field(
         8,

@@ -67,6 +67,7 @@ def write_batch_size(profile: str, size: int, to: Path) -> None:
     """
 
     def change(content: dict[str, Any]) -> None:
+        """Set the size in a profile's content."""
         content["chain"] = {**content.get("chain", {}), "batch_size": size}
 
     write_copy(profile, change, to)

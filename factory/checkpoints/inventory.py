@@ -159,6 +159,7 @@ def write_lock(profile: str, pulled: Sequence[PulledFile], to: Path) -> None:
     """
 
     def pin(content: dict[str, Any]) -> None:
+        """Set the revisions in a profile's content."""
         for one in pulled:
             if one.is_own and one.commit is not None:
                 content["families"][one.model]["revision"] = one.commit

@@ -43,7 +43,7 @@ def make_client(
 
     Args:
         config: Names the server and the key.
-        timeout_s: Longest wait for one answer.
+        timeout_s: Longest time until one answer is complete.
         max_retries: Of one request, on transient failures.
         slots: Limit of requests at the same time; None: one.
         most_bytes: Largest answer; a larger one is refused before it is read to its end.
