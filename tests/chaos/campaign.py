@@ -127,7 +127,7 @@ def undisturbed(folder, *, speaks=False, labels=LABELS):
         code = deployment.processes["run"].wait(UNDISTURBED_S)
         assert code == 0, (folder / "run.log").read_text()
         with deployment.sessions() as session:
-            expected = remember(session)
+            expected = remember(session, deployment.images)
         outcome = examine(deployment, expected)
         assert not outcome.problems, outcome.problems
         return expected

@@ -1,11 +1,13 @@
 """Outcome of a run: its problems in comparison with an undisturbed run."""
 
+import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
+from chatgenimage.db.errors import StoreError
 from chatgenimage.db.models import (
     Annotation,
     Batch,
@@ -73,18 +75,19 @@ def examine(deployment, expected):
         _check_states(session, deployment, outcome, touched)
         _check_nothing_is_double(session, outcome)
         _check_files(session, deployment, outcome)
-        _compare(remember(session), expected, outcome, touched)
+        _compare(remember(session, deployment.images), expected, outcome, touched)
         outcome.repeated = session.scalar(select(func.sum(Item.attempts) - func.count())) or 0
     return outcome
 
 
-def remember(session):
-    """Return every candidate by label and key, with all its results."""
+def remember(session, images):
+    """Return every candidate by label and key, with all its results and what its file holds."""
     candidates = session.scalars(select(Candidate)).all()
     places = {candidate.id: (candidate.label.name, candidate.key) for candidate in candidates}
     return {
         places[candidate.id]: {
             **_record(candidate),
+            **_content_of(candidate.sha256, images),
             "duplicate_of": places.get(candidate.duplicate_of_id),
         }
         for candidate in candidates
@@ -106,6 +109,15 @@ def _record(candidate):
         "scores": {s.name: round(s.value, DIGITS) for s in candidate.scores},
         "verdict": (candidate.verdict, candidate.reason),
     }
+
+
+def _content_of(sha256, images):
+    """Return what an image's file holds, so that a different file shows what is different."""
+    try:
+        pixels = hashlib.sha256(images.get(sha256).tobytes()).hexdigest()
+        return {"pixels": pixels, "provenance": images.provenance(sha256)}
+    except StoreError:
+        return {"pixels": None, "provenance": None}
 
 
 def _find_touched(session, deployment):
