@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 from chatgenimage.db import control
 from chatgenimage.db.models import (
@@ -52,8 +52,10 @@ def work_on(place, server, batch_id, work=BRAINSTORM):
 
 
 def all_of(place, *columns):
+    """Return the columns of all rows of their table, in the order of its primary key."""
     with place.sessions() as session:
-        return [tuple(row) for row in session.execute(select(*columns))]
+        in_order = select(*columns).order_by(*inspect(columns[0].class_).primary_key)
+        return [tuple(row) for row in session.execute(in_order)]
 
 
 def twice(session, step, question, ideas):
