@@ -58,7 +58,8 @@ def find_disagreement(
     """
     is_unknown = or_(Candidate.reason.is_(None), Candidate.reason != reason)
     with reading(sessions) as session:
-        rows = session.execute(select(Candidate.id, Candidate.sha256).where(is_unknown))
+        found = select(Candidate.id, Candidate.sha256).where(is_unknown)
+        rows = session.execute(found.order_by(Candidate.id))
         named = {row.id: row.sha256 for row in rows}
     files = list(images.list_files())
     there = {file.sha256 for file in files if file.sha256}

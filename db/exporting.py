@@ -187,10 +187,10 @@ def list_exported_runs(session: Session, wanted: CandidateFilter) -> list[int]:
 
 
 def count_objects(session: Session, wanted: CandidateFilter) -> dict[str, int]:
-    """Return the number of objects on the candidates of a filter, by label."""
+    """Return the number of objects on the candidates of a filter, by label, sorted."""
     some = _keys(wanted).subquery()
     objects = object_labels(use_reviews=wanted.use_reviews).c
-    query = select(objects.label, func.count()).group_by(objects.label)
+    query = select(objects.label, func.count()).group_by(objects.label).order_by(objects.label)
     rows = session.execute(query.join(some, some.c.id == objects.candidate_id))
     return {label: count for label, count in rows}  # noqa: C416  # rows are no pairs for mypy
 

@@ -105,7 +105,7 @@ def count_run(session: Session, run: Run, steps: tuple[StepTotals, ...]) -> RunN
 
 
 def count_steps(session: Session, run_id: int) -> tuple[StepTotals, ...]:
-    """Return the totals of each kind of step; reads all items of the run."""
+    """Return the totals of each kind of step in the order of the chain; reads all items."""
     is_retried = Item.attempts > 1
     rows = session.execute(
         select(
@@ -121,6 +121,7 @@ def count_steps(session: Session, run_id: int) -> tuple[StepTotals, ...]:
         .join(Batch, Batch.id == Step.batch_id)
         .where(Batch.run_id == run_id)
         .group_by(Step.name, Step.queue)
+        .order_by(func.min(Step.position))
     )
     return tuple(
         StepTotals(step, queue, timed, seconds or 0.0, retries, quarantined, gpu_peak)

@@ -95,9 +95,10 @@ def list_repeats(session: Session, candidate: Candidate, limit: int) -> Sequence
 
 
 def list_samples(session: Session, run_id: int, limit: int) -> Sequence[int]:
-    """Return the ids of some accepted candidates of different labels and domains."""
-    labels = select(Label.id, Label.domains).where(Label.run_id == run_id).limit(limit)
-    cells = [(id_, name) for id_, names in session.execute(labels) for name in names or (None,)]
+    """Return the ids of some accepted candidates of the first labels and their domains."""
+    labels = select(Label.id, Label.domains).where(Label.run_id == run_id)
+    first = session.execute(labels.order_by(Label.id).limit(limit))
+    cells = [(id_, name) for id_, names in first for name in names or (None,)]
     cells = cells[:limit]
     each = -(-limit // max(len(cells), 1))
     ids: list[int] = []

@@ -34,8 +34,9 @@ def list_finished(session: Session) -> list[int]:
 
 
 def list_active(session: Session) -> list[int]:
-    """Return the runs that are not paused, done or cancelled."""
-    return list(session.scalars(select(Run.id).where(Run.state == RunState.ACTIVE)))
+    """Return the runs that are not paused, done or cancelled, oldest first."""
+    active = select(Run.id).where(Run.state == RunState.ACTIVE)
+    return list(session.scalars(active.order_by(Run.id)))
 
 
 def hold_active(session: Session, run_id: int) -> Run | None:

@@ -56,7 +56,8 @@ class Problems:
     """What went wrong in a run.
 
     Attributes:
-        given_up: By step and reason, most frequent first; `MOST_REASONS` at most.
+        given_up: By step and reason, most frequent first, then the earliest; `MOST_REASONS` at
+            most.
         quarantined: How many items were given up.
         settled: How many items are done or given up.
         refused: Placements that break a rule, by its name, most frequent first.
@@ -140,6 +141,7 @@ def _list_given_up(session: Session, run_id: int) -> tuple[GivenUp, ...]:
         .join(Step, Step.id == Item.step_id)
         .where(Item.state == ItemState.QUARANTINED, Item.step_id.in_(_steps_of(run_id)))
         .group_by(Step.name, end)
+        .order_by(func.min(Item.id))
     )
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], int] = {}

@@ -99,7 +99,7 @@ def _find_trouble(session: Session, run_id: int) -> str | None:
         .join(Run, Run.id == Batch.run_id)
         .where(Batch.run_id == run_id, Step.state == StepState.READY, Step.error.is_not(None))
         .where(Run.state == RunState.ACTIVE)
-        .order_by(Step.run_after.desc())
+        .order_by(Step.run_after.desc(), Step.id.desc())
         .limit(1)
     )
 
@@ -109,14 +109,20 @@ def _count_all(
 ) -> Iterator[tuple[str, str, str | None, str | None, int]]:
     outcome = (Candidate.verdict, Candidate.reason, Candidate.origin)
     counted = select(*outcome, func.count()).where(Candidate.run_id == run_id).group_by(*outcome)
-    for verdict, reason, origin, count in session.execute(counted):
+    for verdict, reason, origin, count in session.execute(counted.order_by(*outcome)):
         yield ALL_LABELS, origin, verdict, reason, count
 
 
 def count_label_steps(
     session: Session, run_id: int, label_ids: Sequence[int] | None = None
 ) -> tuple[StepCount, ...]:
-    """Return the items of each step of each label; None: of every label."""
+    """Return the items of each step, labels as submitted, steps in the order of the chain.
+
+    Args:
+        session: To read with.
+        run_id: Id of the run.
+        label_ids: Only these labels; None: all.
+    """
     query = _step_counts(Batch.label_id.expression).where(Batch.run_id == run_id)
     names = select(Label.id, Label.name).where(Label.run_id == run_id)
     if label_ids is not None:
@@ -138,6 +144,7 @@ def _step_counts(label: ColumnElement[int]) -> Select[int, str, str, str, int]:
         .join(Batch, Batch.id == Step.batch_id)
         .join(Item, Item.step_id == Step.id)
         .group_by(label, *states)
+        .order_by(label, func.min(Step.position))
     )
 
 

@@ -27,7 +27,7 @@ class FunnelStage:
     made: int
     accepted: int
     rejected: Mapping[str, int]
-    """Number by reason, most frequent first."""
+    """Number by reason, most frequent first, equal ones by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,7 @@ def count_funnel(session: Session, run_id: int) -> tuple[FunnelStage, ...]:
         select(Candidate.origin, Candidate.verdict, Candidate.reason, func.count())
         .where(Candidate.run_id == run_id)
         .group_by(Candidate.origin, Candidate.verdict, Candidate.reason)
+        .order_by(Candidate.reason)
     )
     return _to_stages((origin, verdict, reason, count) for origin, verdict, reason, count in rows)
 
@@ -225,7 +226,7 @@ def count_outcomes(
     rows = session.execute(
         select(Label.name, found.origin, found.verdict, found.reason, found.made)
         .join(Label, Label.id == found.label_id)
-        .order_by(Label.id)
+        .order_by(Label.id, found.verdict, found.reason, found.origin)
     )
     yield from rows
 

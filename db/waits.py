@@ -42,9 +42,9 @@ def list_waits(session: Session, run_id: int, longer_s: float) -> list[str]:
 
 
 def count_current_steps(session: Session, run_id: int) -> dict[str, int]:
-    """Return how many batches in flight are at which step."""
+    """Return how many batches in flight are at which step, in the order of the chain."""
     query = in_flight(Step.name, func.count()).where(Run.id == run_id).group_by(Step.name)
-    return dict(iter(session.execute(query)))
+    return dict(iter(session.execute(query.order_by(func.min(Step.position)))))
 
 
 def find_turn_holder(session: Session) -> str | None:
@@ -75,7 +75,7 @@ def _reasons(session: Session, run_id: int, time: float) -> Iterator[str]:
         Step.run_after > time,
         Batch.rung_at.is_not(None),
     ).where(Run.id == run_id, IS_RELEASED)
-    counts = Counter(_reason(*row) for row in session.execute(query))
+    counts = Counter(_reason(*row) for row in session.execute(query.order_by(Batch.id)))
     for reason, count in counts.most_common():
         yield f"{count} {'batch' if count == 1 else 'batches'}: {reason}"
 

@@ -51,7 +51,7 @@ def _note_classes(images: ImageSets, spelled: dict[str, str], classes: list[str]
         yield f"Not measured, because no training set has them: {_join(untaught)}."
     for title, some in (("train", images.real), ("synthetic", images.synthetic)):
         if some:
-            own = {_plain(name): name for name in _names_of(some)}
+            own = {_plain(name): name for name in sorted(_names_of(some))}
             if missing := [name for name in classes if _plain(name) not in own]:
                 yield f"The {title} set has no {_join(missing)}."
             if other := [name for plain, name in own.items() if plain not in spelled]:

@@ -60,7 +60,9 @@ def list_pictures(
         here = Path(place)
         below = [name for name in sorted(folders) if not name.startswith(".")]
         folders[:] = [name for name in below if not _is_own(here / name, own)]
-        for name in set(below) - set(folders):
+        for name in below:
+            if name in folders:
+                continue
             skipped[os.path.relpath(here / name, folder)] = _count_pictures(here / name)
         for name in files:
             if name.startswith("."):
@@ -71,7 +73,8 @@ def list_pictures(
                 ignored[Path(name).suffix.lower() or "no ending"] += 1
     if not names:
         raise NothingFound(f"no picture in {folder}; expected {ENDINGS} files.{_in_words(skipped)}")
-    return Listing(tuple(sorted(names)), dict(ignored.most_common()), skipped)
+    most_first = dict(sorted(ignored.items(), key=lambda one: (-one[1], one[0])))
+    return Listing(tuple(sorted(names)), most_first, skipped)
 
 
 def _is_own(folder: Path, own: Collection[Path]) -> bool:

@@ -142,9 +142,8 @@ def _add_labels(
     """Write the labels and batches of a run."""
     split = split_for_preview if previews else split_over_domains
     _insert(session, Label, [_label_row(run.id, request, settings) for request in requests])
-    rows = session.execute(
-        select(Label.id, Label.per_label, Label.domains).where(Label.run_id == run.id)
-    )
+    written = select(Label.id, Label.per_label, Label.domains).where(Label.run_id == run.id)
+    rows = session.execute(written.order_by(Label.id))
     _insert(
         session,
         Batch,

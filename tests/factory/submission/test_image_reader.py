@@ -171,6 +171,18 @@ def test_pictures_are_listed_by_ending_in_all_subfolders(tmp_path, picture):
     assert listing.ignored == {".txt": 1}
 
 
+def test_what_is_left_out_is_listed_in_order(tmp_path):
+    (tmp_path / "a.png").touch()
+    for name in ("e", "b", "d", "a", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / EXPORT_MANIFEST).touch()
+        (tmp_path / f"file.{name}").touch()
+    (tmp_path / "more.e").touch()
+    listing = list_pictures(tmp_path)
+    assert list(listing.skipped) == ["a", "b", "c", "d", "e"]
+    assert list(listing.ignored) == [".e", ".a", ".b", ".c", ".d"]
+
+
 @pytest.mark.parametrize("folder", ["nowhere", "file.txt", "empty"])
 def test_a_folder_without_pictures_is_reported(tmp_path, folder):
     (tmp_path / "file.txt").touch()

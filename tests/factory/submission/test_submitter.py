@@ -27,8 +27,16 @@ def test_labels_become_batches_of_at_most_the_batch_size(place, settings):
     submission = submit_words(place, settings)
     assert (submission.labels, submission.images) == (2, 10)
     with place.sessions() as session:
-        assert session.scalars(select(Label.name)).all() == ["dog", "house"]
+        assert session.scalars(select(Label.name).order_by(Label.id)).all() == ["dog", "house"]
         assert sorted(session.scalars(select(Batch.size))) == [1, 1, 2, 2, 2, 2]
+
+
+def test_batches_are_written_in_the_order_of_the_labels(place, settings):
+    submit_words(place, settings, ("dog", "house", "cat"))
+    with place.sessions() as session:
+        batches = session.scalars(select(Batch).order_by(Batch.id))
+        names = [batch.label.name for batch in batches if batch.index == 0]
+    assert names == ["dog", "house", "cat"]
 
 
 def test_the_run_freezes_its_profile_without_secrets_or_places(place, settings):
@@ -52,7 +60,7 @@ def test_the_same_request_after_the_end_is_a_new_run_with_another_seed(place, se
     second = submit_words(place, settings)
     assert (second.run_id, second.resumed) == (first.run_id + 1, False)
     with place.sessions() as session:
-        assert session.scalars(select(Run.seed)).all() == [0, 1]
+        assert session.scalars(select(Run.seed).order_by(Run.id)).all() == [0, 1]
 
 
 def test_a_given_seed_is_kept(place, settings):
