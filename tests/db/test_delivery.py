@@ -237,7 +237,7 @@ def test_a_request_to_stop_does_not_outlive_the_claim(place, batch_id):
 def test_the_dead_and_the_late_are_released_and_the_living_are_not(place):
     with place.sessions.begin() as session:
         rows.add_run(session, batches=3)
-        batches = session.scalars(select(Batch)).all()
+        batches = session.scalars(select(Batch).order_by(Batch.id)).all()
         for batch in batches:
             rows.add_steps(session, batch)
             batch.rung_at = time.time()

@@ -16,7 +16,7 @@ def run(place):
     """Two labels, each with a family of three and one rejected image without a caption."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, ("dog", "house"))
-        for batch in session.scalars(select(Batch)):
+        for batch in session.scalars(select(Batch).order_by(Batch.id)):
             rows.add_family(place, session, batch)
             rows.add_candidate(
                 place,

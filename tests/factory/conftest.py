@@ -11,7 +11,7 @@ def filled_place(place):
     """A database with two labels, each with three accepted candidates and one rejected."""
     with place.sessions.begin() as session:
         rows.add_run(session, ("dog", "house"))
-        for batch in session.scalars(select(Batch)):
+        for batch in session.scalars(select(Batch).order_by(Batch.id)):
             root, *_ = rows.add_family(place, session, batch)
             rejected = rows.add_candidate(
                 place,

@@ -168,7 +168,8 @@ def test_nothing_is_told_of_a_run_without_problems(place):
 def test_only_a_run_in_which_everything_fails_alike_is_stopped(place, states, is_futile):
     with place.sessions.begin() as session:
         rows.add_run(session, batches=len(states))
-        for batch, state in zip(session.scalars(select(Batch)).all(), states, strict=True):
+        batches = session.scalars(select(Batch).order_by(Batch.id)).all()
+        for batch, state in zip(batches, states, strict=True):
             rows.add_item(session, rows.add_steps(session, batch)[0], batch.id, state, TRACE)
     with reading(place.sessions) as session:
         assert (find_common_failure(session, 1, 3) is not None) == is_futile

@@ -42,7 +42,7 @@ def batches(place):
     """The steps of two batches of one label, each with its batch."""
     with place.sessions.begin() as session:
         rows.add_run(session, batches=2)
-        found = session.scalars(select(Batch)).all()
+        found = session.scalars(select(Batch).order_by(Batch.id)).all()
         return [(batch.id, rows.add_steps(session, batch)[0].id) for batch in found]
 
 

@@ -40,7 +40,8 @@ def test_what_a_language_model_adds_has_the_class_of_its_word(session):
         ProposedObject("crab", (0.0, 0.0, 20.0, 20.0), "next to the house"),
     )
     fill.write_place(session, step_of(session), CANVAS, Answer(proposals, ()))
-    assert session.scalars(select(Placement.label)).all() == ["Frog", "crab"]
+    placed = session.scalars(select(Placement.label).order_by(Placement.index)).all()
+    assert placed == ["Frog", "crab"]
 
 
 def test_a_word_of_the_class_list_is_looked_for_as_its_class(session):

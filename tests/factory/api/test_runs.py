@@ -45,7 +45,7 @@ def test_submit_writes_the_rows_and_finds_an_unfinished_run(place):
     assert [dropped.label for dropped in first.dropped] == ["Dog"]
     assert (again.run_id, again.resumed) == (first.run_id, True)
     with place.sessions() as session:
-        labels = session.scalars(select(Label)).all()
+        labels = session.scalars(select(Label).order_by(Label.id)).all()
         assert [(label.name, label.per_label, label.mode) for label in labels] == [
             ("dog", 3, "object"),
             ("house", 3, "object"),

@@ -52,7 +52,7 @@ def test_a_run_that_waits_for_the_answer_to_its_preview(factory, filled_place):
     answered(factory("report", 1))
     assert ready in (filled_place.data_dir / "run-1-report.html").read_text()
     with filled_place.sessions.begin() as session:
-        step = session.scalars(select(Step)).first()
+        step = session.scalars(select(Step).order_by(Step.id)).first()
         session.add(Item(step_id=step.id, subject_id=1, state="quarantined", error="broken"))
     [told] = answered(factory("retry", 1)).splitlines()
     assert "1 item of run 1 will be tried again: the same command with --preview does it" in told

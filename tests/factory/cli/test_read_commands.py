@@ -99,8 +99,7 @@ def test_status_says_what_a_run_without_progress_waits_for(factory, filled_place
 def test_status_sums_up_more_labels_than_fit_on_a_screen(factory, filled_place):
     with filled_place.sessions.begin() as session:
         run = rows.add_run(session, [f"label {number}" for number in range(50)])
-        batches = session.scalars(select(Batch).where(Batch.run_id == run.id))
-        for batch in batches:
+        for batch in rows.batches_of(session, run):
             rows.add_item(session, rows.add_steps(session, batch)[0], batch.id)
             rows.add_candidate(filled_place, session, batch)
     text = answered(factory("status"))

@@ -40,7 +40,8 @@ def test_the_card_makes_the_batches_of_a_run_again(place, out, tmp_path, per_lab
     made = submitted(place, wanted, settings, previews=previews)
     assert [name for name, *_ in made] == ["house", "dog"]
     with place.sessions.begin() as session:
-        for batch in session.scalars(select(Batch).where(Batch.index == 0)):
+        first = select(Batch).where(Batch.index == 0).order_by(Batch.id)
+        for batch in session.scalars(first):
             rows.add_family(place, session, batch)
         session.get_one(Run, 1).state = "done"
     export_as(place, "coco", out)

@@ -151,7 +151,7 @@ def test_query_and_show_name_the_original_of_a_duplicate(sqlite_place):
     finalize_run.finish_run(sqlite_place.sessions, add_finished_run(sqlite_place))
     with sqlite_place.sessions() as session:
         query = select(Candidate).where(Candidate.duplicate_of_id.is_not(None))
-        one, other = session.scalars(query)
+        one, other = session.scalars(query.order_by(Candidate.id))
 
     def factory(*words):
         words = [*map(str, words), "--data-dir", str(sqlite_place.data_dir)]

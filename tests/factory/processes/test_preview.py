@@ -46,12 +46,13 @@ def test_a_preview_is_ready_when_the_first_images_are_judged(place):
     run_id = submit_dogs(place, previews=True)
     with place.sessions.begin() as session:
         assert not is_previewed(session, run_id)
-        for batch in session.scalars(select(Batch).where(Batch.index == 0)).all():
+        for batch in session.scalars(select(Batch).where(Batch.index == 0).order_by(Batch.id)):
             rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
             rows.add_candidate(place, session, batch, [])
         assert is_previewed(session, run_id)
         assert list_first_images(session, run_id, 1) == [1]
-        session.scalars(select(Step).where(Step.name == "filter")).first().state = StepState.READY
+        filters = select(Step).where(Step.name == "filter").order_by(Step.position)
+        session.scalars(filters).first().state = StepState.READY
         assert not is_previewed(session, run_id)
 
 

@@ -24,7 +24,7 @@ def run_id(place):
     key = models_key(load_settings("micro"))
     with place.sessions.begin() as session:
         run = rows.add_run(session, batches=2, models_key=key)
-        held, waiting = session.scalars(select(Batch)).all()
+        held, waiting = session.scalars(select(Batch).order_by(Batch.id)).all()
         for batch in (held, waiting):
             rows.add_steps(session, batch)
             batch.rung_at = 1.0
@@ -104,7 +104,8 @@ def test_the_command_to_continue_repeats_the_options_without_a_password(tmp_path
 
 def test_given_up_items_are_listed_and_retried_by_step_or_all(factory, place, run_id):
     with place.sessions.begin() as session:
-        for step in session.scalars(select(Step).where(Step.name.in_(["generate", "label"]))):
+        some = select(Step).where(Step.name.in_(["generate", "label"])).order_by(Step.id)
+        for step in session.scalars(some):
             rows.add_item(session, step, 1, state="quarantined", error="Traceback\nBoom: no")
         rows.add_item(session, step, WHOLE_STEP, state="quarantined", error="KeyError: 'score'")
     shown = factory("status", run_id).stdout

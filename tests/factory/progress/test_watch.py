@@ -27,7 +27,7 @@ def begin(place, labels=("dog",), **columns):
     """Add a run with one batch per label, whose first step is running."""
     with place.sessions.begin() as session:
         run = rows.add_run(session, labels, **columns)
-        for batch in session.scalars(select(Batch)):
+        for batch in session.scalars(select(Batch).order_by(Batch.id)):
             step = rows.add_steps(session, batch, rows.SCENE_CHAIN)[0]
             step.state, step.owner, step.started_at = StepState.RUNNING, "language@box#1", 1.0
             rows.add_item(session, step, 1)

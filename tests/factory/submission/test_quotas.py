@@ -60,7 +60,8 @@ def work_off(place, accepted, leave=()):
     """
     with place.sessions.begin() as session:
         done = 0
-        for batch in session.scalars(select(Batch).where(Batch.state != BatchState.DONE)):
+        left = select(Batch).where(Batch.state != BatchState.DONE).order_by(Batch.id)
+        for batch in session.scalars(left):
             if batch.label.name in leave:
                 continue
             batch.state = BatchState.DONE
@@ -112,10 +113,8 @@ def test_a_limit_of_images_has_a_default(place):
     submit_words(place, [LabelRequest("dog", accepted=3)])
     submit_words(place, [LabelRequest("cat")])
     with place.sessions() as session:
-        assert session.execute(select(Label.name, Label.quota, Label.max_images)).all() == [
-            ("dog", 3, 60),
-            ("cat", None, None),
-        ]
+        labels = select(Label.name, Label.quota, Label.max_images).order_by(Label.id)
+        assert session.execute(labels).all() == [("dog", 3, 60), ("cat", None, None)]
 
 
 def test_the_limit_applies_from_the_first_batch(place):
@@ -152,9 +151,8 @@ def test_near_duplicates_do_not_count(sqlite_place):
     run_id = submit_words(place, [LabelRequest("dog", accepted=2)])
     work_off(place, {"dog": 2})
     with place.sessions.begin() as session:
-        first, second = session.scalars(
-            select(Candidate).where(Candidate.verdict == Verdict.ACCEPTED)
-        ).all()
+        accepted = select(Candidate).where(Candidate.verdict == Verdict.ACCEPTED)
+        first, second = session.scalars(accepted.order_by(Candidate.id)).all()
         for candidate in (first, second):
             rows.add_fingerprint(session, candidate)
     assert not finalize_run.finish_run(place.sessions, run_id)
