@@ -11,6 +11,8 @@ from chatgenimage.factory.doctor import readiness
 from chatgenimage.factory.doctor.checks import Gpu, judge_gpus
 from tests.loopback import Loopback, lists
 
+pytestmark = [pytest.mark.models, pytest.mark.processes]
+"""The doctor imports torch, and libraries are looked for with `ldconfig`."""
 CARD = Gpu("A100", 39 * 2**30, 40 * 2**30)
 
 
@@ -80,7 +82,6 @@ def test_a_card_that_is_not_there_fails(device, cards, part):
     assert judge_gpus("cuda:0", [CARD], "torch 2").health == "ok"
 
 
-@pytest.mark.processes  # its libraries are looked for with `ldconfig`
 def test_a_gpu_of_apple_that_is_not_there_fails(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     monkeypatch.setenv("FACTORY_DEVICE", "mps")
@@ -89,7 +90,6 @@ def test_a_gpu_of_apple_that_is_not_there_fails(tmp_path, monkeypatch):
     assert "Set device to auto" in wrong[0][1]
 
 
-@pytest.mark.processes  # libpq is looked for with `ldconfig`
 def test_a_database_that_does_not_answer_is_reported_once(tmp_path, monkeypatch):
     monkeypatch.setenv("FACTORY_DATABASE_URL", "postgresql+psycopg://me@127.0.0.1:1/none")
     code, wrong = doctor(tmp_path, "micro")
