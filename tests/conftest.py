@@ -1,9 +1,11 @@
 import logging
 import os
 import shutil
+import sqlite3
 
 import pytest
 import structlog
+from sqlalchemy import Engine, event
 
 from chatgenimage.db.models import Base
 from chatgenimage.db.session import connect, engine_of, upgrade
@@ -26,6 +28,13 @@ BROWSER_MS = 60_000
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, here and in children
 
 WATCH = tiers.Watch()
+
+
+@event.listens_for(Engine, "connect")
+def _reverse_unordered_rows(connection, _):
+    """Make SQLite return rows backwards where no order is asked for: nothing may depend on it."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects = ON")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
