@@ -16,6 +16,7 @@ def main() -> None:
     try:
         _import_commands()()
     except KeyboardInterrupt:
+        sys.stderr.write("Stopped before the command began; nothing was changed.\n")
         sys.exit(STOPPED_BY_CTRL_C)
 
 

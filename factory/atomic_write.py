@@ -39,7 +39,7 @@ def replace_file(path: Path, content: bytes, *, is_private: bool) -> None:
         with os.fdopen(os.open(temporary, NEW_FILE, mode), "wb") as file:
             file.write(content)
         temporary.replace(path)
-    except OSError:
+    except BaseException:  # also Ctrl-C
         with suppress(OSError):
             temporary.unlink()
         raise

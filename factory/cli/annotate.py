@@ -11,10 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from chatgenimage.factory.cli.common import (
+    CONTINUES,
     WORKERS_AUTO,
     AsJson,
     StoreOptions,
     Workers,
+    end_stopped,
     expected_errors,
     parse_workers,
     stderr,
@@ -56,7 +58,7 @@ LongestSide = Annotated[
 ]
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 @takes(place=StoreOptions)
 def annotate(
     *,
@@ -110,8 +112,7 @@ def _read(settings: Settings, folder: Path) -> ImportResult:
     try:
         return import_pictures(open_database(settings), settings, folder, _watched)
     except KeyboardInterrupt:
-        stderr.print("Stopped; pictures read so far are kept. Run the same command to continue.")
-        raise typer.Exit(130) from None
+        end_stopped("pictures read so far are kept. The same command continues.")
 
 
 def _watched(outcomes: Iterator[Outcome], total: int) -> Iterable[Outcome]:

@@ -6,12 +6,19 @@ from typing import Annotated
 import typer
 
 from chatgenimage.factory.cli.checkpoints import Profile
-from chatgenimage.factory.cli.common import AsJson, expected_errors, print_json, stderr, stdout
+from chatgenimage.factory.cli.common import (
+    WHOLE_FILES,
+    AsJson,
+    expected_errors,
+    print_json,
+    stderr,
+    stdout,
+)
 from chatgenimage.factory.commands import PlaceChoice, use_places
 from chatgenimage.factory.settings.model import load_settings
 
 
-@expected_errors()
+@expected_errors(WHOLE_FILES)
 def calibrate(
     profile: Profile = None,
     *,

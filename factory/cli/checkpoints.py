@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatgenimage.factory.cli.common import (
+    CONTINUES,
     AsJson,
     DataDir,
     expected_errors,
@@ -65,7 +66,7 @@ def list_(profile: Profile = None, as_json: AsJson = False) -> None:
             stdout.print(line, soft_wrap=True)
 
 
-@expected_errors()
+@expected_errors("the times of models that were printed are kept. The same command starts again.")
 def check(
     profile: Profile = None,
     only: Annotated[
@@ -159,7 +160,7 @@ def check_batch_sizes(
         stderr.print(f"Written: {write}; use it with --profile {write}", soft_wrap=True)
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 def pull(
     profile: Profile = None,
     lock: Annotated[

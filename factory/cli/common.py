@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -30,6 +30,20 @@ from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.budgets import SpendingLimits
 
 PIPED_WIDTH = 400
+
+STOPPED_BY_CTRL_C = 130
+"""Exit code."""
+UNCHANGED = "nothing was changed. The same command starts again."
+WHOLE_FILES = (
+    "each file is complete, or as it was before the command. The same command starts again."
+)
+ROWS_TOGETHER = (
+    "all changes are in the database, or none. Look with `factory status`, or give the same "
+    "command again."
+)
+CONTINUES = "nothing is lost. The same command continues."
+"""What the line after a Ctrl-C says: of a command that only reads, one that writes files, one that
+changes rows in one transaction, and one that can be repeated to do what is missing."""
 
 ProfileName = Annotated[
     str | None,
@@ -194,16 +208,39 @@ def parse_workers(workers: Workers) -> int | None:
 
 
 @contextmanager
-def expected_errors() -> Iterator[None]:
-    """End the command with one red line instead of a traceback if the user can fix the error."""
-    with remembering(), _ending():
+def expected_errors(stopped: str = UNCHANGED) -> Iterator[None]:
+    """End the command with one line instead of a traceback: an error that the user can fix, Ctrl-C.
+
+    Args:
+        stopped: What a Ctrl-C leaves, and how to continue; for `end_stopped`. A part of a command
+            that knows more about it calls `end_stopped` itself.
+    """
+    with remembering(), _ending(stopped):
         yield
+
+
+def end_stopped(stopped: str) -> NoReturn:
+    """End the command after Ctrl-C with a line on stderr.
+
+    Args:
+        stopped: Continues "Stopped; ": what was written, and the command that continues.
+
+    Raises:
+        typer.Exit: With code 130.
+    """
+    stderr.print(complete(f"Stopped; {stopped}"), soft_wrap=True)
+    raise typer.Exit(STOPPED_BY_CTRL_C) from None
 
 
 @contextmanager
-def _ending() -> Iterator[None]:
+def _ending(stopped: str) -> Iterator[None]:
     try:
         yield
+    except KeyboardInterrupt:
+        end_stopped(stopped)
+    except typer.Abort:  # Ctrl-C or Ctrl-D at a question, which has no line end yet
+        stderr.print()
+        end_stopped(stopped)
     except EXPECTED as error:
         _complain(str(error))
         raise typer.Exit(getattr(error, "exit_code", FactoryError.exit_code)) from None

@@ -8,6 +8,7 @@ import typer
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
 from chatgenimage.factory.cli.common import (
+    WHOLE_FILES,
     expected_errors,
     open_chosen_store,
     stdout,
@@ -18,7 +19,7 @@ from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.arguments import MAX_ID
 
 
-@expected_errors()
+@expected_errors(WHOLE_FILES)
 @takes(store=open_chosen_store)
 def contact_sheet(
     *,

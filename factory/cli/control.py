@@ -13,6 +13,7 @@ from chatgenimage.db.runs import get_run, list_run_ids
 from chatgenimage.db.session import reading
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli.common import (
+    ROWS_TOGETHER,
     RunNumber,
     RunOrLatest,
     expected_errors,
@@ -34,7 +35,7 @@ EveryRun = Annotated[bool, typer.Option("--all", help="Of every run.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Cancel without asking.")]
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(store=open_chosen_store)
 def pause(*, run: RunNumber, store: Store) -> None:
     """Pause a run; steps that are running end after their pass.
@@ -54,7 +55,7 @@ def pause(*, run: RunNumber, store: Store) -> None:
     stdout.print("\n".join([f"run {run} is {already}{state}{resume}", *stops]), soft_wrap=True)
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(store=open_chosen_store)
 def cancel(*, run: RunNumber, yes: Yes = False, store: Store) -> None:
     """Cancel a run for good; what was made stays. It asks first; without a terminal, give --yes.
@@ -73,7 +74,7 @@ def cancel(*, run: RunNumber, yes: Yes = False, store: Store) -> None:
     stdout.print(f"run {run} is {state}")
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(store=open_chosen_store)
 def retry(
     *, run: RunOrLatest = None, step: StepName = None, every_run: EveryRun = False, store: Store

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import StoreOptions, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import CONTINUES, StoreOptions, expected_errors, stdout, takes
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 @takes(place=StoreOptions)
 def dispatch(
     *,
@@ -34,7 +34,7 @@ def dispatch(
         run_dispatcher(settings)
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 @takes(place=StoreOptions)
 def migrate(*, place: StoreOptions) -> None:
     """Create the database, or upgrade its schema to the newest version.

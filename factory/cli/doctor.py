@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
-@expected_errors()
+@expected_errors("not everything was checked. What --repair changed is kept.")
 @takes(place=StoreOptions)
 def doctor(
     *,

@@ -100,7 +100,7 @@ def choose_classes(
     return ClassChoice(names, parse_merges(map_ or ()), extras)
 
 
-@expected_errors()
+@expected_errors("the folder is complete, or as it was before. The same command continues.")
 @takes(chosen=choose_classes, wanted=choose_candidates, store=open_chosen_store)
 def export_dataset(
     *,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from chatgenimage.factory.cli.common import (
+    CONTINUES,
     AsJson,
     StoreOptions,
+    end_stopped,
     expected_errors,
     print_json,
     stderr,
@@ -94,7 +96,7 @@ class TrainingOptions:
     ] = None
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 @takes(sets=SetOptions, training=TrainingOptions, place=StoreOptions)
 def gain(
     *,
@@ -253,9 +255,7 @@ def _run(experiment: "Experiment", trials: "Sequence[Trial]", out: Path) -> "Gai
         try:
             return run_experiment(experiment, out, watch, trials)
         except KeyboardInterrupt:
-            stderr.print(
-                f"Stopped; {watch.done} of {len(trials)} trainings are finished and kept. "
-                "Run the same command to continue.",
-                soft_wrap=True,
+            end_stopped(
+                f"{watch.done} of {len(trials)} trainings are finished and kept. The same command "
+                "continues."
             )
-            raise typer.Exit(130) from None

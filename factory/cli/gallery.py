@@ -6,6 +6,7 @@ import typer
 from pydantic import SecretStr
 
 from chatgenimage.factory.cli.common import (
+    CONTINUES,
     AsJson,
     expected_errors,
     open_chosen_store,
@@ -16,7 +17,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.query.store import Store
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 @takes(store=open_chosen_store)
 def gallery(
     *,

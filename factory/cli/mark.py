@@ -10,6 +10,7 @@ from chatgenimage.db.marks import add_marks
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.states import Marked
 from chatgenimage.factory.cli.common import (
+    ROWS_TOGETHER,
     AsJson,
     expected_errors,
     open_chosen_store,
@@ -24,7 +25,7 @@ from chatgenimage.factory.query.store import Store
 from chatgenimage.factory.settings.arguments import MAX_ID
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(store=open_chosen_store)
 def mark(
     *,

@@ -6,7 +6,7 @@ import typer
 
 from chatgenimage.db.preview import HeldWork, measure_held
 from chatgenimage.db.session import connect, reading
-from chatgenimage.factory.cli.common import StoreOptions, stderr
+from chatgenimage.factory.cli.common import StoreOptions, end_stopped, stderr
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
 
@@ -39,12 +39,10 @@ def preview_here(
         with working_off(settings, place.profile, run_id, plan, previews=True):
             _show(settings, run_id)
     except KeyboardInterrupt:
-        stderr.print(
-            "Stopped; nothing is lost. The same command continues the preview. Without it: "
-            f"{spell('resume', run_id)}.",
-            soft_wrap=True,
+        end_stopped(
+            "nothing is lost. The same command continues the preview. Without it: "
+            f"{spell('resume', run_id)}"
         )
-        raise typer.Exit(130) from None
     held = _measure(settings, run_id)
     if not held.is_any:  # the run is over: it had nothing but first images
         return
@@ -71,8 +69,8 @@ def _is_wanted(run_id: int, held: HeldWork) -> bool:
     try:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
     except (typer.Abort, KeyboardInterrupt):
-        stderr.print(f"\n{_paused(run_id)}", soft_wrap=True)
-        raise typer.Exit(130) from None
+        stderr.print()  # the question has no line end yet
+        end_stopped(f"nothing is lost. {_paused(run_id)}")
 
 
 def _paused(run_id: int) -> str:

@@ -8,6 +8,7 @@ from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
 from chatgenimage.db.verdicts import list_rejudgings
 from chatgenimage.factory.cli.common import (
+    ROWS_TOGETHER,
     AsJson,
     expected_errors,
     open_chosen_store,
@@ -31,7 +32,7 @@ from chatgenimage.factory.terminal.refilter_view import (
 from chatgenimage.tasks.filter_rules import SCORE_NAMES, Limits
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(store=open_chosen_store)
 def refilter(
     *,

@@ -11,6 +11,7 @@ from PIL import Image
 from chatgenimage.factory import log
 from chatgenimage.factory.atomic_write import write_file
 from chatgenimage.factory.cli.common import (
+    WHOLE_FILES,
     AsJson,
     CandidateId,
     expected_errors,
@@ -22,7 +23,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.query.store import Store
 
 
-@expected_errors()
+@expected_errors(WHOLE_FILES)
 @takes(store=open_chosen_store)
 def replay(
     *,

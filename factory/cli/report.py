@@ -8,6 +8,7 @@ import typer
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
 from chatgenimage.factory.cli.common import (
+    WHOLE_FILES,
     AsJson,
     RunOrLatest,
     expected_errors,
@@ -19,7 +20,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.query.store import Store
 
 
-@expected_errors()
+@expected_errors(WHOLE_FILES)
 @takes(store=open_chosen_store)
 def report(
     *,

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from chatgenimage.factory.cli.common import (
+    ROWS_TOGETHER,
     WORKERS_AUTO,
     AsJson,
     RunNumber,
@@ -28,7 +29,7 @@ Worker = Annotated[
 ]
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(limits=choose_limits, place=StoreOptions)
 def resume(
     *,
@@ -63,7 +64,7 @@ def resume(
         _point_to_status(run_id)
 
 
-@expected_errors()
+@expected_errors(ROWS_TOGETHER)
 @takes(limits=choose_limits, place=StoreOptions)
 def continue_(*, run: RunNumber, limits: SpendingLimits, place: StoreOptions) -> None:
     """Do the same as `factory resume --no-worker`, which replaces this command.

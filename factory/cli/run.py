@@ -14,6 +14,7 @@ from chatgenimage.factory.cli.common import (
     StoreOptions,
     Workers,
     choose_limits,
+    end_stopped,
     expected_errors,
     parse_workers,
     print_json,
@@ -149,7 +150,7 @@ def choose_chain(
     }
 
 
-@expected_errors()
+@expected_errors("nothing is lost. If the run was submitted, `factory resume` continues it.")
 @takes(request=RequestOptions, limits=choose_limits, chain=choose_chain, place=StoreOptions)
 def run(
     *,
@@ -193,7 +194,7 @@ def run(
     finish_here(settings, submission.run_id, place, wanted_workers, as_json=as_json)
 
 
-@expected_errors()
+@expected_errors("a run is submitted whole or not at all; `factory runs` lists it if it was.")
 @takes(request=RequestOptions, limits=choose_limits, chain=choose_chain, place=StoreOptions)
 def submit(
     *,
@@ -261,9 +262,7 @@ def finish_here(
         with working_off(settings, place.profile, run_id, plan):
             sheet = run_summary.draw_contact_sheet(settings, run_id)
     except KeyboardInterrupt:
-        resume = spell("resume", run_id)
-        stderr.print(f"Stopped; nothing is lost. Continue with: {resume}", soft_wrap=True)
-        raise typer.Exit(130) from None
+        end_stopped(f"nothing is lost. Continue with: {spell('resume', run_id)}")
     if as_json:
         summary = run_summary.summary_json(settings, run_id, sheet)
         print_json({**summary, **more})

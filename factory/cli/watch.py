@@ -17,7 +17,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.query.store import Store
 
 
-@expected_errors()
+@expected_errors("the run is not changed. The same command shows it again.")
 @takes(store=open_chosen_store)
 def watch(
     *,

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import StoreOptions, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import CONTINUES, StoreOptions, expected_errors, stdout, takes
 
 
-@expected_errors()
+@expected_errors(CONTINUES)
 @takes(place=StoreOptions)
 def worker(
     *,

@@ -148,12 +148,12 @@ def _prepare(partial: Path, fingerprint: str) -> None:
 def _move_into_place(finished: Path, out_dir: Path) -> None:
     """Rename the folder; an earlier export is moved away first and deleted last."""
     earlier = out_dir.parent / f".{out_dir.name}.{uuid4().hex}.earlier"
-    if out_dir.is_dir():
-        out_dir.rename(earlier)
     try:
+        if out_dir.is_dir():
+            out_dir.rename(earlier)
         finished.rename(out_dir)
-    except OSError:
-        if earlier.is_dir():
+    except BaseException:  # also Ctrl-C
+        if earlier.is_dir() and not out_dir.is_dir():
             earlier.rename(out_dir)
         raise
     shutil.rmtree(earlier, ignore_errors=True)

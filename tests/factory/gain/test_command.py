@@ -69,7 +69,7 @@ def test_ctrl_c_keeps_what_is_finished(sets, monkeypatch):
     monkeypatch.setattr(TrainedClassModel, "predict", stop_at_the_third)
     done = gain(sets, "--arm", "real", "--arm", "synthetic")
     assert done.exit_code == 130
-    assert "2 of 4 trainings are finished and kept. Run the same command" in done.stderr
+    assert "2 of 4 trainings are finished and kept. The same command" in done.stderr
     assert not (sets / "gain" / "report.html").exists()
     assert gain(sets, "--arm", "real", "--arm", "synthetic").exit_code == 0
 
