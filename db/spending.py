@@ -182,8 +182,8 @@ def affordable_items(
     return min(each.pays_for(most, others) for each in budgets)
 
 
-def pause(session: Session, run_id: int, reason: str, event: RunEvent) -> None:
-    """Pause an active run that a server or its budget stops, and queue a notification."""
+def pause(session: Session, run_id: int, reason: str, event: RunEvent) -> bool:
+    """Pause a run that cannot succeed now, and queue a notification; return if it was active."""
     paused = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.state == RunState.ACTIVE)
@@ -193,6 +193,7 @@ def pause(session: Session, run_id: int, reason: str, event: RunEvent) -> None:
     )
     if paused is not None:
         add_notifications(session, run_id, event)
+    return paused is not None
 
 
 def describe_spent(

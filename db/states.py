@@ -23,6 +23,8 @@ class RunEvent(StrEnum):
     """The run is paused until the account at a model's server is topped up."""
     KEY_REFUSED = "key_refused"
     """The run is paused until a model's server accepts the key."""
+    NOTHING_SUCCEEDS = "nothing_succeeds"
+    """The run is paused: all of its first items were given up for the same reason."""
 
 
 class Channel(StrEnum):

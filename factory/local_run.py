@@ -10,8 +10,8 @@ from chatgenimage.db.preview import is_previewed, measure_held
 from chatgenimage.db.run_problems import find_common_failure
 from chatgenimage.db.runs import count_open_batches
 from chatgenimage.db.session import Sessions, connect, reading
-from chatgenimage.db.spending import spent_budget_of
-from chatgenimage.db.states import RunState
+from chatgenimage.db.spending import pause, spent_budget_of
+from chatgenimage.db.states import RunEvent, RunState
 from chatgenimage.factory.broker.broker import open_broker
 from chatgenimage.factory.database import open_database
 from chatgenimage.factory.errors import (
@@ -187,12 +187,11 @@ def _stop_if_nothing_succeeds(sessions: Sessions, run_id: int) -> None:
         found = find_common_failure(session, run_id, LEAST_FAILURES)
     if found is None:
         return
+    reason = f"all of the first {found.count} items were given up: {found.reason}"
     with sessions.begin() as session:
-        run = session.get_one(Run, run_id)
-        if run.state != RunState.ACTIVE:
-            return
-        run.state = RunState.PAUSED
-        run.pause_reason = f"all of the first {found.count} items were given up: {found.reason}"
+        is_paused = pause(session, run_id, reason, RunEvent.NOTHING_SUCCEEDS)
+    if not is_paused:
+        return
     raise NothingSucceeds(
         f"run {run_id} is paused: all of its first {found.count} items were given up in the step "
         f"`{found.step}`: {found.reason} When that is corrected: `factory retry {run_id}`, then "

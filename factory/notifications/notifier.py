@@ -1,4 +1,4 @@
-"""Notifier: reports that a run has ended, or that its budget or a server has paused it."""
+"""Notifier: reports that a run has ended, or that the factory has paused it."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.states import Channel, RunEvent
 from chatgenimage.factory import log as logs
 from chatgenimage.factory.background_thread import BackgroundThread
-from chatgenimage.factory.errors import CannotWrite, RunPaused
+from chatgenimage.factory.errors import CannotWrite, NothingSucceeds, RunPaused
 from chatgenimage.factory.notifications.transports import post_webhook, run_command
 from chatgenimage.factory.problems import has_failed, problems_record
 from chatgenimage.factory.settings.model import Settings
@@ -36,6 +36,7 @@ WORDS = {
     RunEvent.BUDGET_SPENT: "is paused, its budget is spent",
     RunEvent.CREDIT_SPENT: "is paused, the account at a server has no credit left",
     RunEvent.KEY_REFUSED: "is paused, a server does not accept the key",
+    RunEvent.NOTHING_SUCCEEDS: "is paused, all of its first items were given up",
 }
 
 
@@ -105,7 +106,7 @@ def notifying(settings: Settings, sessions: Sessions, run_id: int) -> Iterator[N
     """
     try:
         yield
-    except (CannotWrite, RunPaused):
+    except (CannotWrite, NothingSucceeds, RunPaused):
         _finish_here(settings, sessions, run_id)
         raise
     _finish_here(settings, sessions, run_id)

@@ -114,7 +114,11 @@ def test_annotate_whose_pictures_cannot_be_varied_fails_and_says_why(call, tmp_p
     assert told["problems"]["given_up"][0]["step"] == "imagine"
 
 
-def test_a_long_run_is_stopped_when_all_of_its_first_items_fail_alike(call, tmp_path, refusing):
+def test_a_long_run_is_stopped_when_all_of_its_first_items_fail_alike(
+    call, tmp_path, refusing, monkeypatch
+):
+    sent = tmp_path / "sent.json"
+    monkeypatch.setenv("FACTORY_NOTIFY_COMMAND", json.dumps(["tee", str(sent)]))
     labels = [
         "dog",
         "house",
@@ -139,3 +143,6 @@ def test_a_long_run_is_stopped_when_all_of_its_first_items_fail_alike(call, tmp_
     assert len(refusing.requests) < 100
     status = call("status", "1", "--json")
     assert json.loads(status.stdout)["state"] == "paused"
+    notification = json.loads(sent.read_text())
+    assert (notification["event"], notification["state"]) == ("nothing_succeeds", "paused")
+    assert REASON in notification["pause_reason"]
