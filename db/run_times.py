@@ -26,13 +26,21 @@ class MeanTokens:
     questions: int
 
 
-def mean_times(session: Session, models_key: str) -> dict[str, MeanTime]:
-    """Return the mean time by name of the step; a step that was never measured is not in it."""
+def mean_times(
+    session: Session, models_key: str, search_for: str | None = None
+) -> dict[str, MeanTime]:
+    """Return the mean time by name of the step; a step that was never measured is not in it.
+
+    Args:
+        session: An open transaction.
+        models_key: Of the runs.
+        search_for: Only runs with this `chain.search_for`; None: all.
+    """
     query = (
         select(Step.name, func.avg(Item.duration_s), func.count(Item.duration_s))
         .join(Item, Item.step_id == Step.id)
         .join(Batch, Batch.id == Step.batch_id)
-        .where(Batch.run_id.in_(_runs(models_key)))
+        .where(Batch.run_id.in_(_runs(models_key, search_for)))
         .where(Item.state == ItemState.DONE, Item.duration_s.is_not(None))
         .group_by(Step.name)
     )
@@ -69,5 +77,9 @@ def mean_tokens(session: Session, models_key: str) -> dict[str, MeanTokens]:
     }
 
 
-def _runs(models_key: str) -> Select[int]:
-    return select(Run.id).where(Run.models_key == models_key)
+def _runs(models_key: str, search_for: str | None = None) -> Select[int]:
+    query = select(Run.id).where(Run.models_key == models_key)
+    if search_for is None:
+        return query
+    stored = Run.profile["chain"]["search_for"].as_string()  # the default is not stored
+    return query.where(func.coalesce(stored, "label") == search_for)

@@ -46,6 +46,15 @@ def checked_seconds(settings: Settings, step: str, trials: Mapping[str, TrialTim
     return sum(known) if known and len(known) == len(times) else None
 
 
+def detector_seconds(settings: Settings, trials: Mapping[str, TrialTime]) -> float | None:
+    """Return the seconds of one pass of the detector over an image; None if it was not tried."""
+    key = KEYS[interfaces.Detector]
+    if key not in settings.roles.get(QUEUES["label"], ()) or key not in trials:
+        return None
+    seconds = trials[key].seconds
+    return seconds.get("find", seconds.get("detect"))
+
+
 def _work_of(
     settings: Settings, step: str, keys: Sequence[str], trials: Mapping[str, TrialTime]
 ) -> dict[str, int]:

@@ -1,20 +1,8 @@
 """Plan of a run: its work, and what that takes of money, downloads, memory and time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
-
-from chatgenimage.db.run_times import (
-    MeanTime,
-    MeanTokens,
-    accepted_shares,
-    mean_times,
-    mean_tokens,
-)
-from chatgenimage.db.session import connect, find_revision, reading
 from chatgenimage.factory.checkpoints.inventory import (
     ModelRequirement,
     WeightsLocation,
@@ -22,15 +10,15 @@ from chatgenimage.factory.checkpoints.inventory import (
 )
 from chatgenimage.factory.checkpoints.memory import needed_bytes, needs_of
 from chatgenimage.factory.checkpoints.smoke_test import image_size_wh
-from chatgenimage.factory.checkpoints.trial_times import TrialTime, recall_trials
+from chatgenimage.factory.checkpoints.trial_times import recall_trials
 from chatgenimage.factory.local_workers import machine
 from chatgenimage.factory.planning import assumed
-from chatgenimage.factory.planning.checked import checked_seconds
+from chatgenimage.factory.planning.checked import checked_seconds, detector_seconds
+from chatgenimage.factory.planning.earlier_runs import EarlierRuns, average_earlier_runs
 from chatgenimage.factory.planning.searching import SearchPlan, extra_passes, plan_search
 from chatgenimage.factory.planning.seeing import SeeingPlan, plan_seeing
 from chatgenimage.factory.planning.work import PlannedItems, count_questions, mean_pixels, plan_work
 from chatgenimage.factory.settings.model import Settings
-from chatgenimage.factory.settings.run_profile import models_key
 from chatgenimage.factory.submission.labels import LabelRequest
 from chatgenimage.tasks.chain import QUEUES
 from chatgenimage.tasks.resources import KEYS
@@ -46,23 +34,6 @@ PAINTER_KEYS = {
     "fill": (KEYS[ObjectFiller], KEYS[ImageGenerator]),
 }
 """Keys of the family that paints in a step; the first that a profile has."""
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierRuns:
-    """Averages of earlier runs with the same models in this database; may be empty.
-
-    Attributes:
-        times: By step.
-        shares: Accepted share by origin.
-        tokens: By kind of question.
-        trials: Times of `factory models check`, by the models' names in the profile.
-    """
-
-    times: Mapping[str, MeanTime]
-    shares: Mapping[str, float]
-    tokens: Mapping[str, MeanTokens]
-    trials: Mapping[str, TrialTime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,31 +159,14 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
     )
 
 
-def average_earlier_runs(settings: Settings) -> EarlierRuns:
-    """Return the averages of earlier runs; empty if there is no database that has them.
-
-    A database of an earlier version is read as it is, and not brought up to date.
-    """
-    url = make_url(settings.resolved_database_url())
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        return EarlierRuns({}, {}, {})
-    sessions, key = connect(settings.resolved_database_url()), models_key(settings)
-    if find_revision(sessions) is None:
-        return EarlierRuns({}, {}, {})
-    try:
-        with reading(sessions) as session:
-            return EarlierRuns(
-                mean_times(session, key), accepted_shares(session, key), mean_tokens(session, key)
-            )
-    except DBAPIError:  # it lacks a column that is read here
-        return EarlierRuns({}, {}, {})
-
-
 def _step_plan(
     settings: Settings, work: PlannedItems, known: EarlierRuns, device: str, pixels: float
 ) -> StepPlan:
     if (found := known.times.get(work.step)) is not None:
-        return StepPlan(work, found.seconds, f"measured ({found.items} items)")
+        source = f"measured ({found.items} items)"
+        if work.step == "label" and known.lacks_search:
+            return _add_search(settings, StepPlan(work, found.seconds, source), known, device)
+        return StepPlan(work, found.seconds, source)
     if (checked := checked_seconds(settings, work.step, known.trials)) is not None:
         return StepPlan(work, checked, "models check (1 item)")
     if _is_served(settings, work.step):
@@ -224,6 +178,21 @@ def _step_plan(
     if work.step == "label":
         seconds += assumed.DETECTOR_PASS_S * extra_passes(settings)
     return StepPlan(work, seconds, "assumed")
+
+
+def _add_search(settings: Settings, step: StepPlan, known: EarlierRuns, device: str) -> StepPlan:
+    """Return the step `label` with the passes of the detector that its measured runs lacked."""
+    extra = extra_passes(settings)
+    if not extra or step.item_s is None:
+        return step
+    more = "1 detector pass" if extra == 1 else f"{extra} detector passes"
+    pass_s, source = detector_seconds(settings, known.trials), "models check"
+    if pass_s is None and device != "cpu":
+        pass_s, source = assumed.DETECTOR_PASS_S, "assumed"
+    if pass_s is None:
+        return replace(step, source=f"{step.source} without {more} more")
+    seconds = step.item_s + extra * pass_s
+    return replace(step, item_s=seconds, source=f"{step.source} + {more} ({source})")
 
 
 def _is_served(settings: Settings, step: str) -> bool:

@@ -63,7 +63,7 @@ def _search(plan: SearchPlan) -> str:
     if plan.passes is not None:
         number = f"about {plan.passes} passes of the detector"
         passes = f"{number} for an image instead of {plan.usual_passes}"
-    text = f"Search on every image: {classes}; {passes}. Measured times may be without that."
+    text = f"Search on every image: {classes}; {passes}."
     if plan.only_own:
         names = ", ".join(plan.only_own[:SHOWN_CLASSES])
         more = len(plan.only_own) - SHOWN_CLASSES

@@ -11,7 +11,8 @@ from chatgenimage.db.run_times import MeanTime
 from chatgenimage.db.states import Origin
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.planning import assumed
-from chatgenimage.factory.planning.plan import average_earlier_runs, plan_run
+from chatgenimage.factory.planning.earlier_runs import average_earlier_runs
+from chatgenimage.factory.planning.plan import plan_run
 from chatgenimage.factory.planning.work import ALL, count_questions, mean_pixels, plan_work
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.run_profile import models_key
