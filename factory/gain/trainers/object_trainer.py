@@ -12,6 +12,7 @@ from torchvision.models import detection
 from chatgenimage.factory.gain.interfaces import TrainingPlan
 from chatgenimage.factory.gain.trainers import small_detector
 from chatgenimage.factory.gain.trainers.augmentation import augment_objects
+from chatgenimage.factory.gain.trainers.mask_targets import with_masks_in_place
 from chatgenimage.factory.gain.trainers.small_detector import (
     build_small_detector,
     build_small_segmenter,
@@ -127,7 +128,9 @@ class ObjectTrainer:
     def identity(self) -> dict[str, object]:
         """Return what decides its start and its training besides the plan."""
         model = OBJECT_MODELS[self.name]
+        masks = {"mask_targets": "in place"} if self.task is Task.SEGMENT else {}
         return {
+            **masks,
             "trainer": self.name,
             "weights": identify_weights(self.weights),
             "image_size_px": self.image_size_px or model.image_size_px,
@@ -144,6 +147,8 @@ class ObjectTrainer:
         kind = OBJECT_MODELS[self.name]
         torch.manual_seed(plan.seed)
         model = kind.build(len(classes), self.image_size_px or kind.image_size_px)
+        if kind.task is Task.SEGMENT:
+            model = with_masks_in_place(model)
         if self.weights != NONE:
             load_weights(model, self.weights, kind.published)
             freeze_batch_norm(model)
