@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 
 PARTS = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([^\x1b]+)")
 """Control sequences, with their numbers and letter, and the text between them."""
@@ -34,6 +35,40 @@ def show_on_terminal(*words, columns=80, lines=30, typed="", each=lambda _: None
                 text += part
     os.close(ours)
     each(text.decode())
+    return process.returncode, text.decode()
+
+
+CTRL_C = b"\x03"
+PATIENCE_S = 120
+ON_A_TERMINAL = """
+import os, signal, sys
+os.open(os.ttyname(0), os.O_RDWR)  # the first terminal that a session opens sends it Ctrl-C
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's `&` ignores it
+os.execv(sys.executable, [sys.executable, "-m", "chatgenimage", *sys.argv[1:]])
+"""
+
+
+def interrupt_question(question, *words):
+    """Return exit code and output of a command that gets Ctrl-C when it has shown a text."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", ON_A_TERMINAL, *map(str, words)]
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        patience = threading.Timer(PATIENCE_S, process.kill)
+        patience.start()
+        text, is_asked = b"", False
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while part := os.read(ours, 65_536):
+                text += part
+                if not is_asked and question.encode() in text:
+                    is_asked = True
+                    os.write(ours, CTRL_C)
+        process.wait()
+        patience.cancel()
+    os.close(ours)
     return process.returncode, text.decode()
 
 

@@ -11,6 +11,7 @@ from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.submission.labels import read_labels
 from chatgenimage.factory.submission.submitter import submit
 from tests import rows
+from tests.terminal import interrupt_question
 
 
 def submit_dogs(place, *, previews):
@@ -42,13 +43,17 @@ def test_without_a_preview_the_same_request_continues_with_all_its_batches(place
     assert not any(held for _, held in batches_of(place, run_id))
 
 
+def judge_first_images(place, session):
+    for batch in session.scalars(select(Batch).where(Batch.index == 0)).all():
+        rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
+        rows.add_candidate(place, session, batch, [])
+
+
 def test_a_preview_is_ready_when_the_first_images_are_judged(place):
     run_id = submit_dogs(place, previews=True)
     with place.sessions.begin() as session:
         assert not is_previewed(session, run_id)
-        for batch in session.scalars(select(Batch).where(Batch.index == 0).order_by(Batch.id)):
-            rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
-            rows.add_candidate(place, session, batch, [])
+        judge_first_images(place, session)
         assert is_previewed(session, run_id)
         assert list_first_images(session, run_id, 1) == [1]
         filters = select(Step).where(Step.name == "filter").order_by(Step.position)
@@ -102,3 +107,22 @@ def test_a_run_that_is_only_its_first_images_ends_without_a_question(tmp_path):
     assert "paused" not in ended.stderr
     with rows.open_place(tmp_path).sessions() as session:
         assert session.get_one(Run, 1).state == RunState.DONE
+
+
+@pytest.mark.processes
+@pytest.mark.models
+def test_ctrl_c_at_the_question_leaves_the_run_waiting(sqlite_place):
+    run_id = submit_dogs(sqlite_place, previews=True)
+    with sqlite_place.sessions.begin() as session:
+        judge_first_images(sqlite_place, session)
+    before = batches_of(sqlite_place, run_id)
+    words = ("run", "dog", "house", "--per-label", "20", "--seed", "0", "--workers", "1")
+    place = ("--data-dir", sqlite_place.data_dir)
+    code, shown = interrupt_question("[y/N]:", *words, "--preview", *place)
+    assert code == 130, shown
+    line = f"Stopped; nothing is lost. Run {run_id} is paused after its preview. Continue: "
+    assert f"{line}factory resume {run_id} --data-dir" in shown
+    with sqlite_place.sessions() as session:
+        [run] = session.scalars(select(Run))
+        assert run.state == RunState.PAUSED
+    assert batches_of(sqlite_place, run_id) == before
