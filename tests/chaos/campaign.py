@@ -101,7 +101,7 @@ KINDS = {"kill -9 factory submit", *faults.SURROUNDINGS, *faults.DISK}.union(
 def find_kind(kind):
     """Return the first setting with a kind of fault, and the fault."""
     for setting in SETTINGS:
-        every = setting.faults | (faults.SIGTERM if setting.rabbit else faults.SURROUNDINGS)
+        every = setting.faults | _surroundings(setting)
         if kind in every:
             return setting, every[kind]
     raise ValueError(f"no fault {kind!r}; there are: {', '.join(sorted(KINDS))}")
@@ -161,8 +161,7 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
         deployment = stack.enter_context(
             _deploy(folder, setting, small_disk=disk, **servers, **chosen)
         )
-        around = faults.SIGTERM if setting.rabbit else faults.SURROUNDINGS
-        every = around | (faults.DISK if disk else faults.FULL_BY_DECREE)
+        every = _surroundings(setting) | (faults.DISK if disk else faults.FULL_BY_DECREE)
         scenario = Scenario(
             deployment,
             seed,
@@ -174,14 +173,24 @@ def play(folder, setting, seed, expected, *, most, postgres=None, disk=False, sa
             **{name: options[name] for name in OF_SCENARIO if name in options},
             say=say,
         )
-        try:
-            scenario.play()
-            stuck = []
-        except Stuck as reason:
-            stuck = [f"the run does not end: {reason}"]
+        problems = _play_to_the_end(scenario)
         outcome = examine(deployment, expected)
-        outcome.broken += stuck
+        outcome.broken += problems
         return Played(setting, seed, scenario.faults, outcome)
+
+
+def _play_to_the_end(scenario):
+    """Play a scenario; return the problem if its run does not end, else no problem."""
+    try:
+        scenario.play()
+    except Stuck as reason:
+        return [f"the run does not end: {reason}"]
+    return []
+
+
+def _surroundings(setting):
+    """Return the faults that every scenario of a setting can have."""
+    return faults.SIGTERM if setting.rabbit else faults.SURROUNDINGS
 
 
 def _deploy(folder, setting, **options):

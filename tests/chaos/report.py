@@ -15,21 +15,31 @@ STEPS = (*QUEUES, "submit", "-")
 
 def to_page(played, seconds):
     """Return docs/chaos.md."""
-    every = [(fault, scenario) for scenario in played for fault in scenario.faults]
+    return _totals(played, seconds) + _method() + _equality(played) + _tables(played)
+
+
+def _totals(played, seconds):
+    """Return the title, and the numbers of faults, losses and duplicates of all runs."""
+    count = sum(len(scenario.faults) for scenario in played)
     lost = sum(len(scenario.outcome.lost) for scenario in played)
     doubled = sum(len(scenario.outcome.doubled) for scenario in played)
     broken = sum(len(scenario.outcome.broken) for scenario in played)
-    repeated = sum(scenario.outcome.repeated for scenario in played)
     return f"""\
 # Chaos tests of the queue
 
-Written by `make chaos`: {len(every)} seeded faults in {len(played)} runs,
+Written by `make chaos`: {count} seeded faults in {len(played)} runs,
 **{lost} lost, {doubled} duplicated**, {broken} other problems.
 It took {seconds / 60:.0f} minutes on {time.strftime("%Y-%m-%d")}: {platform.system()} \
 {platform.machine()}, {os.cpu_count()} cores,
 load average {os.getloadavg()[0]:.1f} at the end, Python {platform.python_version()}, Celery \
 {version("celery")}.
 
+"""
+
+
+def _method():
+    """Return what a run does, and what is checked after it."""
+    return f"""\
 Each run makes {len(LABELS) * PER_LABEL} images of {len(LABELS)} labels and everything derived \
 from them, through the
 real commands (`factory run`, `factory submit`, `factory worker`), the real chain, database, broker
@@ -47,6 +57,13 @@ hours. After each run:
   this holds for all other batches; in its own batch the verdicts may differ, because filters rank
   the images of a batch, and near-duplicates in other batches may differ in which one is kept.
 
+"""
+
+
+def _equality(played):
+    """Return what is equal after a fault, and the attempts that the faults cost."""
+    repeated = sum(scenario.outcome.repeated for scenario in played)
+    return f"""\
 ## What is equal after a fault
 
 Rows, prompts, seeds, parents and their order follow from the seed of the run and are always equal.
@@ -63,6 +80,13 @@ detect a loss
 or a duplicate: with the sweeper disabled, and with the fence and the unique key removed, it
 reports problems (`tests/chaos/test_chaos.py`).
 
+"""
+
+
+def _tables(played):
+    """Return the tables by deployment, by kind of fault and by step."""
+    every = [(fault, scenario) for scenario in played for fault in scenario.faults]
+    return f"""\
 ## By deployment
 
 | deployment | runs | faults | lost | duplicated |
