@@ -92,9 +92,7 @@ def working_off(  # noqa: PLR0913  # parts of a command
         ) as workers,
     ):
         with open_display(sessions, run_id, is_shown=is_shown, starts_workers=True) as progress:
-            while not _is_over(sessions, run_id):
-                if previews and _pause_at_preview(sessions, run_id):
-                    break
+            while not _has_stopped(sessions, run_id, previews=previews):
                 _look_after(sessions, run_id, workers, progress, broker.revive)
                 time.sleep(POLL_S)
             progress.refresh()
@@ -151,6 +149,11 @@ def _report_ended(workers: WorkerProcesses, progress: RunDisplay, run_id: int) -
         raise WorkerDied(f"{error}; `factory resume {run_id}` continues.") from None
 
 
+def _has_stopped(sessions: Sessions, run_id: int, *, previews: bool) -> bool:
+    """Return whether the run is over, or is paused now for the preview of its first images."""
+    return _is_over(sessions, run_id) or (previews and _pause_at_preview(sessions, run_id))
+
+
 def _is_over(sessions: Sessions, run_id: int) -> bool:
     """Return whether the run has ended.
 
@@ -160,10 +163,10 @@ def _is_over(sessions: Sessions, run_id: int) -> bool:
     with sessions() as session:
         run = session.get_one(Run, run_id)
         if run.state == RunState.PAUSED and run.pause_reason:
-            told = f"run {run_id} is paused: {run.pause_reason}. Nothing is lost."
+            message = f"run {run_id} is paused: {run.pause_reason}. Nothing is lost."
             if spent_budget_of(run):
-                raise BudgetSpent(f"{told} {budget_advice(run)}")
-            raise RunPaused(f"{told} When that is corrected: `factory resume {run_id}`.")
+                raise BudgetSpent(f"{message} {budget_advice(run)}")
+            raise RunPaused(f"{message} When that is corrected: `factory resume {run_id}`.")
         return run.state in (RunState.DONE, RunState.CANCELLED)
 
 
