@@ -87,6 +87,7 @@ def add_step(name: str) -> None:
 
     @shared_task(name=name)
     def step(batch_id: int) -> None:
+        """Run the empty step of a batch."""
         run_step(work, batch_id)
 
 

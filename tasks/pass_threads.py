@@ -89,6 +89,7 @@ def take_rest_of_chain() -> Callable[[], None]:
     request.chain = None
 
     def send() -> None:
+        """Send the next link of the chain, once; nothing if it was the last."""
         if links:
             following = signature(links.pop(), app=app)
             following.apply_async(chain=links, parent_id=request.id, root_id=request.root_id)

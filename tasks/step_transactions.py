@@ -94,7 +94,8 @@ class StepTransactions(Generic[In, Made, Out]):
     ) -> NextAction[In, Made, Out] | Fault:
         """Write the results and finish the items; return the failure if that is impossible."""
 
-        def write(session: Session, step: Step) -> None:
+        def write_results(session: Session, step: Step) -> None:
+            """Write the rows of each result, and mark the items as done."""
             try:
                 for subject, result in zip(part.subjects, part.results or (), strict=True):
                     self._work.write(session, step, subject, result)
@@ -115,7 +116,7 @@ class StepTransactions(Generic[In, Made, Out]):
 
         is_only = self._items.are_all(part) and not rest.parts and not self._is_late()
         try:
-            return self._commit(write, rest, last_ids=part.ids if is_only else ())
+            return self._commit(write_results, rest, last_ids=part.ids if is_only else ())
         except WriteFailed as error:
             return Fault.of_unwritable(error.__cause__ or error, part.results or ())
 
@@ -126,11 +127,12 @@ class StepTransactions(Generic[In, Made, Out]):
         [item], [subject] = part.items, part.subjects
         named = {}
 
-        def write(session: Session, step: Step) -> None:
+        def write_failure(session: Session, step: Step) -> None:
+            """Count the failure of the item, and keep what the log line names."""
             named["label"], named["candidate"] = locate_item(session, item.id)
             self._items.fail(session, step, item, part.with_paid(fault), subject)
 
-        action = self._commit(write, rest)
+        action = self._commit(write_failure, rest)
         log.warning(
             "item_failed", item_id=item.id, step=self._work.name, error=fault.summary, **named
         )
@@ -195,6 +197,7 @@ class StepTransactions(Generic[In, Made, Out]):
         """
 
         def choose(session: Session, may_continue: bool) -> NextAction[In, Made, Out]:  # noqa: FBT001
+            """Return what comes next: another pass, nothing while others run, or the end."""
             if not gives_back and any(part.is_computed for part in rest.waiting):
                 return NextAction()  # what is computed was paid for
             if gives_back or not may_continue or self._is_late():

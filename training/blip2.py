@@ -195,6 +195,7 @@ def train(minutes: float) -> None:
     work = CaptionTrainer(model, dataset)
 
     def export() -> None:
+        """Write the captioner and its processor."""
         with exporting(CHECKPOINTS / NAME) as folder:
             to_half(model).save_pretrained(folder)
             build_processor().save_pretrained(folder)

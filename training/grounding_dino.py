@@ -247,6 +247,7 @@ def train(minutes: float) -> None:
     groups: list[dict[str, Any]] = [{"params": backbone, "lr_scale": 0.6}, {"params": rest}]
 
     def export() -> None:
+        """Write the detector and its processor."""
         with exporting(CHECKPOINTS / NAME) as folder:
             to_half(model).save_pretrained(folder)
             build_processor(folder).save_pretrained(folder)

@@ -94,6 +94,7 @@ def train(minutes: float) -> None:
     work = EditTrainer(models, train_set())
 
     def export() -> None:
+        """Write the pipeline with half precision."""
         made = pipeline(to_half(models), StableDiffusionInstructPix2PixPipeline)
         with exporting(CHECKPOINTS / NAME) as folder:
             made.to(torch.float16).save_pretrained(folder)

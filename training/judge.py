@@ -122,12 +122,14 @@ def train(minutes: float) -> None:
     drawer = CropDrawer(train_set())
 
     def losses(_step: int) -> dict[str, Tensor]:
+        """Return the cross-entropy of a random batch of crops."""
         crops, names = drawer.draw(BATCH)
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(crops.contiguous(memory_format=torch.channels_last))
         return {"cross_entropy": functional.cross_entropy(logits.float(), names)}
 
     def export() -> None:
+        """Write the judge, then continue in training mode."""
         ObjectJudge(network, judged_names()).save(WEIGHTS)
         network.train()
 

@@ -150,6 +150,7 @@ def train(minutes: float) -> None:
     work = MaskTrainer(model, train_set())
 
     def export() -> None:
+        """Write the network and its configuration."""
         with exporting(CHECKPOINTS / NAME) as folder:
             (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", "utf-8")
             save_model(to_half(model), str(folder / "model.safetensors"))

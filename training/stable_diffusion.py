@@ -206,6 +206,7 @@ def train(minutes: float) -> None:
     work = DiffusionTrainer(models, train_set())
 
     def export() -> None:
+        """Write the pipeline with half precision."""
         with exporting(CHECKPOINTS / NAME) as folder:
             pipeline(to_half(models)).to(torch.float16).save_pretrained(folder)
 

@@ -115,6 +115,7 @@ def train(minutes: float) -> None:
     sample = dataset.images[:512]
 
     def export() -> None:
+        """Fit the scaling factor, write the autoencoder and print its PSNR."""
         scale = 1 / float(encode(model, sample).std())
         model.register_to_config(scaling_factor=scale)
         with exporting(FOLDER / WEIGHTS) as folder:

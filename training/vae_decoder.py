@@ -59,6 +59,7 @@ def train(minutes: float) -> None:
     sample = train_set().images[-256:]
 
     def export() -> None:
+        """Write the autoencoder with the decoder of now and print its PSNR."""
         with exporting(vae.FOLDER / vae.WEIGHTS) as folder:
             to_half(model).save_pretrained(folder)
         print(f"vae_decoder: psnr {vae.psnr(model, sample):.2f} dB", flush=True)

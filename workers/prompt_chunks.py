@@ -104,6 +104,7 @@ def _all_chunks(pipeline: DiffusionPipeline, prompt: str) -> Chunks:
     longest: int = tokenizer.model_max_length
 
     def fits(text: str) -> bool:
+        """Return whether the text encoder reads a text to its end."""
         return len(tokenizer(text, verbose=False).input_ids) <= longest
 
     return tuple(split_text(prompt, fits))

@@ -106,6 +106,7 @@ class StableDiffusion:
         chunks = [split_prompt(self._generating, prompt) for prompt in prompts]
 
         def paint(images: Images, masks: Masks, group: Sequence[int]) -> list[RgbImage]:
+            """Return painted images of one shape; `group` has their places in the call."""
             return self._paint(
                 images, masks, [chunks[index] for index in group], [seeds[index] for index in group]
             )

@@ -124,6 +124,7 @@ def _measure_fill(bench: Bench, family: Any) -> None:  # noqa: ANN401
         mask[side // 4 : side // 2, side // 4 : side // 2] = True
 
     def fill() -> object:
+        """Fill a quarter of each side of four images."""
         return family.fill(pictures, masks, prompts_of(OTHER_BATCH), range(OTHER_BATCH))
 
     with bench.peak() as memory:

@@ -85,6 +85,7 @@ def measure_busy(bench: Bench, families: dict[str, Any]) -> None:
     models: Spent = defaultdict(float)
 
     def watch(name: str, work: Callable[[], object]) -> None:
+        """Run a step; keep its seconds, and those of its models."""
         before = sum(spent.values())
         took[name].append(bench.seconds(work))
         models[name] += sum(spent.values()) - before
@@ -223,6 +224,7 @@ def _timed(family: Any, spent: Spent) -> Any:  # noqa: ANN401
         """Return a method of the family that adds its seconds to `spent`."""
 
         def call(*values: Any, **named: Any) -> Any:  # noqa: ANN401
+            """Call the method and add its seconds."""
             started = time.perf_counter()
             made = getattr(family, name)(*values, **named)
             spent[name] += time.perf_counter() - started

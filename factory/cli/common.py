@@ -116,6 +116,7 @@ def takes(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
 
         @wraps(command)
         def call(**options: Any) -> None:  # noqa: ANN401  # options of any command
+            """Replace the options of each maker by its return value, and run the command."""
             if set(PLACE_OPTIONS) <= options.keys():
                 use_places(PlaceChoice(**{name: options[name] for name in PLACE_OPTIONS}))
             for name, parameters in taken.items():

@@ -52,6 +52,7 @@ def judge_memory(
     """
 
     def judge(needed: int) -> str:
+        """Return the gigabytes of a worker, and whether they fit."""
         return (
             f"{needed / GIGABYTE:.1f} GB {'fits' if needed <= available_bytes else 'does not fit'}"
         )

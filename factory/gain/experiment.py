@@ -107,6 +107,7 @@ def list_trials(experiment: Experiment, out_dir: Path) -> list[Trial]:
     images = {arm.name: hash_all([digests[id(one)] for one in arm.images]) for arm in arms}
 
     def trial(arm: Arm, seed: int) -> Trial:
+        """Return the training of an arm with a seed."""
         own: dict[str, Any] = {"arm": arm.name, "seed": seed, "images": images[arm.name]}
         own["augment"] = FINGERPRINTED[arm.augment]
         fingerprint = fingerprint_of(common | own)

@@ -39,6 +39,7 @@ class SafeHeaders:
         """Call the application and add the headers."""
 
         async def send_safely(message: Message) -> None:
+            """Send a message; the first one of a response gets the headers."""
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)

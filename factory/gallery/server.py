@@ -124,25 +124,31 @@ def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
     """Return handlers by kind of error; each returns a page that says what to do next."""
 
     def page(status: int, message: str) -> Response:
+        """Return the error page with a status and a message."""
         title = TITLES.get(status, "Error")
         return renderer.page("error.html", status, title=title, message=message)
 
     def not_found(_: Request, error: Exception) -> Response:
+        """Return a page with status 404."""
         return page(404, str(error))
 
     def bad_filter(_: Request, error: Exception) -> Response:
+        """Return a page with status 400: the request asks for what is not possible."""
         return page(400, str(error))
 
     def database_away(_: Request, error: Exception) -> Response:
+        """Return a page with status 503."""
         if isinstance(error, DBAPIError):
             return page(503, f"the database does not answer: {explain(error)}")
         return page(503, str(error))
 
     def refused(_: Request, error: Exception) -> Response:
+        """Return a page with the status of the error."""
         assert isinstance(error, HTTPException)  # noqa: S101  # registered only for HTTPException
         return page(error.status_code, error.detail)
 
     def broken(_: Request, error: Exception) -> Response:
+        """Return a page with status 500 that shows the kind of error and none of its text."""
         kind = type(error).__name__
         return page(500, f"an error in the gallery ({kind}); see its output in the terminal.")
 

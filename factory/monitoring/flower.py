@@ -108,10 +108,12 @@ def _run(page: Flower, revive_broker: Callable[[], None]) -> None:
     """Serve until a signal; restart an embedded broker whose owner has ended."""
 
     def revive() -> None:
+        """Start the broker again if its owner has ended; it may take a while."""
         with suppress(BrokerUnavailable):  # Flower waits for the broker and logs it
             revive_broker()
 
     async def check_broker() -> None:
+        """Run `revive` in a thread, so that pages are served meanwhile."""
         await IOLoop.current().run_in_executor(None, revive)
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -77,6 +77,7 @@ def build_metrics_app(sessions: Sessions, token: SecretStr | None) -> Starlette:
         return Response(encode(registry), headers={"Content-Type": kind})
 
     def healthy(_: Request) -> Response:
+        """Answer that the server is running; the database is not asked."""
         return PlainTextResponse("healthy\n")
 
     hosts = list(LOOPBACK) if token is None else ["*"]

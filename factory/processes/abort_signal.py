@@ -29,6 +29,7 @@ def failing_on_abort(name: str) -> Iterator[None]:
     asked = []
 
     def stop(*_: object) -> None:
+        """Remember the call, and stop as after SIGTERM."""
         asked.append(True)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -52,9 +53,11 @@ def failing_with_celery(name: str) -> Iterator[None]:
     exit_codes: list[int] = []
 
     def note_signal(sig: str, **_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        """Remember that a signal asked the worker to stop."""
         signals.append(sig)
 
     def note_exit(sender: Any, **_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        """Remember the worker's exit code; 0 if it has none."""
         exit_codes.append(sender.exitcode or 0)
 
     worker_shutting_down.connect(note_signal)

@@ -21,6 +21,7 @@ def note_lost_children(sessions: Sessions, role: str) -> None:
 
     @task_failure.connect(weak=False)
     def _note(exception: BaseException, args: tuple[int], **_: Any) -> None:  # noqa: ANN401
+        """Log the failure of a task whose process died, and store it in a thread."""
         if isinstance(exception, WorkerLostError):
             reason = _reason_of(exception)
             log.warning("child_lost", batch_id=args[0], reason=reason)
@@ -28,6 +29,7 @@ def note_lost_children(sessions: Sessions, role: str) -> None:
             threading.Thread(target=write, args=(args[0], reason), daemon=True).start()
 
     def write(batch_id: int, reason: str) -> None:
+        """Store the reason with the batch; log it if the database is away."""
         try:
             with sessions.begin() as session:
                 delivery.note_death(session, batch_id, children, reason)

@@ -29,6 +29,7 @@ class Commands(dict[str, Callable[..., Any]]):
         """Return a command that changes nothing and answers with the reason."""
 
         def refuse(_state: object, **_: object) -> dict[str, str]:
+            """Log the command and answer with the refusal."""
             log.info("command_refused", command=name)
             return {"error": REFUSAL}
 

@@ -29,10 +29,12 @@ def cut_connections_when_silent(settings: Settings) -> None:
 
     @worker_ready.connect(weak=False)
     def _remember(sender: Any, **_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        """Keep the consumer of this worker, which has the connections."""
         consumers[:] = [sender]
 
     @worker_shutting_down.connect(weak=False)
     def _watch(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        """Start `watch` in a thread, because this runs inside a signal handler."""
         threading.Thread(target=watch, name="silent_broker", daemon=True).start()
 
     def watch() -> None:

@@ -127,10 +127,12 @@ def _stop_politely(sessions: Sessions) -> None:
 
     @worker_shutting_down.connect(weak=False)
     def _ask(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        """Start `give_back` in a thread."""
         # The signal comes inside a signal handler: waiting for a database there would block it all.
         threading.Thread(target=give_back, name="give_back", daemon=True).start()
 
     def give_back() -> None:
+        """Ask every owner of a step in this worker to stop."""
         with sessions.begin() as session:
             for owner in filter(is_mine, delivery.list_owners(session)):
                 delivery.request_stop(session, owner)
@@ -142,6 +144,7 @@ def _beat(path: Path, monitor: ConsumptionMonitor) -> None:
 
     @heartbeat_sent.connect(weak=False)
     def _touch(**_: Any) -> None:  # noqa: ANN401  # Celery's signature
+        """Touch the file, unless messages wait that this worker does not take."""
         if not monitor.misses_messages:
             path.touch()
 

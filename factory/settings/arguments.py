@@ -108,10 +108,12 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @validate_call(config=ConfigDict(extra="forbid"))
     @wraps(function)
     def convert(*args: P.args, **kwargs: P.kwargs) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return the arguments as pydantic converted them."""
         return args, kwargs
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        """Convert the arguments and call the function."""
         try:
             good_args, good_kwargs = convert(*args, **kwargs)
         except ValidationError as error:

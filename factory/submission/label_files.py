@@ -183,6 +183,7 @@ def _delimiter_of(text: str) -> str:
     header = text.partition("\n")[0]
 
     def known(delimiter: str) -> int:
+        """Return how many known columns the header has with a delimiter."""
         return sum(cell.strip(' "') in COLUMNS for cell in header.split(delimiter))
 
     return max(DELIMITERS, key=known)

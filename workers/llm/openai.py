@@ -129,6 +129,7 @@ class OpenAiLanguageModel:
         messages = _add(self._fill(f"aigc_creator_{mode}", slots), wish)
 
         def parse(text: str) -> tuple[str, ...]:
+            """Return the prompts of an answer."""
             return parse_prompts(text, label, count, longest)
 
         return self._ask(Question("prompts", messages, schemas.prompts(count), parse, seed))
@@ -154,6 +155,7 @@ class OpenAiLanguageModel:
         messages = _add(self._fill("scene_imagination", slots), wish)
 
         def parse(text: str) -> tuple[ImaginedScene, ...]:
+            """Return the scenes of an answer."""
             return parse_scenes(text, existing, count)
 
         return self._ask(Question("scenes", messages, schemas.scenes(count), parse, seed))

@@ -79,6 +79,7 @@ def parse_prompts(
     prompts = [prompt for prompt in prompts if len(prompt.split()) >= MIN_PROMPT_WORDS]
 
     def usable(prompt: str) -> str:
+        """Return the prompt; AnswerRefused if it misses the label or is too long."""
         if not mentions(prompt, label):
             raise AnswerRefused(f"{prompt[:60]!r} does not mention {label!r}")
         if most_words is not None and (found := len(prompt.split())) > most_words:

@@ -58,6 +58,7 @@ def make_client(
     address = ServerAddress.of(config.base_url)
 
     def connect(api_key: str | None) -> OpenAI:
+        """Return a client with a key; None: the key of the environment."""
         return OpenAI(
             api_key=api_key,
             base_url=address.base_url,

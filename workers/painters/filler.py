@@ -61,6 +61,7 @@ class Filler:
         chunks = chunks_of(self.pipeline, self.row, prompts)
 
         def paint(images: Images, masks: Masks, group: Sequence[int]) -> list[RgbImage]:
+            """Return painted images of one shape; `group` has their places in the call."""
             own = [chunks[index] for index in group]
             return self._paint_reduced(images, masks, own, [seeds[index] for index in group])
 

@@ -76,6 +76,7 @@ class InstructionEdit:
         chunks = chunks_of(self._pipeline, self._row, instructions)
 
         def paint(group: Sequence[int], images: Sequence[RgbImage]) -> list[RgbImage]:
+            """Return edited images of one shape; `group` has their places in the call."""
             own = [chunks[index] for index in group]
             return self._edit_alike(images, own, [seeds[index] for index in group])
 

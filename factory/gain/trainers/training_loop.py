@@ -183,6 +183,7 @@ def _rate(steps: int) -> Callable[[int], float]:
     rise = max(1, round(WARM_UP * steps))
 
     def factor(step: int) -> float:
+        """Return the factor of a step, counted from 0; in [0, 1]."""
         if step < rise:
             return (step + 1) / rise
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
