@@ -22,7 +22,7 @@ S3_OPTIONS = {
     "config_kwargs": {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 2}},
 }
 """A request to a silent server fails after three attempts of 20 s; the work then waits."""
-WRITE_S = 60
+UPLOAD_S = 60.0
 """Longest upload of one image: botocore waits without a limit for leave to send the content."""
 PNG = {"ContentType": "image/png"}
 WAITS = "the work waits and resumes by itself."
@@ -35,8 +35,16 @@ class Storage:
         root: The folder, or `s3://bucket/prefix`; every path starts with it.
     """
 
-    def __init__(self, url: str, endpoint: str | None = None, *, is_private: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        endpoint: str | None = None,
+        *,
+        is_private: bool = False,
+        upload_s: float = UPLOAD_S,
+    ) -> None:
         self._is_private = is_private
+        self._upload_s = upload_s
         self._is_s3 = url.startswith("s3://")
         self._endpoint = endpoint
         options = {**S3_OPTIONS, "endpoint_url": endpoint} if self._is_s3 else {}
@@ -69,7 +77,7 @@ class Storage:
 
     def _upload(self, path: str, content: bytes) -> None:
         upload = self._fs._pipe_file  # noqa: SLF001  # fsspec's name for the asynchronous method
-        sync(self._fs.loop, upload, path, content, **PNG, timeout=WRITE_S)
+        sync(self._fs.loop, upload, path, content, **PNG, timeout=self._upload_s)
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""

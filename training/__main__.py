@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,8 +40,13 @@ STAGES = {
 MOST_IMAGES = 2000
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run the stages, the evaluation or the page of samples that the arguments name."""
+def main(words: Sequence[str] | None = None, sprites: Path = places.SPRITES) -> None:
+    """Run the stages, the evaluation or the page of samples that the arguments name.
+
+    Args:
+        words: Arguments of the command line; None: those of this process.
+        sprites: Folder of object pictures; without it nothing begins.
+    """
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in ("all", *STAGES):
@@ -60,8 +66,8 @@ def main(words: Sequence[str] | None = None) -> None:
     draw = commands.add_parser("samples", help="draw sample images; rewrites docs/micro-models.md")
     draw.set_defaults(run=samples)
     arguments = parser.parse_args(words)
-    if not places.SPRITES.is_dir():
-        parser.error(f"no sprites in {places.SPRITES}; fetch them with `make sprites`")
+    if not sprites.is_dir():
+        parser.error(f"no sprites in {sprites}; fetch them with `make sprites`")
     arguments.run(arguments, parser)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from chatgenimage.db import clock
-from chatgenimage.db.clock import boot_id, measure_difference_s, now
+from chatgenimage.db.clock import boot_id, measure_difference_s, now, up_s
 from chatgenimage.db.models import Batch, Boot
 from chatgenimage.db.session import connect, engine_of, upgrade
 from tests.db.test_dispatching import add_batches, queue_lengths, tick
@@ -51,24 +51,21 @@ def test_processes_with_different_clocks_have_one_time_on_sqlite(sqlite_place, t
     assert abs(difference_s + offset_s) < 5
 
 
-def test_another_boot_starts_at_the_wall_clock(sqlite_place, monkeypatch):
-    at = "later"
-    monkeypatch.setattr(clock, "boot_id", lambda: at)
-    monkeypatch.setattr(clock, "up_s", lambda: 10.0)
+def test_another_boot_starts_at_the_wall_clock(sqlite_place):
+    forget_this_boot(sqlite_place)
     sessions = restart(sqlite_place)
     with sessions() as session:
         assert abs(now(session) - time.time()) < 5
-        assert session.scalar(select(Boot.booted_at).where(Boot.boot == at)) < time.time()
+        assert session.scalar(select(Boot.booted_at).where(Boot.boot == boot_id())) < time.time()
     engine_of(sessions).dispose()
 
 
-def test_time_never_runs_backwards_from_one_boot_to_the_next(sqlite_place, monkeypatch):
+def test_time_never_runs_backwards_from_one_boot_to_the_next(sqlite_place):
     [batch_id] = add_batches(sqlite_place, 1)
     rung_at = time.time() + HOUR_S  # the earlier boot's clock was an hour ahead
     with sqlite_place.sessions.begin() as session:
         session.execute(update(Batch).where(Batch.id == batch_id).values(rung_at=rung_at))
-    monkeypatch.setattr(clock, "boot_id", lambda: "later")
-    monkeypatch.setattr(clock, "up_s", lambda: 10.0)
+    forget_this_boot(sqlite_place)
     sessions = restart(sqlite_place)
     with sessions() as session:
         assert now(session) >= rung_at
@@ -76,13 +73,13 @@ def test_time_never_runs_backwards_from_one_boot_to_the_next(sqlite_place, monke
     engine_of(sessions).dispose()
 
 
-def test_the_first_process_of_a_boot_decides_and_time_runs_on(sqlite_place, monkeypatch):
+def test_the_first_process_of_a_boot_decides_and_time_runs_on(sqlite_place):
     with sqlite_place.sessions.begin() as session:
         session.execute(update(Boot).values(booted_at=1000.0))
-    monkeypatch.setattr(clock, "up_s", lambda: 5.0)
     sessions = restart(sqlite_place)
     with sessions() as session:
-        assert now(session) == 1005.0
+        before = up_s()
+        assert 1000.0 + before <= now(session) <= 1000.0 + up_s()
         assert session.scalars(select(Boot.boot)).all() == [boot_id()]
     engine_of(sessions).dispose()
 
@@ -104,8 +101,16 @@ def test_a_message_from_the_future_is_sent_again(place):
     assert tick(place, stale_s=100) == batch_ids  # the broker lost it
 
 
+def forget_this_boot(place):
+    """Leave the database as an earlier boot left it, which began ten minutes before this one."""
+    with place.sessions.begin() as session:
+        session.execute(
+            update(Boot).values(boot="earlier", booted_at=Boot.booted_at - TEN_MINUTES_S)
+        )
+
+
 def restart(place):
-    """Return sessions as a process of another boot opens them."""
+    """Return sessions as the first process of a boot opens them."""
     url = str(engine_of(place.sessions).url)
     upgrade(url)
     return connect(url)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chatgenimage.db import storage
 from chatgenimage.db.consistency import find_disagreement
 from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable, StoreError
 from chatgenimage.db.images import ImageStore
@@ -142,10 +141,9 @@ def try_to(store, act):
 
 
 def test_an_upload_to_a_server_that_is_silent_ends(monkeypatch):
-    monkeypatch.setattr(storage, "WRITE_S", 1)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.SECRET)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        store = ImageStore(URL, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        store = Storage(URL, f"http://127.0.0.1:{silent.getsockname()[1]}", upload_s=1.0)
         with pytest.raises(StorageUnavailable, match="Start the server"):
-            store.put(PIXELS, PROVENANCE)
+            store.write(f"{store.root}/one.png", b"pixels")

@@ -7,13 +7,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from chatgenimage.db import delivery, spending
 from chatgenimage.db.clock import now
 from chatgenimage.db.models import Batch, Item, Run, Step
 from chatgenimage.db.states import ItemState, RunState, StepState
-from chatgenimage.tasks import resources, step, step_transactions
+from chatgenimage.tasks import resources, step
 from chatgenimage.tasks.brainstorm import BRAINSTORM
 from chatgenimage.tasks.options import DeliveryOptions
 from chatgenimage.tasks.resources import Resources
@@ -146,8 +146,7 @@ def test_as_many_run_at_once_as_the_budget_allows(place, monkeypatch, budget, pr
     assert run_of(place).spent == pytest.approx(len(LABELS) * ITEM_COST if prices else 0)
 
 
-def test_a_step_with_items_left_is_given_back_when_others_may_spend_the_rest(place, monkeypatch):
-    monkeypatch.setattr(step_transactions, "BUDGET_WAIT_S", 0.0)
+def test_a_step_with_items_left_is_given_back_when_others_may_spend_the_rest(place):
     first, other, *_ = add_run(place, budget=3.0, costliest_item=1.0)
     toy = Toy()
 
@@ -166,6 +165,7 @@ def test_a_step_with_items_left_is_given_back_when_others_may_spend_the_rest(pla
         assert rows.current_step(session, first).state == StepState.READY
         assert session.get_one(Batch, first).rung_at is None
         delivery.release_step(session, held)
+        session.execute(update(Step).values(run_after=0.0))  # the wait is over
     with pytest.raises(ChainEnds):
         run_step(work, first)
     assert toy.written == [1, 2, 3]

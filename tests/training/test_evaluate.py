@@ -101,17 +101,15 @@ def test_thumbnails_tell_a_dark_image_from_a_light_one():
         (["--images", "0"], "not between 1 and 2000"),
     ],
 )
-def test_bad_arguments_of_the_evaluation_are_refused(words, message, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("training.places.SPRITES", tmp_path)
+def test_bad_arguments_of_the_evaluation_are_refused(words, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["evaluate", *words])
+        main(["evaluate", *words], tmp_path)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_without_sprites_the_make_target_is_named(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("training.places.SPRITES", tmp_path / "nowhere")
+def test_without_sprites_the_make_target_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["evaluate"])
+        main(["evaluate"], tmp_path / "nowhere")
     assert ended.value.code == 2
     assert "make sprites" in capsys.readouterr().err

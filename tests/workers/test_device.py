@@ -97,6 +97,12 @@ EXHAUSTED = [
 ]
 
 
+@pytest.fixture
+def _new_process(monkeypatch):
+    """No device is lost before the test, nor after it: a real one stays lost to its process."""
+    monkeypatch.setattr(device, "_lost", [])
+
+
 def raising(error):
     @inference
     def compute():
@@ -105,9 +111,9 @@ def raising(error):
     return compute
 
 
+@pytest.mark.usefixtures("_new_process")
 @pytest.mark.parametrize("error", EXHAUSTED, ids=lambda error: str(error)[:40])
-def test_whatever_exhausted_memory_is_called_a_pass_is_halved(card, error, monkeypatch):
-    monkeypatch.setattr(device, "_lost", [])
+def test_whatever_exhausted_memory_is_called_a_pass_is_halved(card, error):
     with pytest.raises(OutOfMemory, match="Halve the batch"):
         raising(error)()
     assert card.emptied == 1
@@ -120,11 +126,18 @@ def test_weights_that_exhaust_memory_are_not_called_broken(error):
         raise error
 
 
-def test_a_device_that_failed_otherwise_is_lost(card, monkeypatch):
-    monkeypatch.setattr(device, "_lost", [])
+@pytest.mark.usefixtures("_new_process")
+def test_a_device_that_failed_otherwise_is_lost(card):
     with pytest.raises(DeviceLost):
         raising(torch.AcceleratorError("CUDA error: an illegal memory access was encountered"))()
     assert card.emptied == 0
+
+
+@pytest.mark.usefixtures("_new_process")
+def test_a_lost_device_is_reported_and_remembered():
+    with pytest.raises(DeviceLost, match=r"unspecified launch failure\. The worker ends"):
+        raising(torch.AcceleratorError("CUDA error: unspecified launch failure\nmore"))()
+    assert device.lost_because() == "CUDA error: unspecified launch failure"
 
 
 def test_a_library_that_failed_otherwise_is_not_out_of_memory(card):
@@ -134,24 +147,23 @@ def test_a_library_that_failed_otherwise_is_not_out_of_memory(card):
 
 
 @pytest.mark.parametrize(
-    ("flags", "times_s", "dtype"),
+    ("flags", "times_s", "gains"),
     [
-        ({"avx512_bf16": False, "amx_bf16": False}, {}, "float32"),
-        ({"avx512_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0032}, "float32"),
-        ({"avx512_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0014}, "float32"),
-        ({"amx_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0004}, "bfloat16"),
-        ({}, {}, "float32"),
+        ({"avx512_bf16": False, "amx_bf16": False}, {}, False),
+        ({"avx512_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0032}, False),
+        ({"avx512_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0014}, False),
+        ({"amx_bf16": True}, {"float32": 0.0016, "bfloat16": 0.0004}, True),
+        ({}, {}, False),
     ],
     ids=str,
 )
-def test_auto_is_bfloat16_only_on_a_processor_that_is_much_faster_with_it(
-    monkeypatch, flags, times_s, dtype
-):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
-    monkeypatch.setattr(device, "multiplication_s", lambda name: times_s[name])
-    device.is_bfloat16_faster.cache_clear()
-    assert device.settle_dtype("auto", "cpu") == dtype
-    device.is_bfloat16_faster.cache_clear()
+def test_only_a_processor_that_is_much_faster_with_bfloat16_gains_by_it(flags, times_s, gains):
+    assert device.gains_by_bfloat16(flags, times_s.__getitem__) == gains
+
+
+def test_auto_is_the_precision_that_a_device_is_fastest_with():
+    fastest = "bfloat16" if device.is_bfloat16_faster() else "float32"
+    assert device.settle_dtype("auto", "cpu") == fastest
     assert device.settle_dtype("float16", "cpu") == "float16"
     assert device.settle_dtype("auto", "cuda:0") == "float16"
     assert device.settle_dtype("auto", "mps") == "float32"

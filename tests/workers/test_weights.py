@@ -12,7 +12,6 @@ from chatgenimage.workers.errors import (
     CheckpointBroken,
     CheckpointNotFound,
     DeviceAbsent,
-    DeviceLost,
     OutOfMemory,
 )
 from chatgenimage.workers.weights import local_files
@@ -166,18 +165,6 @@ def test_a_device_that_is_not_here_is_told_with_how_many_are(name, monkeypatch):
     device.refuse_absent("cuda:1")
     with pytest.raises(DeviceAbsent, match=rf"no {name}: torch .* sees 2 GPUs"):
         device.refuse_absent(name)
-
-
-def test_a_lost_device_is_reported_and_remembered(monkeypatch):
-    monkeypatch.setattr(device, "_lost", [])
-
-    @inference
-    def compute():
-        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore")
-
-    with pytest.raises(DeviceLost, match=r"unspecified launch failure\. The worker ends"):
-        compute()
-    assert device.lost_because() == "CUDA error: unspecified launch failure"
 
 
 def test_other_faults_of_a_model_pass_through():
