@@ -24,6 +24,11 @@ Side = Annotated[int, Field(ge=SHORTEST_SIDE_PX, le=LONGEST_SIDE_PX)]
 USUAL_CHECKS: tuple[Check, ...] = ("whole", "background", "count")
 
 
+def _is_unset(value: object) -> bool:
+    """Return whether a field is not stored with a run: it is stored as before the field existed."""
+    return not value
+
+
 class ChainOptions(BaseModel):
     """Number of images, rounds and variations per label."""
 
@@ -61,7 +66,7 @@ class ChainOptions(BaseModel):
     )
     domains: tuple[str, ...] = Field(
         (),
-        exclude_if=lambda domains: not domains,  # other runs are stored as in version 0.2
+        exclude_if=_is_unset,
         description="Conditions or places among which the images of each label are divided "
         "evenly, e.g. [at night, in fog]; a label's own list replaces it.",
     )
@@ -101,13 +106,13 @@ class ChainOptions(BaseModel):
     )
     run_phrases: dict[str, str] = Field(
         {},
-        exclude_if=lambda phrases: not phrases,
+        exclude_if=_is_unset,
         description="Class by phrase, for all phrases that are looked for on each image of a run "
         "with `search_for: run`. Submission sets it from the labels.",
     )
     box_thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {},
-        exclude_if=lambda thresholds: not thresholds,  # other runs are stored as in version 0.2
+        exclude_if=_is_unset,
         description="Minimum confidence of a box by class, where it is higher than the detector's "
         "`box_threshold`: {dog: 0.4}. `factory thresholds --objects` suggests them.",
     )
@@ -118,13 +123,13 @@ class ChainOptions(BaseModel):
     )
     classes: dict[str, str] = Field(
         {},
-        exclude_if=lambda classes: not classes,
+        exclude_if=_is_unset,
         description="Class by word, in any case: {dog: wooden_dog}. What is found or added by "
         "that word, on an image of any label, has the class. Label files set it.",
     )
     painted: dict[str, str] = Field(
         {},
-        exclude_if=lambda painted: not painted,
+        exclude_if=_is_unset,
         description="Words by which a class is painted instead of its name, by name: "
         "{forklift: yellow forklift truck}.",
     )
@@ -136,18 +141,18 @@ class ChainOptions(BaseModel):
     )
     styles: dict[str, str] = Field(
         {},
-        exclude_if=lambda styles: not styles,
+        exclude_if=_is_unset,
         description="Styles of single labels, by label; the column `style` of a label file.",
     )
     negative_prompts: dict[str, str] = Field(
         {},
-        exclude_if=lambda prompts: not prompts,
+        exclude_if=_is_unset,
         description="Negative prompts of the first images of single labels, by label; the column "
         "`negative_prompt` of a label file.",
     )
     sizes: dict[str, tuple[Side, Side]] = Field(
         {},
-        exclude_if=lambda sizes: not sizes,
+        exclude_if=_is_unset,
         description="Width and height of the first images of single labels, pixels, by label; the "
         "column `size` of a label file.",
     )

@@ -74,6 +74,14 @@ BudgetTokens = Annotated[
         help="Most tokens, sent and received, that the language model may use.",
     ),
 ]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")]
+PngFile = Annotated[
+    Path | None, typer.Option(help="PNG file to write.", show_default="in the data dir")
+]
+Probe = Annotated[
+    bool,
+    typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 WORKERS_AUTO = "auto"

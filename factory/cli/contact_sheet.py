@@ -1,6 +1,5 @@
 """`factory contact-sheet`: draw the accepted candidates of a run in one image."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
 from chatgenimage.factory.cli.common import (
     WHOLE_FILES,
+    PngFile,
     expected_errors,
     open_chosen_store,
     stdout,
@@ -27,9 +27,7 @@ def contact_sheet(
         int | None,
         typer.Option(min=1, max=MAX_ID, help="Number of the run.", show_default="latest"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="PNG file to write.", show_default="in the data dir")
-    ] = None,
+    out: PngFile = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most candidates to draw.")] = 24,
     store: Store,
 ) -> None:

@@ -1,10 +1,15 @@
 """`factory dispatch` and `factory migrate`: processes that a deployment runs besides workers."""
 
-from typing import Annotated
-
 import typer
 
-from chatgenimage.factory.cli.common import CONTINUES, StoreOptions, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import (
+    CONTINUES,
+    Probe,
+    StoreOptions,
+    expected_errors,
+    stdout,
+    takes,
+)
 
 
 @expected_errors(CONTINUES)
@@ -12,10 +17,7 @@ from chatgenimage.factory.cli.common import CONTINUES, StoreOptions, expected_er
 def dispatch(
     *,
     place: StoreOptions,
-    probe: Annotated[
-        bool,
-        typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),
-    ] = False,
+    probe: Probe = False,
 ) -> None:
     """Run only the dispatcher, which fills the queues, until Ctrl-C.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import DataDir, ProfileName, expected_errors, stderr
+from chatgenimage.factory.cli.common import DataDir, Port, ProfileName, expected_errors, stderr
 from chatgenimage.factory.settings.model import load_settings
 
 
@@ -15,7 +15,7 @@ def flower(
     host: Annotated[
         str, typer.Option(help="Address to listen on; any but loopback needs your own password.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 5555,
+    port: Port = 5555,
     profile: ProfileName = None,
     data_dir: DataDir = None,
 ) -> None:

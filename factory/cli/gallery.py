@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from chatgenimage.factory.cli.common import (
     CONTINUES,
     AsJson,
+    Port,
     expected_errors,
     open_chosen_store,
     print_json,
@@ -21,7 +22,7 @@ from chatgenimage.factory.query.store import Store
 @takes(store=open_chosen_store)
 def gallery(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 8484,
+    port: Port = 8484,
     host: Annotated[
         str, typer.Option(help="Address to listen on; any but loopback needs a token.")
     ] = "127.0.0.1",

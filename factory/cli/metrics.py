@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import expected_errors, open_chosen_store, stderr, takes
+from chatgenimage.factory.cli.common import Port, expected_errors, open_chosen_store, stderr, takes
 from chatgenimage.factory.query.store import Store
 
 
@@ -17,7 +17,7 @@ def metrics(
         str,
         typer.Option(help="Address to listen on; any but loopback needs FACTORY_METRICS_TOKEN."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free port.")] = 9478,
+    port: Port = 9478,
     store: Store,
 ) -> None:
     """Serve metrics for Prometheus at /metrics, until Ctrl-C.

@@ -10,6 +10,7 @@ from chatgenimage.db.verdicts import list_rejudgings
 from chatgenimage.factory.cli.common import (
     ROWS_TOGETHER,
     AsJson,
+    RunNumber,
     expected_errors,
     open_chosen_store,
     print_json,
@@ -22,7 +23,6 @@ from chatgenimage.factory.curation.refilter import limits_in_force, preview, sub
 from chatgenimage.factory.curation.refilter import refilter as write_verdicts
 from chatgenimage.factory.query.filters import parse_score
 from chatgenimage.factory.query.store import Store
-from chatgenimage.factory.settings.arguments import MAX_ID
 from chatgenimage.factory.terminal.refilter_view import (
     history_record,
     history_view,
@@ -36,7 +36,7 @@ from chatgenimage.tasks.filter_rules import SCORE_NAMES, Limits
 @takes(store=open_chosen_store)
 def refilter(
     *,
-    run: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Number of the run.")],
+    run: RunNumber,
     sets: Annotated[
         list[str] | None,
         typer.Option(

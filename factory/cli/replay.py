@@ -2,8 +2,6 @@
 
 import io
 import logging
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from PIL import Image
@@ -14,6 +12,7 @@ from chatgenimage.factory.cli.common import (
     WHOLE_FILES,
     AsJson,
     CandidateId,
+    PngFile,
     expected_errors,
     open_chosen_store,
     print_json,
@@ -28,9 +27,7 @@ from chatgenimage.factory.query.store import Store
 def replay(
     *,
     candidate_id: CandidateId,
-    out: Annotated[
-        Path | None, typer.Option(help="PNG file to write.", show_default="in the data dir")
-    ] = None,
+    out: PngFile = None,
     as_json: AsJson = False,
     store: Store,
 ) -> None:

@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-from chatgenimage.factory.cli.common import CONTINUES, StoreOptions, expected_errors, stdout, takes
+from chatgenimage.factory.cli.common import (
+    CONTINUES,
+    Probe,
+    StoreOptions,
+    expected_errors,
+    stdout,
+    takes,
+)
 
 
 @expected_errors(CONTINUES)
@@ -18,10 +25,7 @@ def worker(
         str | None, typer.Option(help="Device of its models, e.g. cuda:1; one process per device.")
     ] = None,
     place: StoreOptions,
-    probe: Annotated[
-        bool,
-        typer.Option("--probe", help="Only check the heartbeat on this host: exit code 0 or 1."),
-    ] = False,
+    probe: Probe = False,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Process the queue of a role, or of all roles, until Ctrl-C.

@@ -1,5 +1,6 @@
 """Tiny random networks of today's painters with their text encoders, by published model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from diffusers import (
@@ -42,8 +43,7 @@ def stable_diffusion_3() -> dict[str, Any]:
         pooled_projection_dim=TEXT_WIDTH + XL_TEXT_WIDTH,
         pos_embed_max_size=8,
     )
-    text = _encoders(first, second, third)
-    return text | {"transformer": transformer, "vae": parts.kl(SD3_CHANNELS)}
+    return _pipeline(transformer, [first, second, third], parts.kl(SD3_CHANNELS))
 
 
 def flux(in_channels: int = PACKED) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def flux(in_channels: int = PACKED) -> dict[str, Any]:
         guidance_embeds=True,
         axes_dims_rope=(4, 4, 8),
     )
-    return _encoders((tokenizer, encoder), second) | {"transformer": transformer, "vae": parts.kl()}
+    return _pipeline(transformer, [(tokenizer, encoder), second], parts.kl())
 
 
 def flux_fill() -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _flux_2(text: tuple[Any, Any], *, guidance_embeds: bool) -> dict[str, Any]:
         axes_dims_rope=(4, 4, 4, 4),
         guidance_embeds=guidance_embeds,
     )
-    return _encoders(text) | {"transformer": transformer, "vae": parts.kl_flux_2()}
+    return _pipeline(transformer, [text], parts.kl_flux_2())
 
 
 def qwen_image() -> dict[str, Any]:
@@ -105,8 +105,7 @@ def qwen_image() -> dict[str, Any]:
         joint_attention_dim=TEXT_WIDTH,
         axes_dims_rope=(8, 4, 4),
     )
-    text = _encoders(parts.qwen_vl())
-    return text | {"transformer": transformer, "vae": parts.kl_qwen()}
+    return _pipeline(transformer, [parts.qwen_vl()], parts.kl_qwen())
 
 
 def qwen_image_edit() -> dict[str, Any]:
@@ -127,8 +126,9 @@ def longcat() -> dict[str, Any]:
         joint_attention_dim=TEXT_WIDTH,
         axes_dims_rope=[4, 4, 8],
     )
-    text = _encoders((tokenizer, encoder)) | {"text_processor": parts.qwen_vl_processor(tokenizer)}
-    return text | {"transformer": transformer, "vae": parts.kl(SD3_CHANNELS)}
+    processor = parts.qwen_vl_processor(tokenizer)
+    made = _pipeline(transformer, [(tokenizer, encoder)], parts.kl(SD3_CHANNELS))
+    return made | {"text_processor": processor}
 
 
 def z_image() -> dict[str, Any]:
@@ -144,8 +144,7 @@ def z_image() -> dict[str, Any]:
         axes_dims=[8, 4, 4],
         axes_lens=[1024, 32, 32],
     )
-    text = _encoders(parts.qwen3(Qwen3Model, layers=2))
-    return text | {"transformer": transformer, "vae": parts.kl()}
+    return _pipeline(transformer, [parts.qwen3(Qwen3Model, layers=2)], parts.kl())
 
 
 def sana(**settings: object) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def sana(**settings: object) -> dict[str, Any]:
         sample_size=32,
         **settings,
     )
-    return _encoders(parts.gemma()) | {"transformer": transformer, "vae": parts.deep()}
+    return _pipeline(transformer, [parts.gemma()], parts.deep())
 
 
 def sana_sprint() -> dict[str, Any]:
@@ -186,7 +185,7 @@ def chroma() -> dict[str, Any]:
         approximator_hidden_dim=8,
         approximator_layers=1,
     )
-    return _encoders(parts.t5()) | {"transformer": transformer, "vae": parts.kl()}
+    return _pipeline(transformer, [parts.t5()], parts.kl())
 
 
 def pixart() -> dict[str, Any]:
@@ -202,7 +201,7 @@ def pixart() -> dict[str, Any]:
         cross_attention_dim=16,
         norm_num_groups=1,
     )
-    return _encoders(parts.t5()) | {"transformer": transformer, "vae": parts.kl()}
+    return _pipeline(transformer, [parts.t5()], parts.kl())
 
 
 def aura_flow() -> dict[str, Any]:
@@ -220,8 +219,8 @@ def aura_flow() -> dict[str, Any]:
         out_channels=parts.LATENT_CHANNELS,
         pos_embed_max_size=256,
     )
-    text = _encoders((tokenizer, UMT5EncoderModel(UMT5Config(**encoder.config.to_dict()))))
-    return text | {"transformer": transformer, "vae": parts.kl()}
+    encoder = UMT5EncoderModel(UMT5Config(**encoder.config.to_dict()))
+    return _pipeline(transformer, [(tokenizer, encoder)], parts.kl())
 
 
 def lumina_2() -> dict[str, Any]:
@@ -239,13 +238,23 @@ def lumina_2() -> dict[str, Any]:
         axes_lens=[1024, 32, 32],
         cap_feat_dim=8,
     )
-    return _encoders(parts.gemma()) | {"transformer": transformer, "vae": parts.kl()}
+    return _pipeline(transformer, [parts.gemma()], parts.kl())
 
 
-def _encoders(*pairs: tuple[Any, Any]) -> dict[str, Any]:
-    """Return vocabularies and text encoders under the names of diffusers."""
+def _pipeline(
+    transformer: Any,
+    texts: Sequence[tuple[Any, Any]],
+    vae: Any,
+) -> dict[str, Any]:
+    """Return the parts of a pipeline under the names of diffusers.
+
+    Args:
+        transformer: Predicts the noise.
+        texts: Pairs of a tokenizer and its text encoder, in the order of the pipeline.
+        vae: Encodes and decodes images.
+    """
     named: dict[str, Any] = {}
-    for number, (tokenizer, encoder) in enumerate(pairs, start=1):
+    for number, (tokenizer, encoder) in enumerate(texts, start=1):
         suffix = "" if number == 1 else f"_{number}"
         named |= {f"tokenizer{suffix}": tokenizer, f"text_encoder{suffix}": encoder.eval()}
-    return named
+    return named | {"transformer": transformer, "vae": vae}

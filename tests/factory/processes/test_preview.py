@@ -44,7 +44,7 @@ def test_without_a_preview_the_same_request_continues_with_all_its_batches(place
 
 
 def judge_first_images(place, session):
-    for batch in session.scalars(select(Batch).where(Batch.index == 0)).all():
+    for batch in session.scalars(select(Batch).where(Batch.index == 0).order_by(Batch.id)):
         rows.add_steps(session, batch, rows.SCENE_CHAIN, done=len(rows.CHAIN))
         rows.add_candidate(place, session, batch, [])
 
