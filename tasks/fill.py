@@ -198,6 +198,7 @@ def write_fill(session: Session, step: Step, filling: FillRequest, painted: Pain
 
 
 def _propose(language: LanguageModel, canvas: EditedCandidate) -> Answer[tuple[Proposal, ...]]:
+    """Ask where to add the missing objects of the scene; if none is missing, ask nothing."""
     if not canvas.targets:
         return Answer(())
     return language.place_objects(

@@ -173,6 +173,7 @@ def add_candidate(session: Session, _step: Step, lineage: Lineage, painted: Pain
 
 
 def _home(step: Step, key: str) -> dict[str, Any]:
+    """Return where a candidate belongs: run, label, batch and round, with its key and its seed."""
     batch = step.batch
     return {
         "run_id": batch.run_id,
@@ -190,7 +191,10 @@ def _parent(candidate: Candidate) -> dict[str, Any]:
 
 
 def _provenance(lineage: Lineage, model: dict[str, Any]) -> dict[str, Any]:
-    # Without the number of the run: the same image made again has the same hash.
+    """Return what is stored in the image's file.
+
+    Without the number of the run: the same image made again has the same hash.
+    """
     return {
         "label": lineage.label,
         "key": lineage.key,

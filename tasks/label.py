@@ -220,6 +220,10 @@ def to_annotations(labels: EncodedLabels) -> list[Annotation]:
 
 
 def _reject_if_objects_lost(candidate: Candidate, thresholds: FilterThresholds) -> None:
+    """Score the share of the parent's objects that an image kept; reject it if any is lost.
+
+    An image without a parent has no such score.
+    """
     parent = candidate.parent
     if parent is None:
         return

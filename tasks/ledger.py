@@ -88,6 +88,7 @@ def forget_answers(session: Session, exchanges: Sequence[Exchange]) -> None:
 
 
 def _to_call(step: Step, subject_id: int, exchange: Exchange, *, is_reused: bool) -> LlmCall:
+    """Return the row of an exchange; if it is reused, it costs nothing."""
     return LlmCall(
         run_id=step.batch.run_id,
         step_id=step.id,

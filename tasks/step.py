@@ -193,6 +193,16 @@ def _claim_and_start(
 def _take_step(
     session: Session, work: StepWork[In, Made, Out], batch_id: int, resources: Resources
 ) -> tuple[StepExecutor[In, Made, Out] | None, bool]:
+    """Claim the batch's step if it is the current one.
+
+    Returns:
+        The step's executor, and whether this is the first claim of the step. None and False if it
+        cannot be claimed, or the worker's weights are not those of the run's earlier images: then
+        the step waits in its row, and no attempt is counted.
+
+    Raises:
+        BudgetInUse: If the run's budget has no room for an item.
+    """
     claimed = delivery.claim_step(
         session,
         batch_id,

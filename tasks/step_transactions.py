@@ -219,6 +219,13 @@ class StepTransactions(Generic[In, Made, Out]):
         choose: Callable[[Session, bool], NextAction[In, Made, Out]],
         last_ids: Sequence[int] = (),
     ) -> NextAction[In, Made, Out]:
+        """Write in one transaction, after `fence`, and return the next action.
+
+        Args:
+            write: Writes the rows.
+            choose: Returns the action, given whether the step may continue; called after `write`.
+            last_ids: The step's last items: if nothing stops it, the step ends without `choose`.
+        """
         with self._resources.sessions.begin() as session:
             is_done = bool(last_ids) and delivery.finish_with(session, self._claim, last_ids)
             may_continue = self._enter(session, is_fenced=is_done)

@@ -139,6 +139,11 @@ def build_network(settings: dict[str, Any], text_encoder: Path) -> Any:  # noqa:
 
 
 def _from_authors(path: Path, text_encoder: Path) -> Any:  # noqa: ANN401
+    """Return the network of a file of the authors.
+
+    Raises:
+        CheckpointBroken: If it has another size than theirs, or lacks weights.
+    """
     file = torch.load(path, map_location="cpu", weights_only=True)
     state = clean_state_dict(file["model"])
     width = state[WIDTH_KEY].shape[0] if WIDTH_KEY in state else None

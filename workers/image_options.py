@@ -96,6 +96,7 @@ def _neighbours(side: float, multiple: int) -> tuple[int, int]:
 
 
 def _find_size_problem(limits: OptionLimits, size_wh: SizeWh) -> str | None:
+    """Return why a size cannot be painted, and which sizes can; None if it can."""
     size, multiple = spell_size(size_wh), limits.multiple_px
     if any(side % multiple for side in size_wh):
         smaller, larger = zip(*(_neighbours(side, multiple) for side in size_wh), strict=True)

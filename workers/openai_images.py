@@ -120,6 +120,16 @@ class OpenAiImages:
         ]
 
     def _generate(self, prompt: str, seed: int, size_wh: tuple[int, int] | None) -> RgbImage:
+        """Return one image.
+
+        Args:
+            prompt: Sent as it is.
+            seed: Distinguishes equal prompts in the cache; the server does not get it.
+            size_wh: Width and height that the label asks for, pixels; None: the profile's size.
+
+        Raises:
+            UnfitOptions: If the server painted another size than the label asks for.
+        """
         size = None if size_wh is None else spell_size(size_wh)
         image = self._endpoint.ask(ImageRequest("image", prompt, seed, {}, size))
         painted_wh = (image.shape[1], image.shape[0])

@@ -121,6 +121,7 @@ class OpenAiVision:
         return self._each(lambda pair: self._ask("judgement", *pair, None, _parse_judgement), pairs)
 
     def _find(self, image: RgbImage, labels: Sequence[str]) -> list[Detection]:
+        """Return the objects of these names in one image, boxes in its pixels."""
         size_wh = (image.shape[1], image.shape[0])
         sent_wh = _fitting_size(size_wh, self._config.longest_side_px)
 

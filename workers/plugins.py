@@ -112,6 +112,17 @@ def _check(
     found: Mapping[str, Plugin],
     find_problem: Callable[[str, Any], str | None],
 ) -> None:
+    """Check that a plug-in can be used.
+
+    Args:
+        plugin: As its package names it.
+        taken: Names of the factory's own.
+        found: Plug-ins that are used already, by name.
+        find_problem: Returns why a plug-in of this kind cannot be used, if so.
+
+    Raises:
+        ValueError: If its name is taken, or it has a problem.
+    """
     if plugin.name in taken:
         raise ValueError("the factory itself has one of this name")
     if plugin.name in found:

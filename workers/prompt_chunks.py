@@ -98,6 +98,7 @@ def conditioning(
 
 
 def _all_chunks(pipeline: DiffusionPipeline, prompt: str) -> Chunks:
+    """Return a prompt in chunks of at most what CLIP reads; whole if the class reads otherwise."""
     if not isinstance(pipeline, CHUNKED):
         return (prompt,)
     tokenizer: Any = pipeline.tokenizer

@@ -97,6 +97,11 @@ def missing_packages(config: settings.FamilyConfig) -> tuple[list[str], str]:
 
 
 def _class_of(config: settings.FamilyConfig) -> Any:  # noqa: ANN401  (a class of any family)
+    """Return the class of a family; its module is imported only now.
+
+    Raises:
+        PackageMissing: If a package that it imports is not installed.
+    """
     if plugin := find_plugin(config):
         return _class_of_plugin(plugin)
     module, name = FAMILIES[type(config)]

@@ -226,6 +226,7 @@ def _size(image: RgbImage) -> str:
 
 
 def _peak_memory(device: str) -> int:
+    """Return the peak memory of the GPU, else of this process, bytes; 0 if it is not known."""
     if device.startswith("cuda"):
         import torch
 

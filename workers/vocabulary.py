@@ -43,6 +43,7 @@ def _can_read(tokenizer: "Tokenizer | BertWordPieceTokenizer", label: str) -> bo
 
 
 def _open(config: DetectorConfig) -> "Tokenizer | BertWordPieceTokenizer | None":
+    """Return the tokenizer of a detector; None if its files or the package are not here."""
     folder = _find_folder(config)
     if folder is None:
         return None

@@ -187,6 +187,7 @@ def write_copy(profile: str, change: Callable[[dict[str, Any]], None], to: Path)
 
 
 def _need(settings: Settings, key: str, config: FamilyConfig) -> ModelRequirement:
+    """Return what one family needs: its files, memory, licence, and where its weights are."""
     roles = tuple(role for role, keys in settings.roles.items() if key in keys)
     if not isinstance(config, WeightsConfig):
         licence: str | None
@@ -253,6 +254,7 @@ def _size_of(path: Path) -> int:
 def _device_bytes(
     settings: Settings, config: WeightsConfig, path: Path | None, published: Published | None
 ) -> int | None:
+    """Return the memory that the weights take on the device, bytes; None if it is not known."""
     item_bytes = ITEM_BYTES[settle_dtype(config.dtype, pick_device(settings.device))]
     share = SHARE_ON_DEVICE[offload := _offload_of(config)]
     if isinstance(published, PublishedRepository):

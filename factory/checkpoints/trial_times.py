@@ -109,6 +109,11 @@ def recall_trials(settings: Settings, *, has_device: bool) -> dict[str, TrialTim
 
 
 def _read(data_dir: Path) -> dict[str, TrialTime]:
+    """Return the remembered times by model; empty if none were measured.
+
+    Raises:
+        SettingsError: If the file is damaged.
+    """
     path = data_dir / FILE
     try:
         return TIMES.validate_json(path.read_bytes())

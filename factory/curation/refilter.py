@@ -180,6 +180,7 @@ def _count(
     changes: Sequence[ChangedVerdict],
     rounds: int,
 ) -> None:
+    """Add a page of candidates and the changes of their verdicts to the preview."""
     parents = {candidate.parent_id for candidate in page}
     could_vary = {c.candidate_id for c in page if c.round < rounds} - parents
     accepted = sum(candidate.verdict is Verdict.ACCEPTED for candidate in page)

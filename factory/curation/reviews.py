@@ -63,6 +63,11 @@ def marks_csv(session: Session, run: Run) -> str:
 def _parse(
     lines: "csv.DictReader[str]", known: Mapping[str, int], place: str, run_id: int
 ) -> dict[int, bool]:
+    """Return good or bad by candidate, from the lines of a table; empty reviews are skipped.
+
+    Raises:
+        BadMarks: With the first line that names no candidate or no review.
+    """
     marks: dict[int, bool] = {}
     for number, line in enumerate(lines, start=2):
         mark = (line.get("mark") or "").strip().lower()

@@ -201,6 +201,7 @@ def _survive(
     values: Sequence[float],
     limits: Limits,
 ) -> ThresholdEffect:
+    """Return how many candidates pass one rule, and how many are accepted, with these limits."""
     matches = (
         duplicates.find_matches(good_by_themselves(pages, limits), limits)
         if duplicates.doubtful

@@ -95,6 +95,7 @@ def write_card(folder: Folder, facts: CardContent) -> None:
 
 
 def _lines(facts: CardContent) -> Iterator[str]:
+    """Yield all lines of the card."""
     yield from ("---", yaml.safe_dump(_front_matter(facts), sort_keys=False).rstrip(), "---")
     yield from (f"# {cell(facts.plan.out_name)}", "", *_about(facts), "")
     yield from ("![Some of the samples](samples.png)", "")
@@ -111,6 +112,7 @@ def _lines(facts: CardContent) -> Iterator[str]:
 
 
 def _front_matter(facts: CardContent) -> dict[str, Any]:
+    """Return the metadata that the Hugging Face hub reads from a card."""
     total = sum(facts.plan.counts.values())
     size = next((name for most, name in SIZES if total < most), LARGEST)
     hub = facts.format.hub(facts.plan) if facts.format.hub else {}
@@ -125,6 +127,7 @@ def _front_matter(facts: CardContent) -> dict[str, Any]:
 
 
 def _about(facts: CardContent) -> list[str]:
+    """Return the first lines: what the images are, how they were checked and how they are split."""
     painted, brought = _count_painted(facts), facts.count(Origin.IMPORTED)
     kinds = [f"{painted} images generated and labelled by models"] if painted else []
     kinds += [f"{brought} imported pictures labelled by models"] if brought else []
@@ -156,6 +159,7 @@ def _checked(facts: CardContent) -> str:
 
 
 def _contents(facts: CardContent) -> Iterator[str]:
+    """Yield the table of images by label, split and origin."""
     splits = list(facts.plan.counts)
     found = {origin for _, _, origin in facts.counts}
     origins = [origin for origin in Origin if origin in found]
@@ -211,6 +215,7 @@ def _thresholds(facts: CardContent) -> Iterator[str]:
 
 
 def _commands(facts: CardContent) -> Iterator[str]:
+    """Yield the commands that make the dataset again."""
     yield f"With version {version('chatgenimage-factory')} of the factory, from this folder:"
     yield from ("", "```sh")
     for number, run in enumerate(facts.runs, start=1):  # as they are numbered in a new folder

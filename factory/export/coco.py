@@ -70,6 +70,7 @@ class CocoWriter:
             parts.join(self._head())
 
     def _head(self) -> dict[str, Any]:
+        """Return all keys of the file but `images` and `annotations`."""
         # The date of the newest image, not today's: equal rows give equal files.
         made_at = datetime.fromtimestamp(self._plan.made_at, UTC)
         return {
@@ -87,6 +88,7 @@ class CocoWriter:
         }
 
     def _annotation(self, found: ExportedObject) -> dict[str, Any]:
+        """Return the annotation of an object; `bbox` is [x, y, width, height] in pixels."""
         return {
             "id": found.id,
             "image_id": found.candidate_id,

@@ -64,6 +64,7 @@ class FirstPass:
         return digest.hexdigest()
 
     def _take(self, key: ExportKey, split: str) -> None:
+        """Count a candidate; keep it among the samples to draw if its image's hash is small."""
         self.counts[split, self.classes.of(key.label) or key.label, key.origin] += 1
         if key.is_good is not None:
             self.marks[key.verdict, key.is_good] += 1

@@ -52,6 +52,7 @@ class LabelStudioWriter:
 
 
 def _config(classes: tuple[str, ...], *, has_polygons: bool) -> ET.Element:
+    """Return the labelling interface: the image, and a tool with each class in its colour."""
     view = ET.Element("View")
     ET.SubElement(view, "Image", name=IMAGE, value=f"${IMAGE}", zoom="true")
     if has_polygons:
@@ -91,6 +92,7 @@ def _common(found: ExportedObject, sample: Sample) -> dict[str, Any]:
 
 
 def _box(found: ExportedObject, sample: Sample) -> dict[str, Any]:
+    """Return an object's box; sides are percentages of the image's sides."""
     x_min, y_min, x_max, y_max = found.box_xyxy
     width, height = sample.size_wh
     value = {

@@ -74,6 +74,7 @@ def _shard_name(split: str, number: int, total: int) -> str:
 
 
 def _open(folder: Folder, plan: Plan) -> Shards:
+    """Return a writer of shards with all columns of a candidate."""
     from datasets import ClassLabel, Features, Image, List, Value
 
     names = list(plan.classes)

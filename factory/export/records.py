@@ -77,6 +77,7 @@ def arrow_schema(*columns: Mapping[str, str]) -> "pa.Schema":
 
 
 def _arrow_type(described: Mapping[str, Any] | str) -> "pa.DataType":
+    """Return the Arrow type of a column as `describe_columns` describes it."""
     import pyarrow as pa
 
     if isinstance(described, str):

@@ -99,6 +99,11 @@ def parse_splits(text: str, seed: int = 0) -> Splits:
 
 
 def _parse_share(text: str) -> tuple[str, float]:
+    """Return name and share of a text such as "train=0.8".
+
+    Raises:
+        SettingsError: If it is malformed, or the share is not above 0 and at most 1.
+    """
     name, _, value = text.partition("=")
     try:
         share = float(value)

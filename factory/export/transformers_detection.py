@@ -18,6 +18,7 @@ VAL = "validation"
 
 
 def _open(folder: Folder, plan: Plan) -> Shards:
+    """Return a writer of shards with the columns that detection trainers read."""
     from datasets import ClassLabel, Features, Image, List, Value
 
     objects = {
@@ -56,6 +57,7 @@ def _row(sample: Sample, columns: Collection[str]) -> Row:
 
 
 def _properties(found: ExportedObject, columns: Collection[str]) -> dict[str, Any]:
+    """Return the values of an object; its polygons too, if that is a column."""
     properties = {
         "id": found.id,
         "area": found.area_px,

@@ -22,6 +22,7 @@ def instruction_of(candidate: Candidate) -> str:
 
 
 def _open(folder: Folder, plan: Plan) -> Shards:
+    """Return a writer of shards with the image before, the instruction and the image after."""
     from datasets import Features, Image, Value
 
     features = Features(

@@ -93,6 +93,7 @@ def _label_map(classes: tuple[str, ...]) -> str:
 
 
 def _tree(sample: Sample, file_name: str) -> ET.Element:
+    """Return the annotation file of an image."""
     root = ET.Element("annotation")
     _put(root, "folder", "JPEGImages")
     _put(root, "filename", file_name)

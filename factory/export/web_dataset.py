@@ -65,6 +65,7 @@ def _known(sample: Sample) -> dict[str, Any]:
 
 
 def _hub(plan: Plan) -> Mapping[str, Any]:
+    """Return the settings by which `datasets` reads the shards."""
     # `datasets` infers types from the first five samples of a file if they are not stated here.
     files = [{"split": split, "path": f"{split}-*.tar"} for split in plan.counts]
     features = [

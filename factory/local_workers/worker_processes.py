@@ -113,6 +113,7 @@ class WorkerProcesses:
         return self._folder / (f"worker-{number + 1}.log" if number else "worker.log")
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
+        """Start a worker process with the role, device and log file of its number."""
         environment = dict(self._environment)
         if number < self._plan.count:
             environment[f"{ENV_PREFIX}DEVICE"] = self._plan.devices[number]

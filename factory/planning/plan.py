@@ -162,6 +162,7 @@ def plan_run(settings: Settings, requests: Sequence[LabelRequest]) -> RunPlan:
 def _step_plan(
     settings: Settings, work: PlannedItems, known: EarlierRuns, device: str, pixels: float
 ) -> StepPlan:
+    """Return a step's time per item: measured, from `models check`, assumed, or not known."""
     if (found := known.times.get(work.step)) is not None:
         source = f"measured ({found.items} items)"
         if work.step == "label" and known.lacks_search:
@@ -210,6 +211,7 @@ def _painter(settings: Settings, step: str) -> FamilyConfig | None:
 def _language_plan(
     settings: Settings, work: Sequence[PlannedItems], labels: int, known: EarlierRuns
 ) -> LanguagePlan | None:
+    """Return questions, tokens and cost of the language model; None if it is not a server."""
     config = settings.families.get("language")
     if not isinstance(config, OpenAiConfig):
         return None

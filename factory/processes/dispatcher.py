@@ -90,6 +90,7 @@ class Dispatcher:
             self._topped_up_at = time.monotonic()
 
     def _decide(self, session: Session, waiting: Mapping[str, int]) -> list[dispatching.DueBatch]:
+        """Sweep, put batches in flight, and return those that a message is due for."""
         window = self._delivery.window
         dead = [owner for owner in delivery.list_owners(session) if is_dead(owner)]
         swept = dispatching.sweep(

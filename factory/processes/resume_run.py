@@ -66,6 +66,11 @@ def describe_resumed(run_id: int, found: ResumedRun) -> str:
 
 
 def _refuse(run: Run, settings: Settings) -> None:
+    """Refuse a run that is over, or that this installation and profile cannot continue.
+
+    Raises:
+        NotResumable: If it is such a run.
+    """
     if run.state == RunState.CANCELLED:
         raise NotResumable(
             f"run {run.id} is cancelled and cannot be resumed. Submit its labels again."

@@ -129,6 +129,7 @@ def import_pictures(
 
 
 def _import(run: "_PictureRun", settings: Settings, folder: Path, watch: Watch) -> ImportResult:
+    """Read the pictures that the run does not have yet, batch by batch, then activate the run."""
     listing = list_pictures(folder, settings.data_dir, _stores(settings))
     result = ImportResult(
         len(listing.names), listing.ignored, listing.skipped, known=len(run.names)
@@ -242,6 +243,7 @@ def _add_run(session: Session, settings: Settings, key: str) -> Run:
 def _rows(
     run: Run, label: Label, batch: Batch, pictures: Sequence[_Stored]
 ) -> Iterator[dict[str, Any]]:
+    """Yield the candidates of a batch of pictures."""
     for index, picture in enumerate(pictures):
         key = f"b{batch.index}/i{index}"
         yield {

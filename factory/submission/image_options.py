@@ -67,6 +67,7 @@ def refuse_unfit_options(
 def _list_problems(
     settings: Settings, labels: Sequence[str], places: Mapping[str, str]
 ) -> Iterator[str]:
+    """Yield which sizes and negative prompts of labels the painter cannot follow, and why."""
     asked = {label: settings.chain.image_options(label) for label in labels}
     painter = _find_painter(settings)
     if painter is None or not any(each != NO_OPTIONS for each in asked.values()):

@@ -141,6 +141,7 @@ def find_list(text: str) -> str | None:
 
 
 def _read_csv(text: str, name: str) -> Iterator[LabelEntry]:
+    """Yield the rows of a table; a row or a header that cannot be used has a problem instead."""
     lines, skipped = _without_hint(text)
     delimiter = _delimiter_of(lines)
     rows = csv.DictReader(

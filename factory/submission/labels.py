@@ -128,6 +128,11 @@ def read_labels(
 
 
 def _assemble(entries: Sequence[LabelEntry], files: Sequence[str]) -> LabelList:
+    """Return the requests of all entries, each label once.
+
+    Raises:
+        BadLabels: With every problem: a bad entry, two different requests of a label, or none.
+    """
     requests: dict[str, LabelRequest] = {}
     places: dict[str, str] = {}
     dropped: list[DroppedLabel] = []
@@ -160,6 +165,11 @@ def _assemble(entries: Sequence[LabelEntry], files: Sequence[str]) -> LabelList:
 
 
 def _request(entry: LabelEntry) -> LabelRequest:
+    """Return the request of an entry.
+
+    Raises:
+        ValueError: With the problem, without the place.
+    """
     if entry.problem is not None:
         raise ValueError(entry.problem)
     if entry.is_line and (problem := find_list(str(entry.label))):

@@ -165,6 +165,7 @@ def _add_labels(
 
 
 def _label_row(run_id: int, request: LabelRequest, settings: Settings) -> dict[str, object]:
+    """Return the columns of a label, with the run's options where it has none of its own."""
     planned = plan_label(request, settings.chain)
     return {
         "run_id": run_id,

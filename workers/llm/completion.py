@@ -85,6 +85,7 @@ def _raise_known(error: ServerError) -> None:
 def _read_message(
     message: Mapping[str, Any], finish_reason: object, counted: Completion, max_tokens: int
 ) -> Completion:
+    """Return the completion with text, thoughts and problem of the server's message."""
     written, parts_thoughts = _text_of(message.get("content"))
     text, tagged_thoughts = split_thoughts(clean(written))
     fields = [message.get(field) for field in THOUGHT_FIELDS]

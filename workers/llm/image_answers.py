@@ -181,6 +181,11 @@ def _count_tokens(usage: object) -> tuple[int | None, int | None]:
 
 
 def _encoded(sent: Mapping[str, Any]) -> bytes | str:
+    """Return the file of an image that the server sent, or the address where it is.
+
+    Raises:
+        ImageUnreadable: If it sent neither, or the file is not base64 or too large.
+    """
     text = sent.get("b64_json") or sent.get("url")
     if not isinstance(text, str) or not text:
         raise ImageUnreadable(NOTHING)

@@ -116,6 +116,11 @@ class ImageEndpoint:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _ask_server(self, request: ImageRequest, key: str) -> tuple[Exchange, RgbImage]:
+        """Ask for an image; return it with the exchange, which has its cost and duration.
+
+        Raises:
+            ConversationFailed: If the server refuses, or sends no image that can be read.
+        """
         start = time.monotonic()
         message = {"role": "user", "content": request.prompt}
         exchange = Exchange(
@@ -174,6 +179,11 @@ class ImageEndpoint:
                 return answer
 
     def _send(self, request: ImageRequest, options: Mapping[str, Any]) -> ImageAnswer:
+        """Send the request once, with these options.
+
+        Raises:
+            ServerRefused: If the server did not answer, or answered with an error.
+        """
         from openai import APIError
 
         images = self.server.client.images.with_raw_response
@@ -216,6 +226,11 @@ class ImageEndpoint:
         )
 
     def _download(self, url: str) -> bytes:
+        """Return the file at an address, within the time limit of a request.
+
+        Raises:
+            ImageUnreadable: If there is no file, or it is too large.
+        """
         content, limit_s = bytearray(), self._config.timeout_s
         ends_at = time.monotonic() + limit_s
         try:

@@ -151,6 +151,11 @@ def _each_usable(
 
 
 def _scene(record: dict[str, Any], existing: Sequence[str]) -> ImaginedScene:
+    """Return the scene of a record; its objects begin with the existing ones.
+
+    Raises:
+        AnswerRefused: If a value is missing or of another kind.
+    """
     background = _text(record, "background").rstrip(".")
     if len(background) > MAX_BACKGROUND_LENGTH:
         raise AnswerRefused("'background' must be a single word or phrase")
@@ -193,6 +198,11 @@ def _name_among(said: str, targets: Sequence[str]) -> str:
 
 
 def _box(value: object) -> BoxXyxy:
+    """Return a box as written, from a list of numbers or a text with numbers.
+
+    Raises:
+        AnswerRefused: If it has not exactly four finite numbers.
+    """
     numbers: Sequence[object] = FLOAT.findall(value) if isinstance(value, str) else ()
     if isinstance(value, list | tuple):
         numbers = value

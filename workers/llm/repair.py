@@ -173,6 +173,11 @@ def _is_nested(columns: Sequence[Any]) -> bool:
 
 
 def _scan(text: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the records in a text that is not JSON: each begins where a key comes again.
+
+    Raises:
+        AnswerRefused: If no key is there, or a value is cut short.
+    """
     quotes = "[\"'`*]{0,3}"
     name = rf"{quotes}\b({'|'.join(keys)})\b{quotes}\s*[:;=]\s*"
     key_pattern = re.compile(name, re.IGNORECASE)
@@ -190,6 +195,7 @@ def _scan(text: str, keys: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _value(text: str, key: str) -> object:
+    """Return the value that begins a text: a list, a quoted text, or the rest of its line."""
     if text.startswith("["):
         end = text.rfind("]")
         if end < 0:

@@ -40,6 +40,7 @@ def limits_of(config: BaseModel) -> OptionLimits:
 
 @limits_of.register
 def _of_stable_diffusion(config: StableDiffusionConfig) -> OptionLimits:
+    """Return the limits; a distilled or unguided checkpoint has no negative prompt."""
     why = None
     if config.guidance_scale <= 1:
         why = _too_weak(config, "guidance_scale", config.guidance_scale, 1.0)

@@ -98,6 +98,7 @@ class ChatModel:
     def _answer(
         self, images: Sequence[RgbImage], requests: Sequence[str], max_new_tokens: int
     ) -> list[str]:
+        """Return the answer to one request about each image, without the model's thoughts."""
         if not images:
             return []
         inputs = self._processor.apply_chat_template(

@@ -49,6 +49,11 @@ def first_line(error: Exception) -> str:
 
 
 def _append_rest(url: str, stream: BinaryIO, name: str, size_bytes: int) -> None:
+    """Download what a file still lacks, and append it; start over if it is longer than the whole.
+
+    Raises:
+        CheckpointNotFound: If the download fails; what is there stays.
+    """
     from httpx2 import HTTPError
     from huggingface_hub.file_download import http_get
 

@@ -78,6 +78,7 @@ def find_fetched(hub_id: str, revision: str | None, wanted: Sequence[str]) -> Pa
 def _snapshot(
     hub_id: str, revision: str | None, wanted: Sequence[str], *, local_files_only: bool = False
 ) -> Path:
+    """Return the folder of a repository's files, downloaded unless `local_files_only`."""
     from huggingface_hub import snapshot_download
 
     return Path(

@@ -70,6 +70,11 @@ def load_pipeline(
 
 
 def _from_folder(kind: Any, config: DiffusionConfig, path: Path) -> Any:  # noqa: ANN401
+    """Return a pipeline of a class from a folder in diffusers' layout.
+
+    Raises:
+        CheckpointBroken: If a part is missing, or a setting does not fit the folder.
+    """
     settings = {
         "dtype": to_dtype(config.dtype),
         "use_safetensors": True,
