@@ -35,6 +35,8 @@ DIED = "its worker died in each attempt"
 class ItemGroup(Generic[In, Made, Out]):
     """Items that are computed and written together: a pass, or a part of a failed pass.
 
+    Variables of this type are called `part`, because `pass` is a keyword.
+
     Attributes:
         items: The items, each with an attempt counted.
         subjects: The inputs of each.
@@ -229,7 +231,7 @@ class StepItems(Generic[In, Made, Out]):
         for item in items.open_items(session, self._claim):
             if item.attempts < self._most_tries(item):
                 return [items.start_item(session, item.id, worker=worker)]
-            self._bury(session, step, item)
+            self._quarantine_dead(session, step, item)
         return []
 
     def _start_untried(self, session: Session, step: Step) -> Sequence[OpenItem]:
@@ -270,7 +272,7 @@ class StepItems(Generic[In, Made, Out]):
                 part.subjects.append(subject)
         return part
 
-    def _bury(self, session: Session, step: Step, item: OpenItem) -> None:
+    def _quarantine_dead(self, session: Session, step: Step, item: OpenItem) -> None:
         """Quarantine an item whose attempts all ended without an exception: its worker died."""
         try:
             inputs = item.inputs or inputs_of(self._work.read(session, step, item.subject_id))

@@ -20,7 +20,7 @@ from chatgenimage.tasks.step_definition import StepWork, options_of, reads_no_im
 log = structlog.get_logger()
 
 FIRST_PAUSE_S = 0.04
-"""Pause after the first search in vain; each further one is twice as long."""
+"""Pause after the first search that finds nothing, seconds; each further one is twice as long."""
 
 Found = tuple[int, PassImages]
 """Id of the step, and the images of its first pass."""
@@ -40,6 +40,7 @@ def take_ahead(threads: PassThreads) -> PassImages | None:
 
 
 def _found(search: Future[Found | None] | None) -> Found | None:
+    """Return the result of a search; None if it is not done, failed or found nothing."""
     if search is None or not search.done():
         return None
     if error := search.exception():

@@ -2,6 +2,7 @@
 
 from concurrent.futures import wait
 from dataclasses import replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -98,14 +99,15 @@ class PassFinishing(Generic[In, Made, Out]):
     ) -> tuple[dict[int, Out], dict[int, Fault]]:
         """Return the results and the failures by index; in the background several at once."""
         threads = self._resources.threads if self._work.overlaps else None
-        here = replace(self._resources, images=part.images or self._resources.images)
+        resources = replace(self._resources, images=part.images or self._resources.images)
         pairs = list(zip(part.subjects, part.made or (), strict=True))
-        calls = [threads.start(self._work.finish, here, *pair) for pair in pairs] if threads else []
+        finish = partial(self._work.finish, resources)
+        calls = [threads.start(finish, *pair) for pair in pairs] if threads else []
         wait(calls)
         results, faults = {}, {}
         for index, pair in enumerate(pairs):
             try:
-                results[index] = calls[index].result() if calls else self._work.finish(here, *pair)
+                results[index] = calls[index].result() if calls else finish(*pair)
             except (SoftTimeLimitExceeded, *TRANSIENT):
                 raise
             except Exception as error:  # noqa: BLE001  # as in `_compute`

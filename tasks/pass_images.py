@@ -45,7 +45,8 @@ class PassImages:
             store: The image store.
             threads: Its threads read them.
             names: The sha256 of each image, as often as it will be got.
-            ahead: Images that were read on suspicion; those among them are not read again.
+            ahead: Images that were read because they would probably be needed; those among the
+                named ones are not read again.
         """
         there = ahead._reading if ahead else {}  # noqa: SLF001  # another of this class
         self._store = store
@@ -71,6 +72,7 @@ class PassImages:
         return self._store.get(sha256) if pixels is None else pixels
 
     def _take(self, sha256: str) -> NDArray[np.uint8] | None:
+        """Return pixels that were being read, counted as got; None: the image is not among them."""
         reading = self._reading.get(sha256)
         if reading is None:
             return None

@@ -85,7 +85,7 @@ class StepExecutor(Generic[In, Made, Out]):
             while part := self._next_part(heartbeat):
                 if self._threads and part.is_first_attempt and not self._waiting:
                     look_ahead(self._work, self._resources, self._threads)
-                self._work_off(part, heartbeat, finishing)
+                self._compute_and_write(part, heartbeat, finishing)
         finally:
             if self._writing and not self.is_handed_over:
                 wait([self._writing])
@@ -119,7 +119,7 @@ class StepExecutor(Generic[In, Made, Out]):
             self._resources.threads.drain()
         return part
 
-    def _work_off(
+    def _compute_and_write(
         self,
         part: ItemGroup[In, Made, Out],
         heartbeat: Heartbeat,
@@ -151,6 +151,7 @@ class StepExecutor(Generic[In, Made, Out]):
             )
 
     def _fits(self, part: ItemGroup[In, Made, Out]) -> bool:
+        """Return whether a pass is computed already, or small enough for the device's memory."""
         size = len(part.items)
         return part.is_computed or size <= self._resources.pass_sizes.limit(self._work.name, size)
 
@@ -160,13 +161,13 @@ class StepExecutor(Generic[In, Made, Out]):
             return None
         started = time.perf_counter()
         forget_peak_memory()
-        here = replace(self._resources, images=part.images or self._resources.images)
+        resources = replace(self._resources, images=part.images or self._resources.images)
         try:
             part.raise_error()
             if self._at_once is None:
-                part.made = self._work.compute(here, part.subjects)
+                part.made = self._work.compute(resources, part.subjects)
             else:
-                compute_each(self._work, here, part)
+                compute_each(self._work, resources, part)
         except (SoftTimeLimitExceeded, SomeFailed, *TRANSIENT):
             raise
         except Exception as error:  # noqa: BLE001  # the one place that may
@@ -216,10 +217,12 @@ class StepExecutor(Generic[In, Made, Out]):
     def _end_unless_ended(
         self, end: Callable[[StartedParts[In, Made, Out]], NextAction[In, Made, Out]]
     ) -> None:
+        """End the claim by a transaction, which gets the waiting passes; once only."""
         if not self._ending:
             self._follow(end(StartedParts(tuple(self._waiting))))
 
     def _follow(self, action: NextAction[In, Made, Out]) -> None:
+        """Queue the pass that an action starts, or remember that the claim has ended."""
         if action.has_ended:
             self._ending = action
             self._waiting.clear()

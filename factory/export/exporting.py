@@ -75,7 +75,7 @@ def export(sessions: Sessions, images: ImageStore, request: ExportRequest) -> Ex
     refuse_to_replace(request.out_dir, overwrite=request.overwrite)
     originals = Originals(request.originals)
     problem = None
-    while True:
+    while True:  # again after new classes got numbers, which another transaction writes
         with reading(sessions) as session:
             check_stored_names(session, request.wanted)
             use_reviews = request.wanted.use_reviews

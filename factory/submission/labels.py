@@ -31,8 +31,8 @@ Mode: TypeAlias = Literal["scene", "object"]
 T = TypeVar("T")
 MODES: tuple[Mode, ...] = ("scene", "object")
 MAX_PER_LABEL = 100_000
-BETWEEN = "|"
-"""Between the phrases of `detect`."""
+PHRASE_SEPARATOR = "|"
+"""Of the phrases in the column `detect`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +205,9 @@ def _prompt(entry: LabelEntry, word: str, label: str) -> str | None:
 
 def _detect(entry: LabelEntry, word: str, label: str) -> tuple[str, ...] | None:
     """Return the phrases to look for, as for `_prompt`."""
-    values = entry.columns.get("detect")
-    texts = values if isinstance(values, list) else (_text(values, "detect") or "").split(BETWEEN)
+    texts = entry.columns.get("detect")
+    if not isinstance(texts, list):
+        texts = (_text(texts, "detect") or "").split(PHRASE_SEPARATOR)
     phrases = tuple(_clean("detect", _text(text, "detect") or "") for text in texts if text)
     return phrases or (None if word == label else (word,))
 
