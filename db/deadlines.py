@@ -94,6 +94,8 @@ class Watchdog:
             setattr(dialect, name, self._watching(getattr(dialect, name), of_cursor=False))
 
     def _watching(self, call: Callable[..., Any], *, of_cursor: bool) -> Callable[..., Any]:
+        """Return the call with a deadline for the connection that it uses."""
+
         def watched(subject: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # any of these
             """Call it; the connection is closed if that takes longer than the deadline."""
             connection = subject.connection if of_cursor else subject

@@ -80,6 +80,7 @@ def _wanted(domains: Mapping[str, str], total: int) -> Iterator[tuple[str, int]]
 def _count_accepted(
     session: Session, run_id: int, label_ids: Sequence[int]
 ) -> dict[tuple[int, str | None], int]:
+    """Return the number of accepted candidates by label and domain."""
     first, last = min(label_ids), max(label_ids)
     rows = session.execute(
         select(Candidate.label_id, Batch.domain, func.count())

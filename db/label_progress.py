@@ -213,6 +213,7 @@ def _number(column: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def _count_made(run_id: int) -> Subquery:
+    """Return the query of candidates by label: made, accepted and rejected."""
     return (
         select(
             Candidate.label_id,
@@ -227,6 +228,7 @@ def _count_made(run_id: int) -> Subquery:
 
 
 def _count_open(run_id: int) -> Subquery:
+    """Return the query of unfinished batches by label: in flight and waiting."""
     return (
         select(
             Batch.label_id,

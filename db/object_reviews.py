@@ -187,6 +187,11 @@ def _check_label(label: str) -> None:
 
 
 def _describe(row: ObjectReview, candidate: Candidate, label: str, box: Box | None) -> None:
+    """Set label and box of a review; the box is cut at the image's edges.
+
+    Raises:
+        RefusedChange: If label or box is missing or unfit, or the image has too many objects.
+    """
     row.label = " ".join(label.split())[:LABEL_LENGTH]
     if not row.label:
         raise RefusedChange("the object has no label: type its class; nothing was saved.")
@@ -228,6 +233,7 @@ def _last_of(reviews: Sequence[ObjectReview]) -> ObjectReview:
 
 
 def _as_found(candidate: Candidate, found: Annotation) -> CorrectedObject:
+    """Return an annotation that nobody corrected."""
     return CorrectedObject(
         key=f"a{found.id}",
         id=found.id,
@@ -250,6 +256,7 @@ def _apply(found: CorrectedObject, review: ObjectReview | None) -> CorrectedObje
 
 
 def _as_added(candidate: Candidate, review: ObjectReview) -> CorrectedObject:
+    """Return an object that a person drew or changed."""
     label, box = _label_and_box(review)
     return CorrectedObject(
         key=review.object_key,

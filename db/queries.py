@@ -224,6 +224,7 @@ def find_few(session: Session, wanted: CandidateFilter) -> Sequence[int] | None:
 
 
 def _each_by_its_index(wanted: CandidateFilter, dialect: str) -> Iterator[Select[int]]:
+    """Yield a query of ids for each condition, each answered by an index of its own."""
     own = list(_own_conditions(wanted))
     if own:
         yield select(Candidate.id).where(*own)

@@ -132,6 +132,7 @@ def _count(is_counted: ColumnElement[bool]) -> ScalarSelect[int]:
 
 
 def _quotas(accepted: ScalarSelect[int]) -> Select[*tuple[Any, ...]]:
+    """Return the query of quotas by label and domain; `accepted` counts what they have."""
     return (
         select(
             Label.id,

@@ -46,6 +46,7 @@ def _describe_stop(run: Run) -> str | None:
 
 
 def _explain_step(session: Session, batch_id: int, name: str) -> str:
+    """Return why a worker gets nothing to do of a batch at the step of a message."""
     step = session.scalar(
         select(Step)
         .where(Step.batch_id == batch_id, Step.state != StepState.DONE)

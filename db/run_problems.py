@@ -133,6 +133,7 @@ def _count_items(session: Session, run_id: int) -> Counter[str]:
 
 
 def _list_given_up(session: Session, run_id: int) -> tuple[GivenUp, ...]:
+    """Return the most frequent reasons of given-up items, each with an example."""
     length = func.length(Item.error)
     # A negative start is counted from the end in SQLite.
     end = func.substr(Item.error, case((length > TRACE_END, length - TRACE_END), else_=1))

@@ -283,6 +283,7 @@ def _to_stages(outcomes: Iterable[Outcome]) -> tuple[FunnelStage, ...]:
 
 
 def _to_stage(origin: Origin, outcomes: Iterable[Outcome]) -> FunnelStage:
+    """Return the numbers of an origin; its most frequent reasons of rejection are first."""
     made, accepted = 0, 0
     rejected: dict[str, int] = {}
     for _, verdict, reason, count in outcomes:

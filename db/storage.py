@@ -115,6 +115,7 @@ class Storage:
             self._fs.rm_file(path)
 
     def _write_and_rename(self, path: str, content: bytes) -> None:
+        """Write a file under another name, then rename it: no reader sees half of it."""
         temporary = f"{path}.{uuid4().hex}.tmp"
         self._make_parent(path)
         try:
@@ -142,6 +143,7 @@ class Storage:
             raise StorageUnavailable(f"cannot {doing}: {reason}. {remedy}") from error
 
     def _remedy(self, error: Exception) -> str:
+        """Return what to do about an error."""
         if not self._is_s3:
             return f"Free some space, or check the permissions and image_store_url; {WAITS}"
         if _code_of(error) == "NoSuchBucket":

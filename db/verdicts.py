@@ -225,6 +225,7 @@ def replace_duplicates(  # noqa: PLR0913  # where, which, and how score and reas
 
 
 def _forget_duplicates(session: Session, scope: Scope, score: str, reason: str) -> None:
+    """Accept again what was rejected as near-duplicates, and delete their scores and links."""
     within = tuple(scope.holds())
     ids = select(Candidate.id).where(*within)
     rejected = update(Candidate).where(*within, Candidate.reason == reason)
@@ -248,6 +249,7 @@ def _score_row(match: DuplicateScore, score: str, limit: float) -> Mapping[str, 
 
 
 def _judged_of(session: Session, batch_ids: Sequence[int]) -> list[JudgedCandidate]:
+    """Return the judged candidates of batches with their scores, in the order of their keys."""
     judged = Candidate.verdict.is_not(None)
     scores: dict[int, dict[str, float]] = defaultdict(dict)
     for candidate_id, name, value in session.execute(

@@ -68,6 +68,7 @@ def _last_progress(session: Session, run: Run) -> float:
 
 
 def _reasons(session: Session, run_id: int, time: float) -> Iterator[str]:
+    """Yield why batches in flight wait, the most frequent reason first."""
     query = in_flight(
         Step.name,
         Step.queue,
@@ -87,6 +88,7 @@ def _reason(
     is_delayed: bool,  # noqa: FBT001
     is_sent: bool,  # noqa: FBT001
 ) -> str:
+    """Return why a batch waits."""
     if is_delayed:
         return f"the step {step} waits for another try after: {reason_of(error or '')}"
     if is_sent:

@@ -224,6 +224,7 @@ def paid_queues(settings: Settings) -> frozenset[str]:
 
 
 def _load(settings: Settings, key: str, device: str, memory: DatabaseLlmCache) -> Family:
+    """Return a loaded family of a profile; the log says where it is and how long it took."""
     config = settings.families[key]
     started = time.perf_counter()
     if isinstance(config, ServerConfig):

@@ -88,6 +88,7 @@ def list_secrets(settings: Settings | None) -> Sequence[str]:
 
 
 def _secrets_in(value: Any) -> Iterator[str]:  # noqa: ANN401  # any setting
+    """Yield each secret of the settings, wherever it is nested."""
     if isinstance(value, SecretStr):
         yield from _parts(value.get_secret_value())
     elif isinstance(value, str):

@@ -32,6 +32,7 @@ def problems_record(problems: Problems) -> dict[str, Any]:
 
 
 def _lines(run_id: int, problems: Problems) -> Iterator[str]:
+    """Yield what went wrong in a run, each with the command that helps."""
     if problems.quarantined:
         yield (
             f"{problems.quarantined} of {problems.settled} items were given up; another try for "

@@ -141,6 +141,7 @@ def _list_mates(session: Session, candidate: Candidate, options: RunOptions) -> 
 
 
 def _record_of(candidate: Candidate) -> PaintRecord:
+    """Return everything that is needed to paint a candidate again."""
     parent, placement = candidate.parent, candidate.placement
     settings = candidate.model.get("settings", {})
     return PaintRecord(

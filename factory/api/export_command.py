@@ -46,6 +46,7 @@ def spell_export(request: ExportRequest, filters: Filters) -> str:
 
 
 def _filter_words(filters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options of `factory export` that choose the same candidates as these filters."""
     for key, option in OPTIONS.items():
         for value in _several(filters.get(key)):
             yield from (option, str(value))

@@ -253,6 +253,7 @@ def _work_off(  # noqa: PLR0913  # parts of a call
     roles: Sequence[str] = (),
     read: ImportResult | None = None,
 ) -> RunResult:
+    """Run workers until the run ends; return its result with the contact sheet."""
     plan = plan_for_run(settings, run_id, workers, roles)
     with working_off(settings, place.profile, run_id, plan, is_shown=show):
         sheet = draw_contact_sheet(settings, run_id)

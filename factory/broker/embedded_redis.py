@@ -101,6 +101,11 @@ class EmbeddedBroker:
         self.stop()
 
     def _start_or_join(self) -> None:
+        """Start the server, or wait until one that another process started answers.
+
+        Raises:
+            BrokerUnavailable: If it does not answer in time.
+        """
         self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         _make_private(self.socket_path.parent)
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -133,6 +138,7 @@ class EmbeddedBroker:
         return True
 
     def _stop(self) -> None:
+        """Stop the server if this process started it: politely, then by force."""
         process, self._process = self._process, None
         if process is None or self._owner_pid != os.getpid():
             return
@@ -160,6 +166,7 @@ class EmbeddedBroker:
         self._owner_pid = os.getpid()
 
     def _options(self) -> list[str]:
+        """Return the command-line options of the server."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket_path),
@@ -174,6 +181,11 @@ class EmbeddedBroker:
         return [word for key, value in options.items() for word in (f"--{key}", value)]
 
     def _await_answer(self) -> None:
+        """Wait until the server that was started answers.
+
+        Raises:
+            BrokerUnavailable: If it ends, or does not answer in time.
+        """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:

@@ -75,6 +75,8 @@ def drop_foreign_messages() -> None:
 
 
 def _careful(callback: Callable[[Any], Any], queue: str) -> Callable[[Any], Any]:
+    """Return the callback of a queue's messages, which drops those that cannot be read."""
+
     def receive(message: Any) -> Any:
         """Pass a message on; report and drop one that cannot be read."""
         try:

@@ -35,6 +35,7 @@ def look_at_endpoint(config: ServerConfig) -> Finding:
 
 
 def _ask(client: "OpenAI", config: ServerConfig) -> Finding:
+    """Return what is found when a server's models are listed."""
     from openai import APIConnectionError, APIStatusError
 
     url = show_address(endpoint_url(client))
@@ -52,6 +53,7 @@ def _ask(client: "OpenAI", config: ServerConfig) -> Finding:
 
 
 def _explain(url: str, error: "APIStatusError", config: ServerConfig) -> Finding:
+    """Return the finding about a server that answers with an error status."""
     status = error.status_code
     if status in NO_LIST:
         return Finding(NAME, Health.OK, f"{url} answers, without a list of models")

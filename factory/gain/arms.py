@@ -78,6 +78,7 @@ _Images = tuple[LabelledImage, ...]
 
 
 def _main(real: _Images, kept: _Images) -> Iterator[Arm]:
+    """Yield the arms that are compared: real, synthetic and both, each with more augmentation."""
     if real:
         yield Arm(REAL, Kind.MAIN, real)
         yield Arm(REAL_MILD, Kind.MAIN, real, augment=Augmentation.MILD)

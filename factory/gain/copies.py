@@ -58,6 +58,11 @@ class CopyFinder:
 
 
 def _look_at(image: LabelledImage) -> _Look:
+    """Return an image's perceptual hash and thumbnail, by which copies are found.
+
+    Raises:
+        BadDataset: If it cannot be read, or has another size than its labels are for.
+    """
     try:
         pixels = image.to_rgb()
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:

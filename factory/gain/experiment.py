@@ -169,6 +169,7 @@ def _effort(arm: Arm) -> int:
 
 
 def _train(experiment: Experiment, trial: Trial, out_dir: Path, watch: Watch | None) -> Cell:
+    """Train one model, measure it on the test set, and write its cell."""
     if watch is not None:
         watch.begin(trial)
     started = time.monotonic()
@@ -193,6 +194,7 @@ def _train(experiment: Experiment, trial: Trial, out_dir: Path, watch: Watch | N
 
 
 def _result_of(experiment: Experiment, cells: Sequence[Cell]) -> GainResult:
+    """Return the result of all trainings of an experiment."""
     return GainResult(
         task=experiment.trainer.task,
         classes=experiment.classes,

@@ -51,6 +51,11 @@ def tasks_of(images: Sequence[LabelledImage]) -> set[Task]:
 
 
 def _choose_task(images: ImageSets, task: Task | None) -> Task:
+    """Return the task, or the richest one that all sets have labels for if none is asked.
+
+    Raises:
+        BadDataset: If the sets have no such labels in common.
+    """
     known = {name: tasks_of(some) for name, some in images.named().items()}
     common = set.intersection(*known.values())
     if task in common:
@@ -118,6 +123,7 @@ def _note_copies(name: str, original: str, copies: Copies) -> str:
 
 
 def _refuse_few(images: ImageSets) -> None:
+    """Raise BadDataset if a set has too few usable images."""
     sets = {"test": images.test}
     if images.real:
         sets["train"] = images.real

@@ -91,6 +91,7 @@ def _accuracies(pairs: _Pairs, classes: Sequence[str]) -> _Values:
 
 
 def _precisions(task: Task) -> Callable[[_Pairs, Sequence[str]], _Values]:
+    """Return the function that computes average precision: of boxes, or of masks."""
     kind = "segm" if task is Task.SEGMENT else "bbox"
 
     def find(pairs: _Pairs, classes: Sequence[str]) -> _Values:
@@ -131,6 +132,7 @@ def _evaluate(pairs: _Pairs, classes: Sequence[str], kind: str) -> NDArray[np.fl
 
 
 def _truth_of(pairs: _Pairs, class_ids: dict[str, int], kind: str) -> dict[str, Any]:
+    """Return the known objects as COCO's evaluation reads them; `kind` is bbox or segm."""
     annotations: list[dict[str, Any]] = []
     for number, (image, _) in enumerate(pairs, start=1):
         for known in image.objects:
@@ -152,6 +154,7 @@ def _truth_of(pairs: _Pairs, class_ids: dict[str, int], kind: str) -> dict[str, 
 
 
 def _found_of(pairs: _Pairs, class_ids: dict[str, int], kind: str) -> list[dict[str, Any]]:
+    """Return the predicted objects as COCO's evaluation reads them; `kind` is bbox or segm."""
     entries = []
     for number, (_, prediction) in enumerate(pairs, start=1):
         for found in prediction.objects:

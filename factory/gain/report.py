@@ -119,6 +119,7 @@ def _row(result: GainResult, arm: ArmFacts, domains: list[str]) -> dict[str, Any
 
 
 def _arm_record(result: GainResult, arm: ArmFacts) -> dict[str, Any]:
+    """Return an arm with every value by seed, and their intervals."""
     keys = sorted(
         {(one.metric, one.domain or "", one.label or "") for one in _values_of(result, arm)}
     )

@@ -66,6 +66,7 @@ def _iter_images(session: Session, images: ImageStore, run_id: int) -> Iterator[
 
 
 def _to_image(candidate: Candidate, source: Source, images: ImageStore) -> LabelledImage:
+    """Return a candidate as an image of a set; its file is read when it is used."""
     name = class_of(candidate)
     return LabelledImage(
         name=f"candidate {candidate.id}",

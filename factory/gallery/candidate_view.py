@@ -18,7 +18,7 @@ class ScoreBar:
     """A score as a bar with a tick at its threshold.
 
     Attributes:
-        held_to: The threshold with its direction, e.g. "at least 0.25"; empty if not judged.
+        required: The threshold with its direction, e.g. "at least 0.25"; empty if not judged.
         outcome: "passed", "failed" or "not judged".
         fill: Length of the bar in percent.
         tick: Position of the threshold in percent; None: no threshold.
@@ -26,7 +26,7 @@ class ScoreBar:
 
     name: str
     value: float
-    held_to: str
+    required: str
     outcome: str
     passed: bool | None
     fill: float
@@ -61,14 +61,15 @@ def _bars(candidate: Candidate) -> Iterator[ScoreBar]:
 
 
 def _to_bar(score: Score) -> ScoreBar:
+    """Return a score as a bar; its length and the threshold's place are percentages."""
     full = HEADROOM * max(abs(score.value), abs(score.threshold or 0.0), 1e-9)
-    held_to = ""
+    required = ""
     if score.threshold is not None:
-        held_to = f"{'at most' if score.name in AT_MOST else 'at least'} {score.threshold:g}"
+        required = f"{'at most' if score.name in AT_MOST else 'at least'} {score.threshold:g}"
     return ScoreBar(
         name=score.name,
         value=score.value,
-        held_to=held_to,
+        required=required,
         outcome={True: "passed", False: "failed", None: "not judged"}[score.passed],
         passed=score.passed,
         fill=100 * max(score.value, 0.0) / full,

@@ -83,6 +83,7 @@ def _draw(candidate: Candidate, letters: int, *, has_outline: bool) -> list[Obje
 def _to_shape(
     found: CorrectedObject, colours: Mapping[str, Colour], letters: int, *, has_outline: bool
 ) -> ObjectShape:
+    """Return how an object is drawn: box, outline of the mask, colour and tag."""
     label = _shorten(found.label, letters)
     return ObjectShape(
         key=found.key,
@@ -99,6 +100,7 @@ def _to_shape(
 
 
 def _to_tag(found: CorrectedObject, label: str) -> LabelTag:
+    """Return the place of an object's tag: above the box and from its left, if there is room."""
     x_min, y_min, x_max, _ = found.box_xyxy
     width_px = _tag_width_px(label)
     is_right_aligned = x_min > FLIP_AT * found.image_wh[0]

@@ -90,6 +90,7 @@ class FactoryCollector(Collector):
         self._read_at = time.monotonic()
 
     def _read(self) -> list[Metric]:
+        """Return all metrics, read now; if the database is away, only that it is."""
         began = time.monotonic()
         try:
             with reading(self._sessions) as session:

@@ -141,6 +141,7 @@ class RunMonitor:
         return self._last
 
     def _read(self, most_labels: int) -> RunSnapshot:
+        """Return the state of the run as it is now."""
         with reading(self._sessions) as session:
             run = session.get_one(Run, self._run_id)
             counts = overview(session, run.id, by_label=self._by_label)
@@ -214,6 +215,7 @@ def _by_label(numbers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int
 def _label_record(
     label: str, made: Mapping[str, int], accepted: Mapping[str, int], rejected: Mapping[str, int]
 ) -> dict[str, Any]:
+    """Return the numbers of a label; `acceptance` is a share in [0, 1], or None."""
     good = sum(accepted.values())
     judged = good + sum(rejected.values())
     return {

@@ -67,6 +67,11 @@ def _read(root: Path, path: Path) -> Iterator[Entry]:
 
 
 def _read_content(root: Path, path: Path, content: dict[str, Any]) -> Iterator[Entry]:
+    """Yield the images of a COCO file with their objects; crowds are left out.
+
+    Raises:
+        BadDataset: If an image or an annotation cannot be used.
+    """
     names = {one["id"]: str(one["name"]) for one in content["categories"]}
     objects: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for one in content["annotations"]:
@@ -100,6 +105,11 @@ def _load(path: Path) -> dict[str, Any]:
 def _to_object(
     one: dict[str, Any], names: dict[Any, str], size: tuple[int, int], path: Path
 ) -> LabelledObject:
+    """Return the object of an annotation.
+
+    Raises:
+        BadDataset: If its category, box or mask cannot be used.
+    """
     where = f"{path}, annotation {one.get('id')}"
     if one.get("category_id") not in names:
         raise BadDataset(f"{where}: the category {one.get('category_id')} is not in `categories`.")
@@ -145,6 +155,11 @@ def _split_of(path: Path) -> str:
 
 
 def _find_image(root: Path, path: Path, file_name: str, split: str) -> Path:
+    """Return the file of an image, in any of the places where COCO datasets keep them.
+
+    Raises:
+        BadDataset: If it is in none of them.
+    """
     places = [
         *(path.parent / one for one in ("", "data", "images", f"images/{split}")),
         *(root / one for one in (f"images/{split}", "images", split, "", f"{split}/data")),

@@ -46,6 +46,11 @@ def _by_folder(entry: Entry) -> str:
 def _by_column(
     dataset: Dataset, entry: Entry, column: str, table: Mapping[str, Mapping[str, object]]
 ) -> str:
+    """Return the domain of an image: the value of a column of the table or of its own entry.
+
+    Raises:
+        BadDataset: If it has no such value.
+    """
     name = _file_name(entry)
     row = table.get(name) or table.get(PurePosixPath(name).name) or {}
     value = row.get(column, (entry.row or {}).get(column))

@@ -32,6 +32,7 @@ def _read_jsonl(path: Path) -> list[dict[str, object]]:
 
 
 def _read_parquet(path: Path) -> list[dict[str, object]]:
+    """Return the rows of a Parquet file, without images and objects."""
     try:
         from pyarrow import ArrowInvalid, parquet
     except ModuleNotFoundError as error:

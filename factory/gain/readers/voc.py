@@ -43,6 +43,11 @@ def _read_splits(folder: Path) -> dict[str, list[str]]:
 
 
 def _read_image(folder: Path, path: Path) -> LabelledImage:
+    """Return the image of an annotation file, with its objects.
+
+    Raises:
+        BadDataset: If the file is not XML, or an image or object cannot be used.
+    """
     try:
         root = ET.parse(path).getroot()  # noqa: S314  # expat of today limits entity expansion
     except ET.ParseError as error:

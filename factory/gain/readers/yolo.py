@@ -74,6 +74,11 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 
 def _read_split(root: Path, place: str, split: str, classes: dict[int, str]) -> Iterator[Entry]:
+    """Yield the images of a split: of a folder, or those that a text file lists.
+
+    Raises:
+        BadDataset: If neither exists, or a label cannot be used.
+    """
     folder = root / place
     if not folder.exists():  # Roboflow writes "../train/images" for a folder next to data.yaml
         folder = root / place.removeprefix("../")
@@ -114,6 +119,11 @@ def _read_labels(
 def _to_object(
     line: str, where: str, size: tuple[int, int], classes: dict[int, str]
 ) -> LabelledObject:
+    """Return the object of a line: a class number, then a box or a polygon in shares of the sides.
+
+    Raises:
+        BadDataset: If it is malformed, or `names` lacks the class.
+    """
     try:
         first, *shares = line.split()
         class_id, numbers = int(first), [float(share) for share in shares]

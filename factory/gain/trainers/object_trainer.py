@@ -59,6 +59,8 @@ class ObjectModel:
 
 
 def _of_torchvision(build: Callable[..., nn.Module], **options: Any) -> Build:  # noqa: ANN401  # of the builder
+    """Return a function that builds an untrained torchvision detector."""
+
     def make(class_count: int, image_size_px: int) -> nn.Module:
         """Return the untrained network; class 0 is the background."""
         return build(

@@ -96,6 +96,7 @@ class Examples(Dataset[Example]):
         return example
 
     def _target_of(self, image: LabelledImage) -> dict[str, torch.Tensor]:
+        """Return the truth of an image: a class number, or boxes in pixels with class numbers."""
         if image.label is not None and not image.objects:
             return {"label": torch.tensor(self._class_ids[image.label])}
         known = [

@@ -73,6 +73,11 @@ def freeze_batch_norm(module: nn.Module) -> None:
 
 
 def _download(published: str) -> State:
+    """Return published weights of torchvision.
+
+    Raises:
+        CannotFetch: If they cannot be downloaded.
+    """
     from torchvision.models import get_weight
 
     weights = get_weight(published)
@@ -87,6 +92,11 @@ def _download(published: str) -> State:
 
 
 def _read(path: Path) -> State:
+    """Return the weights of a file; nothing in it is executed.
+
+    Raises:
+        SettingsError: If it is not a file of weights.
+    """
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
