@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from chatgenimage.db.models import Batch, Run
+from chatgenimage.db.models import Batch, Label, Run
 from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.commands import (
@@ -23,7 +23,7 @@ from chatgenimage.factory.commands import (
     spell,
     use_places,
 )
-from chatgenimage.factory.gallery import pages
+from chatgenimage.factory.gallery.pages import SHOWN_LABELS
 from chatgenimage.factory.gallery.server import build_gallery
 from chatgenimage.factory.query.store import open_store
 from chatgenimage.factory.settings.model import load_settings
@@ -152,8 +152,12 @@ def test_what_the_end_of_a_run_prints_can_be_typed(there, run_id, capsys):
 
 
 @pytest.mark.parametrize("path", ["/runs", "/runs/1", "/runs/2"])
-def test_what_a_page_of_the_gallery_names_can_be_typed(there, monkeypatch, path):
-    monkeypatch.setattr(pages, "SHOWN_LABELS", 1)
+def test_what_a_page_of_the_gallery_names_can_be_typed(there, filled_place, path):
+    with filled_place.sessions.begin() as session:
+        session.add_all(
+            Label(run_id=1, name=f"label {number}", mode="scene", per_label=1)
+            for number in range(SHOWN_LABELS)
+        )
     with remembering(), open_store(there.data_dir, profile=there.profile) as store:
         use_places(there)
         page = TestClient(build_gallery(store), "http://127.0.0.1").get(path)
