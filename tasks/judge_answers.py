@@ -16,15 +16,18 @@ WORDS = (
 MOST_CHARS = 1000
 """Longest answer that is read."""
 MOST = 10.0
+"""End of the scale that the question asks for."""
 LEAST_OF_HUNDRED = 20.0
 """A rating above this is one of 100; from 10 to this it may be either."""
 HUNDRED = 100.0
 EVEN = 0.5
+"""A rating from here says yes, one below says no."""
 N = r"(\d+(?:\.\d+)?)"
 NUMBER = re.compile(rf"(?<![\w.-]){N}(?![\w]|\.\d)")
 NUMBER_WORD = re.compile(rf"\b({'|'.join(WORDS)})\b")
 DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 SHARE = re.compile(rf"{N} ?(?:/|out of|of|from) ?{N}(?!\w)")
+"""A rating with its scale: "8/10", "8 out of 10"."""
 PERCENT = re.compile(rf"{N} ?(?:%|percent\b|per cent\b)")
 REPEATED_SCALE = re.compile(
     r"(?:on |in )?(?:a |the )?(?:scale |range )?(?:of |from )?\b0 ?(?:\([^)]*\))?"
@@ -34,6 +37,7 @@ REPEATED_SCALE = re.compile(
 RATED = re.compile(
     rf"\b(?:score|rating|rate|answer|confidence|certainty|say|give|number)\b[^\d.]{{0,20}}?{N}"
 )
+"""A number that is named as the rating: "my score is 8"."""
 YES = re.compile(r"\W*(?:yes|yeah|certainly(?! not)|definitely(?! not)|absolutely(?! not))\b")
 NO = re.compile(r"\W*(?:no|nope|none|certainly not|definitely not|absolutely not|not at all)\b")
 APPROXIMATE = re.compile(
@@ -46,20 +50,24 @@ NOTHING = re.compile(
     r"(?! (?:more|less))"
     r"|\b(?:aren.t|isn.t|are not|is not|doesn.t \w+|don.t \w+) any\b|\bnone of\b|^\W*none\b"
 )
+"""An answer that counts nothing: "none", "there are no dogs"; not "no, there are 2"."""
 TOTALLED = re.compile(
     r"\b(?:total(?: of)?|altogether|answer is|count is|number is)\W*(\d+)\b"
     r"|\b(\d+)(?: \w+){0,2} (?:in total|altogether)\b"
 )
+"""A number that is named as the sum: "3 dogs in total"."""
 STATED = re.compile(
     r"\b(?:there (?:is|are)|there's|i (?:can )?(?:see|count)|shows?|contains?|has|have|depicts?)"
     r"(?: exactly| about| only| just)? (\d+)\b"
 )
-PLAIN = (
+"""A number that is said to be in the image: "there are 3"."""
+PLAIN = (  # words for a count, with the count
     (re.compile(r"\b(?:a )?dozen\b"), "12"),
     (re.compile(r"\b(?:a )?(?:couple|pair)\b"), "2"),
     (re.compile(r"\b(?:a|an|the) (?:single|sole)\b|\bsingle\b"), "1"),
 )
 A_THING = re.compile(r"\b(?:there is|i see|shows|contains) an? (?=\w)")
+"""An article that counts one: "there is a dog"."""
 
 
 def read_rating(answer: str) -> float | None:
@@ -157,6 +165,7 @@ def _first_or_only(text: str, numbers: list[float]) -> float | None:
 
 
 def _numbers_at_the_edges(text: str) -> Iterator[float]:
+    """Yield a number that is alone at the beginning, and one that is alone at the end."""
     if first := re.match(rf"\W*{N}\s*(?:[.,:;!(\u2014-]|$)", text):
         yield float(first[1])
     if last := re.search(rf"(?:^|[.,:;!\u2014=])\s*(?:so |thus |therefore )?{N}\W*$", text):

@@ -22,8 +22,8 @@ def without_overlaps(
     Args:
         found: In any order; pixels of one image.
         options: The overlaps at which two boxes are one object.
-        yielding: Labels that keep no box of which another label claims as much as makes two boxes
-            of one class one object, however confident they are.
+        yielding: Labels that lose against all others: a box of theirs is dropped if it overlaps a
+            kept box of another label by more than `nms_iou`, however confident it is.
     """
     per_class = boxes.suppress(found, options.nms_iou)
     first = [one for one in per_class if one.label not in yielding]

@@ -27,7 +27,7 @@ def make_alike(
     It gets texts of equal length that have the same options.
 
     Args:
-        texts: Prompts in chunks, e.g.
+        texts: E.g. prompts in chunks.
         seeds: One per text.
         options: One per text.
         make: Returns one result per text.

@@ -32,7 +32,7 @@ OPENED_BY: dict[str, FillRow] = {name: FILLING[filler] for name, filler in CLASS
 
 @dataclass(frozen=True, slots=True)
 class Inpaint:
-    """An ObjectFiller."""
+    """An ObjectFiller: paints masked parts by the checkpoint's own class, or one that fills."""
 
     config: InpaintConfig
     identity: ModelIdentity

@@ -29,7 +29,7 @@ from chatgenimage.workers.weights import local_files
 
 @dataclass(frozen=True, slots=True)
 class InstructionEdit:
-    """A BackgroundEditor."""
+    """A BackgroundEditor: changes whole images by the checkpoint's own class."""
 
     config: InstructionEditConfig
     identity: ModelIdentity

@@ -28,7 +28,7 @@ from chatgenimage.workers.weights import local_files
 
 @dataclass(frozen=True, slots=True)
 class TextToImage:
-    """An OptionsGenerator."""
+    """An OptionsGenerator: paints prompts by the checkpoint's own class."""
 
     config: TextToImageConfig
     identity: ModelIdentity
