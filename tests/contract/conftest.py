@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from chatgenimage.testing import sample_images
 from chatgenimage.workers.config import FamilyConfig
+from chatgenimage.workers.errors import CheckpointBroken
 from chatgenimage.workers.registry import load_family
 from tests.contract import kinds, tiny_checkpoints, tiny_painters
 
@@ -44,6 +45,14 @@ FEW_STEPS: dict[str, dict[str, object]] = {
     "inpaint": {"num_inference_steps": 2},
     "instruction_edit": {"num_inference_steps": 2},
 }
+
+
+def refusal_of(family, folder):
+    """Return why a family refuses a checkpoint."""
+    config = ADAPTER.validate_python({"family": family, "checkpoint": str(folder)})
+    with pytest.raises(CheckpointBroken) as refused:
+        load_family(config, "cpu")
+    return str(refused.value)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,11 +7,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from chatgenimage.workers import interfaces
-from chatgenimage.workers.errors import CheckpointBroken, PackageMissing
-from chatgenimage.workers.registry import load_family
+from chatgenimage.workers.errors import PackageMissing
 from chatgenimage.workers.weights.pretrained import load_processor
 from tests.contract import kinds
-from tests.contract.conftest import ADAPTER
+from tests.contract.conftest import ADAPTER, refusal_of
 
 CAPABILITIES = {
     "zero_shot_detector": {interfaces.Detector},
@@ -27,13 +26,6 @@ EVERY = {
     for value in vars(interfaces).values()
     if getattr(value, "_is_runtime_protocol", False) and value.__module__ == interfaces.__name__
 }
-
-
-def refusal_of(family, folder):
-    config = ADAPTER.validate_python({"family": family, "checkpoint": str(folder)})
-    with pytest.raises(CheckpointBroken) as refused:
-        load_family(config, "cpu")
-    return str(refused.value)
 
 
 @pytest.mark.parametrize("checkpoint", kinds.kinds(*kinds.SAVERS))

@@ -2,7 +2,6 @@
 
 import shutil
 
-import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -13,16 +12,8 @@ from transformers import (
     MMGroundingDinoForObjectDetection,
 )
 
-from chatgenimage.workers.errors import CheckpointBroken
 from chatgenimage.workers.registry import load_family
-from tests.contract.conftest import ADAPTER
-
-
-def refusal_of(family, folder):
-    config = ADAPTER.validate_python({"family": family, "checkpoint": str(folder)})
-    with pytest.raises(CheckpointBroken) as refused:
-        load_family(config, "cpu")
-    return str(refused.value)
+from tests.contract.conftest import ADAPTER, refusal_of
 
 
 def copy_but_weights(source, folder):
