@@ -145,7 +145,10 @@ def find_with_masks(
 
 
 def objects_in(subject: LabelInput, found: Sequence[Detection]) -> list[Detection]:
-    """Return one detection for each object: its name is that of the class that was looked for."""
+    """Return one detection for each object, highest confidence first.
+
+    A phrase that was looked for instead of a class is replaced by the name of the class.
+    """
     called = named(found, subject.names, subject.options)
     detections = sure_enough(called, subject.options)
     yielding = names_that_yield(subject, {one.label for one in detections})

@@ -14,7 +14,7 @@ from chatgenimage.factory.submission.label_files import (
 )
 from chatgenimage.tasks.names import clean_name
 
-BETWEEN = "="
+CLASS_SEPARATOR = "="
 """Between a phrase and its class: "striped shirt=referee"."""
 
 
@@ -117,9 +117,9 @@ def _read(entry: LabelEntry) -> tuple[str, str]:
         raise ValueError(f"`{unused[0]}` has no meaning for pictures; leave only the labels")
     if not isinstance(entry.label, str):
         raise ValueError("`label` must be text")  # noqa: TRY004 (a wrong file, not a wrong call)
-    phrase, between, name = entry.label.partition(BETWEEN)
+    phrase, separator, name = entry.label.partition(CLASS_SEPARATOR)
     phrase = _clean(phrase)
-    return phrase, _clean(name) if between else phrase
+    return phrase, _clean(name) if separator else phrase
 
 
 def _clean(text: str) -> str:
