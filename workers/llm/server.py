@@ -1,6 +1,7 @@
 """A model's server: its address and key, limits and retries, and its errors as ours."""
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -57,21 +58,18 @@ def make_client(
 
     address = ServerAddress.of(config.base_url)
 
-    def connect(api_key: str | None) -> OpenAI:
-        """Return a client with a key; None: the key of the environment."""
-        return OpenAI(
-            api_key=api_key,
-            base_url=address.base_url,
-            default_query=address.query,
-            timeout=timeout_s,
-            max_retries=max_retries,
-            http_client=CarefulClient(slots or RequestSlots(1), most_bytes),
-        )
-
-    try:
-        return connect(config.api_key.get_secret_value() if config.api_key else None)
+    connect = partial(
+        OpenAI,
+        base_url=address.base_url,
+        default_query=address.query,
+        timeout=timeout_s,
+        max_retries=max_retries,
+        http_client=CarefulClient(slots or RequestSlots(1), most_bytes),
+    )
+    try:  # without a key of the profile, that of the environment
+        return connect(api_key=config.api_key.get_secret_value() if config.api_key else None)
     except OpenAIError:
-        client = connect(NO_KEY)
+        client = connect(api_key=NO_KEY)
     if host_of(client) == PUBLIC_HOST:
         raise CheckpointNotFound(
             f"no key for {config.model}: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server of "
