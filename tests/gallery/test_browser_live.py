@@ -32,10 +32,9 @@ def test_an_active_run_is_refreshed_until_it_is_done(open_page, sqlite_place):
         expect(page.get_by_role("heading", name="Remaining after each step")).to_be_visible()
         expect(page.get_by_role("heading", name="Progress")).to_have_count(0)
         asked = []
-        page.wait_for_load_state("networkidle")
         page.on("request", lambda request: asked.append(request.url))
         page.wait_for_timeout(3500)  # longer than the page's refresh interval
-        assert asked == []
+        assert not [url for url in asked if "/runs/" in url]  # images may still be loading
 
 
 def test_an_active_run_shows_its_time_left_once_every_step_was_seen(open_page, sqlite_place):

@@ -17,7 +17,7 @@ TOKEN = SecretStr("a token that nobody guesses")
 HALF = b"GET /runs HTTP/1.1\r\nHost: box.example\r\n"
 HALF_BODY = b"POST / HTTP/1.1\r\nHost: box.example\r\nContent-Length: 99\r\n\r\ntoken="
 WHOLE = HALF + b"\r\n"
-WAIT_S = 30
+WAIT_S = 60
 TIGHT_S = 0.5
 
 
@@ -75,9 +75,7 @@ def test_sending_a_little_now_and_then_does_not_help(tight):
 
 
 def test_the_second_request_of_a_connection_has_the_same_limit(tight):
-    with connect(tight) as client:
-        client.sendall(WHOLE)
-        assert b" 401 " in client.recv(4096)
+    with connect_and_ask(tight) as client:
         client.sendall(HALF)
         read_all(client)
 
@@ -85,7 +83,7 @@ def test_the_second_request_of_a_connection_has_the_same_limit(tight):
 def test_a_whole_request_is_answered_however_long_the_page_takes(family):
     late = {"request_s": TIGHT_S, "answer_after_s": 3 * TIGHT_S}
     with served(family.data_dir, TOKEN, **late) as address:
-        assert status_of(address) == 401
+        connect_and_ask(address).close()
 
 
 def test_a_new_client_is_not_closed_while_all_others_are_being_answered(family):
@@ -93,6 +91,19 @@ def test_a_new_client_is_not_closed_while_all_others_are_being_answered(family):
         for _ in range(connections.MOST_CONNECTIONS):
             sockets.enter_context(connect(address)).sendall(WHOLE)
         assert status_of(address) == 401
+
+
+def connect_and_ask(address):
+    """Return a connection whose first request was answered; a busy client may send it too late."""
+    until = time.monotonic() + WAIT_S
+    while time.monotonic() < until:
+        client = connect(address)
+        with suppress(ConnectionError):
+            client.sendall(WHOLE)
+            if b" 401 " in client.recv(4096):
+                return client
+        client.close()
+    raise AssertionError("no request was answered")
 
 
 def read_all(client):
