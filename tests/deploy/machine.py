@@ -68,7 +68,7 @@ class Machine:
             return self._call([self._program(program), *port, *words], self._address_of(name))
         return self._call(self._ours(name, self._targets[name].health), self._environment(name))
 
-    def wait_until_healthy(self, *names, patience_s=120):
+    def wait_until_healthy(self, *names, patience_s=300):
         """Wait until the health checks of the services pass."""
         deadline = time.monotonic() + patience_s
         waiting = set(names)

@@ -14,7 +14,7 @@ import yaml
 from tests.deploy.composed import ROOT, SECRETS
 
 CONFIGS = ROOT / "configs" / "monitoring"
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 class Prometheus:
@@ -35,8 +35,8 @@ class Prometheus:
         for theirs, ours in (
             ("metrics:9478", self._target),
             ("/tmp/metrics_token", str(token)),  # noqa: S108
-            ("interval: 15s", "interval: 1s"),
-            ("timeout: 10s", "timeout: 1s"),
+            ("interval: 15s", "interval: 5s"),
+            ("timeout: 10s", "timeout: 5s"),  # the factory itself waits for the database for 2 s
         ):
             assert theirs in config
             config = config.replace(theirs, ours)

@@ -18,6 +18,7 @@ from chatgenimage.db.session import connect, engine_of
 from chatgenimage.db.states import RunState, Verdict
 from tests import external
 from tests.deploy.composed import SECRETS
+from tests.deploy.conftest import wait_for
 from tests.deploy.machine import PAGES, Machine
 from tests.deploy.prometheus import Prometheus, dashboard_queries
 
@@ -135,8 +136,7 @@ def test_the_pages_require_the_secret(machine):
 def test_a_real_prometheus_draws_every_panel_of_the_dashboard(machine):
     with Prometheus(machine) as prometheus:
         prometheus.wait_for_scrapes(3)
-        empty = [expr for expr in dashboard_queries() if not prometheus.query(expr)]
-        assert set(empty) <= WITHOUT_NUMBERS
+        wait_for(lambda: empty_panels(prometheus) <= WITHOUT_NUMBERS)  # a scrape may fail
         (accepted,) = prometheus.query('sum(factory_candidates{verdict="accepted"})')
         assert float(accepted["value"][1]) == count_accepted(machine)
         assert prometheus.firing() == []
@@ -153,6 +153,10 @@ def test_no_secret_is_logged(machine):
     engine_of(sessions).dispose()
     for place, text in told.items():
         assert not [secret for secret in HIDDEN if secret in text], place
+
+
+def empty_panels(prometheus):
+    return {expr for expr in dashboard_queries() if not prometheus.query(expr)}
 
 
 def count_accepted(machine):

@@ -19,6 +19,8 @@ from chatgenimage.db.models import Candidate
 from chatgenimage.db.session import connect
 
 START_UP_S = 240
+TRACKERS = ("billiard.semaphore_tracker", "multiprocessing.resource_tracker")
+"""Processes of Python that end by themselves, a moment after the process that they watch."""
 ROUNDING_LEVELS = 0.5
 """Mean difference, of 255 levels; images of different seeds differ by tens."""
 
@@ -107,6 +109,8 @@ def processes_in(folder, marks=("=",)):
                 continue
             told = [*process.cmdline(), *process.environ().values()]
         except psutil.Error:
+            continue
+        if any(tracker in text for tracker in TRACKERS for text in told):
             continue
         marked = [f"{mark}{folder}" for mark in marks]
         if any(text.startswith(str(folder)) or any(m in text for m in marked) for text in told):

@@ -47,8 +47,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
     monkeypatch.setenv("FACTORY_FLOWER_BASIC_AUTH", LOGIN)
     assert factory.call("migrate").returncode == 0
     with served(factory, "flower") as flower, served(factory, "gallery") as gallery:
-        run = factory.start("run", *LABELS, "--per-label", "3", "--workers", "1")
-        factory.wait_for_candidates(1, run)
+        assert factory.call("submit", *LABELS, "--per-label", "3").returncode == 0
         terminal = subprocess.Popen(
             factory.command("watch", "1", "--json", "--interval", "1"),
             stdout=subprocess.PIPE,
@@ -56,6 +55,7 @@ def test_a_run_is_watched_in_three_places_judged_and_exported(factory, page, tmp
         )
         page.goto(f"{gallery}/runs/1")
         expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+        run = factory.start("resume", "1", "--workers", "1")  # now it can be seen from its start
         expect(page.locator(".held-steps")).to_contain_text(
             re.compile("batch 0 · round"), timeout=PATIENCE_MS
         )

@@ -37,7 +37,7 @@ def test_two_processes_make_the_same_dataset_as_one_though_one_is_killed(factory
 
 
 def test_ctrl_c_stops_every_process(factory):
-    running = factory.start(*WORDS, "--workers", "2")
+    running = factory.start(*WORDS, "--rounds", "9", "--workers", "2")  # it is not soon at its end
     factory.wait_for_candidates(1, running)
     assert len(parents(running)) == 2
     assert interrupt(running) == 130

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 import yaml
 from sqlalchemy import select
 
 from chatgenimage.db.models import Label, Run
+from chatgenimage.factory.broker.embedded_redis import EmbeddedBroker
 from chatgenimage.factory.settings.model import load_settings
 from chatgenimage.factory.settings.profiles import CONFIGS
 from chatgenimage.factory.submission.labels import read_labels
@@ -106,6 +108,7 @@ def worked_off(migrated, tmp_path_factory):
     command = [sys.executable, "-m", "tests.factory.sleeping_worker"]
     command += ["--profile", profile, "--data-dir", data_dir]
     with flower(data_dir, FLOWER_BASIC_AUTH=LOGIN) as (_, url), (data_dir / "log").open("w") as log:
+        wait_for(lambda: hears_events(data_dir))  # it says its address before that
         worker = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         try:
             wait_for(lambda: is_done(place))
@@ -114,6 +117,12 @@ def worked_off(migrated, tmp_path_factory):
         finally:
             worker.kill()
             worker.wait()
+
+
+def hears_events(data_dir):
+    place = str(EmbeddedBroker(data_dir).socket_path)
+    with redis.Redis(unix_socket_path=place) as client:
+        return client.pubsub_numpat() + len(client.pubsub_channels())
 
 
 def states_of_tasks(url):

@@ -122,7 +122,7 @@ def test_the_items_of_a_run_that_is_done_are_read_once_and_its_verdicts_each_tim
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     with known.sessions.begin() as session:
         session.execute(update(Run).values(state=RunState.DONE, finished_at=1.0))
-    collector = FactoryCollector(known.sessions, fresh_s=0)
+    collector = FactoryCollector(known.sessions, fresh_s=0, patience_s=PATIENCE_S)
     first = told_by(collector)
     asked.clear()
     with known.sessions.begin() as session:
