@@ -15,7 +15,7 @@ from tests.postgres import PostgresServer
 DATABASE = "migrated"
 EMPTY_ALL_TABLES = "".join(
     [
-        "SET lock_timeout = '10s'; SET session_replication_role = replica;",  # no key is checked
+        "SET lock_timeout = '60s'; SET session_replication_role = replica;",  # no key is checked
         *(f'DELETE FROM "{table}";' for table in Base.metadata.tables),  # noqa: S608  # ours
         *(f"ALTER SEQUENCE IF EXISTS {table}_id_seq RESTART;" for table in Base.metadata.tables),
     ]

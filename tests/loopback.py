@@ -81,6 +81,12 @@ def body_of(content_type, content):
     }
 
 
+class Server(ThreadingHTTPServer):
+    """A server at which many clients may wait for their connection: the sixth waits no second."""
+
+    request_queue_size = 128
+
+
 class Loopback:
     """Serves its replies in order, the last one for ever; remembers what it was asked.
 
@@ -92,7 +98,8 @@ class Loopback:
         self.requests = []
         self.paths = []
         self.authorizations = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._lock = threading.Lock()
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
@@ -117,8 +124,9 @@ class Loopback:
         self._server.server_close()
 
     def _next(self, request):
-        self.requests.append(request)
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        with self._lock:
+            self.requests.append(request)
+            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return reply(request) if callable(reply) else reply
 
     def _handler(self):

@@ -33,7 +33,7 @@ def empty_url(request, tmp_path):
     server = request.getfixturevalue("postgres")
     server.execute(f"CREATE DATABASE {DATABASE}")
     yield server.url(DATABASE)
-    server.execute(f"DROP DATABASE {DATABASE}")
+    server.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 def start(url):

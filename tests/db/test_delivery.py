@@ -101,7 +101,7 @@ def test_nothing_that_was_written_before_a_refused_fence_stays(place, batch_id):
 
 
 def test_the_fence_extends_the_lease(place, batch_id):
-    held, _ = claim(place, batch_id, lease_s=5)
+    held, _ = claim(place, batch_id)
     before = step_named(place, "brainstorm").lease_until
     time.sleep(0.02)
     fence(place, held)

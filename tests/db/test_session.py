@@ -172,7 +172,7 @@ def test_a_connection_that_was_cut_while_it_rested_is_replaced(postgres_place):
     with resting() as session:
         pid = session.scalar(select(func.pg_backend_pid()))
     with others() as session:
-        assert session.scalar(select(func.pg_terminate_backend(pid, 5000)))
+        assert session.scalar(select(func.pg_terminate_backend(pid, 60_000)))
     time.sleep(IDLE_S)
     with resting() as session:
         assert session.scalar(select(func.pg_backend_pid())) != pid

@@ -26,11 +26,11 @@ def plan():
 @pytest.fixture
 def waiting(tmp_path, plan):
     """The workers of the plan, not yet started, that wait for a broker that is not there."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     settings = load_settings("micro", data_dir=tmp_path)
-    environment = environment_for_child(settings, "micro", f"redis://127.0.0.1:{port}/0")
-    return WorkerProcesses(settings, environment, plan)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # refuses connections, and no other program gets the port
+        broker = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+        yield WorkerProcesses(settings, environment_for_child(settings, "micro", broker), plan)
 
 
 def children():

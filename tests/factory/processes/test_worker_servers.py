@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import redis
@@ -59,12 +59,18 @@ def forgetful_redis(socket_path):
     command = [find_server(), "--port", "0", "--unixsocket", socket_path, "--save", ""]
     server = subprocess.Popen([*command, "--appendonly", "no"], stdout=subprocess.DEVNULL)
     try:
-        wait_for(socket_path.exists)
+        wait_for(lambda: answers(socket_path))
         yield
     finally:
         server.kill()
         server.wait()
         socket_path.unlink()
+
+
+def answers(socket_path):
+    with suppress(redis.ConnectionError), redis.Redis(unix_socket_path=str(socket_path)) as client:
+        return client.ping()
+    return False
 
 
 def test_a_broker_that_can_never_serve_ends_the_worker_with_an_error(place, settings, tmp_path):
