@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 START_UP_S = 120
-STOP_S = 20
+STOP_S = 120
 SUPERUSER = "factory"
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 """What tests need not wait for: nothing survives them."""

@@ -15,6 +15,8 @@ from chatgenimage.factory.query.store import open_store
 from tests import rows
 
 COUNT = 20_000
+MOST_S = 1.0
+"""Of a processor; 0.1 s is usual, and 2 s if each label is read."""
 
 
 @pytest.fixture
@@ -48,5 +50,5 @@ def test_neither_page_nor_status_takes_long(many):
     shown = CliRunner().invoke(app, ["status", "1", "--data-dir", str(many.data_dir)])
     assert shown.exit_code == 0
     assert f"all {COUNT + SHOWN_LABELS + 5} labels" in shown.output
-    assert page_s < 0.5
-    assert time.process_time() - started < 0.5
+    assert page_s < MOST_S
+    assert time.process_time() - started < MOST_S
