@@ -48,14 +48,14 @@ def test_processes_with_different_clocks_have_one_time_on_sqlite(sqlite_place, t
     url = str(engine_of(sqlite_place.sessions).url)
     found, difference_s = ask_with_clock(url, WallClock(tmp_path, offset_s))
     assert abs(found - time.time()) < 60
-    assert abs(difference_s + offset_s) < 5
+    assert abs(difference_s + offset_s) < 60
 
 
 def test_another_boot_starts_at_the_wall_clock(sqlite_place):
     forget_this_boot(sqlite_place)
     sessions = restart(sqlite_place)
     with sessions() as session:
-        assert abs(now(session) - time.time()) < 5
+        assert abs(now(session) - time.time()) < 60
         assert session.scalar(select(Boot.booted_at).where(Boot.boot == boot_id())) < time.time()
     engine_of(sessions).dispose()
 
@@ -88,7 +88,7 @@ def test_without_a_boot_id_the_wall_clock_is_used(sqlite_place, monkeypatch):
     monkeypatch.setattr(clock, "boot_id", lambda: clock.NO_BOOT)
     sessions = restart(sqlite_place)
     with sessions() as session:
-        assert abs(now(session) - time.time()) < 5
+        assert abs(now(session) - time.time()) < 60
     engine_of(sessions).dispose()
 
 

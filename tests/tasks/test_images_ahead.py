@@ -20,7 +20,7 @@ from chatgenimage.tasks.step import run_step
 from tests import rows
 from tests.tasks.toy import Toy
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class CountingStore:

@@ -18,7 +18,7 @@ from chatgenimage.tasks.pass_threads import PassThreads
 from chatgenimage.tasks.step import ChainEnds, run_step
 from tests.tasks.toy import SUBJECTS, Toy, first_step, items_of
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @pytest.fixture
