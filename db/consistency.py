@@ -65,7 +65,7 @@ def find_disagreement(
     there = {file.sha256 for file in files if file.sha256}
     with reading(sessions) as session:
         unnamed = list(_find_unnamed(session, files))
-    orphans = [file for file in unnamed if images.age_s(file.path) > min_age_s]
+    orphans = [file for file in unnamed if (images.age_s(file.path) or 0.0) > min_age_s]
     missing = tuple(candidate_id for candidate_id, sha256 in named.items() if sha256 not in there)
     damaged: tuple[int, ...] = ()
     if verify:

@@ -108,9 +108,12 @@ class ImageStore:
             if not path.startswith(f"{self._storage.root}/{ASIDE}/"):
                 yield StoredFile(path, _sha256_in(path))
 
-    def age_s(self, path: str) -> float:
-        """Return the age of a file in seconds."""
-        return (datetime.now(tz=UTC) - self._storage.modified_at(path)).total_seconds()
+    def age_s(self, path: str) -> float | None:
+        """Return the age of a file in seconds, None if it is gone: a worker may have renamed it."""
+        modified = self._storage.modified_at(path)
+        if modified is None:
+            return None
+        return (datetime.now(tz=UTC) - modified).total_seconds()
 
     def set_aside(self, path: str) -> None:
         """Move an unused file to a folder that is not searched for images."""

@@ -18,6 +18,9 @@ RGB_8_BIT = struct.pack(">BBBBB", 8, 2, 0, 0, 0)
 UP = 2
 """The row filter that predicts a value as the one above it; NumPy can also undo it."""
 LEVEL = 1
+FIRST_BYTES = 16
+"""Compressed as a block of their own, so that equal images have equal files: otherwise isal chooses
+how it compresses the beginning by an address in memory (`findings/isal-output-by-address.sh`)."""
 MOST_PIXELS = 2**26
 """Larger images are left to Pillow, which has its own limits."""
 HEADER = struct.Struct(">I4s")
@@ -40,7 +43,7 @@ def encode_png(pixels: NDArray[np.uint8], key: str, text: str) -> bytes:
             SIGNATURE,
             _chunk(b"IHDR", struct.pack(">II", width, height) + RGB_8_BIT),
             _chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text.encode()),
-            _chunk(b"IDAT", zlib.compress(_filter(pixels.reshape(height, -1)).data, LEVEL)),
+            _chunk(b"IDAT", _compress(_filter(pixels.reshape(height, -1)).ravel().data)),
             _chunk(b"IEND", b""),
         ]
     )
@@ -63,6 +66,13 @@ def decode_png(content: bytes) -> NDArray[np.uint8] | None:
         return None
     rows = np.frombuffer(unpacked, np.uint8)
     return _unfilter(rows.reshape(height, -1), width) if rows.size == size else None
+
+
+def _compress(rows: memoryview) -> bytes:
+    """Return filtered rows as a zlib stream that depends on nothing else."""
+    packer = zlib.compressobj(LEVEL)
+    first = packer.compress(rows[:FIRST_BYTES]) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return b"".join([first, packer.compress(rows[FIRST_BYTES:]), packer.flush()])
 
 
 def _filter(values: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -91,16 +91,21 @@ class Storage:
         return content
 
     def list_paths(self) -> Iterator[str]:
-        """Yield the path of every file."""
+        """Yield the path of every file, sorted."""
         with self._explaining(f"list {self.root}"):
-            paths = self._fs.find(self.root)
+            paths = _files_in(self.root) if self._is_folder else self._fs.find(self.root)
         for path in paths:
             yield path if self._is_folder else self._fs.unstrip_protocol(path)
 
-    def modified_at(self, path: str) -> datetime:
-        """Return the time when a file was written."""
+    def modified_at(self, path: str) -> datetime | None:
+        """Return the time when a file was written, None if there is no such file."""
         with self._explaining(f"look at {path}"):
-            modified: datetime = self._fs.modified(path)
+            try:
+                modified: datetime = self._fs.modified(path)
+            except FileNotFoundError as error:
+                if _code_of(error) == "NoSuchBucket":
+                    raise
+                return None
         return modified
 
     def move(self, path: str, to: str) -> None:
@@ -154,6 +159,20 @@ class Storage:
                 f"bucket; {WAITS}"
             )
         return f"Start the server, or correct image_store_endpoint; {WAITS}"
+
+
+def _files_in(root: str) -> list[str]:
+    """Return the path of every file, sorted; a folder that cannot be read is an error.
+
+    `find` of fsspec leaves out such a folder, and its files would look lost.
+    """
+    folders = os.walk(root, onerror=_raise_unless_gone, followlinks=True)
+    return sorted(f"{folder}/{name}" for folder, _, names in folders for name in names)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _code_of(error: BaseException) -> str | None:

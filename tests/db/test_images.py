@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ def pixels():
 
 def files_under(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def make_deep_folder(folder):
+    """Make folders in a folder until their path is too long to be read, also for root."""
+    place = os.open(folder, os.O_DIRECTORY)
+    for _ in range(20):
+        os.mkdir("a" * 250, dir_fd=place)
+        place, above = os.open("a" * 250, os.O_DIRECTORY, dir_fd=place), place
+        os.close(above)
+    os.close(place)
 
 
 def test_an_image_comes_back_pixel_for_pixel(store, pixels):
@@ -103,6 +114,21 @@ def test_a_write_that_fails_says_so_and_leaves_nothing(store, pixels, tmp_path):
     with pytest.raises(StoreError, match="cannot write"):
         store.put(pixels, PROVENANCE)
     assert [path.name for path in files_under(tmp_path)] == ["images"]
+
+
+def test_a_file_that_is_gone_has_no_age(store, pixels):
+    path = store.path_of(store.put(pixels, PROVENANCE))
+    assert store.age_s(path) >= 0
+    Path(path).unlink()
+    assert store.age_s(path) is None
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_taken_for_empty(store, pixels, tmp_path):
+    store.put(pixels, PROVENANCE)
+    make_deep_folder(tmp_path / "images")
+    with pytest.raises(StoreError, match=r"cannot list .* too long"):
+        list(store.list_files())
+    shutil.rmtree(tmp_path / "images")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs /dev/full's neighbours")

@@ -1,12 +1,13 @@
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from chatgenimage.db.png import decode_png, encode_png
+from chatgenimage.db.png import FIRST_BYTES, decode_png, encode_png
 
 
 def noise(height, width):
@@ -90,6 +91,13 @@ def test_the_file_has_no_wrong_checksum():
 def test_a_text_of_any_length_comes_back(text):
     with Image.open(io.BytesIO(encode_png(noise(4, 4), "key", text))) as image:
         assert image.info["key"] == text
+
+
+def test_the_first_bytes_are_compressed_alone_so_that_equal_images_have_equal_files():
+    file = encode_png(noise(16, 16), "key", "text")
+    stream = file[file.index(b"IDAT") + 4 :]
+    end_of_flush = stream.index(b"\x00\x00\xff\xff") + 4
+    assert len(zlib.decompressobj().decompress(stream[:end_of_flush])) == FIRST_BYTES
 
 
 def test_a_flat_image_is_a_small_file():

@@ -72,6 +72,7 @@ def test_what_lies_in_a_bucket_is_listed_aged_and_set_aside(store, bucket):
     assert 0 <= store.age_s(file.path) < 600
     store.set_aside(file.path)
     assert list(store.list_files()) == []
+    assert store.age_s(file.path) is None
     assert objects_in(bucket / "set-aside") == [f"{sha256}.png"]
 
 

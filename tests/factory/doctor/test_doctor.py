@@ -32,6 +32,7 @@ def doctor(place):
     def call(*words):
         command = ["doctor", *words, "--json", "--data-dir", str(place.data_dir)]
         result = CliRunner().invoke(app, command)
+        assert result.stdout, (result.exit_code, result.stderr, result.exception)
         return result.exit_code, {found["name"]: found for found in json.loads(result.stdout)}
 
     return call
