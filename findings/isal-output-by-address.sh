@@ -3,7 +3,7 @@
 #
 # Guess: deflate is a function of the input, the level and the version; on one machine, equal input gives equal output, so a
 #   sha256 of the compressed file may name the content.
-# What happens: the code of levels 0 to 2 computes the hash of the third input byte from a register that still has the address of the
+# What happens: the code of levels 1 and 2 computes the hash of the third input byte from a register that still has the address of the
 #   stream's structure, shifted by 16 bits. If that hash is by chance the one of the first or second byte, a match at the beginning
 #   is missed. Both streams are valid and give the input back. The address is on the stack of the thread, so the output is
 #   constant in a thread and changes with the thread or the process: 1 to 3 threads of 10000 differ.
