@@ -65,7 +65,8 @@ def find_disagreement(
     there = {file.sha256 for file in files if file.sha256}
     with reading(sessions) as session:
         unnamed = list(_find_unnamed(session, files))
-    orphans = [file for file in unnamed if (images.age_s(file.path) or 0.0) > min_age_s]
+    ages = [(file, images.age_s(file.path)) for file in unnamed]
+    orphans = [file for file, age_s in ages if age_s is not None and age_s > min_age_s]
     missing = tuple(candidate_id for candidate_id, sha256 in named.items() if sha256 not in there)
     damaged: tuple[int, ...] = ()
     if verify:

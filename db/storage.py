@@ -1,11 +1,11 @@
 """File storage in a folder or in an S3 bucket; a file is complete or it does not exist."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from fsspec.asyn import sync
@@ -15,6 +15,8 @@ from fsspec.implementations.local import LocalFileSystem
 from chatgenimage.db.errors import StorageUnavailable, StoreError
 from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.db.private_files import PRIVATE_FILE
+
+T = TypeVar("T")
 
 S3_OPTIONS = {
     "skip_instance_cache": True,  # a cached client keeps the credentials of its creation
@@ -82,12 +84,7 @@ class Storage:
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""
         with self._explaining(f"read {path}"):
-            try:
-                content: bytes = self._fs.cat_file(path)
-            except FileNotFoundError as error:
-                if _code_of(error) == "NoSuchBucket":
-                    raise
-                return None
+            content: bytes | None = _unless_gone(self._fs.cat_file, path)
         return content
 
     def list_paths(self) -> Iterator[str]:
@@ -100,12 +97,7 @@ class Storage:
     def modified_at(self, path: str) -> datetime | None:
         """Return the time when a file was written, None if there is no such file."""
         with self._explaining(f"look at {path}"):
-            try:
-                modified: datetime = self._fs.modified(path)
-            except FileNotFoundError as error:
-                if _code_of(error) == "NoSuchBucket":
-                    raise
-                return None
+            modified: datetime | None = _unless_gone(self._fs.modified, path)
         return modified
 
     def move(self, path: str, to: str) -> None:
@@ -159,6 +151,16 @@ class Storage:
                 f"bucket; {WAITS}"
             )
         return f"Start the server, or correct image_store_endpoint; {WAITS}"
+
+
+def _unless_gone(call: Callable[[str], T], path: str) -> T | None:
+    """Return what a call returns for a file, None if there is no such file in the store."""
+    try:
+        return call(path)
+    except FileNotFoundError as error:
+        if _code_of(error) == "NoSuchBucket":
+            raise
+        return None
 
 
 def _files_in(root: str) -> list[str]:

@@ -65,6 +65,7 @@ class _Parts:
     total: int = 0
 
     def add(self, start: int, length: int) -> None:
+        """Append a range of the file, in bytes."""
         if self.ranges and sum(self.ranges[-1][1:]) == start:
             at, first, before = self.ranges[-1]
             self.ranges[-1] = (at, first, before + length)
