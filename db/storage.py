@@ -90,9 +90,9 @@ class Storage:
     def list_paths(self) -> Iterator[str]:
         """Yield the path of every file, sorted."""
         with self._explaining(f"list {self.root}"):
-            paths = _files_in(self.root) if self._is_folder else self._fs.find(self.root)
-        for path in paths:
-            yield path if self._is_folder else self._fs.unstrip_protocol(path)
+            found = _files_in(self.root) if self._is_folder else self._fs.find(self.root)
+        paths = found if self._is_folder else map(self._fs.unstrip_protocol, found)
+        yield from (path for path in paths if is_file_below(self.root, path))
 
     def modified_at(self, path: str) -> datetime | None:
         """Return the time when a file was written, None if there is no such file."""
@@ -151,6 +151,15 @@ class Storage:
                 f"bucket; {WAITS}"
             )
         return f"Start the server, or correct image_store_endpoint; {WAITS}"
+
+
+def is_file_below(root: str, path: str) -> bool:
+    """Tell a file from a folder, both as `find` of s3fs lists them.
+
+    It also returns the root itself, if that holds only empty folders, and the objects with a name
+    that ends in a slash, which consoles make for a folder.
+    """
+    return path.startswith(f"{root}/") and not path.endswith("/")
 
 
 def _unless_gone(call: Callable[[str], T], path: str) -> T | None:

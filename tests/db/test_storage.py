@@ -11,7 +11,7 @@ from PIL import Image
 from chatgenimage.db.consistency import find_disagreement
 from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable, StoreError
 from chatgenimage.db.images import ImageStore
-from chatgenimage.db.storage import Storage
+from chatgenimage.db.storage import Storage, is_file_below
 from tests import s3
 
 PROVENANCE = {"prompt": "a dog in Zürich", "seed": 7, "parent": None}
@@ -80,6 +80,21 @@ def test_rows_and_objects_are_compared(sqlite_place, store):
     store.put(PIXELS, PROVENANCE)
     found = find_disagreement(sqlite_place.sessions, store, reason="image_missing", min_age_s=-600)
     assert [orphan.path for orphan in found.orphans] == [f.path for f in store.list_files()]
+
+
+def test_folders_of_a_server_are_not_files(store, bucket):
+    (bucket / "ab" / "cd").mkdir(parents=True)
+    assert list(store.list_files()) == []
+    sha256 = store.put(PIXELS, PROVENANCE)
+    assert [file.sha256 for file in store.list_files()] == [sha256]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_file"),
+    [("images/ab/x.png", True), ("images/ab/", False), ("images/", False), ("images", False)],
+)
+def test_an_object_that_stands_for_a_folder_is_not_a_file(path, is_file):
+    assert is_file_below("s3://bucket/images", f"s3://bucket/{path}") is is_file
 
 
 def test_a_bucket_that_can_be_written_to_is_told_with_its_server(store, bucket, s3_server):
