@@ -1,4 +1,8 @@
-"""Changes that people make to a run: pause, resume, cancel, and retry what was given up."""
+"""Changes that people make to a run: pause, resume, cancel, and retry what was given up.
+
+Each locks the run first, so that commands on the same run wait for each other and see what the
+earlier one did. Of steps they lock only those that no worker holds.
+"""
 
 from dataclasses import dataclass
 
@@ -31,6 +35,12 @@ class ResumedRun:
     previewed: int = 0
 
 
+def hold_run(session: Session, run_id: int) -> Run:
+    """Lock a run until the transaction ends, and return it as it is now."""
+    query = select(Run).where(Run.id == run_id).with_for_update(key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
 def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
     """Pause, resume or cancel a run; return the state that it now has.
 
@@ -38,6 +48,7 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
     A run that is done or cancelled does not change. The unfinished batches of a cancelled run are
     cancelled, so the counts of what was done stay true.
     """
+    hold_run(session, run.id)
     if run.state in (RunState.ACTIVE, RunState.PAUSED):
         run.state = state
         if state is RunState.ACTIVE:
@@ -54,14 +65,14 @@ def set_run_state(session: Session, run: Run, state: RunState) -> RunState:
 def resume(session: Session, run: Run) -> ResumedRun:
     """Make a run active now, paused or not: its steps no longer wait, and are queued again.
 
-    Steps held by live workers stay with them. A run that is done or cancelled does not change.
+    Steps held by live workers stay with them; so do those that one claims or postpones now. A run
+    that is done or cancelled does not change.
     """
     held = measure_held(session, run.id)
     set_run_state(session, run, RunState.ACTIVE)
     waited = session.scalars(
         update(Step)
-        .where(Step.batch_id.in_(_batches_of(run.id)), Step.state == StepState.READY)
-        .where(Step.run_after > 0.0)
+        .where(Step.id.in_(_delayed(run.id)))
         .values(run_after=0.0)
         .returning(Step.id)
         .execution_options(synchronize_session=False)
@@ -97,7 +108,7 @@ def retry_quarantined(session: Session, run_id: int, step: str | None = None) ->
     labelled and filtered like all others. A cancelled run does not change. A run that waits for the
     answer to its preview still does.
     """
-    run = session.get_one(Run, run_id)
+    run = hold_run(session, run_id)
     if run.state == RunState.CANCELLED:
         return 0
     failed = _quarantined(run_id, step)
@@ -134,6 +145,16 @@ def _quarantined(run_id: int, step: str | None = None) -> Select[int]:
         .where(Batch.run_id == run_id, Item.state == ItemState.QUARANTINED)
     )
     return found if step is None else found.where(Step.name == step)
+
+
+def _delayed(run_id: int) -> Select[int]:
+    """Return the query for steps that wait to be retried, locked; locked ones are left out."""
+    return (
+        select(Step.id)
+        .where(Step.batch_id.in_(_batches_of(run_id)), Step.state == StepState.READY)
+        .where(Step.run_after > 0.0)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
 
 
 def _batches_of(run_id: int) -> Select[int]:

@@ -3,6 +3,9 @@
 A message holds only a batch id; the database rows decide. A step is claimed by compare-and-set with
 a new token and a lease. Every later write of its worker calls `fence` first, or `finish_with`, so a
 worker that lost its lease cannot change anything.
+
+These functions follow the order of locks in docs/architecture.md: a transaction of a worker locks
+its step first and its batch last, and `release_expired` waits for no row.
 """
 
 import time
@@ -10,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
 from chatgenimage.db.clock import Clock
@@ -22,7 +25,6 @@ from chatgenimage.db.delivery_statements import (
     FINISH_WITH,
     FREE,
     HELD,
-    IS_DEAD,
     MAY_CONTINUE,
     OWNERS,
     POSTPONE,
@@ -180,19 +182,18 @@ def request_stop(session: Session, owner: str) -> None:
 
 
 def release_expired(session: Session, owners: Sequence[str] = ()) -> int:
-    """Free the steps whose lease has expired or whose owner is dead."""
+    """Free the steps whose lease has expired or whose owner is dead; return how many.
+
+    A step that another transaction changes now is left for the next sweep.
+    """
     connection = session.connection()
-    ids = connection.scalars(EXPIRED, {"dead": owners}).all()
-    if ids:
-        batch_ids = select(Step.batch_id).where(Step.id.in_(ids))
+    found = connection.execute(EXPIRED, {"dead": owners}).all()
+    if found:
+        step_ids, batch_ids = [row.id for row in found], [row.batch_id for row in found]
+        freed = FREE | {"error": _why_expired}
+        connection.execute(update(Step).where(Step.id.in_(step_ids)).values(freed))
         connection.execute(update(Batch).where(Batch.id.in_(batch_ids)).values(rung_at=None))
-        connection.execute(
-            update(Step)
-            .where(Step.id.in_(ids), Step.state == StepState.RUNNING, IS_DEAD)
-            .values(FREE | {"error": _why_expired}),
-            {"dead": owners},
-        )
-    return len(ids)
+    return len(found)
 
 
 def note_death(session: Session, batch_id: int, owners: str, reason: str) -> None:

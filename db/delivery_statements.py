@@ -113,4 +113,11 @@ POSTPONE = (
 )
 OWNERS = select(Step.owner).where(Step.state == StepState.RUNNING).distinct()
 IS_DEAD = or_(Step.lease_until < Clock(), Step.owner.in_(bindparam("dead", expanding=True)))
-EXPIRED = select(Step.id).where(Step.state == StepState.RUNNING, IS_DEAD)
+EXPIRED = (
+    select(Step.id, Step.batch_id)
+    .join(Batch, Batch.id == Step.batch_id)
+    .where(Step.state == StepState.RUNNING, IS_DEAD)
+    .with_for_update(skip_locked=True, key_share=True, of=(Step, Batch))
+)
+"""Steps of dead workers, locked with their batches. Rows that another transaction changes now are
+left out, so that a sweep waits for none."""

@@ -2,7 +2,8 @@
 
 A batch in flight belongs to the queue of its current step; its message was sent, or it is held
 back. One that waits for the answer to its run's preview is in no queue. Only one dispatcher at a
-time decides: each calls `take_turn` first.
+time decides: each calls `take_turn` first. It waits for no row: one that another transaction
+changes now is left for the next tick, so a dispatcher is in no deadlock.
 """
 
 from collections import Counter
@@ -130,7 +131,9 @@ CHAIN_LEFT = (
     .order_by(Step.position)
 )
 RING = update(Batch).where(Batch.id == bindparam("of_batch")).values(rung_at=Clock())
-FORGET = update(Batch).where(Batch.id == bindparam("of_batch")).values(rung_at=None)
+_named = Batch.id.in_(bindparam("ids", expanding=True))
+FREE_TO_FORGET = select(Batch.id).where(_named).with_for_update(skip_locked=True, key_share=True)
+FORGET = update(Batch).where(_named).values(rung_at=None)
 _before, _opening = aliased(Batch), aliased(Step)
 _may_open = or_(
     Batch.index == 0,
@@ -188,10 +191,7 @@ def sweep(
         dead_owners: Workers that are known to be dead; for all others the lease decides.
     """
     released = delivery.release_expired(session, dead_owners)
-    forgotten = _find_forgotten(session, stale_s, waiting)
-    for batch_id in forgotten:
-        session.connection().execute(FORGET, {"of_batch": batch_id})
-    return released + len(forgotten)
+    return released + _forget(session, _find_forgotten(session, stale_s, waiting))
 
 
 def admit(
@@ -281,6 +281,15 @@ def _find_forgotten(session: Session, stale_s: float, waiting: Mapping[str, int]
             missing[queue] -= 1
             forgotten.append(batch_id)
     return forgotten
+
+
+def _forget(session: Session, batch_ids: Sequence[int]) -> int:
+    """Mark batches as not queued, except those that are locked now; return how many."""
+    if not batch_ids:
+        return 0
+    ids = session.connection().scalars(FREE_TO_FORGET, {"ids": batch_ids}).all()
+    session.connection().execute(FORGET, {"ids": ids})
+    return len(ids)
 
 
 def _chain_left(connection: Connection, batch_id: int) -> DueBatch:

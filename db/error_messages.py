@@ -21,6 +21,9 @@ REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "Restore it from a backup (docs/deployment.md).",
 }
 """Advice by SQLite's primary error code."""
+CONFLICTS = frozenset({"40P01", "40001"})
+"""SQLSTATEs of a transaction that PostgreSQL ended in favour of another: a deadlock between the
+two, or a serialization failure."""
 RAISED = re.compile(r"((?:\w+\.)*[A-Z]\w*)(?:: (.*)|$)")
 """The line of a traceback that has the exception's name and message."""
 OURS = "chatgenimage."
@@ -48,8 +51,28 @@ def explain(error: DBAPIError) -> str:
     return f"{reason}. {REMEDIES.get(code, CHECK)}"
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Return whether PostgreSQL ended a transaction in favour of another; nothing of it is kept."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in CONFLICTS
+
+
+def describe_error(error: DBAPIError, database: str = "the database") -> str:
+    """Return in one line what happened, and what to do.
+
+    Args:
+        error: What the database or its driver raised.
+        database: Its name in the message.
+    """
+    if is_conflict(error):
+        return (
+            f"{database} ended this transaction in favour of another one that changed the same "
+            "rows at the same time: nothing was changed. Try again."
+        )
+    return f"{database} does not answer: {explain(error)}"
+
+
 def unavailable(url: str, error: DBAPIError) -> DatabaseUnavailable:
     """Return the error to raise: `DatabaseAway` only if waiting may help."""
     is_away = isinstance(error, OperationalError | InterfaceError)
     kind = DatabaseAway if is_away else DatabaseUnavailable
-    return kind(f"the database at {url} does not answer: {explain(error)}")
+    return kind(describe_error(error, f"the database at {url}"))

@@ -42,22 +42,19 @@ def list_active(session: Session) -> list[int]:
 def hold_active(session: Session, run_id: int) -> Run | None:
     """Return a run, locked, if it is still active: others that end or extend it must wait."""
     query = select(Run).where(Run.id == run_id, Run.state == RunState.ACTIVE)
-    return session.scalar(query.with_for_update())
+    return session.scalar(query.with_for_update(key_share=True))
 
 
 def hold_finished(session: Session, run_id: int, seen: RunTotals) -> bool:
     """Lock a run if it is still active, has no open batch, and its progress equals `seen`.
 
-    Others wait until the transaction ends, and then find another state or other counts.
+    Others wait until the transaction ends, and then find another state or other counts. The batches
+    are counted after the run is locked: a `factory retry` that it waited for may have opened some.
     """
-    held = session.scalar(
-        update(Run)
-        .where(Run.id == run_id, _is_finished)
-        .values(state=RunState.ACTIVE)
-        .returning(Run.id)
-        .execution_options(synchronize_session=False)
-    )
-    return held is not None and measure_progress(session, run_id) == seen
+    if hold_active(session, run_id) is None:
+        return False
+    is_finished = session.scalar(select(Run.id).where(Run.id == run_id, _is_finished)) is not None
+    return is_finished and measure_progress(session, run_id) == seen
 
 
 def end_run(session: Session, run_id: int) -> None:

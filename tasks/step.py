@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatgenimage.db import delivery
 from chatgenimage.db.delivery import LeaseLost
+from chatgenimage.db.error_messages import is_conflict
 from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.db.refusals import explain_refusal, explain_stop
 from chatgenimage.db.session import reading
@@ -39,6 +40,7 @@ COMPUTED = "computed; the last pass is being written"
 GIVEN_BACK = "given back; the rest is tried again later"
 LOST = "stopped: another worker took the step over"
 AWAY = "nothing done: the database did not answer"
+CONFLICT = "nothing done: the database ended the claim in favour of another transaction"
 
 
 class BudgetInUse(Exception):
@@ -144,7 +146,7 @@ def _claim(
             reason = explain_refusal(session, batch_id, work.name, resources.models_key)
     except TRANSIENT as error:
         log.warning("claim_failed", batch_id=batch_id, step=work.name, error=str(error))
-        raise ChainEnds(AWAY) from None
+        raise ChainEnds(CONFLICT if is_conflict(error) else AWAY) from None
     log.info("message_ignored", batch_id=batch_id, step=work.name, reason=reason)
     raise ChainEnds(f"nothing to do: {reason}")
 

@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
-from chatgenimage.db.error_messages import explain
+from chatgenimage.db.error_messages import describe_error
 from chatgenimage.factory.api.places import EXPECTED, settings_at, store_at
 from chatgenimage.factory.commands import (
     PLACE_OPTIONS,
@@ -254,7 +254,7 @@ def _ending(stopped: str) -> Iterator[None]:
         _complain(str(error))
         raise typer.Exit(getattr(error, "exit_code", FactoryError.exit_code)) from None
     except OperationalError as error:
-        _complain(f"the database does not answer: {explain(error)}")
+        _complain(describe_error(error))
         raise typer.Exit(FactoryError.exit_code) from None
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader, e.g. `head`, has closed; typer exits quietly

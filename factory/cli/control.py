@@ -45,7 +45,7 @@ def pause(*, run: RunNumber, store: Store) -> None:
     Example: factory pause 3
     """
     with store.sessions.begin() as session:
-        found = get_run(session, run)
+        found = control.hold_run(session, get_run(session, run).id)
         if found.state in {RunState.DONE, RunState.CANCELLED}:
             raise RunOver(f"run {run} is {found.state} and cannot be paused.")
         already = "already " if found.state == RunState.PAUSED else ""

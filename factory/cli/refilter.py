@@ -3,9 +3,11 @@
 from typing import Annotated
 
 import typer
+from sqlalchemy.orm import Session
 
 from chatgenimage.db.runs import get_run
 from chatgenimage.db.session import reading
+from chatgenimage.db.transactions import in_transaction
 from chatgenimage.db.verdicts import list_rejudgings
 from chatgenimage.factory.cli.common import (
     ROWS_TOGETHER,
@@ -82,8 +84,11 @@ def refilter(
 
 
 def _write(store: Store, run_id: int, limits: Limits) -> None:
-    with store.sessions.begin() as session:
+    def write(session: Session) -> None:
+        """Judge the run again, as it is now."""
         write_verdicts(session, get_run(session, run_id), limits)
+
+    in_transaction(store.sessions, write)
 
 
 def _may_write() -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from chatgenimage.db import verdicts
+from chatgenimage.db.control import hold_run
 from chatgenimage.db.fingerprints import Scope
 from chatgenimage.db.models import Rejudging, Run
 from chatgenimage.db.states import RunState, Verdict
@@ -79,12 +80,13 @@ def refilter(session: Session, run: Run, limits: Limits) -> RefilterPreview:
 
     Args:
         session: An open transaction; all of it is written, or nothing.
-        run: One that is done or cancelled.
+        run: One that is done or cancelled; it is locked, so that another refilter waits.
         limits: The threshold of every rule.
 
     Raises:
         RunUnfinished: If the run is still being made.
     """
+    hold_run(session, run.id)
     if run.state not in {RunState.DONE, RunState.CANCELLED}:
         raise RunUnfinished(
             f"run {run.id} is {run.state}: later candidates would be judged by other thresholds. "

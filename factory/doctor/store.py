@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from chatgenimage.db import consistency, verdicts
 from chatgenimage.db.consistency import Disagreement, Verify
 from chatgenimage.db.images import ImageStore
-from chatgenimage.db.session import Sessions
+from chatgenimage.db.session import Sessions, reading
+from chatgenimage.db.transactions import in_transaction
 from chatgenimage.factory.doctor.findings import Finding, Health
 from chatgenimage.tasks.filter_rules import IMAGE_MISSING
 
@@ -60,9 +61,9 @@ def repair(sessions: Sessions, images: ImageStore, found: Disagreement) -> str:
     Nothing is deleted. A run that was waiting for such a file can continue.
     """
     lost = (*found.missing, *found.damaged)
-    with sessions.begin() as session:
+    with reading(sessions) as session:
         damaged = consistency.list_checksums(session, found.damaged)
-        verdicts.reject(session, lost, IMAGE_MISSING)
+    in_transaction(sessions, lambda session: verdicts.reject(session, lost, IMAGE_MISSING))
     paths = [file.path for file in found.orphans] + [images.path_of(each) for each in damaged]
     for path in paths:
         images.set_aside(path)

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from chatgenimage.db.error_messages import explain
+from chatgenimage.db.error_messages import describe_error
 from chatgenimage.db.errors import DatabaseUnavailable, RefusedChange, RowNotFound
 from chatgenimage.factory.errors import UnknownName
 from chatgenimage.factory.gallery.corrections import CorrectionRoutes
@@ -139,7 +139,7 @@ def _error_pages(renderer: Renderer) -> dict[type[Exception], Answer]:
     def database_away(_: Request, error: Exception) -> Response:
         """Return a page with status 503."""
         if isinstance(error, DBAPIError):
-            return page(503, f"the database does not answer: {explain(error)}")
+            return page(503, describe_error(error))
         return page(503, str(error))
 
     def refused(_: Request, error: Exception) -> Response:

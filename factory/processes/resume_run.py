@@ -39,7 +39,7 @@ def resume_run(
         BudgetSpent: If it has spent its budget.
         SettingsError: If a first limit of money is given and no model has a price.
     """
-    run = get_run(session, run_id)
+    run = control.hold_run(session, get_run(session, run_id).id)
     _refuse(run, settings)
     if run.budget is None:
         refuse_without_prices(settings, limits)
