@@ -3,7 +3,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from chatgenimage.db.models import Batch
@@ -21,8 +21,9 @@ from tests import rows
 URL = "redis+socket:///tmp/nowhere.sock?virtual_host=0"
 WINDOW = 7
 PATIENCE_S = 120
-STALE_S = 4.0
-"""Longer than a busy machine needs between a tick's commit and its last message."""
+STALE_S = 3600.0
+"""Longer than the test: a message looks lost only after `make_stale`."""
+SOME_TICKS = 5
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -32,6 +33,20 @@ def place_of_each(request):
     with place.sessions.begin() as session:
         rows.add_run(session, [f"word {number}" for number in range(3 * WINDOW)])
     return place
+
+
+def make_stale(place):
+    """Let every message look as if it was sent long ago."""
+    with place.sessions.begin() as session:
+        session.execute(update(Batch).values(rung_at=Batch.rung_at - 2 * STALE_S))
+
+
+def wait_for_ticks(ticks, count):
+    """Wait until each dispatcher has begun so many more ticks: all but the last have ended."""
+    before = [len(each) for each in ticks]
+    wait_for(
+        lambda: all(len(each) - start >= count for each, start in zip(ticks, before, strict=True))
+    )
 
 
 def wait_for(condition):
@@ -70,11 +85,16 @@ def test_two_dispatchers_fill_the_window_once_and_again_after_the_broker_forgot(
         def waiting():
             return count_waiting(app, QUEUE_NAMES)["language"]
 
-        for _ in range(2):
+        ticks = [[], []]  # what each dispatcher counted, per tick
+        for counted in ticks:
             each = make_celery(settings, broker.url)
-            dispatchers.enter_context(Dispatcher(each, place.sessions, settings.delivery).start())
+            dispatcher = Dispatcher(each, place.sessions, settings.delivery)
+            dispatcher.observe = counted.append
+            dispatchers.enter_context(dispatcher.start())
         wait_for(lambda: waiting() == WINDOW)
-        time.sleep(STALE_S + 0.5)  # many ticks, and long enough for every message to look stale
+        wait_for_ticks(ticks, 2)  # from here on each has counted the whole window
+        make_stale(place)
+        wait_for_ticks(ticks, SOME_TICKS)
         assert waiting() == WINDOW
         with place.sessions() as session:
             in_flight = select(func.count()).where(Batch.state == BatchState.IN_FLIGHT)
@@ -82,6 +102,8 @@ def test_two_dispatchers_fill_the_window_once_and_again_after_the_broker_forgot(
         with app.pool.acquire(block=True) as connection:
             connection.default_channel.client.flushall()  # type: ignore[attr-defined]  # a stub lacks it
         wait_for(lambda: waiting() >= WINDOW)
+        wait_for_ticks(ticks, SOME_TICKS)
+        assert waiting() == WINDOW
 
 
 def test_a_run_that_makes_no_progress_is_logged_with_the_reason(place):
