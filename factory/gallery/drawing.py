@@ -1,7 +1,7 @@
 """Drawing over an image: shapes of its objects, for an SVG overlay."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from PIL import ImageFont
@@ -21,6 +21,9 @@ ROOM_ABOVE = 0.12
 150 pixels high, and a tag 18."""
 TAG_LETTERS, CARD_LETTERS = 32, 14
 """Most letters of a tag, on the page of a candidate and in the list."""
+PAGE_PX, CARD_PX = 288, 136
+"""Width of an image there on the narrowest phone, in screen pixels: a tag that fits then fits in a
+wider image."""
 KNOWN_TAGS = 4096
 TAG_FONT_PX, TAG_HEIGHT_PX, TAG_PADDING_PX = 13.5, 18, 5
 
@@ -66,18 +69,21 @@ class ObjectShape:
 
 def draw_objects(candidate: Candidate) -> list[ObjectShape]:
     """Return the shapes of a candidate's objects, highest confidence first."""
-    return _draw(candidate, TAG_LETTERS, has_outline=True)
+    return _draw(candidate, TAG_LETTERS, PAGE_PX, has_outline=True)
 
 
 def draw_boxes(candidate: Candidate) -> list[ObjectShape]:
     """Return the same without outlines, which take time, and with short tags: for the list."""
-    return _draw(candidate, CARD_LETTERS, has_outline=False)
+    return _draw(candidate, CARD_LETTERS, CARD_PX, has_outline=False)
 
 
-def _draw(candidate: Candidate, letters: int, *, has_outline: bool) -> list[ObjectShape]:
+def _draw(
+    candidate: Candidate, letters: int, shown_px: int, *, has_outline: bool
+) -> list[ObjectShape]:
     found = objects_of(candidate)
     colours = colours_of(sorted({one.label for one in found}))
-    return [_to_shape(one, colours, letters, has_outline=has_outline) for one in found]
+    shapes = [_to_shape(one, colours, letters, has_outline=has_outline) for one in found]
+    return [replace(one, tag=_move_inside(one.tag, shown_px)) for one in shapes]
 
 
 def _to_shape(
@@ -112,6 +118,14 @@ def _to_tag(found: CorrectedObject, label: str) -> LabelTag:
         y_px=-TAG_HEIGHT_PX if is_above else 0,
         width_px=width_px,
     )
+
+
+def _move_inside(tag: LabelTag, shown_px: int) -> LabelTag:
+    """Return a tag that neither side of an image cuts, if the image has `shown_px` or more."""
+    anchor_px = tag.left * shown_px / 100
+    most_px = max(shown_px - tag.width_px, 0)
+    left_px = min(max(anchor_px + tag.x_px, 0), most_px)
+    return replace(tag, x_px=round(left_px - anchor_px))
 
 
 @lru_cache(KNOWN_TAGS)

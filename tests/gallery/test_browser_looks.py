@@ -72,11 +72,13 @@ def test_a_phone_scrolls_only_vertically(open_page, strange, path):
     assert wide <= 0
 
 
-@pytest.mark.parametrize("width", [390, 800, 1280])
+@pytest.mark.parametrize("width", [320, 390, 800, 1280])
 def test_labels_of_boxes_in_the_list_are_inside_their_image(open_page, sqlite_place, width):
     found = [
         ("a very long object name indeed", "blue", (10.0, 10.0, 20.0, 20.0)),
         ("dog", "brown", (4.0, 4.0, 44.0, 44.0)),
+        ("wooden_helicopter", "red", (34.0, 30.0, 50.0, 44.0)),
+        ("wooden_pumpkin", "red", (44.0, 50.0, 47.0, 54.0)),
     ]
     with sqlite_place.sessions.begin() as session:
         batch = rows.batch_of(session, rows.add_run(session, ["dog"]))
@@ -86,9 +88,10 @@ def test_labels_of_boxes_in_the_list_are_inside_their_image(open_page, sqlite_pl
         page.goto(f"{address}/candidates")
         stage = page.locator(".card .stage").bounding_box()
         tags = [tag.bounding_box() for tag in page.locator(".card .tag rect").all()]
-    assert len(tags) == 2
+    assert len(tags) == len(found)
     for tag in tags:
         assert tag["y"] >= stage["y"]
+        assert tag["x"] >= stage["x"]
         assert tag["x"] + tag["width"] <= stage["x"] + stage["width"]
 
 

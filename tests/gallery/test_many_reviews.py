@@ -60,6 +60,8 @@ def test_selected_candidates_are_reviewed_and_restored_with_keys(open_page, gall
     expect(page.locator(".card .mark")).to_have_count(3)
     press(page, "u")
     expect(page.locator(".card .mark")).to_have_count(0)
+    expect(page.locator("#reviewed")).to_contain_text("The reviews of 3 candidates are as before.")
+    expect(page.locator("#reviewed button")).to_be_hidden()  # there is nothing to undo now
     assert marks_of(family) == {}
 
     press(page, "g")  # the one that has the focus
