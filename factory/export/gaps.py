@@ -84,7 +84,10 @@ def describe_validation(wanted: Format, counts: Mapping[str, int]) -> Iterator[s
             "few families of images. Nothing was written; make more images."
         )
     if VAL in missing and wanted.validation == "from train":
-        yield f"Trainers of {wanted.name} validate on other images: no image is in a split val."
+        yield (
+            "No image is in a split val, so trainers validate on the images of train: their results "
+            "are then too good."
+        )
 
 
 def _roles_missing(names: Iterable[str]) -> list[str]:

@@ -167,7 +167,7 @@ def test_data_yaml_always_has_val(families_place, out, splits, val):
     data = yaml.safe_load((out / "data.yaml").read_text("utf-8"))
     assert (data["train"], data["val"]) == ("images/train", val)
     assert (out / val).is_dir()
-    assert ("no image is in a split val" in str(done)) == (val == "images/train")
+    assert ("No image is in a split val" in str(done)) == (val == "images/train")
 
 
 def test_a_yolo_export_of_one_family_validates_on_it_and_says_so(one_family_place, out):
@@ -175,7 +175,7 @@ def test_a_yolo_export_of_one_family_validates_on_it_and_says_so(one_family_plac
     data = yaml.safe_load((out / "data.yaml").read_text("utf-8"))
     assert data["val"] == "images/train"
     assert "The split val has no image" in str(done)
-    assert "no image is in a split val" in (out / "README.md").read_text("utf-8")
+    assert "No image is in a split val" in (out / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["rf-detr", "classification", "torchvision-voc"])

@@ -10,6 +10,9 @@ NO_KEY = "no key for m: set OPENAI_API_KEY."
 READY = json.dumps({"event": "worker_starting", "level": "info"})
 BROKEN = json.dumps({"event": "worker_has_no_models", "level": "error", "error": NO_KEY})
 STOPPED = "worker 'all' stopped after an error and returned its work; the last error above says why"
+CRASHED = json.dumps(
+    {"event": "Unrecoverable error", "level": "critical", "exception": "Traceback:\n  x\nE: full\n"}
+)
 TRACEBACK = ["Traceback (most recent call last):", '  File "x.py", line 1', "KeyError: 'a'"]
 
 
@@ -19,6 +22,8 @@ TRACEBACK = ["Traceback (most recent call last):", '  File "x.py", line 1', "Key
         ([READY, BROKEN, READY, STOPPED], NO_KEY),
         ([READY, NO_KEY], NO_KEY),
         ([READY, *TRACEBACK], "KeyError: 'a'"),
+        ([READY, CRASHED], "E: full"),
+        ([READY, CRASHED[:-9]], None),  # the disk was full
         ([READY], None),
         ([], None),
         (["[1, 2]", "x" * 2000], "x" * MOST_CHARACTERS),
