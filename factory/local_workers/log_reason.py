@@ -42,10 +42,10 @@ def _logged_error(lines: Iterable[str]) -> str | None:
 
 def _reasons(event: Mapping[str, object]) -> Iterator[str]:
     """Yield what an event says of its error, each in one line."""
-    texts = [str(event[key]).strip() for key in ERROR_KEYS if event.get(key)]
-    yield from (text.splitlines()[0] for text in texts)
+    texts = [str(event.get(key) or "").strip() for key in ERROR_KEYS]
+    yield from (text.splitlines()[0] for text in texts if text)
     traceback = str(event.get("exception") or "").strip()
-    if traceback and not texts:
+    if traceback and not any(texts):
         yield traceback.splitlines()[-1].strip()
 
 
