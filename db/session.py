@@ -41,6 +41,9 @@ BUSY_TIMEOUT_S = 60
 RETRY_S = 0.02
 READS_ONLY = "reads_only"
 USED_AT = "used_at"
+ISOLATION = "READ COMMITTED"
+"""Of PostgreSQL's writing transactions, whatever its default: a statement that waited for a row
+sees what the other transaction did. With any other level it would fail (SQLSTATE 40001)."""
 IDLE_S = 1.0
 """Connections idle for longer than this are tested before use."""
 UPGRADE = 0x75706772616465
@@ -64,7 +67,8 @@ def connect(url: str, *, durable: bool = True, patience_s: float | None = None) 
     """
     try:
         arguments = _connect_args(url, durable=durable, patience_s=patience_s)
-        engine = create_engine(url, connect_args=arguments)
+        isolation = {} if url.startswith("sqlite") else {"isolation_level": ISOLATION}
+        engine = create_engine(url, connect_args=arguments, **isolation)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         reason = "its port is not a number" if isinstance(error, ValueError) else error
         raise DatabaseUnavailable(

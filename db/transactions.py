@@ -5,6 +5,8 @@ commands on runs. Changes of many candidates in any order, and statements of oth
 still meet in one.
 """
 
+import random
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +22,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 TRIES = 3
+PAUSE_S = 0.2
+"""Longest pause before the first repetition, in which the other transaction continues."""
 
 
 def in_transaction(sessions: Sessions, change: Callable[[Session], T]) -> T:
@@ -33,13 +37,14 @@ def in_transaction(sessions: Sessions, change: Callable[[Session], T]) -> T:
     Raises:
         OperationalError: If the last try meets a deadlock too, or the database does not answer.
     """
-    for _ in range(TRIES - 1):
+    for tries in range(1, TRIES):
         try:
             return _run_once(sessions, change)
         except OperationalError as error:
             if not is_conflict(error):
                 raise
             log.info("transaction_repeated", error=str(error.orig))
+        time.sleep(tries * PAUSE_S * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, no secret
     return _run_once(sessions, change)
 
 

@@ -1,5 +1,6 @@
 """A deadlock of two transactions on a real PostgreSQL, of which the server ends one."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from chatgenimage.db.error_messages import describe_error, is_conflict
 from chatgenimage.db.models import Run
+from chatgenimage.db.session import connect, engine_of, reading
 from chatgenimage.db.transactions import in_transaction
 from tests import rows
 
@@ -55,10 +57,12 @@ def meet(place, run_ids, write):
     closed: the other one has no such limit, and waits before the circle is closed.
     """
     first, second = run_ids
-    calls = []
+    calls, has_ended = [], threading.Event()
 
     def change(session):
         calls.append(session)
+        if len(calls) > 1:
+            assert has_ended.wait(PATIENCE_S)  # or the two could meet again
         hold(session, first)
         session.execute(text(f"SELECT {GATE}"))
         hold(session, second)
@@ -70,6 +74,7 @@ def meet(place, run_ids, write):
             session.execute(text("SET LOCAL deadlock_timeout = '1h'"))
             hold(session, second)
             hold(session, first)
+        has_ended.set()
 
     with ThreadPoolExecutor() as threads:
         with place.sessions.begin() as session:
@@ -101,6 +106,20 @@ def test_a_change_that_is_not_repeated_is_not_reported_as_a_database_that_is_awa
     assert is_conflict(error)
     assert "nothing was changed. Try again." in describe_error(error)
     assert "does not answer" not in describe_error(error)
+
+
+def test_a_server_with_another_isolation_by_default_is_used_like_any_other(
+    postgres, postgres_database
+):
+    strict = "?options=-c%20default_transaction_isolation%3Dserializable&"
+    sessions = connect(postgres.url(postgres_database).replace("?", strict))
+    with sessions.begin() as session:
+        assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
+    with reading(sessions) as session:
+        assert session.scalar(text("SHOW transaction_isolation")) == "repeatable read"
+    with sessions.begin() as session:
+        assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
+    engine_of(sessions).dispose()
 
 
 def test_other_errors_are_not_repeated(place):
