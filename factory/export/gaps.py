@@ -85,8 +85,8 @@ def describe_validation(wanted: Format, counts: Mapping[str, int]) -> Iterator[s
         )
     if VAL in missing and wanted.validation == "from train":
         yield (
-            "No image is in a split val, so trainers validate on the images of train: their results "
-            "are then too good."
+            "No image is in a split val, so trainers validate on the images of train: their "
+            "results are then too good."
         )
 
 

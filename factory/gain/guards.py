@@ -32,6 +32,7 @@ def guard(images: ImageSets, task: Task | None) -> tuple[Task, ImageSets]:
     chosen = _choose_task(images, task)
     images = _for_task(images, chosen)
     images = match_classes(images, chosen)
+    _refuse_one_class(images, chosen)
     images = _without_copies(images)
     _refuse_few(images)
     return chosen, images.noted(*_warn_few_tests(images))
@@ -122,8 +123,17 @@ def _note_copies(name: str, original: str, copies: Copies) -> str:
     )
 
 
+def _refuse_one_class(images: ImageSets, task: Task) -> None:
+    """Raise BadDataset if there is nothing to tell apart: every answer would be right."""
+    if task is Task.CLASSIFY and len(images.classes) == 1:
+        raise BadDataset(
+            " ".join((f"only one class can be measured: {images.classes[0]}.", *images.notes))
+            + " To classify, the test set and a training set need two classes in common."
+        )
+
+
 def _refuse_few(images: ImageSets) -> None:
-    """Raise BadDataset if a set has too few usable images."""
+    """Raise BadDataset if a set has too few usable images; the notes say what was removed."""
     sets = {"test": images.test}
     if images.real:
         sets["train"] = images.real
@@ -131,10 +141,11 @@ def _refuse_few(images: ImageSets) -> None:
         sets["synthetic"] = tuple(one for one in images.synthetic if one.is_accepted)
     for name, some in sets.items():
         if len(some) < LEAST_IMAGES:
-            raise BadDataset(
+            problem = (
                 f"the {name} set has {len(some)} usable image{'' if len(some) == 1 else 's'}; "
                 f"expected at least {LEAST_IMAGES}."
             )
+            raise BadDataset(" ".join((problem, *images.notes)))
 
 
 def _warn_few_tests(images: ImageSets) -> Iterator[str]:

@@ -242,7 +242,7 @@ def load_settings(profile: str | Path | None = None, **overrides: Any) -> Settin
     sources = [
         SettingSource(str(path), {"profile": path.stem, **read_yaml(path)}),
         SettingSource("the environment", _read_environment(), env_prefix=ENV_PREFIX),
-        SettingSource("the arguments", given(overrides)),
+        SettingSource("the arguments", given(overrides), has_options=True),
     ]
     merged: dict[str, Any] = {}
     for source in sources:

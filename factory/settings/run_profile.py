@@ -60,7 +60,7 @@ def settings_from_frozen(frozen: Mapping[str, Any], **overrides: Any) -> Setting
     """
     sources = (
         SettingSource("the frozen profile", dict(frozen)),
-        SettingSource("the arguments", given(overrides)),
+        SettingSource("the arguments", given(overrides), has_options=True),
     )
     return validated(merge(sources[0].values, sources[1].values), sources)
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from chatgenimage.workers.families import FAMILY_CLASSES
 
 SHOWN_KEYS = 3
+OPTIONS_SECTION = "chain"
+"""The section whose keys have options of their own: `chain.per_label` is given as `--per-label`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,13 @@ class SettingSource:
         name: Name for messages.
         values: The values, nested.
         env_prefix: Prefix of its variables, if it is the environment.
+        has_options: Whether a person gave the values as options of a command or a function.
     """
 
     name: str
     values: Mapping[str, Any]
     env_prefix: str | None = None
+    has_options: bool = False
 
     def has(self, path: Sequence[str]) -> bool:
         """Return whether this source sets the key at `path`."""
@@ -39,6 +43,8 @@ class SettingSource:
         """Return the key as it is written in this source."""
         if self.env_prefix is not None:
             return self.env_prefix + "__".join(path).upper()
+        if self.has_options and len(path) > 1 and path[0] == OPTIONS_SECTION:
+            path = path[1:]
         return ".".join(path)
 
 

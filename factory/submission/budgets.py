@@ -38,15 +38,18 @@ NO_LIMITS = SpendingLimits()
 
 
 def refuse_without_prices(settings: Settings, limits: SpendingLimits) -> None:
-    """Check that a limit of money can be reached: the profile has a price.
+    """Check that a limit of money or tokens can be reached: the profile has a price.
 
     Raises:
-        SettingsError: If all prices of the profile are 0; names the settings.
+        SettingsError: If all prices of the profile are 0, or no model has one; names the settings.
     """
-    if limits.cost is None:
-        return
     prices = dict(_prices_in(settings))
-    if any(prices.values()):
+    if not prices and limits.tokens is not None:
+        raise SettingsError(
+            f"--budget-tokens {limits.tokens} would limit nothing: no model of the profile "
+            f"{settings.profile!r} counts tokens. Leave it out."
+        )
+    if limits.cost is None or any(prices.values()):
         return
     if not prices:
         raise SettingsError(

@@ -133,6 +133,23 @@ def test_too_few_images_are_refused(counts, problem):
         guard(sets_of(**counts), None)
 
 
+def test_too_few_images_are_refused_with_what_was_removed():
+    """Rejected images are left, so the synthetic set is not empty, and has none to train on."""
+    sets = sets_of()
+    accepted, rejected = sets.synthetic[:4], sets.synthetic[4:]
+    mixed = (*accepted, *(replace(one, is_accepted=False) for one in rejected))
+    with pytest.raises(BadDataset, match=r"0 usable images.* Removed from the synthetic set.* 4"):
+        guard(replace(sets, synthetic=mixed, test=(*sets.test, *map(saved_again, accepted))), None)
+
+
+def test_one_class_cannot_be_told_apart():
+    sets = sets_of()
+    discs = tuple(one for one in sets.test if one.label == "disc")
+    with pytest.raises(BadDataset, match=r"only one class can be measured: disc.*has none: square"):
+        guard(replace(sets, test=discs), Task.CLASSIFY)
+    assert guard(replace(sets, test=discs), Task.DETECT)[1].test
+
+
 def test_a_small_test_set_is_used_with_a_warning():
     _, guarded = guard(sets_of(test=12), None)
     assert "The test set has 12 images only" in guarded.notes[0]

@@ -102,6 +102,14 @@ def test_a_frozen_profile_contains_no_secrets_and_no_paths():
     assert not {"data_dir", "device", "broker_url"} & set(frozen)
 
 
+def test_a_wrong_option_is_named_as_the_option_and_a_variable_as_the_variable(monkeypatch):
+    with pytest.raises(SettingsError, match=r"^the arguments: 'per_label' is wrong: .* to 1"):
+        load_settings("micro", chain={"per_label": 0})
+    monkeypatch.setenv("FACTORY_CHAIN__PER_LABEL", "0")
+    with pytest.raises(SettingsError, match="the environment: 'FACTORY_CHAIN__PER_LABEL' is wrong"):
+        load_settings("micro")
+
+
 def test_a_frozen_profile_ignores_the_environment(monkeypatch):
     frozen = dump_profile(load_settings("micro"))
     monkeypatch.setenv("FACTORY_CHAIN__PER_LABEL", "99")

@@ -35,11 +35,14 @@ def test_a_budget_of_money_needs_a_price_and_the_message_names_the_settings():
     refuse_without_prices(settings_with(), SpendingLimits(tokens=5))
 
 
-def test_a_rule_book_costs_nothing_and_the_command_ends_before_it_writes(tmp_path):
-    words = ["submit", "dog", "--budget", "5", "--data-dir", str(tmp_path / "data")]
+@pytest.mark.parametrize(
+    ("option", "problem"), [("--budget", "costs money"), ("--budget-tokens", "counts tokens")]
+)
+def test_a_rule_book_costs_nothing_and_the_command_ends_before_it_writes(tmp_path, option, problem):
+    words = ["submit", "dog", option, "5", "--data-dir", str(tmp_path / "data")]
     ended = CliRunner().invoke(app, words)
     assert ended.exit_code == 2
-    assert "no model of the profile 'micro' costs money. Leave it out" in ended.stderr
+    assert f"no model of the profile 'micro' {problem}. Leave it out" in ended.stderr
     assert not (tmp_path / "data").exists()
 
 
