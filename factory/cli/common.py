@@ -63,7 +63,8 @@ Budget = Annotated[
     float | None,
     typer.Option(
         min=0,
-        help="Most that the language model may cost, in the currency of the profile's prices.",
+        help="Pause the run when its calls to servers have cost this much, in the currency of the "
+        "profile's prices.",
     ),
 ]
 BudgetTokens = Annotated[

@@ -31,7 +31,7 @@ StepName = Annotated[
     Literal["brainstorm", "generate", "label", "imagine", "edit", "place", "fill", "filter"] | None,
     typer.Option("--step", help="Only items that this step gave up."),
 ]
-EveryRun = Annotated[bool, typer.Option("--all", help="Of every run.")]
+EveryRun = Annotated[bool, typer.Option("--all", help="Retry the items of every run.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Cancel without asking.")]
 
 

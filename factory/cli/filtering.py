@@ -42,10 +42,17 @@ Objects = Annotated[
 ]
 Least = Annotated[
     list[str] | None,
-    typer.Option("--min", metavar="SCORE=VALUE", help=f"Scores: {', '.join(SCORE_NAMES)}."),
+    typer.Option(
+        "--min",
+        metavar="SCORE=VALUE",
+        help=f"Least value of a score; may be repeated. Scores: {', '.join(SCORE_NAMES)}.",
+    ),
 ]
 Most = Annotated[
-    list[str] | None, typer.Option("--max", metavar="SCORE=VALUE", help="May be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--max", metavar="SCORE=VALUE", help="Greatest value of a score; may be repeated."
+    ),
 ]
 DuplicatesOf = Annotated[
     int | None,
@@ -66,10 +73,10 @@ DomainNames = Annotated[
     typer.Option("--domain", help="A domain that was asked for; may be repeated."),
 ]
 LeastObjects = Annotated[
-    int | None, typer.Option("--min-objects", min=0, max=MAX_ID, help="Least objects detected.")
+    int | None, typer.Option("--min-objects", min=0, max=MAX_ID, help="Least number of objects.")
 ]
 MostObjects = Annotated[
-    int | None, typer.Option("--max-objects", min=0, max=MAX_ID, help="Most objects detected.")
+    int | None, typer.Option("--max-objects", min=0, max=MAX_ID, help="Greatest number of objects.")
 ]
 ReviewName = Annotated[
     Marked | None, typer.Option("--marked", help="The newest review (`factory mark`).")

@@ -92,7 +92,7 @@ class TrainingOptions:
     seeds: Annotated[int, typer.Option(min=2, max=100, help="Repetitions of each arm.")] = 3
     arm: Annotated[
         list[str] | None,
-        typer.Option(help="An arm by its name; may be repeated.", show_default="all"),
+        typer.Option(help="Train only the arm of this name; may be repeated.", show_default="all"),
     ] = None
 
 

@@ -38,7 +38,7 @@ def mark(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="Or a CSV: mark (good or bad), and candidate, or label and key."),
+        typer.Option(help="CSV with the columns mark, and candidate (an id) or label and key."),
     ] = None,
     run: Annotated[
         int | None,

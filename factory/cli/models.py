@@ -4,7 +4,9 @@ import typer
 
 from chatgenimage.factory.cli import calibrate, checkpoints
 
-app = typer.Typer(help="The models of a profile.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, download, try and calibrate the models of a profile.", no_args_is_help=True
+)
 
 
 def register(root: typer.Typer) -> None:

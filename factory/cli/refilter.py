@@ -57,7 +57,7 @@ def refilter(
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Judge a run again from its stored scores: no model, no image. Without --set: its history.
+    """Judge a run again by other thresholds, from its stored scores. Without --set: its history.
 
     Example: factory refilter 3 --set clip_similarity=0.27
     """

@@ -50,7 +50,7 @@ def thresholds(
     as_json: AsJson = False,
     store: Store,
 ) -> None:
-    """Show each score's histogram, and how many other thresholds would accept.
+    """Show a histogram of each score, and how many candidates other thresholds would accept.
 
     Example: factory thresholds 1 --marks gallery
     """
