@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from chatgenimage.db.classes import list_picture_classes
+from chatgenimage.db.classes import list_picture_classes, runs_of_pictures
 from chatgenimage.db.domains import is_of_domain
 from chatgenimage.db.errors import RowNotFound
 from chatgenimage.db.models import Candidate, Label
@@ -119,8 +119,9 @@ def list_newest(session: Session, run_id: int, limit: int) -> Sequence[int]:
 
 
 def list_label_names(session: Session, run_id: int | None, limit: int) -> Sequence[str]:
-    """Return the requested labels and the classes of pictures, sorted."""
-    query: Select[str] = select(Label.name).distinct().order_by(Label.name).limit(limit)
+    """Return the requested labels and the classes of pictures, sorted; no titles of pictures."""
+    query: Select[str] = select(Label.name).where(Label.run_id.not_in(runs_of_pictures()))
+    query = query.distinct().order_by(Label.name).limit(limit)
     labels = session.scalars(query if run_id is None else query.where(Label.run_id == run_id))
     return sorted({*labels, *list_picture_classes(session, run_id)})[:limit]
 

@@ -9,6 +9,8 @@ import yaml
 
 from chatgenimage.db.queries import CandidateFilter, iter_candidates
 from chatgenimage.db.session import reading
+from chatgenimage.factory.errors import UnknownName
+from chatgenimage.factory.query.filters import check_stored_names
 from chatgenimage.factory.query.rows import CandidateRow
 from chatgenimage.factory.submission.image_import import title_of
 from tests import rows
@@ -40,6 +42,13 @@ def add_pictures(place, asked, *pictures):
 @pytest.fixture
 def pictures(place):
     return add_pictures(place, ASKED, ["dog"], ["tree", "dog"], [])
+
+
+def test_a_wrong_label_is_refused_with_the_classes_and_without_the_title(pictures):
+    known = "there are: dog, tree, zebra."
+    with reading(pictures.sessions) as session, pytest.raises(UnknownName) as refused:
+        check_stored_names(session, CandidateFilter(labels=("cow",)))
+    assert str(refused.value).endswith(known)
 
 
 def read_lines(path):
