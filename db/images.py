@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from chatgenimage.db.errors import ImageBroken, ImageMissing
+from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable
 from chatgenimage.db.png import decode_png, encode_png
 from chatgenimage.db.storage import Storage
 
 PROVENANCE_KEY = "chatgenimage"
 ASIDE = "set-aside"
+TRIAL = b"written by ChatGenImage to try this place; may be deleted"
 IMAGE_NAME = re.compile(r"([0-9a-f]{64})\.png")
 
 
@@ -116,18 +117,29 @@ class ImageStore:
         return (datetime.now(tz=UTC) - modified).total_seconds()
 
     def set_aside(self, path: str) -> None:
-        """Move an unused file to a folder that is not searched for images."""
-        self._storage.move(path, f"{self._storage.root}/{ASIDE}/{path.rsplit('/', 1)[1]}")
+        """Move an unused file to a folder that is not searched for images; replace none there."""
+        folder, name = f"{self._storage.root}/{ASIDE}", path.rsplit("/", 1)[1]
+        if self._storage.modified_at(f"{folder}/{name}") is not None:
+            name = f"{uuid4().hex}-{name}"
+        self._storage.move(path, f"{folder}/{name}")
 
     def check_writable(self) -> str:
-        """Write and remove a small file; return where the store is.
+        """Write, read and remove a small file; return where the store is.
 
         Raises:
-            StorageUnavailable: If that fails.
+            StorageUnavailable: If that fails, or if other content comes back.
         """
         path = f"{self._storage.root}/{uuid4().hex}.tmp"
-        self._storage.write(path, b"")
-        self._storage.remove(path)
+        self._storage.write(path, TRIAL)
+        try:
+            found = self._storage.read(path)
+        finally:
+            self._storage.remove(path)
+        if found != TRIAL:
+            raise StorageUnavailable(
+                f"{self._storage} does not give back what was written there. Check that "
+                "image_store_endpoint is an S3 server (not its console, not a proxy's page)."
+            )
         return str(self._storage)
 
 

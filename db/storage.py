@@ -1,17 +1,22 @@
 """File storage in a folder or in an S3 bucket; a file is complete or it does not exist."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from fsspec.asyn import sync
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from chatgenimage.db import bucket_errors
+from chatgenimage.db.addresses import show_address
+from chatgenimage.db.bucket_errors import WAITS
 from chatgenimage.db.errors import StorageUnavailable, StoreError
 from chatgenimage.db.failpoints import Failpoint, reach
 from chatgenimage.db.private_files import PRIVATE_FILE
@@ -27,7 +32,8 @@ S3_OPTIONS = {
 UPLOAD_S = 60.0
 """Longest upload of one image: botocore waits without a limit for leave to send the content."""
 PNG = {"ContentType": "image/png"}
-WAITS = "the work waits and resumes by itself."
+BUCKET_URL = re.compile(r"s3a?://[^/]+(/[^/].*)?/*")
+"""A name and a prefix. s3fs lists nothing below a prefix that begins with a slash."""
 
 
 class Storage:
@@ -47,7 +53,12 @@ class Storage:
     ) -> None:
         self._is_private = is_private
         self._upload_s = upload_s
-        self._is_s3 = url.startswith("s3://")
+        self._is_s3 = url.lower().startswith(("s3:", "s3a:"))
+        if self._is_s3 and not BUCKET_URL.fullmatch(url):
+            raise StoreError(
+                f"cannot use image_store_url {show_address(url)}: expected s3://bucket or "
+                "s3://bucket/prefix, with s3 in lower case and no slash at the start of the prefix."
+            )
         self._endpoint = endpoint
         options = {**S3_OPTIONS, "endpoint_url": endpoint} if self._is_s3 else {}
         try:
@@ -61,7 +72,7 @@ class Storage:
         self.root: str = root if self._is_folder else self._fs.unstrip_protocol(root)
         if self._is_s3:
             self._fs.retries = 1  # s3fs would repeat all attempts of botocore five times
-        self._faults = (OSError, _botocore_error()) if self._is_s3 else (OSError,)
+        self._faults = bucket_errors.client_errors() if self._is_s3 else (OSError,)
 
     def __str__(self) -> str:
         """Return the root, and the server if one is set."""
@@ -84,7 +95,9 @@ class Storage:
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""
         with self._explaining(f"read {path}"):
-            content: bytes | None = _unless_gone(self._fs.cat_file, path)
+            # One request: s3fs would ask for the size first, and a refusal of that has no reason.
+            options = {"max_concurrency": 1} if self._is_s3 else {}
+            content: bytes | None = _unless_gone(partial(self._fs.cat_file, **options), path)
         return content
 
     def list_paths(self) -> Iterator[str]:
@@ -101,14 +114,21 @@ class Storage:
         return modified
 
     def move(self, path: str, to: str) -> None:
-        """Move a file."""
+        """Move a file; nothing happens if it is gone."""
         with self._explaining(f"move {path}"):
             self._make_parent(to)
-            self._fs.mv(path, to)
+            _unless_gone(partial(self._rename, to=to), path)
 
     def remove(self, path: str) -> None:
         """Delete a file."""
         with self._explaining(f"remove {path}"):
+            self._fs.rm_file(path)
+
+    def _rename(self, path: str, to: str) -> None:
+        if self._is_folder:
+            self._fs.mv(path, to)
+        else:  # `mv` takes a name with *, ? or [ for a pattern, and moves every file that matches
+            self._fs.cp_file(path, to)
             self._fs.rm_file(path)
 
     def _write_and_rename(self, path: str, content: bytes) -> None:
@@ -120,7 +140,7 @@ class Storage:
             if self._is_folder:
                 _allow(temporary, is_private=self._is_private)
                 _sync(temporary)  # so that no row outlives its file in a power cut
-            self._fs.mv(temporary, path)
+            self._rename(temporary, path)
         except OSError:
             if self._fs.exists(temporary):
                 self._fs.rm_file(temporary)
@@ -135,22 +155,14 @@ class Storage:
         try:
             yield
         except self._faults as error:
-            remedy = self._remedy(error)
-            reason = str(error).rstrip(".") or type(error).__name__
-            raise StorageUnavailable(f"cannot {doing}: {reason}. {remedy}") from error
+            reason = bucket_errors.reason_of(error)
+            raise StorageUnavailable(f"cannot {doing}: {reason}. {self._remedy(error)}") from error
 
     def _remedy(self, error: Exception) -> str:
         """Return what to do about an error."""
-        if not self._is_s3:
-            return f"Free some space, or check the permissions and image_store_url; {WAITS}"
-        if _code_of(error) == "NoSuchBucket":
-            return f"Create the bucket, or correct image_store_url; {WAITS}"
-        if isinstance(error, PermissionError) or "credentials" in str(error):
-            return (
-                "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and their permissions for the "
-                f"bucket; {WAITS}"
-            )
-        return f"Start the server, or correct image_store_endpoint; {WAITS}"
+        if self._is_s3:
+            return bucket_errors.remedy_of(error)
+        return f"Free some space, or check the permissions and image_store_url; {WAITS}"
 
 
 def is_file_below(root: str, path: str) -> bool:
@@ -167,8 +179,8 @@ def _unless_gone(call: Callable[[str], T], path: str) -> T | None:
     try:
         return call(path)
     except FileNotFoundError as error:
-        if _code_of(error) == "NoSuchBucket":
-            raise
+        if bucket_errors.code_of(error) not in (None, bucket_errors.NO_SUCH_KEY):
+            raise  # there is no bucket, or the server is not an S3 server
         return None
 
 
@@ -184,20 +196,6 @@ def _files_in(root: str) -> list[str]:
 def _raise_unless_gone(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
-
-
-def _code_of(error: BaseException) -> str | None:
-    """Return S3's own error code."""
-    response: dict[str, Any] = getattr(error.__cause__, "response", {})
-    code: str | None = response.get("Error", {}).get("Code")
-    return code
-
-
-def _botocore_error() -> type[Exception]:
-    from botocore.exceptions import BotoCoreError
-
-    error: type[Exception] = BotoCoreError
-    return error
 
 
 def _allow(path: str, *, is_private: bool) -> None:

@@ -50,9 +50,9 @@ def test_an_image_put_twice_is_one_object_and_nothing_else_is_left(store, bucket
     assert objects_in(bucket) == [f"{sha256}.png"]
 
 
-def test_putting_an_image_again_mends_a_damaged_object(store, bucket):
+def test_putting_an_image_again_mends_a_damaged_object(store, s3_server):
     sha256 = store.put(PIXELS, PROVENANCE)
-    (bucket / sha256[:2] / sha256[2:4] / f"{sha256}.png").write_bytes(b"damaged")
+    Storage(URL, s3_server.endpoint).write(store.path_of(sha256), b"damaged")
     with pytest.raises(ImageBroken, match="checksum"):
         store.get(sha256)
     store.put(PIXELS, PROVENANCE)
@@ -74,6 +74,24 @@ def test_what_lies_in_a_bucket_is_listed_aged_and_set_aside(store, bucket):
     assert list(store.list_files()) == []
     assert store.age_s(file.path) is None
     assert objects_in(bucket / "set-aside") == [f"{sha256}.png"]
+
+
+def test_setting_aside_moves_one_file_whatever_its_name_and_replaces_none(store, s3_server):
+    storage = Storage(URL, s3_server.endpoint)
+    for name in ("a/note*.txt", "a/notes.txt", "b/notes.txt", "a/[1].txt"):
+        storage.write(f"{URL}/{name}", name.encode())
+    for name in ("a/note*.txt", "a/[1].txt"):
+        store.set_aside(f"{URL}/{name}")
+    assert [file.path for file in store.list_files()] == [f"{URL}/{x}/notes.txt" for x in "ab"]
+    for x in "ab":
+        store.set_aside(f"{URL}/{x}/notes.txt")
+    contents = sorted(storage.read(path) for path in storage.list_paths())
+    assert contents == [b"a/[1].txt", b"a/note*.txt", b"a/notes.txt", b"b/notes.txt"]
+
+
+def test_a_file_that_is_gone_is_not_set_aside(store):
+    store.put(PIXELS, PROVENANCE)
+    store.set_aside(f"{URL}/gone.tmp")
 
 
 def test_rows_and_objects_are_compared(sqlite_place, store):
