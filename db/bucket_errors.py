@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-WAITS = "the work waits and resumes by itself."
+WAITS = "a run waits, and resumes by itself."
 RESTART = "start the command or the worker again; nothing is lost."
 CREATE = f"Create the bucket, or correct image_store_url; {WAITS}"
 KEYS = (

@@ -47,22 +47,27 @@ def doctor(
     Example: factory doctor --profile sd15
     """
     settings = place.load_settings()
+    from chatgenimage.db.errors import StorageUnavailable
     from chatgenimage.db.session import connect
     from chatgenimage.factory.api.plugins import examine_plugins
     from chatgenimage.factory.doctor import store
     from chatgenimage.factory.doctor.checks import examine, has_rows_and_files
-    from chatgenimage.factory.doctor.findings import Health
+    from chatgenimage.factory.doctor.findings import Finding, Health
     from chatgenimage.factory.image_store import open_images
 
     findings = [*examine(settings), *examine_plugins()]
     if has_rows_and_files(settings, findings):
         sessions, images = connect(settings.resolved_database_url()), open_images(settings)
         verify = _with_progress if checksums else None
-        found = store.find_differences(sessions, images, verify)
-        if repair:
-            stderr.print(f"Repaired: {store.repair(sessions, images, found)}")
+        try:
             found = store.find_differences(sessions, images, verify)
-        findings += store.to_findings(found, verified=checksums)
+        except StorageUnavailable as error:  # the other findings may say why
+            findings.append(Finding("rows", Health.WRONG, str(error).rstrip(".")))
+        else:
+            if repair:
+                stderr.print(f"Repaired: {store.repair(sessions, images, found)}")
+                found = store.find_differences(sessions, images, verify)
+            findings += store.to_findings(found, verified=checksums)
     findings = [replace(each, text=complete(each.text)) for each in findings]
     if as_json:
         print_json([asdict(found) for found in findings])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from chatgenimage.db.errors import ImageBroken, ImageMissing, StoreError
 from chatgenimage.db.images import ImageStore
+from tests.deep_folder import make_deep_folder
 
 PROVENANCE = {"prompt": "a dog in Zürich", "seed": 7, "parent": None, "model": {"family": "sd"}}
 
@@ -26,16 +27,6 @@ def pixels():
 
 def files_under(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def make_deep_folder(folder):
-    """Make folders in a folder until their path is too long to be read, also for root."""
-    place = os.open(folder, os.O_DIRECTORY)
-    for _ in range(20):
-        os.mkdir("a" * 250, dir_fd=place)
-        place, above = os.open("a" * 250, os.O_DIRECTORY, dir_fd=place), place
-        os.close(above)
-    os.close(place)
 
 
 def test_an_image_comes_back_pixel_for_pixel(store, pixels):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from chatgenimage.factory.cli import app
 from chatgenimage.factory.doctor.checks import Gpu, judge_gpus
 from chatgenimage.factory.doctor.store import YOUNG_S, find_differences, to_findings
 from tests import rows, s3
+from tests.deep_folder import make_deep_folder
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +222,15 @@ def test_a_file_that_is_stored_again_is_young_and_whole_again(place, candidates)
     assert place.images.put(pixels, {"key": "none"}) == sha256
     assert place.images.get(sha256).shape == pixels.shape
     assert place.images.age_s(path) < YOUNG_S
+
+
+def test_images_that_cannot_be_listed_are_a_finding_among_the_others(doctor, place, candidates):
+    folder = place.data_dir / "images"
+    make_deep_folder(folder)
+    code, found = doctor("--repair")
+    assert (code, found["images"]["health"], found["rows"]["health"]) == (1, "ok", "wrong")
+    assert found["rows"]["text"].startswith(f"cannot list {folder}: ")
+    shutil.rmtree(folder)
 
 
 def test_a_bucket_is_checked_like_a_folder(doctor, s3_server, monkeypatch):
