@@ -256,5 +256,5 @@ def _work_off(  # noqa: PLR0913  # parts of a call
     """Run workers until the run ends; return its result with the contact sheet."""
     plan = plan_for_run(settings, run_id, workers, roles)
     with working_off(settings, place.profile, run_id, plan, is_shown=show):
-        sheet = draw_contact_sheet(settings, run_id)
+        sheet = draw_contact_sheet(settings, run_id, warnings.warn)
     return RunResult.of(store_at(place), run_id, sheet, read)

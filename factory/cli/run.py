@@ -260,7 +260,7 @@ def finish_here(
         plan = plan_for_run(settings, run_id, workers, roles)
         stderr.print(plan.describe())
         with working_off(settings, place.profile, run_id, plan):
-            sheet = run_summary.draw_contact_sheet(settings, run_id)
+            sheet = run_summary.draw_contact_sheet(settings, run_id, _warn)
     except KeyboardInterrupt:
         end_stopped(f"nothing is lost. Continue with: {spell('resume', run_id)}")
     if as_json:
@@ -270,6 +270,10 @@ def finish_here(
         summary = run_summary.show_summary(settings, run_id, sheet)
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+def _warn(text: str) -> None:
+    stderr.print(text, style="yellow", soft_wrap=True)
 
 
 def prepare_here(
@@ -285,7 +289,7 @@ def prepare_here(
     from chatgenimage.factory.api.preparing import prepare_run
 
     for warning in prepare_run(settings, labels, roles, places):
-        stderr.print(warning, style="yellow", soft_wrap=True)
+        _warn(warning)
 
 
 def _print_submission(submission: Submission, wanted: LabelList) -> None:

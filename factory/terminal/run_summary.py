@@ -1,6 +1,6 @@
 """Summary of a finished run: the funnel, what went wrong, paths, and the commands to type next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from rich.text import Text
 
 from chatgenimage.db.addresses import show_address
 from chatgenimage.db.domains import list_coverage
+from chatgenimage.db.errors import ImageBroken, ImageMissing, StorageUnavailable
 from chatgenimage.db.run_problems import find_problems
 from chatgenimage.db.run_progress import RunOverview, overview
 from chatgenimage.db.runs import get_run
@@ -26,11 +27,22 @@ from chatgenimage.factory.terminal.coverage_view import coverage_view
 from chatgenimage.factory.terminal.results_view import results_view
 
 
-def draw_contact_sheet(settings: Settings, run_id: int) -> Path | None:
-    """Write the contact sheet of a run to its default path; None: the run has nothing accepted."""
+def draw_contact_sheet(
+    settings: Settings, run_id: int, warn: Callable[[str], object]
+) -> Path | None:
+    """Write the contact sheet of a run to its default path.
+
+    Returns:
+        The path; None if the run has nothing accepted, or if an image cannot be read: `warn` gets
+        the reason, and the results are shown without the sheet.
+    """
     sessions, path = connect(settings.resolved_database_url()), default_path(settings, run_id)
     folder, images = settings.data_dir, open_images(settings)
-    count = write_contact_sheet(sessions, images, path, run_id=run_id, data_dir=folder)
+    try:
+        count = write_contact_sheet(sessions, images, path, run_id=run_id, data_dir=folder)
+    except (StorageUnavailable, ImageMissing, ImageBroken) as error:
+        warn(f"No contact sheet: {error} Later: `{spell('contact-sheet', '--run', run_id)}`.")
+        return None
     return path if count else None
 
 

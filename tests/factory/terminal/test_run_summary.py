@@ -1,6 +1,7 @@
 """Summary of a finished run: every command in it works."""
 
 import shlex
+import shutil
 
 from typer.testing import CliRunner
 
@@ -9,7 +10,11 @@ from chatgenimage.db.states import RunState
 from chatgenimage.factory.cli import app
 from chatgenimage.factory.commands import PlaceChoice, remembering, use_places
 from chatgenimage.factory.settings.model import load_settings
-from chatgenimage.factory.terminal.run_summary import show_summary, summary_json
+from chatgenimage.factory.terminal.run_summary import (
+    draw_contact_sheet,
+    show_summary,
+    summary_json,
+)
 
 
 def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path, capsys):
@@ -26,6 +31,22 @@ def test_the_next_commands_find_the_run_where_it_was_made(filled_place, tmp_path
             result = CliRunner().invoke(app, typed)
             assert result.exit_code == 0, result.output
     assert (tmp_path / "dataset" / "README.md").is_file()
+
+
+def test_a_run_whose_images_cannot_be_read_has_results_without_a_contact_sheet(
+    filled_place, s3_keys
+):
+    warned: list[str] = []
+    shutil.rmtree(filled_place.data_dir / "images")
+    settings = load_settings(data_dir=filled_place.data_dir)
+    assert draw_contact_sheet(settings, 1, warned.append) is None
+    away = {"image_store_url": "s3://b/i", "image_store_endpoint": "http://127.0.0.1:9"}
+    settings = load_settings(data_dir=filled_place.data_dir, **away)
+    assert draw_contact_sheet(settings, 1, warned.append) is None
+    missing, unread = warned
+    assert missing.startswith("No contact sheet: the image store has no ")
+    assert unread.startswith("No contact sheet: cannot read s3://b/i/")
+    assert unread.endswith("Later: `factory contact-sheet --run 1`.")
 
 
 def test_a_submission_names_the_worker_command(tmp_path):
