@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -102,3 +104,28 @@ def test_the_first_bytes_are_compressed_alone_so_that_equal_images_have_equal_fi
 
 def test_a_flat_image_is_a_small_file():
     assert len(encode_png(np.full((512, 512, 3), 90, np.uint8), "key", "")) < 10_000
+
+
+WITHOUT_ISAL = """
+import sys
+sys.modules["isal"] = None
+from chatgenimage.db import png
+assert png.zlib.__name__ == "zlib"
+import numpy as np
+pixels = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
+np.testing.assert_array_equal(png.decode_png(sys.stdin.buffer.read()), pixels)
+sys.stdout.buffer.write(png.encode_png(pixels, "key", "text"))
+"""
+
+
+@pytest.mark.processes
+def test_with_and_without_isal_each_reads_what_the_other_wrote():
+    pixels = noise(64, 48)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ISAL],
+        input=encode_png(pixels, "key", "text"),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    np.testing.assert_array_equal(decode_png(done.stdout), pixels)

@@ -109,7 +109,7 @@ def test_a_secret_reaches_only_services_that_need_it(services):
     assert who_knows(SECRETS["POSTGRES_PASSWORD"]) == workers | {"postgres", "metrics"}
     assert who_knows(SECRETS["REDIS_PASSWORD"]) == workers | {"redis", "flower"}
     assert who_knows(SECRETS["S3_SECRET_KEY"]) == workers | {"s3"}
-    assert who_knows(SECRETS["OPENAI_API_KEY"]) == {"language"}
+    assert who_knows(SECRETS["OPENAI_API_KEY"]) == ROLES
     assert who_knows(SECRETS["FLOWER_BASIC_AUTH"]) == {"flower"}
     assert who_knows(SECRETS["GALLERY_TOKEN"]) == {"gallery"}
     assert who_knows(SECRETS["METRICS_TOKEN"]) == {"metrics", "prometheus"}
