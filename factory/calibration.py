@@ -14,6 +14,7 @@ from chatgenimage.factory.errors import NothingFound, UnknownName
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.image_listing import ENDINGS, SUFFIXES
 from chatgenimage.factory.submission.image_reader import BadPicture, read_picture
+from chatgenimage.factory.wording import counted
 from chatgenimage.tasks.filter_rules import expected_text
 from chatgenimage.workers.config import OpenClipConfig
 from chatgenimage.workers.device import pick_device
@@ -88,7 +89,7 @@ def measure_pairs(settings: Settings, folder: Path) -> KnownPairs:
     names = sorted(set(labels))
     if len(names) < LEAST_LABELS:
         raise NothingFound(
-            f"{folder} has readable pictures of {len(names)} labels; expected at least "
+            f"{folder} has readable pictures of {counted(len(names), 'label')}; expected at least "
             f"{LEAST_LABELS} folders, named after labels, with {ENDINGS} files."
         )
     passes = range(0, len(images), IMAGES_PER_PASS)

@@ -26,6 +26,7 @@ from chatgenimage.factory.cli.run import finish_here, prepare_here
 from chatgenimage.factory.settings.model import Settings
 from chatgenimage.factory.submission.image_import import ImportResult, Outcome, import_pictures
 from chatgenimage.factory.submission.image_reader import printable_name
+from chatgenimage.factory.wording import counted
 
 SHOWN_REFUSED = 20
 SHOWN_KINDS = 8
@@ -132,10 +133,11 @@ def _print_import(done: ImportResult) -> None:
     if done.known:
         parts.append(f"{done.known} of them already imported")
     if done.ignored:
-        parts.append(f"{sum(done.ignored.values())} other files ignored ({_some(done.ignored)})")
+        others = counted(sum(done.ignored.values()), "other file")
+        parts.append(f"{others} ignored ({_some(done.ignored)})")
     if done.skipped:
-        count = sum(done.skipped.values())
-        parts.append(f"{count} images of the factory skipped ({_some(done.skipped)})")
+        own = counted(sum(done.skipped.values()), "image")
+        parts.append(f"{own} of the factory skipped ({_some(done.skipped)})")
     stderr.print("; ".join(parts), soft_wrap=True)
     _print_names("Left out", "reason", [(one.name, one.reason) for one in done.refused])
     _print_names("Read with a remark", "remark", [(one.name, one.remark) for one in done.remarks])

@@ -26,6 +26,7 @@ from chatgenimage.factory.commands import spell
 from chatgenimage.factory.errors import NotConfirmed, RunOver
 from chatgenimage.factory.progress.worker_notices import list_stops
 from chatgenimage.factory.query.store import Store
+from chatgenimage.factory.wording import counted
 
 StepName = Annotated[
     Literal["brainstorm", "generate", "label", "imagine", "edit", "place", "fill", "filter"] | None,
@@ -94,7 +95,7 @@ def retry(
         stops = () if every_run else list_stops(session, get_run(session, run))
     for run_id, count in counts.items():
         if count:
-            items = "1 item" if count == 1 else f"{count} items"
+            items = counted(count, "item")
             line = f"{items} of run {run_id} will be tried again: {_work(run_id, previewed)}"
             stdout.print(line, soft_wrap=True)
     if not any(counts.values()):

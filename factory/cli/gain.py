@@ -21,6 +21,7 @@ from chatgenimage.factory.cli.common import (
 from chatgenimage.factory.errors import CannotWrite, LibraryMissing, SettingsError
 from chatgenimage.factory.query.filters import check_name
 from chatgenimage.factory.settings.arguments import MAX_ID
+from chatgenimage.factory.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,12 +234,14 @@ def _print_plan(experiment: "Experiment", trials: "Sequence[Trial]") -> float:
     for note in experiment.notes:
         stderr.print(f"Note: {note}", soft_wrap=True)
     images = f"{len(experiment.real)} real, {len(experiment.synthetic)} synthetic, "
-    images += f"{len(experiment.test)} test images; {len(experiment.classes)} classes"
+    images += f"{counted(len(experiment.test), 'test image')}; "
+    images += counted(len(experiment.classes), "class", "classes")
     done = sum(trial.found is not None for trial in trials)
     kept = f", {done} of them finished before" if done else ""
     stderr.print(
-        f"{images}; to {experiment.trainer.task} with {experiment.trainer.name}: {len(trials)} "
-        f"trainings of {experiment.steps} steps{kept}. Measuring the speed ...",
+        f"{images}; to {experiment.trainer.task} with {experiment.trainer.name}: "
+        f"{counted(len(trials), 'training')} of {counted(experiment.steps, 'step')}{kept}. "
+        "Measuring the speed ...",
         soft_wrap=True,
     )
     seconds = estimate_s(experiment, trials)

@@ -9,6 +9,7 @@ from chatgenimage.db.session import connect, reading
 from chatgenimage.factory.cli.common import StoreOptions, end_stopped, stderr
 from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.wording import counted
 
 MOST_SHOWN = 120
 """Images on the contact sheet; the gallery has all."""
@@ -89,7 +90,7 @@ def _show(settings: Settings, run_id: int) -> None:
     path = settings.data_dir / f"run-{run_id}-preview.png"
     shown = write_preview(settings, open_images(settings), path, run_id, MOST_SHOWN)
     if shown:
-        stderr.print(f"Preview        {path} ({shown} images)", soft_wrap=True)
+        stderr.print(f"Preview        {path} ({counted(shown, 'image')})", soft_wrap=True)
     else:
         stderr.print(f"No image was made; see {spell('status', run_id)}.", style="yellow")
 

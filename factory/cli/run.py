@@ -30,6 +30,7 @@ from chatgenimage.factory.submission.budgets import SpendingLimits, refuse_witho
 from chatgenimage.factory.submission.label_files import COLUMNS
 from chatgenimage.factory.submission.labels import LabelList
 from chatgenimage.factory.submission.submitter import Submission
+from chatgenimage.factory.wording import counted
 
 SHOWN_DROPPED = 10
 KEYS = f"with the columns {', '.join(COLUMNS)}; all but `label` may be left out (docs/labels.md)"
@@ -299,5 +300,5 @@ def _print_submission(submission: Submission, wanted: LabelList) -> None:
         rest = f" and {more} more" if more > 0 else ""
         stderr.print(f"Dropped as duplicates: {shown}{rest}", soft_wrap=True)
     verb = "continues" if submission.resumed else "submitted"
-    labels = "1 label" if submission.labels == 1 else f"{submission.labels} labels"
-    stderr.print(f"Run {submission.run_id} {verb}: {labels}, {submission.images} images")
+    labels, images = counted(submission.labels, "label"), counted(submission.images, "image")
+    stderr.print(f"Run {submission.run_id} {verb}: {labels}, {images}")

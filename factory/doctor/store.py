@@ -8,6 +8,7 @@ from chatgenimage.db.images import ImageStore
 from chatgenimage.db.session import Sessions, reading
 from chatgenimage.db.transactions import in_transaction
 from chatgenimage.factory.doctor.findings import Finding, Health
+from chatgenimage.factory.wording import counted
 from chatgenimage.tasks.filter_rules import IMAGE_MISSING
 
 YOUNG_S = 3600.0
@@ -28,7 +29,8 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
     """Yield a finding for rows without files, one for damaged files, one for files without rows."""
     if found.missing:
         text = (
-            f"{len(found.missing)} candidates without an image file: {_some(found.missing)}. "
+            f"{counted(len(found.missing), 'candidate')} without an image file: "
+            f"{_some(found.missing)}. "
             "Restore the files from a copy, or let `factory doctor --repair` reject the candidates "
             f"as {IMAGE_MISSING}"
         )
@@ -37,9 +39,9 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
         yield Finding("rows", Health.OK, "every candidate has its file")
     if found.damaged:
         text = (
-            f"{len(found.damaged)} candidates whose file is damaged (its checksum differs): "
-            f"{_some(found.damaged)}. Restore a copy, or `factory doctor --checksums --repair` "
-            f"moves the files aside and rejects the candidates as {IMAGE_MISSING}"
+            f"{counted(len(found.damaged), 'candidate')} whose file is damaged (its checksum "
+            f"differs): {_some(found.damaged)}. Restore a copy, or `factory doctor --checksums "
+            f"--repair` moves the files aside and rejects the candidates as {IMAGE_MISSING}"
         )
         yield Finding("checksums", Health.WRONG, text)
     elif verified:
@@ -47,7 +49,7 @@ def to_findings(found: Disagreement, *, verified: bool) -> Iterator[Finding]:
     if found.orphans:
         paths = [file.path for file in found.orphans]
         text = (
-            f"{len(paths)} files without a candidate: {_some(paths)}. They do no harm; "
+            f"{counted(len(paths), 'file')} without a candidate: {_some(paths)}. They do no harm; "
             "`factory doctor --repair` moves them aside"
         )
         yield Finding("files", Health.WRONG, text)
@@ -67,7 +69,8 @@ def repair(sessions: Sessions, images: ImageStore, found: Disagreement) -> str:
     paths = [file.path for file in found.orphans] + [images.path_of(each) for each in damaged]
     for path in paths:
         images.set_aside(path)
-    return f"{len(lost)} candidates rejected as {IMAGE_MISSING}, {len(paths)} files moved aside"
+    rejected, moved = counted(len(lost), "candidate"), counted(len(paths), "file")
+    return f"{rejected} rejected as {IMAGE_MISSING}, {moved} moved aside"
 
 
 def _some(things: tuple[int, ...] | list[str]) -> str:

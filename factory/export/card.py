@@ -29,6 +29,7 @@ from chatgenimage.factory.export.run_files import (
     profile_file,
 )
 from chatgenimage.factory.export.sources import SOURCES_FILE
+from chatgenimage.factory.wording import counted
 from chatgenimage.tasks.filter_rules import DOMAIN
 from chatgenimage.tasks.options import ChainOptions, run_options
 
@@ -129,8 +130,8 @@ def _front_matter(facts: CardContent) -> dict[str, Any]:
 def _about(facts: CardContent) -> list[str]:
     """Return the first lines: what the images are, how they were checked and how they are split."""
     painted, brought = _count_painted(facts), facts.count(Origin.IMPORTED)
-    kinds = [f"{painted} images generated and labelled by models"] if painted else []
-    kinds += [f"{brought} imported pictures labelled by models"] if brought else []
+    kinds = [f"{counted(painted, 'image')} generated and labelled by models"] if painted else []
+    kinds += [f"{counted(brought, 'imported picture')} labelled by models"] if brought else []
     return [
         f"{' and '.join(kinds)}, as {facts.format.title}.",
         f"Boxes, masks and captions are the output of models; {_checked(facts)}.",

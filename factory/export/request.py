@@ -9,6 +9,7 @@ from chatgenimage.factory.export.base import Format, Masks
 from chatgenimage.factory.export.class_choice import ClassChoice
 from chatgenimage.factory.export.formats import get_format
 from chatgenimage.factory.export.splits import Splits, parse_splits
+from chatgenimage.factory.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ class ExportResult:
 
     def __str__(self) -> str:
         splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
-        summary = (
-            f"{self.folder}: {self.images} images ({splits}), {self.annotations} annotations, "
-            f"{self.classes} classes"
-        )
+        annotations = counted(self.annotations, "annotation")
+        classes = counted(self.classes, "class", "classes")
+        images = counted(self.images, "image")
+        summary = f"{self.folder}: {images} ({splits}), {annotations}, {classes}"
         return "\n".join([summary, *self.notes, *self.gaps])

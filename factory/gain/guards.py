@@ -9,6 +9,7 @@ from chatgenimage.factory.gain.classes import match_classes
 from chatgenimage.factory.gain.copies import Copies, CopyFinder
 from chatgenimage.factory.gain.sets import ImageSets
 from chatgenimage.factory.gain.values import LabelledImage, Task
+from chatgenimage.factory.wording import counted
 
 LEAST_IMAGES = 2
 FEW_TEST_IMAGES = 30
@@ -142,7 +143,7 @@ def _refuse_few(images: ImageSets) -> None:
     for name, some in sets.items():
         if len(some) < LEAST_IMAGES:
             problem = (
-                f"the {name} set has {len(some)} usable image{'' if len(some) == 1 else 's'}; "
+                f"the {name} set has {counted(len(some), 'usable image')}; "
                 f"expected at least {LEAST_IMAGES}."
             )
             raise BadDataset(" ".join((problem, *images.notes)))
@@ -151,8 +152,9 @@ def _refuse_few(images: ImageSets) -> None:
 def _warn_few_tests(images: ImageSets) -> Iterator[str]:
     if (count := len(images.test)) < FEW_TEST_IMAGES:
         yield (
-            f"The test set has {count} images only. The intervals are over seeds: with fewer than "
-            f"{FEW_TEST_IMAGES} test images, other test images may give clearly other values."
+            f"The test set has only {counted(count, 'image')}. The intervals are over seeds: with "
+            f"fewer than {FEW_TEST_IMAGES} test images, other test images may give clearly other "
+            "values."
         )
         return
     counts = Counter(one.domain for one in images.test)

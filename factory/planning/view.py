@@ -12,6 +12,7 @@ from chatgenimage.factory.planning.searching import SearchPlan
 from chatgenimage.factory.planning.seeing import SeeingPlan
 from chatgenimage.factory.planning.work import PlannedItems
 from chatgenimage.factory.settings.model import Settings
+from chatgenimage.factory.wording import counted
 from chatgenimage.tasks.chain import QUEUES
 
 GIGABYTE = 10**9
@@ -32,7 +33,7 @@ def show_plan(
     settings: Settings, plan: RunPlan, preview: RunPlan | None = None
 ) -> Iterator[RenderableType]:
     """Yield the parts of a plan, and of its preview, in order: tables, and lines of text."""
-    labels = "1 label" if plan.labels == 1 else f"{plan.labels} labels"
+    labels = counted(plan.labels, "label")
     yield f"{labels} with the profile {settings.profile}; nothing is submitted."
     yield _steps_table(plan)
     yield _passes(plan)
@@ -58,7 +59,8 @@ def _seeing(plan: SeeingPlan) -> str:
 
 
 def _search(plan: SearchPlan) -> str:
-    classes = f"{plan.classes} classes of the run ({plan.phrases} phrases)"
+    phrases = counted(plan.phrases, "phrase")
+    classes = f"{counted(plan.classes, 'class', 'classes')} of the run ({phrases})"
     passes = "the detector takes them in one pass"
     if plan.passes is not None:
         number = f"about {plan.passes} passes of the detector"

@@ -11,6 +11,7 @@ from chatgenimage.factory.commands import spell
 from chatgenimage.factory.settings.model import DEFAULT_PROFILE
 from chatgenimage.factory.settings.profiles import name_profile
 from chatgenimage.factory.submission.budgets import budget_advice
+from chatgenimage.factory.wording import counted
 from chatgenimage.tasks.chain import plan_chain
 from chatgenimage.tasks.options import run_options
 
@@ -35,7 +36,7 @@ def list_stops(session: Session, run: Run) -> tuple[str, ...]:
         return _describe_pause(run)
     if not (unjudged := count_unjudged(session, run.id)):
         return (*(_describe_pause(run) if run.pause_reason else ()), _describe_preview(run, held))
-    labels = "1 label" if unjudged == 1 else f"{unjudged} labels"
+    labels = counted(unjudged, "label")
     waits = f"preview: first images of {labels} are not judged yet; the rest waits for an answer"
     if run.state == RunState.ACTIVE:
         return (waits,)

@@ -57,7 +57,7 @@ def test_one_label_alone_cannot_be_compared(folder):
     shutil.rmtree(folder / "car")
     done = run("--pairs", folder)
     assert done.exit_code == 2
-    assert "has readable pictures of 1 labels; expected at least 2 folders" in done.output
+    assert "has readable pictures of 1 label; expected at least 2 folders" in done.output
 
 
 def test_a_threshold_keeps_at_least_the_share_that_is_asked_for():

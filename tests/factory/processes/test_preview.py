@@ -72,7 +72,7 @@ def test_the_command_stops_after_the_first_images_and_resume_makes_the_rest(tmp_
     words = ["run", "dog", "--per-label", "2", "--workers", "1", "--preview"]
     ended = CliRunner().invoke(app, [*words, *place])
     assert ended.exit_code == 0, ended.output
-    assert f"Preview        {tmp_path}/run-1-preview.png (1 images)" in ended.stderr
+    assert f"Preview        {tmp_path}/run-1-preview.png (1 image)" in ended.stderr
     assert "Run 1 is paused after its preview. Continue: factory resume 1" in ended.stderr
     sessions = rows.open_place(tmp_path).sessions
     with sessions() as session:
@@ -103,7 +103,7 @@ def test_a_run_that_is_only_its_first_images_ends_without_a_question(tmp_path):
     words = ["run", "dog", "--per-label", "1", "--rounds", "0", "--workers", "1", "--preview"]
     ended = CliRunner().invoke(app, [*words, "--data-dir", str(tmp_path)])
     assert ended.exit_code == 0, ended.output
-    assert "run-1-preview.png (1 images)" in ended.stderr
+    assert "run-1-preview.png (1 image)" in ended.stderr
     assert "paused" not in ended.stderr
     with rows.open_place(tmp_path).sessions() as session:
         assert session.get_one(Run, 1).state == RunState.DONE
