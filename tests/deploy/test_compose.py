@@ -84,6 +84,8 @@ def test_long_running_services_restart_and_have_health_checks(services):
         assert (service["restart"] == "unless-stopped") == lasting
         health = service.get("healthcheck") or (name not in SERVERS and targets[name].health)
         assert bool(health) == lasting, name
+        assert service["stop_grace_period"], name
+        assert service["init"] == (name != "postgres")  # which gets the stop signal itself
     # An endless one never reports its error.
     assert services["migrate"]["restart"] == "on-failure:5"
 
