@@ -84,7 +84,7 @@ def test_detection_is_trained_on_a_coco_dataset(sets):
     record = json.loads(done.stdout)
     assert record["metric"] == "mAP50"
     assert record["settings"]["trainer"] == "small"
-    assert "The test set has 8 images only" in record["notes"][0]
+    assert "The test set has only 8 images" in record["notes"][0]
 
 
 @pytest.mark.parametrize(

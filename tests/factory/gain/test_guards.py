@@ -152,7 +152,7 @@ def test_one_class_cannot_be_told_apart():
 
 def test_a_small_test_set_is_used_with_a_warning():
     _, guarded = guard(sets_of(test=12), None)
-    assert "The test set has 12 images only" in guarded.notes[0]
+    assert "The test set has only 12 images" in guarded.notes[0]
 
 
 def test_a_file_that_breaks_when_it_is_decoded_is_refused():
