@@ -64,7 +64,7 @@ def code_of(error: BaseException) -> str | None:
     return code
 
 
-def reason_of(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """Return what went wrong, in one line, with the server's own error code if it sent one."""
     answer, status = _response_of(error).get("Error", {}), _status_of(error)
     code, message = answer.get("Code"), answer.get("Message", "").rstrip(".")

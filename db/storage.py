@@ -155,7 +155,7 @@ class Storage:
         try:
             yield
         except self._faults as error:
-            reason = bucket_errors.reason_of(error)
+            reason = bucket_errors.cause_of(error)
             raise StorageUnavailable(f"cannot {doing}: {reason}. {self._remedy(error)}") from error
 
     def _remedy(self, error: Exception) -> str:
