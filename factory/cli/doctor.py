@@ -22,6 +22,7 @@ from chatgenimage.factory.commands import complete
 
 if TYPE_CHECKING:
     from chatgenimage.factory.doctor.findings import Finding
+    from chatgenimage.factory.settings.model import Settings
 
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
@@ -47,27 +48,13 @@ def doctor(
     Example: factory doctor --profile sd15
     """
     settings = place.load_settings()
-    from chatgenimage.db.errors import StorageUnavailable
-    from chatgenimage.db.session import connect
     from chatgenimage.factory.api.plugins import examine_plugins
-    from chatgenimage.factory.doctor import store
     from chatgenimage.factory.doctor.checks import examine, has_rows_and_files
-    from chatgenimage.factory.doctor.findings import Finding, Health
-    from chatgenimage.factory.image_store import open_images
+    from chatgenimage.factory.doctor.findings import Health
 
     findings = [*examine(settings), *examine_plugins()]
     if has_rows_and_files(settings, findings):
-        sessions, images = connect(settings.resolved_database_url()), open_images(settings)
-        verify = _with_progress if checksums else None
-        try:
-            found = store.find_differences(sessions, images, verify)
-        except StorageUnavailable as error:  # the other findings may say why
-            findings.append(Finding("rows", Health.WRONG, str(error).rstrip(".")))
-        else:
-            if repair:
-                stderr.print(f"Repaired: {store.repair(sessions, images, found)}")
-                found = store.find_differences(sessions, images, verify)
-            findings += store.to_findings(found, verified=checksums)
+        findings += _compare(settings, repair=repair, checksums=checksums)
     findings = [replace(each, text=complete(each.text)) for each in findings]
     if as_json:
         print_json([asdict(found) for found in findings])
@@ -75,6 +62,26 @@ def doctor(
         stdout.print(_to_table(findings))
     if any(found.health is Health.WRONG for found in findings):
         raise typer.Exit(1)
+
+
+def _compare(settings: "Settings", *, repair: bool, checksums: bool) -> "list[Finding]":
+    """Compare the rows with the image files, and make both consistent if that is wanted."""
+    from chatgenimage.db.errors import StorageUnavailable
+    from chatgenimage.db.session import connect
+    from chatgenimage.factory.doctor import store
+    from chatgenimage.factory.doctor.findings import Finding, Health
+    from chatgenimage.factory.image_store import open_images
+
+    sessions, images = connect(settings.resolved_database_url()), open_images(settings)
+    verify = _with_progress if checksums else None
+    try:
+        found = store.find_differences(sessions, images, verify)
+    except StorageUnavailable as error:  # the other findings may say why
+        return [Finding("rows", Health.WRONG, str(error).rstrip("."))]
+    if repair:
+        stderr.print(f"Repaired: {store.repair(sessions, images, found)}")
+        found = store.find_differences(sessions, images, verify)
+    return list(store.to_findings(found, verified=checksums))
 
 
 def _with_progress(checksums: Sequence[str]) -> Iterable[str]:

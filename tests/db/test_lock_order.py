@@ -4,20 +4,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from chatgenimage.db import control, delivery, dispatching, spending
 from chatgenimage.db.models import Batch, Run, Step
 from chatgenimage.db.run_completion import hold_finished, measure_progress
 from chatgenimage.db.states import BatchState, RunState, StepState
 from tests import rows
+from tests.blocked import BLOCKED
 
 PATIENCE_S = 120
-BLOCKED = text(
-    "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND backend_type = 'client backend'"
-    " AND cardinality(pg_blocking_pids(pid)) > 0"
-)
 
 
 @pytest.fixture

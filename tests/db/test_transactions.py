@@ -13,14 +13,10 @@ from chatgenimage.db.models import Run
 from chatgenimage.db.session import connect, engine_of, reading
 from chatgenimage.db.transactions import in_transaction
 from tests import rows
+from tests.blocked import BLOCKED
 
 PATIENCE_S = 120
 GATE = "pg_advisory_xact_lock(1)"
-BLOCKED = text(
-    "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND backend_type = 'client backend'"
-    " AND cardinality(pg_blocking_pids(pid)) > 0"
-)
 
 
 @pytest.fixture
